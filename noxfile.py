@@ -1,0 +1,116 @@
+"""Every job that a person or a workflow runs; `nox -l` lists them."""
+
+import re
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["freeze", "push", "submit"]
+
+TOOLS = ".nox/tools"
+PROJECT = Path(".nox/project")
+KERNEL = Path("kernels/plant-pathology-2021-fgvc8")
+IMAGE = Path("requirements/images/kaggle-gpu-2026-05.txt")
+
+
+@nox.session(venv_location=TOOLS)
+def freeze(session: nox.Session) -> None:
+    """Make dataset folders with just what Kaggle's image lacks: nox -s freeze [-- COMPETITION ...]."""
+    _install_tools(session)
+    session.run("kaggle-offline", "freeze", *session.posargs)
+
+
+@nox.session(venv_location=TOOLS)
+def push(session: nox.Session) -> None:
+    """Publish what changed to KAGGLE_TARGET, push the kernel, see its offline run through."""
+    _install_tools(session)
+    session.run("kaggle-offline", "push", *session.posargs)
+
+
+@nox.session(venv_location=TOOLS)
+def submit(session: nox.Session) -> None:
+    """Hand in the kernel that ran through and print its score."""
+    _install_tools(session)
+    session.run("kaggle-offline", "submit", *session.posargs)
+
+
+@nox.session(venv_location=TOOLS)
+def train(session: nox.Session) -> None:
+    """Train on the synthetic set and replace the checkpoint: nox -s train [-- --epochs 20 ...], --help for more."""
+    python = _project(session)
+    data = Path("build/train")
+    if not (data / "competition.toml").exists():
+        images = ["--train", "6000", "--public", "8", "--hidden", "8", "--size", "600x400", "--seed", "1"]
+        session.run(python, "-m", "plant_pathology.synthetic", str(data), *images, external=True)
+    files = ["--data", str(data / "public"), "--output", str(KERNEL / "checkpoints" / "model.ckpt")]
+    session.run(python, "-m", "plant_pathology.train", *files, *session.posargs, external=True)
+
+
+@nox.session(venv_location=TOOLS)
+def tests(session: nox.Session) -> None:
+    """Run the tests: nox -s tests [-- -m "not slow"]."""
+    _install_tools(session)
+    project = ["tests/plant_pathology"]
+    session.run(_project(session), "-m", "pytest", *project, *session.posargs, external=True, success_codes=[0, 5])
+    session.run("pytest", *(f"--ignore={path}" for path in project), *session.posargs, success_codes=[0, 5])
+
+
+@nox.session(venv_location=TOOLS)
+def lint(session: nox.Session) -> None:
+    """Check style and types: ruff, and mypy as strict as it gets."""
+    _install_tools(session)
+    session.run("ruff", "format", "--check")
+    session.run("ruff", "check")
+    project = ["packages/plant-pathology/src", "tests/plant_pathology"]
+    tools = ["noxfile.py", "packages/kaggle-local/src", "packages/kaggle-offline/src"]
+    tools += ["tests/kaggle_local", "tests/kaggle_offline", "tests/end_to_end"]
+    session.run("mypy", *tools)
+    session.run("mypy", "--python-executable", _project(session), *project)
+
+
+@nox.session(venv_location=TOOLS, name="lock-dev")
+def lock_dev(session: nox.Session) -> None:
+    """Renew requirements/dev.txt from dev.in: nox -s lock-dev [-- --upgrade]."""
+    session.install("pip", "pip-tools")
+    options = ["--generate-hashes", "--allow-unsafe", "--strip-extras", "--quiet"]
+    # Where the packages come from is this machine's affair.
+    options += ["--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host", "--no-emit-options"]
+    files = ["--output-file", "requirements/dev.txt", "requirements/dev.in"]
+    env = {"CUSTOM_COMPILE_COMMAND": "nox -s lock-dev"}
+    session.run("pip-compile", *options, *session.posargs, *files, env=env)
+
+
+def _install_tools(session: nox.Session) -> None:
+    """Install the tools of this repository and what they need, as dev.txt pins it."""
+    session.install("--require-hashes", "--requirement", "requirements/dev.txt", silent=True)
+    packages = ["--editable", "packages/kaggle-local", "--editable", "packages/kaggle-offline"]
+    session.install("--no-deps", "--no-build-isolation", *packages, silent=True)
+
+
+def _project(session: nox.Session) -> str:
+    """Make an environment with the competition's package and the image's versions; return its Python.
+
+    What is trained and tested here is what predicts on Kaggle. torch comes in the build for this
+    machine's accelerator where the index of those builds answers, else from the package index.
+    """
+    python = PROJECT / "bin" / "python"
+    if not python.exists():
+        shutil.rmtree(PROJECT, ignore_errors=True)
+        # The image's Python, or the one before it: what the image pins has wheels for both.
+        venv = ["uv", "venv", "--quiet", "--no-python-downloads", "--python", ">=3.11,<3.13", str(PROJECT)]
+        session.run(*venv, external=True)
+    pins = [line.partition("+")[0] for line in IMAGE.read_text().splitlines() if not line.startswith("#")]
+    constraints = Path(session.create_tmp()) / "image.txt"
+    constraints.write_text("\n".join(p for p in pins if not re.match("nvidia-|cuda-", p)) + "\n")
+    install = ["uv", "pip", "install", "--quiet", "--python", str(python), "--constraint", str(constraints)]
+    install += ["--editable", "packages/plant-pathology", "hypothesis", "pytest"]
+    try:
+        index = {"UV_HTTP_RETRIES": "0", "UV_TORCH_BACKEND": "auto"}
+        session.run(*install, external=True, silent=True, env=index)
+    except nox.command.CommandFailed:
+        session.run(*install, external=True)
+    return str(python)

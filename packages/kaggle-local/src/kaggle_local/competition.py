@@ -1,0 +1,107 @@
+"""A competition folder: all that the local Kaggle knows of a competition. Data, not code.
+
+::
+
+    public/           mounted in a normal run
+    hidden/           mounted in its place when a submission is scored: same layout, other files
+    solution.csv      the answers to the hidden test set
+    competition.toml  slug, title, metric, id and target columns, limits
+"""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kaggle_local.errors import CompetitionError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a competition allows."""
+
+    seconds: int = 32400
+    submissions_per_day: int = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Competition:
+    """A competition folder that has been read and found whole."""
+
+    folder: Path
+    slug: str
+    title: str
+    metric: str
+    id: str
+    target: str
+    limits: Limits
+
+    @property
+    def public(self) -> Path:
+        """What a normal run sees."""
+        return self.folder / "public"
+
+    @property
+    def hidden(self) -> Path:
+        """What the rerun of a submission sees."""
+        return self.folder / "hidden"
+
+    @property
+    def solution(self) -> Path:
+        """The answers to the hidden test set."""
+        return self.folder / "solution.csv"
+
+
+_TEXTS = ("slug", "title", "metric", "id", "target")
+
+
+def load_competition(folder: Path) -> Competition:
+    """Read ``competition.toml`` and check that the folder is whole.
+
+    Raises:
+        CompetitionError: something is missing, empty or malformed; the message names it.
+    """
+    path = folder / "competition.toml"
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CompetitionError(
+            f"{folder}: not a competition folder (no competition.toml)",
+            "Write one, or name the command that does in submission.toml under [rehearsal].",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CompetitionError(f"{path}: {error}", "Correct the file: it must be TOML.") from error
+    for key in _TEXTS:
+        if not isinstance(document.get(key), str) or not document[key]:
+            raise CompetitionError(f"{path}: {key} must be a text", f'Set it, as in: {key} = "…"')
+    competition = Competition(
+        folder=folder.resolve(),
+        limits=_limits(path, document.get("limits", {})),
+        **{key: document[key] for key in _TEXTS},
+    )
+    unknown = sorted(set(document) - {*_TEXTS, "limits"})
+    if unknown:
+        raise CompetitionError(f"{path}: unknown key {unknown[0]}", f"Known are: {', '.join(_TEXTS)}, limits.")
+    _check_data(competition)
+    return competition
+
+
+def _limits(path: Path, table: Any) -> Limits:
+    fields = Limits.__dataclass_fields__
+    if not isinstance(table, dict) or set(table) - set(fields):
+        raise CompetitionError(f"{path}: [limits] is malformed", f"Known keys are: {', '.join(fields)}.")
+    for key, value in table.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise CompetitionError(f"{path}: limits.{key} must be a whole number above 0", "Correct it.")
+    return Limits(**table)
+
+
+def _check_data(competition: Competition) -> None:
+    if not competition.solution.is_file():
+        raise CompetitionError(f"{competition.solution}: not there", "It must hold the hidden test set's answers.")
+    for root in (competition.public, competition.hidden):
+        if not root.is_dir():
+            raise CompetitionError(f"{root}: no such folder", "A competition folder needs public/ and hidden/.")
+        for folder in (root, *(p for p in root.rglob("*") if p.is_dir())):
+            if not any(folder.iterdir()):
+                raise CompetitionError(f"{folder}: the folder is empty", "Put the competition's files there.")

@@ -1,0 +1,34 @@
+"""The errors that a person who uses the local Kaggle can meet."""
+
+
+class LocalKaggleError(Exception):
+    """What is wrong, and what to do about it."""
+
+    def __init__(self, problem: str, cure: str) -> None:
+        super().__init__(f"{problem}\n{cure}")
+        self.problem = problem
+        self.cure = cure
+
+
+class CompetitionError(LocalKaggleError):
+    """A competition folder is not there, or is not one."""
+
+
+class SandboxError(LocalKaggleError):
+    """Kernels cannot be isolated on this machine."""
+
+
+class ImageError(LocalKaggleError):
+    """The image's environment cannot be built."""
+
+
+class StorageError(LocalKaggleError):
+    """The storage is in use, or of another version."""
+
+
+class ArchiveError(LocalKaggleError):
+    """An uploaded archive is broken or hostile."""
+
+
+class SubmissionError(LocalKaggleError):
+    """A submission does not fit the competition."""

@@ -1,0 +1,156 @@
+"""Kaggle's image, as far as a kernel needs it: an environment that uv builds from pins.
+
+The environment lies in a folder on the host, where programs can use it, and is composed anew in
+the sandbox: the libraries below `PREFIX`, where a kernel can install into an overlay of them, and
+the host's Python below `BASE`, so that nothing in a kernel names a folder of the host.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.utils import canonicalize_name
+from uv import find_uv_bin
+
+from kaggle_local.errors import ImageError
+
+PREFIX = "/opt/kaggle/image"
+BASE = "/opt/kaggle/python"
+
+# What runs a notebook; Kaggle's image has all of it.
+_RUNNER = ("ipykernel", "nbclient", "pip", "uv")
+
+# Follow from the build of torch that is installed here, which need not be the image's.
+_ACCELERATOR = ("nvidia-", "cuda-")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSpec:
+    """What an image is made of.
+
+    Attributes:
+        python: the image's Python, such as ``"3.12"``.
+        pins: the version of every distribution of the image, by name.
+        distributions: those that kernels need; their dependencies come along.
+    """
+
+    python: str
+    pins: Mapping[str, str]
+    distributions: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return {"python": self.python, "pins": dict(self.pins), "distributions": list(self.distributions)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """An environment that is ready to run kernels."""
+
+    folder: Path
+    python_version: str
+    base: Path
+    base_executable: str
+
+    @property
+    def python(self) -> Path:
+        """The environment's interpreter, for use on the host."""
+        return self.folder / "bin" / "python"
+
+    @property
+    def base_is_system(self) -> bool:
+        """Whether the base interpreter is part of the system's libraries, which every sandbox has."""
+        return self.base == Path("/usr")
+
+
+def image_folder(spec: ImageSpec, store: Path) -> Path:
+    """Where the environment for ``spec`` is, once it has been built."""
+    key = json.dumps([spec.to_json(), _RUNNER], sort_keys=True)
+    return store / hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
+def build_image(spec: ImageSpec, store: Path) -> Image:
+    """Build the environment for ``spec`` below ``store``, or find it there.
+
+    CPU builds of torch are taken where their index answers, else what the package index has.
+
+    Raises:
+        ImageError: uv cannot find the Python, or resolve or install the distributions.
+    """
+    folder = image_folder(spec, store)
+    if not folder.exists():
+        store.mkdir(parents=True, exist_ok=True)
+        draft = folder.with_suffix(".draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        _uv(
+            "venv",
+            "--quiet",
+            "--no-project",
+            "--no-python-downloads",
+            "--relocatable",
+            "--python",
+            spec.python,
+            str(draft),
+        )
+        _install(spec, draft)
+        _compose(draft)
+        draft.rename(folder)
+    facts = json.loads((folder / "facts.json").read_text())
+    return Image(
+        folder=folder,
+        python_version=facts["version"],
+        base=Path(facts["base"]),
+        base_executable=facts["executable"],
+    )
+
+
+def _install(spec: ImageSpec, folder: Path) -> None:
+    pins: dict[str, str] = {canonicalize_name(n): version.partition("+")[0] for n, version in spec.pins.items()}
+    wanted = sorted({*map(canonicalize_name, spec.distributions), *_RUNNER})
+    requirements = folder / "requirements.txt"
+    requirements.write_text("".join(f"{n}=={pins[n]}\n" if n in pins else f"{n}\n" for n in wanted))
+    constraints = folder / "constraints.txt"
+    constraints.write_text("".join(f"{n}=={v}\n" for n, v in sorted(pins.items()) if not n.startswith(_ACCELERATOR)))
+    install = ["pip", "install", "--quiet", "--python", str(folder / "bin" / "python")]
+    install += ["--requirement", str(requirements), "--constraint", str(constraints)]
+    try:
+        _uv(*install, "--torch-backend", "cpu", UV_HTTP_RETRIES="0")
+    except ImageError:
+        _uv(*install)
+
+
+def _uv(*arguments: str, **environment: str) -> None:
+    result = subprocess.run(
+        [find_uv_bin(), *arguments], capture_output=True, text=True, env={**os.environ, **environment}
+    )
+    if result.returncode != 0:
+        raise ImageError(
+            f"uv {arguments[0]} failed:\n{result.stderr.strip()}",
+            "Check the network and the image's pins, then run the same command again.",
+        )
+
+
+def _compose(folder: Path) -> None:
+    """Write what the sandbox lays over the environment: its ``bin/`` and its ``pyvenv.cfg``."""
+    report = "import json, sys; print(json.dumps([sys.base_prefix, sys._base_executable, sys.version.split()[0]]))"
+    output = subprocess.run([folder / "bin" / "python", "-c", report], capture_output=True, text=True, check=True)
+    base, executable, version = json.loads(output.stdout)
+    # Behind a chain of links, the interpreter itself: links do not survive being mounted elsewhere.
+    real = Path(executable).resolve()
+    inside = str(real) if base == "/usr" else f"{BASE}/{real.relative_to(Path(base).resolve())}"
+    bin_folder = folder / "sandbox-bin"
+    bin_folder.mkdir()
+    for entry in (folder / "bin").iterdir():
+        if entry.name.startswith("python"):
+            (bin_folder / entry.name).symlink_to(inside)
+        elif entry.is_file():
+            os.link(entry, bin_folder / entry.name)
+    (folder / "sandbox.cfg").write_text(f"home = {Path(inside).parent}\ninclude-system-site-packages = false\n")
+    facts = {"base": str(Path(base).resolve()), "executable": inside, "version": version}
+    (folder / "facts.json").write_text(json.dumps(facts))

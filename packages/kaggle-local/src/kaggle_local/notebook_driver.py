@@ -1,0 +1,54 @@
+"""Runs a notebook inside the sandbox, with the image's nbclient: ``driver.py SOURCE EXECUTED``.
+
+Its output is the run's log as it comes about: a line of JSON an event, as Kaggle keeps it
+(``stream_name``, ``time`` in seconds since the start, ``data``).
+"""
+
+import json
+import os
+import re
+import sys
+import time
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+STARTED = time.monotonic()
+# Whatever else writes to descriptor 1 must not come between the events.
+EVENTS = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)
+
+
+def emit(stream: str, text: str) -> None:
+    """Write one event of the log."""
+    event = {"stream_name": stream, "time": round(time.monotonic() - STARTED, 3), "data": text}
+    EVENTS.write(json.dumps(event) + "\n")
+
+
+class LoggedClient(NotebookClient):
+    """A notebook client that passes on what the cells print while they run."""
+
+    def output(self, outs, msg, display_id, cell_index):  # type: ignore[no-untyped-def]
+        """Called for every output of a cell."""
+        if msg["msg_type"] == "stream":
+            emit(msg["content"]["name"], msg["content"]["text"])
+        return super().output(outs, msg, display_id, cell_index)
+
+
+def main(source: str, executed: str) -> int:
+    """Execute, write the executed notebook whatever happens, and say whether every cell ran."""
+    notebook = nbformat.read(source, as_version=4)
+    client = LoggedClient(notebook, timeout=None, kernel_name="python3")
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        emit("stderr", re.sub(r"\x1b\[[0-9;]*m", "", str(error)) + "\n")
+        return 1
+    finally:
+        nbformat.write(notebook, executed)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

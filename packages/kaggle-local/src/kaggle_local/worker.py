@@ -1,0 +1,253 @@
+"""What happens behind the API: versions are processed, kernels run, submissions scored.
+
+One thread for each of the two kinds of work. What a dead server left unfinished is done again at
+the next start; nothing is visible before it is whole.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from kaggle_local.archives import unpack_archives
+from kaggle_local.competition import load_competition
+from kaggle_local.errors import LocalKaggleError, SubmissionError
+from kaggle_local.image import Image
+from kaggle_local.sandbox import INPUT, RUN, WORKING, Mount, sandboxed
+from kaggle_local.scoring import score
+from kaggle_local.storage import DatasetVersion, KernelVersion, Storage, Submission
+
+# Of a run without a competition: Kaggle's own limit for a CPU session.
+DEFAULT_SECONDS = 12 * 3600
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: the exit code of its last cell, and why it was stopped, if it was."""
+
+    code: int
+    stopped: str = ""
+
+
+class Worker:
+    """Does the work that the API has accepted.
+
+    Args:
+        storage: where work comes from and results go.
+        image: gives the image that kernels run in, when the first one does.
+        old_layout: mount inputs as ``/kaggle/input/<slug>`` instead of
+            ``/kaggle/input/{datasets/<owner>,competitions}/<slug>``.
+    """
+
+    def __init__(self, storage: Storage, image: Callable[[], Image], *, old_layout: bool = False) -> None:
+        self._storage = storage
+        self._image = image
+        self._old_layout = old_layout
+        self._datasets = ThreadPoolExecutor(1, thread_name_prefix="datasets")
+        self._runs = ThreadPoolExecutor(1, thread_name_prefix="runs")
+        self._closing = threading.Event()
+        shutil.rmtree(storage.root / "drafts", ignore_errors=True)
+        (storage.root / "drafts").mkdir()
+        for dataset in storage.unprocessed_versions():
+            self._datasets.submit(self._process, dataset)
+        for version in storage.unfinished_kernel_versions():
+            self._runs.submit(self._run, version.owner, version.slug, version.number)
+        for submission in storage.pending_submissions():
+            self._runs.submit(self._score, submission.ref)
+
+    def close(self) -> None:
+        """Stop; what is under way is done again at the next start."""
+        self._closing.set()
+        for executor in (self._datasets, self._runs):
+            executor.shutdown(cancel_futures=True)
+
+    def process(self, version: DatasetVersion) -> None:
+        """Have a dataset version's files unpacked."""
+        self._datasets.submit(self._process, version)
+
+    def run(self, version: KernelVersion) -> None:
+        """Have a kernel version run."""
+        self._runs.submit(self._run, version.owner, version.slug, version.number)
+
+    def score(self, ref: int) -> None:
+        """Have a submission rerun on the hidden test set and scored."""
+        self._runs.submit(self._score, ref)
+
+    def _process(self, version: DatasetVersion) -> None:
+        try:
+            with self._storage.draft(version.folder) as draft:
+                for token in version.tokens:
+                    upload = self._storage.upload(token)
+                    assert upload is not None  # the API has checked it
+                    os.link(upload.path, draft / upload.name)
+                unpack_archives(draft)
+        except LocalKaggleError as error:
+            self._storage.finish_dataset_version(version, "failed", error.problem)
+        except Exception as error:  # the version must not stay in processing for ever
+            self._storage.finish_dataset_version(version, "failed", repr(error))
+        else:
+            self._storage.finish_dataset_version(version, "ready")
+
+    def _run(self, owner: str, slug: str, number: int) -> None:
+        version = self._storage.kernel_version(owner, slug, number)
+        assert version is not None
+        try:
+            inputs = [self._latest_ready(source) for source in version.settings["datasets"]]
+            self._storage.start_kernel_version(version, [(d.owner, d.slug, d.number) for d in inputs])
+            with self._storage.draft(version.folder) as draft:
+                outcome = self._execute(version, inputs, draft, hidden=False)
+        except _Stopped:
+            return
+        except LocalKaggleError as error:
+            self._storage.finish_kernel_version(version, "error", str(error))
+        except Exception as error:  # a run must not stay running for ever
+            self._storage.finish_kernel_version(version, "error", repr(error))
+        else:
+            failed = outcome.stopped or outcome.code != 0
+            self._storage.finish_kernel_version(version, "error" if failed else "complete", outcome.stopped)
+
+    def _latest_ready(self, source: str) -> DatasetVersion:
+        owner, slug = source.split("/")
+        ready = [v for v in self._storage.dataset_versions(owner, slug) if v.status == "ready"]
+        if not ready:
+            raise SubmissionError(f"{source}: no version is ready", "Wait for its processing before the push.")
+        return ready[-1]
+
+    def _score(self, ref: int) -> None:
+        submission = self._storage.submission(ref)
+        try:
+            value = self._rerun(submission)
+        except _Stopped:
+            return
+        except LocalKaggleError as error:
+            self._storage.finish_submission(submission, None, str(error))
+        except Exception as error:  # a submission must not stay pending for ever
+            self._storage.finish_submission(submission, None, repr(error))
+        else:
+            self._storage.finish_submission(submission, value)
+
+    def _rerun(self, submission: Submission) -> float:
+        version = self._storage.kernel_version(submission.owner, submission.slug, submission.number)
+        folder = self._storage.competition_folder(submission.competition)
+        assert version is not None and folder is not None  # the API has checked both
+        inputs = [d for o, s, n in version.inputs for d in self._storage.dataset_versions(o, s) if d.number == n]
+        with self._storage.draft(submission.folder) as draft:
+            outcome = self._execute(version, inputs, draft, hidden=True)
+            value = None
+            if not outcome.stopped and outcome.code == 0:
+                value = score(load_competition(folder), draft / "output" / submission.file_name)
+            shutil.rmtree(draft / "output")
+        if value is None:
+            raise SubmissionError(
+                f"the rerun on the hidden test set failed{': ' + outcome.stopped if outcome.stopped else ''}",
+                f"Its log is {submission.folder / 'log.json'}",
+            )
+        return value
+
+    def _execute(self, version: KernelVersion, inputs: list[DatasetVersion], folder: Path, *, hidden: bool) -> Outcome:
+        """Run a notebook in the sandbox; leave ``output/``, ``log.json`` and ``notebook.ipynb`` in ``folder``."""
+        mounts = [Mount(dataset.folder, self._target("datasets", dataset.slug, dataset.owner)) for dataset in inputs]
+        seconds = DEFAULT_SECONDS
+        for slug in version.settings["competitions"]:
+            hosted = self._storage.competition_folder(slug)
+            assert hosted is not None
+            competition = load_competition(hosted)
+            seconds = competition.limits.seconds
+            mounts.append(
+                Mount(competition.hidden if hidden else competition.public, self._target("competitions", slug))
+            )
+        (folder / "output").mkdir()
+        run = folder / "run"
+        run.mkdir()
+        (run / "source.ipynb").write_text(version.source)
+        shutil.copyfile(Path(__file__).with_name("notebook_driver.py"), run / "driver.py")
+        environment = {"KAGGLE_KERNEL_RUN_TYPE": "Batch", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        if hidden:
+            environment["KAGGLE_IS_COMPETITION_RERUN"] = "1"
+        command = sandboxed(
+            self._image(),
+            [f"{RUN}/driver.py", f"{RUN}/source.ipynb", f"{RUN}/executed.ipynb"],
+            mounts=mounts,
+            writable=[Mount(folder / "output", WORKING), Mount(run, RUN)],
+            environment=environment,
+        )
+        events, outcome = self._watch(command, seconds)
+        (folder / "log.json").write_text("[" + ",\n".join(json.dumps(event) for event in events) + "]\n")
+        if (run / "executed.ipynb").exists():
+            (run / "executed.ipynb").rename(folder / "notebook.ipynb")
+        shutil.rmtree(run)
+        return outcome
+
+    def _target(self, kind: str, slug: str, owner: str = "") -> str:
+        parts = [slug] if self._old_layout else [kind, owner, slug]
+        return "/".join([INPUT, *(part for part in parts if part)])
+
+    def _watch(self, command: list[str], seconds: float) -> tuple[list[dict[str, object]], Outcome]:
+        """Run the sandbox to its end, or to the limit; collect the events of its log.
+
+        Raises:
+            _Stopped: the server is closing.
+        """
+        started = time.monotonic()
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env={},
+        ) as process:
+            log = _Log(process, started)
+            while process.poll() is None and not self._closing.is_set() and time.monotonic() - started < seconds:
+                self._closing.wait(0.05)
+            stopped = ""
+            if process.poll() is None:
+                # With the sandbox's first process, the system ends every other in it.
+                process.kill()
+                if self._closing.is_set():
+                    raise _Stopped
+                stopped = f"the run took longer than its limit of {seconds:.0f} s"
+        return log.events(), Outcome(process.returncode, stopped)
+
+
+class _Log:
+    """Collects what a sandbox prints: the notebook driver's events, and lines of anything else."""
+
+    def __init__(self, process: subprocess.Popen[str], started: float) -> None:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._started = started
+        self._events: list[dict[str, object]] = []
+        self._readers = [
+            threading.Thread(target=self._read_events, args=(process.stdout,), daemon=True),
+            threading.Thread(target=self._read_lines, args=(process.stderr,), daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def events(self) -> list[dict[str, object]]:
+        """All events, once the process has ended."""
+        for reader in self._readers:
+            reader.join()
+        return self._events
+
+    def _read_events(self, stream: IO[str]) -> None:
+        for line in stream:
+            self._events.append(json.loads(line))
+
+    def _read_lines(self, stream: IO[str]) -> None:
+        for line in stream:
+            elapsed = round(time.monotonic() - self._started, 3)
+            self._events.append({"stream_name": "stderr", "time": elapsed, "data": line})
+
+
+class _Stopped(Exception):  # noqa: N818 - not an error
+    """The server is closing; the run is to be done again."""

@@ -1,0 +1,1 @@
+"""From a trained model to a leaderboard score, through a kernel that has no network."""

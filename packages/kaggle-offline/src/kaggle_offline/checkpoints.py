@@ -1,0 +1,38 @@
+"""Checkpoints, as far as one can tell without torch: whether a file is what torch saves."""
+
+import zipfile
+from pathlib import Path
+
+from kaggle_offline.errors import CheckpointError
+
+SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """The files of the model dataset, sorted, each checkpoint among them seen to be one.
+
+    Raises:
+        CheckpointError: there is no checkpoint, or one is not what ``torch.save`` writes.
+    """
+    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    checkpoints = [p for p in files if p.suffix in SUFFIXES]
+    if not checkpoints:
+        raise CheckpointError(
+            f"{folder}: no checkpoint ({', '.join(sorted(SUFFIXES))})", "Train one (nox -s train), or copy it there."
+        )
+    for path in checkpoints:
+        _check(path)
+    return files
+
+
+def _check(path: Path) -> None:
+    cure = "Save it with torch.save or Lightning, or take it out of the folder."
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if not any(name.endswith("/data.pkl") for name in archive.namelist()):
+                raise CheckpointError(f"{path}: not a checkpoint (a zip file that torch did not write)", cure)
+            broken = archive.testzip()
+    except zipfile.BadZipFile as error:
+        raise CheckpointError(f"{path}: not a checkpoint ({error})", cure) from error
+    if broken is not None:
+        raise CheckpointError(f"{path}: broken at {broken}", "Copy or train it again.")

@@ -1,0 +1,55 @@
+"""From a lock to wheels, hash-checked."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kaggle_offline.errors import DownloadError
+from kaggle_offline.files import digest_of_file, new_folder, write_text
+from kaggle_offline.image_manifest import ImageManifest
+
+
+def download(lock: Path, folder: Path, image: ImageManifest | None) -> list[Path]:
+    """Fetch what ``lock`` pins into ``folder``, unless just that is there.
+
+    Args:
+        lock: a requirements file with hashes.
+        folder: holds the wheels and nothing else.
+        image: whose wheels to take; None takes those of this machine.
+
+    Returns:
+        The wheels, sorted by name.
+
+    Raises:
+        DownloadError: a file is not to be had, or is not what its hash says.
+    """
+    digest = f"{digest_of_file(lock)} {image.digest if image else 'host'}"
+    stamp = folder / ".inputs"
+    if not (stamp.exists() and stamp.read_text() == digest):
+        with new_folder(folder) as draft:
+            if _pins_anything(lock):
+                _pip_download(lock, draft, _tags(image) if image else ())
+            write_text(draft / ".inputs", digest)
+    return sorted(folder.glob("*.whl"))
+
+
+def _pins_anything(lock: Path) -> bool:
+    return any("==" in line and not line.startswith("#") for line in lock.read_text().splitlines())
+
+
+def _tags(image: ImageManifest) -> list[str]:
+    tags = ["--implementation", "cp", "--python-version", image.python]
+    for platform in image.platforms:
+        tags += ["--platform", platform]
+    return tags
+
+
+def _pip_download(lock: Path, folder: Path, tags: Sequence[str]) -> None:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--require-hashes", "--only-binary", ":all:", "--dest", str(folder), "--requirement", str(lock), *tags]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise DownloadError(
+            f"{lock}: pip could not fetch it:\n{result.stderr.strip()}", "Check the network, then run again."
+        )

@@ -1,0 +1,56 @@
+"""Digests, and writing files so that nobody sees half of one."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def digest_of_file(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of_names(files: Iterable[tuple[str, str]]) -> str:
+    """``sha256:…`` of files' names and their SHA-256, in whatever order they come."""
+    lines = "".join(f"{name}\0{sha256}\n" for name, sha256 in sorted(files))
+    return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
+
+
+def digest_of_folder(folder: Path) -> str:
+    """``sha256:…`` of every file below ``folder``, but for what Python leaves behind."""
+    files = (p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    return digest_of_names((p.relative_to(folder).as_posix(), digest_of_file(p)) for p in files)
+
+
+def digest_of_data(data: Any) -> str:
+    """``sha256:…`` of plain data."""
+    return f"sha256:{hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()}"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file in one step: another process sees the old text or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write plain data as JSON, in one step."""
+    write_text(path, json.dumps(data, indent=2) + "\n")
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """A folder to fill, which takes the place of ``target`` when the block ends well."""
+    draft = target.with_name(f".{target.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    yield draft
+    shutil.rmtree(target, ignore_errors=True)
+    draft.rename(target)

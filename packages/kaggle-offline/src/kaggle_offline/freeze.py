@@ -1,0 +1,139 @@
+"""``freeze``: from a package and its checkpoints to dataset folders that install offline."""
+
+import json
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from kaggle_offline.checkpoints import list_checkpoints
+from kaggle_offline.download import download
+from kaggle_offline.errors import NotFrozenError
+from kaggle_offline.files import write_json
+from kaggle_offline.image_manifest import read_image_manifest
+from kaggle_offline.kernel_folder import KernelFolder
+from kaggle_offline.lock import Lock, lock, relock_for_host
+from kaggle_offline.notebook import read_notebook
+from kaggle_offline.pack import MANIFEST, Dataset, pack_models, pack_packages
+from kaggle_offline.result import update_result
+from kaggle_offline.uv import has_python
+from kaggle_offline.wheel import build_wheel, source_date_epoch
+
+_RECORD = "frozen.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frozen:
+    """What a freeze made.
+
+    Attributes:
+        packages: for Kaggle's image.
+        rehearsal: the same versions for this machine's Python; `packages` where it is the image's.
+        models: the checkpoints.
+        python: the Python that ``rehearsal`` is for.
+        provided: ``name==version`` of what the image has of the requirements.
+    """
+
+    packages: Dataset
+    rehearsal: Dataset
+    models: Dataset
+    python: str
+    provided: tuple[str, ...]
+
+
+def freeze(kernel: KernelFolder) -> Frozen:
+    """Build, lock, download and pack; what has not changed since the last time is not done again.
+
+    Raises:
+        OfflineError: an input is malformed, or a stage failed.
+    """
+    started = time.monotonic()
+    source_date_epoch()
+    build = kernel.build
+    before = _digest_of(build / "packages")
+    read_notebook(kernel.code)
+    checkpoints = list_checkpoints(kernel.checkpoints)
+    image = read_image_manifest(kernel.image)
+    project = build_wheel(kernel.package, build / "dist")
+    locked = lock(project.requirements, image, kernel.lock)
+    wheels = download(locked.path, build / "wheels", image)
+    packages = pack_packages(kernel, project, wheels, locked, image, image.python, build / "packages")
+    models = pack_models(kernel, checkpoints, build / "models")
+
+    python, rehearsal = image.python, packages
+    if not has_python(image.python):
+        python = ".".join(platform.python_version_tuple()[:2])
+        host_lock = build / "rehearsal" / "requirements.txt"
+        _relock(locked, python, host_lock)
+        host_wheels = download(host_lock, build / "rehearsal" / "wheels", None)
+        folder = build / "rehearsal" / "packages"
+        rehearsal = pack_packages(kernel, project, host_wheels, locked, image, python, folder)
+    update_result(kernel.build, seconds={"freeze": time.monotonic() - started})
+    frozen = Frozen(packages=packages, rehearsal=rehearsal, models=models, python=python, provided=locked.provided)
+    _write_frozen(kernel, frozen)
+    _report(kernel, frozen, locked, changed=before != packages.digest)
+    return frozen
+
+
+def _relock(locked: Lock, python: str, path: Path) -> None:
+    stamp = path.with_name(".lock-inputs")
+    inputs = f"{python} {' '.join(locked.pins)}"
+    if not (path.exists() and stamp.exists() and stamp.read_text() == inputs):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        relock_for_host(locked, python, path)
+        stamp.write_text(inputs)
+
+
+def _report(kernel: KernelFolder, frozen: Frozen, locked: Lock, *, changed: bool) -> None:
+    size = sum(frozen.packages.files.values())
+    short = frozen.packages.digest[:19]
+    print(f"{kernel.competition}: {'frozen' if changed else 'nothing changed'}, packages {short}")
+    if changed or locked.renewed:
+        print(f"  the image has {len(frozen.provided)} of the requirements: {', '.join(frozen.provided)}")
+        print(f"  shipped with {kernel.package.name}: {', '.join(locked.pins) or 'nothing'} ({size / 1e6:.1f} MB)")
+    if locked.renewed:
+        print(f"  {locked.path.relative_to(kernel.repository)} is new: commit it")
+    if frozen.rehearsal is not frozen.packages:
+        manifest = json.loads((frozen.packages.folder / MANIFEST).read_text())
+        print(
+            f"  no Python {manifest['python']} here: the rehearsal installs the same versions for Python {frozen.python}"
+        )
+
+
+def _digest_of(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / MANIFEST).read_text())["digest"])
+    except (FileNotFoundError, ValueError, KeyError):
+        return ""
+
+
+def read_frozen(kernel: KernelFolder) -> Frozen:
+    """What the last freeze made.
+
+    Raises:
+        NotFrozenError: there was none.
+    """
+    try:
+        document = json.loads((kernel.build / _RECORD).read_text())
+    except FileNotFoundError:
+        raise NotFrozenError(
+            f"{kernel.competition}: nothing is frozen", f"Run: nox -s freeze -- {kernel.competition}"
+        ) from None
+    datasets = {
+        name: Dataset(folder=kernel.build / entry["folder"], slug=entry["slug"], digest=entry["digest"])
+        for name, entry in document["datasets"].items()
+    }
+    return Frozen(**datasets, python=document["python"], provided=tuple(document["provided"]))
+
+
+def _write_frozen(kernel: KernelFolder, frozen: Frozen) -> None:
+    datasets = {"packages": frozen.packages, "rehearsal": frozen.rehearsal, "models": frozen.models}
+    document = {
+        "python": frozen.python,
+        "provided": frozen.provided,
+        "datasets": {
+            name: {"folder": str(d.folder.relative_to(kernel.build)), "slug": d.slug, "digest": d.digest}
+            for name, d in datasets.items()
+        },
+    }
+    write_json(kernel.build / _RECORD, document)

@@ -1,0 +1,194 @@
+"""``kernels/<competition>/``: what a person writes for a competition, read and checked."""
+
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slugify import slugify
+
+from kaggle_offline.errors import ConfigurationError, UnknownCompetitionError
+
+_TITLE_LENGTHS = range(5, 51)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelFolder:
+    """A competition's kernel folder.
+
+    Attributes:
+        competition: the competition's slug, which names the folder.
+        repository: the root of the repository.
+        package: the folder of the project's package.
+        image: the image manifest's file.
+        checkpoints: the folder whose files become the model dataset.
+        output: the file that the kernel hands in.
+        rehearsal: the command that writes the local Kaggle's competition folder.
+        metadata: ``kernel-metadata.json``.
+        code: the notebook in percent format.
+    """
+
+    competition: str
+    repository: Path
+    package: Path
+    image: Path
+    checkpoints: Path
+    output: str
+    rehearsal: str
+    metadata: dict[str, Any]
+    code: Path
+
+    @property
+    def folder(self) -> Path:
+        """``kernels/<competition>``."""
+        return self.repository / "kernels" / self.competition
+
+    @property
+    def lock(self) -> Path:
+        """What is shipped, pinned and hashed."""
+        return self.repository / "requirements" / f"{self.competition}.txt"
+
+    @property
+    def build(self) -> Path:
+        """Where everything that is made goes."""
+        return self.repository / "build" / self.competition
+
+    @property
+    def slug(self) -> str:
+        """The kernel's slug."""
+        return str(self.metadata["id"]).partition("/")[2]
+
+
+def find_repository(start: Path) -> Path:
+    """The nearest folder, from ``start`` upwards, that has ``kernels/``.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    for folder in (start, *start.parents):
+        if (folder / "kernels").is_dir():
+            return folder
+    raise ConfigurationError(f"{start}: no kernels/ here or above", "Change into your clone of the repository.")
+
+
+def list_competitions(repository: Path) -> list[str]:
+    """The names of all kernel folders, sorted."""
+    return sorted(p.name for p in (repository / "kernels").iterdir() if p.is_dir())
+
+
+def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
+    """Read a competition's kernel folder and check it.
+
+    Raises:
+        UnknownCompetitionError: there is no such folder.
+        ConfigurationError: a file is missing or malformed; the message names the key.
+    """
+    folder = repository / "kernels" / competition
+    if not folder.is_dir():
+        raise UnknownCompetitionError(
+            f"kernels/{competition}: no such competition folder",
+            f"There are: {', '.join(list_competitions(repository)) or 'none'}.",
+        )
+    settings = _read_settings(folder / "submission.toml")
+    metadata = _read_metadata(folder / "kernel-metadata.json", competition)
+    result = KernelFolder(
+        competition=competition,
+        repository=repository,
+        package=repository / "packages" / settings["package"],
+        image=repository / "requirements" / "images" / f"{settings['image']}.txt",
+        checkpoints=folder / settings["checkpoints"],
+        output=settings["output"],
+        rehearsal=settings["rehearsal"]["competition"],
+        metadata=metadata,
+        code=folder / metadata["code_file"],
+    )
+    for path, key in ((result.package / "pyproject.toml", "package"), (result.checkpoints, "checkpoints")):
+        if not path.exists():
+            raise ConfigurationError(
+                f"{folder / 'submission.toml'}: {key}: {path} is not there", f"Correct {key}, or make it."
+            )
+    return result
+
+
+_TEXTS = {
+    "package": 'package = "plant-pathology"',
+    "image": 'image = "kaggle-gpu-2026-05"',
+    "checkpoints": 'checkpoints = "checkpoints"',
+    "output": 'output = "submission.csv"',
+}
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path}: not there", "Write one; the README says how.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}", "Correct the file: it must be TOML.") from error
+    for key, example in _TEXTS.items():
+        _require(path, key, document.get(key), example)
+        if Path(document[key]).name != document[key]:
+            raise ConfigurationError(f"{path}: {key}: {document[key]!r} must be a plain name", f"As in: {example}")
+    rehearsal = document.get("rehearsal")
+    if not isinstance(rehearsal, dict):
+        raise ConfigurationError(f"{path}: [rehearsal] is missing", "Add it, with the key competition.")
+    _require(path, "rehearsal.competition", rehearsal.get("competition"), 'competition = "python -m …"')
+    unknown = [*(set(document) - {*_TEXTS, "rehearsal"}), *(f"rehearsal.{k}" for k in set(rehearsal) - {"competition"})]
+    if unknown:
+        raise ConfigurationError(f"{path}: {min(unknown)}: unknown key", f"Known are: {', '.join(_TEXTS)}, rehearsal.")
+    return document
+
+
+def _require(path: Path, key: str, value: Any, example: str) -> None:
+    if not isinstance(value, str) or not value:
+        problem = "missing" if value is None else f"must be a text, is {json.dumps(value, default=str)}"
+        raise ConfigurationError(f"{path}: {key}: {problem}", f"As in: {example}")
+
+
+_METADATA_TEXTS = {
+    "id": '"id": "owner/my-kernel"',
+    "title": '"title": "My kernel"',
+    "code_file": '"code_file": "predict.py"',
+    "language": '"language": "python"',
+    "kernel_type": '"kernel_type": "notebook"',
+}
+
+
+def _read_metadata(path: Path, competition: str) -> dict[str, Any]:
+    try:
+        metadata = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path}: not there", "`kaggle kernels init` writes one to start from.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}", "Correct the file: it must be JSON.") from error
+    if not isinstance(metadata, dict):
+        raise ConfigurationError(f"{path}: not an object", "It must be JSON in braces.")
+    for key, example in _METADATA_TEXTS.items():
+        _require(path, key, metadata.get(key), example)
+    owner, slash, slug = metadata["id"].partition("/")
+    if not (owner and slash and slug) or len(metadata["title"]) not in _TITLE_LENGTHS:
+        raise ConfigurationError(
+            f"{path}: id or title: {metadata['id']!r}, {metadata['title']!r}",
+            "The id is owner/slug, the title has 5 to 50 characters.",
+        )
+    if slugify(metadata["title"]) != slug:
+        raise ConfigurationError(
+            f"{path}: title: resolves to {slugify(metadata['title'])!r}, but id says {slug!r}",
+            "Kaggle takes the slug from the title: make the two agree.",
+        )
+    fixed = {
+        "language": "python",
+        "kernel_type": "notebook",
+        "enable_internet": False,
+        "competition_sources": [competition],
+    }
+    for key, value in fixed.items():
+        if metadata.get(key) != value:
+            raise ConfigurationError(
+                f"{path}: {key}: {json.dumps(metadata.get(key))}",
+                f"It must be {json.dumps(value)} for an offline submission.",
+            )
+    if not (path.parent / metadata["code_file"]).is_file():
+        raise ConfigurationError(f"{path}: code_file: {metadata['code_file']} is not there", "Correct the name.")
+    return metadata

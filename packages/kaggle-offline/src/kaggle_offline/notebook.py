@@ -1,0 +1,98 @@
+"""The kernel: a percent-format file that people edit, rendered to the notebook that Kaggle runs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+
+from kaggle_offline.errors import ConfigurationError
+from kaggle_offline.files import digest_of_data, new_folder, write_json, write_text
+from kaggle_offline.kernel_folder import KernelFolder
+from kaggle_offline.pack import OWNER, Dataset
+
+PARAMETERS = "parameters"
+RUN_RECORD = "kaggle-offline-run.json"
+
+# Appended to every notebook: what only the kernel itself can tell of its run.
+_RECORD_CELL = f"""\
+# How much memory the run took at its peak, for the report (ru_maxrss is in KiB on Linux).
+import json, resource
+from pathlib import Path
+
+peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+Path("/kaggle/working/{RUN_RECORD}").write_text(json.dumps({{"peak_memory_bytes": peak * 1024}}))
+"""
+
+
+def read_notebook(path: Path) -> Any:
+    """Read a percent-format file as a notebook without outputs.
+
+    Raises:
+        ConfigurationError: it cannot be read, or lacks the cell tagged ``parameters``.
+    """
+    try:
+        notebook = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
+    except (UnicodeDecodeError, ValueError) as error:
+        raise ConfigurationError(f"{path}: not a percent-format notebook: {error}", "Begin cells with # %%.") from error
+    if _parameters_cell(notebook) is None:
+        raise ConfigurationError(
+            f"{path}: no cell is tagged {PARAMETERS}",
+            'Begin the first cell with: # %% tags=["parameters"] and assign PACKAGES_DIGEST = "" in it.',
+        )
+    return notebook
+
+
+def _parameters_cell(notebook: Any) -> Any:
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and PARAMETERS in cell.metadata.get("tags", []):
+            return cell
+    return None
+
+
+def render_kernel(kernel: KernelFolder, packages: Dataset, models: Dataset, owner: str, folder: Path) -> str:
+    """Write the folder that ``kaggle kernels push -p`` takes: the notebook and its metadata.
+
+    The kernel's digest covers the notebook as written, its settings and both datasets; it is
+    written into the notebook, where `digest_of_source` finds it again.
+
+    Returns:
+        The kernel's digest.
+
+    Raises:
+        ConfigurationError: the notebook cannot be read.
+    """
+    notebook = read_notebook(kernel.code)
+    sources = [*kernel.metadata.get("dataset_sources", []), f"{OWNER}/{packages.slug}", f"{OWNER}/{models.slug}"]
+    settings = {**kernel.metadata, "id": f"{OWNER}/{kernel.slug}", "dataset_sources": sources}
+    cells = [(cell.cell_type, cell.source) for cell in notebook.cells]
+    digest = digest_of_data([cells, settings, packages.digest, models.digest])
+    _parameters_cell(notebook).source = (
+        f'# Written by push: what this kernel was made of.\nPACKAGES_DIGEST = "{packages.digest}"\n'
+        f'KERNEL_DIGEST = "{digest}"'
+    )
+    notebook.cells.append(nbformat.v4.new_code_cell(_RECORD_CELL.rstrip()))
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    settings["code_file"] = kernel.code.with_suffix(".ipynb").name
+    settings = json.loads(json.dumps(settings).replace(f"{OWNER}/", f"{owner}/"))
+    with new_folder(folder) as draft:
+        write_text(draft / settings["code_file"], nbformat.writes(notebook))
+        write_json(draft / "kernel-metadata.json", settings)
+    return digest
+
+
+def digest_of_source(source: str) -> str:
+    """The kernel's digest that is written in a notebook's text, or an empty text."""
+    try:
+        cells = json.loads(source)["cells"]
+        lines = "\n".join("".join(cell["source"]) for cell in cells).splitlines()
+    except (ValueError, KeyError, TypeError):
+        return ""
+    prefix = 'KERNEL_DIGEST = "'
+    return next((line.removeprefix(prefix).rstrip('"') for line in lines if line.startswith(prefix)), "")

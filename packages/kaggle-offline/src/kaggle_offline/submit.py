@@ -1,0 +1,64 @@
+"""``submit``: hand in the kernel version that push has run, and wait for its score."""
+
+import time
+
+from kaggle_offline.errors import NotFrozenError, ScoringError
+from kaggle_offline.kaggle_client import SubmissionState
+from kaggle_offline.kernel_folder import KernelFolder
+from kaggle_offline.report import write_report
+from kaggle_offline.result import RESULT, read_result, update_result
+from kaggle_offline.target import Target
+
+_SCORING_SECONDS = 24 * 3600
+
+
+def submit(kernel: KernelFolder, target: Target) -> None:
+    """Submit the version in ``result.json``, or find its submission, and report the score.
+
+    Raises:
+        NotFrozenError: no version has been pushed to this target and run through.
+        ScoringError: the submission failed.
+    """
+    started = time.monotonic()
+    result = read_result(kernel.build)
+    if result.get("target") != target.name or result.get("run", {}).get("status") != "complete":
+        raise NotFrozenError(
+            f"{kernel.competition}: no kernel has run through on {target.name}",
+            f"Run: nox -s freeze push -- {kernel.competition}",
+        )
+    version, digest = result["kernel"]["version"], result["kernel"]["digest"]
+    description = f"version {version} {digest}"
+    same = [s for s in target.client.submissions(kernel.competition) if s.description == description]
+    earlier = next((s for s in same if s.status != "error"), None)
+    print(f"{kernel.competition}: version {version} {'is submitted already' if earlier else 'submitted'}", flush=True)
+    ref = (
+        earlier.ref
+        if earlier
+        else target.client.submit(kernel.competition, kernel.slug, version, kernel.output, description)
+    )
+    submission = _wait_for_score(target, kernel.competition, ref)
+    entry = {"ref": ref, "status": submission.status, "score": submission.score}
+    if target.rehearsal:
+        entry["baseline"] = round(target.rehearsal.baseline(kernel), 5)
+    seconds = {"submit": time.monotonic() - started}
+    result = update_result(kernel.build, seconds=seconds, submission=entry)
+    write_report(kernel.build, kernel.competition, result)
+    if submission.status != "complete" or submission.score is None:
+        reason = submission.error or (target.rehearsal.reason(ref) if target.rehearsal else "Kaggle gives no reason")
+        raise ScoringError(
+            f"submission {ref} of version {version} failed: {reason}",
+            "What ran on the public test set failed on the hidden one: look for assumptions about its files.",
+        )
+    baseline = f" (commonest label for everything: {entry['baseline']:.5f})" if target.rehearsal else ""
+    print(f"  score {submission.score:.5f}{baseline}")
+    print(f"  {kernel.build / RESULT}, report.html beside it")
+
+
+def _wait_for_score(target: Target, competition: str, ref: str) -> SubmissionState:
+    deadline = time.monotonic() + _SCORING_SECONDS
+    while time.monotonic() < deadline:
+        found = next((s for s in target.client.submissions(competition) if s.ref == ref), None)
+        if found is not None and found.status != "pending":
+            return found
+        time.sleep(target.poll_seconds)
+    raise ScoringError(f"submission {ref}: no score after {_SCORING_SECONDS // 3600} hours", "Look at it on Kaggle.")

@@ -1,0 +1,181 @@
+"""Where things are pushed: a Kaggle of one's own, or kaggle.com. The only place that opens the former."""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kaggle_local.competition import Competition, load_competition
+from kaggle_local.errors import LocalKaggleError
+from kaggle_local.image import Image, ImageSpec
+from kaggle_local.server import LocalKaggle, serve
+
+from kaggle_offline.errors import RehearsalError, TargetError
+from kaggle_offline.files import digest_of_data, new_folder
+from kaggle_offline.freeze import Frozen
+from kaggle_offline.image_manifest import read_image_manifest
+from kaggle_offline.kaggle_client import KaggleClient
+from kaggle_offline.kernel_folder import KernelFolder
+from kaggle_offline.uv import run_uv
+
+VARIABLE = "KAGGLE_TARGET"
+
+
+class Rehearsal:
+    """What only the local Kaggle can do: host a competition, build an image, tell the truth."""
+
+    def __init__(self, local: LocalKaggle) -> None:
+        self._local = local
+
+    def prepare(self, kernel: KernelFolder, frozen: Frozen) -> None:
+        """Build the image as far as the kernel needs it, and host the competition.
+
+        Raises:
+            RehearsalError: the image cannot be built, or the competition's command fails.
+        """
+        manifest = read_image_manifest(kernel.image)
+        spec = ImageSpec(
+            python=frozen.python,
+            pins={name: str(version) for name, version in manifest.pins.items()},
+            distributions=tuple(pin.partition("==")[0] for pin in frozen.provided),
+        )
+        with _explained():
+            if not self._local.has_image(spec):
+                print(f"  building the image for Python {frozen.python}: {', '.join(spec.distributions)}", flush=True)
+            image = self._local.set_image(spec)
+            self._local.host(_make_competition(kernel, frozen, image))
+
+    def baseline(self, kernel: KernelFolder) -> float:
+        """The score of the competition's sample submission on the hidden test set."""
+        with _explained():
+            return self._local.benchmark(self._competition(kernel))
+
+    def reason(self, ref: str) -> str:
+        """Why a submission failed, which Kaggle would keep to itself."""
+        return self._local.storage.submission(int(ref)).reason
+
+    def _competition(self, kernel: KernelFolder) -> Competition:
+        return load_competition(kernel.build / "competition")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """An open target; ``rehearsal`` is None on kaggle.com."""
+
+    name: str
+    client: KaggleClient
+    rehearsal: Rehearsal | None
+
+    @property
+    def poll_seconds(self) -> float:
+        """How long to wait between two looks at something that takes its time."""
+        return 0.1 if self.rehearsal else 5.0
+
+
+@contextmanager
+def open_target(word: str, repository: Path) -> Iterator[Target]:
+    """Open the target that ``word`` (the value of ``KAGGLE_TARGET``) names.
+
+    Raises:
+        TargetError: it names none, or the local one cannot be opened.
+        CredentialsError: kaggle.com does not know who asks.
+    """
+    if word == "kaggle":
+        yield Target(name=word, client=KaggleClient(), rehearsal=None)
+    elif word == "local":
+        with _local(repository) as local:
+            # Neither the user's credentials nor their proxy have any business here.
+            loopback = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+            client = {"KAGGLE_API_ENVIRONMENT": "LOCALHOST", "KAGGLE_API_TOKEN": local.token}
+            with _environment({**loopback, **client}):
+                yield Target(name=word, client=KaggleClient(local.url), rehearsal=Rehearsal(local))
+    else:
+        raise TargetError(f"{VARIABLE}={word}: no such target", f"Set {VARIABLE} to local (the default) or kaggle.")
+
+
+@contextmanager
+def _local(repository: Path) -> Iterator[LocalKaggle]:
+    with _explained(), serve(repository / ".kaggle-local") as local:
+        yield local
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """The local Kaggle's errors as the project's own."""
+    try:
+        yield
+    except LocalKaggleError as error:
+        raise RehearsalError(error.problem, error.cure) from error
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of this process until the block ends."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _make_competition(kernel: KernelFolder, frozen: Frozen, image: Image) -> Path:
+    """Run the command of ``[rehearsal]``, unless it has been run for this very package.
+
+    It runs with the image's distributions and what is shipped, as the kernel does, but on the host.
+    """
+    folder = kernel.build / "competition"
+    stamp = kernel.build / ".competition-inputs"
+    inputs = digest_of_data([kernel.rehearsal, frozen.rehearsal.digest])
+    if folder.is_dir() and stamp.exists() and stamp.read_text() == inputs:
+        return folder
+    print(f"  making the competition: {kernel.rehearsal}", flush=True)
+    program, *arguments = shlex.split(kernel.rehearsal)
+    if program == "python":
+        program = str(image.python)
+    site = kernel.build / "rehearsal" / "site"
+    wheels = [str(p) for p in sorted(frozen.rehearsal.folder.glob("*.whl"))]
+    with new_folder(site) as draft:
+        result = run_uv(
+            "pip",
+            "install",
+            "--offline",
+            "--no-deps",
+            "--no-config",
+            "--python",
+            str(image.python),
+            "--target",
+            str(draft),
+            *wheels,
+        )
+    with new_folder(folder) as draft:
+        if result.returncode == 0:
+            result = _run([program, *arguments, str(draft)], kernel.repository, site)
+        if result.returncode != 0:
+            raise RehearsalError(
+                f"submission.toml: rehearsal.competition: {kernel.rehearsal!r} failed:\n{_end(result.stderr)}",
+                "Correct the command; it is given the folder to write as its last argument.",
+            )
+        with _explained():
+            load_competition(draft)
+    stamp.write_text(inputs)
+    return folder
+
+
+def _run(command: list[str], cwd: Path, site: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    try:
+        return subprocess.run(command, cwd=cwd, env=environment, stderr=subprocess.PIPE, text=True, check=False)
+    except OSError as error:
+        return subprocess.CompletedProcess(command, 127, stderr=str(error))
+
+
+def _end(text: str, lines: int = 12) -> str:
+    return "\n".join(text.strip().splitlines()[-lines:])

@@ -1,0 +1,68 @@
+"""The project's own wheel: same tree, same bytes."""
+
+import email
+import os
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from kaggle_offline.errors import BuildError
+from kaggle_offline.files import digest_of_folder, new_folder, write_text
+from kaggle_offline.uv import run_uv
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wheel:
+    """A built wheel and what its metadata says."""
+
+    path: Path
+    name: str
+    version: str
+    requirements: tuple[str, ...]
+
+
+def build_wheel(package: Path, folder: Path) -> Wheel:
+    """Build ``package`` into ``folder``, unless the wheel of just this tree is there.
+
+    Raises:
+        BuildError: the build backend failed; says what it printed.
+    """
+    digest = digest_of_folder(package)
+    stamp = folder / ".inputs"
+    if not (stamp.exists() and stamp.read_text() == digest and any(folder.glob("*.whl"))):
+        with new_folder(folder) as draft:
+            # In a copy of its own, so that what a build leaves behind is no input of the next one.
+            source = draft / "source"
+            shutil.copytree(package, source, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            result = run_uv("build", "--wheel", "--no-config", "--out-dir", str(draft), str(source))
+            if result.returncode != 0:
+                raise BuildError(
+                    f"{package}: the wheel cannot be built:\n{result.stderr.strip()}", "Correct its pyproject.toml."
+                )
+            shutil.rmtree(source)
+            (draft / ".gitignore").unlink(missing_ok=True)
+            write_text(draft / ".inputs", digest)
+    return read_wheel(next(folder.glob("*.whl")))
+
+
+def read_wheel(path: Path) -> Wheel:
+    """Read a wheel's metadata."""
+    with zipfile.ZipFile(path) as archive:
+        name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    requirements = [str(Requirement(line)) for line in metadata.get_all("Requires-Dist", [])]
+    return Wheel(
+        path=path,
+        name=canonicalize_name(metadata["Name"]),
+        version=metadata["Version"],
+        requirements=tuple(r for r in requirements if "extra ==" not in r),
+    )
+
+
+def source_date_epoch() -> None:
+    """Fix the clock that build backends write into archives, for this process's children."""
+    os.environ.setdefault("SOURCE_DATE_EPOCH", "1577836800")

@@ -1,0 +1,1 @@
+"""Plant Pathology 2021 (FGVC8): which diseases a photographed apple leaf shows."""
