@@ -9,36 +9,37 @@ import nox
 nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_venv = "yes"
+# What follows a failed stage must not run: a submit after a failed push would hand in an older version.
+nox.options.stop_on_first_error = True
 nox.options.sessions = ["freeze", "push", "submit"]
 
-TOOLS = ".nox/tools"
 PROJECT = Path(".nox/project")
 KERNEL = Path("kernels/plant-pathology-2021-fgvc8")
 IMAGE = Path("requirements/images/kaggle-gpu-2026-05.txt")
 
 
-@nox.session(venv_location=TOOLS)
+@nox.session
 def freeze(session: nox.Session) -> None:
     """Make dataset folders with just what Kaggle's image lacks: nox -s freeze [-- COMPETITION ...]."""
     _install_tools(session)
     session.run("kaggle-offline", "freeze", *session.posargs)
 
 
-@nox.session(venv_location=TOOLS)
+@nox.session
 def push(session: nox.Session) -> None:
     """Publish what changed to KAGGLE_TARGET, push the kernel, see its offline run through."""
     _install_tools(session)
     session.run("kaggle-offline", "push", *session.posargs)
 
 
-@nox.session(venv_location=TOOLS)
+@nox.session
 def submit(session: nox.Session) -> None:
     """Hand in the kernel that ran through and print its score."""
     _install_tools(session)
     session.run("kaggle-offline", "submit", *session.posargs)
 
 
-@nox.session(venv_location=TOOLS)
+@nox.session
 def train(session: nox.Session) -> None:
     """Train on the synthetic set and replace the checkpoint: nox -s train [-- --epochs 20 ...], --help for more."""
     python = _project(session)
@@ -50,7 +51,7 @@ def train(session: nox.Session) -> None:
     session.run(python, "-m", "plant_pathology.train", *files, *session.posargs, external=True)
 
 
-@nox.session(venv_location=TOOLS)
+@nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests: nox -s tests [-- -m "not slow"]."""
     _install_tools(session)
@@ -59,7 +60,7 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *(f"--ignore={path}" for path in project), *session.posargs, success_codes=[0, 5])
 
 
-@nox.session(venv_location=TOOLS)
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and types: ruff, and mypy as strict as it gets."""
     _install_tools(session)
@@ -72,7 +73,7 @@ def lint(session: nox.Session) -> None:
     session.run("mypy", "--python-executable", _project(session), *project)
 
 
-@nox.session(venv_location=TOOLS, name="lock-dev")
+@nox.session(name="lock-dev")
 def lock_dev(session: nox.Session) -> None:
     """Renew requirements/dev.txt from dev.in: nox -s lock-dev [-- --upgrade]."""
     session.install("pip", "pip-tools")

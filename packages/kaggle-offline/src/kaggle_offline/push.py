@@ -13,8 +13,8 @@ from kaggle_offline.freeze import read_frozen
 from kaggle_offline.kaggle_client import DatasetState, KaggleClient, RunState
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.notebook import RUN_RECORD, digest_of_source, render_kernel
-from kaggle_offline.pack import Dataset
-from kaggle_offline.result import read_result, update_result
+from kaggle_offline.pack import MANIFEST, Dataset
+from kaggle_offline.result import forget, read_result, update_result
 from kaggle_offline.target import Target
 
 _PROCESSING_SECONDS = 30 * 60
@@ -40,6 +40,9 @@ def push(kernel: KernelFolder, target: Target) -> None:
     """
     started = time.monotonic()
     frozen = read_frozen(kernel)
+    known = read_result(kernel.build)
+    # Should this push fail, there is nothing that submit could hand in by mistake.
+    forget(kernel.build, "kernel", "run", "submission")
     print(f"{kernel.competition} → {target.name}", flush=True)
     if target.rehearsal:
         target.rehearsal.prepare(kernel, frozen)
@@ -50,13 +53,15 @@ def push(kernel: KernelFolder, target: Target) -> None:
     }
     folder = kernel.build / "kernel"
     digest = render_kernel(kernel, packages, frozen.models, target.client.owner, folder)
-    version, run = _run_kernel(kernel, target, folder, digest)
+    version, run = _run_kernel(kernel, target, folder, digest, known)
     result: dict[str, Any] = {
         "target": target.name,
         **{name: vars(dataset) for name, dataset in published.items()},
         "kernel": {"ref": f"{target.client.owner}/{kernel.slug}", "version": version, "digest": digest},
         "run": run,
     }
+    if known.get("kernel") == result["kernel"] and known.get("target") == target.name and "submission" in known:
+        result["submission"] = known["submission"]
     update_result(kernel.build, seconds={"push": time.monotonic() - started}, **result)
 
 
@@ -78,10 +83,10 @@ def publish(target: Target, dataset: Dataset) -> Published:
         state = _wait_until_processed(target, dataset.slug, state.version + 1 if state else 1)
     else:
         state = _wait_until_processed(target, dataset.slug, state.version)
-    listed = client.dataset_files(dataset.slug, state.version)
-    if state.status != "ready" or state.digest != dataset.digest or listed != dataset.files:
+    difference = _difference(dataset.files, client.dataset_files(dataset.slug, state.version))
+    if state.status != "ready" or state.digest != dataset.digest or difference:
         raise PublishError(
-            f"{client.owner}/{dataset.slug} version {state.version}: {_difference(dataset.files, listed) or state.status}",
+            f"{client.owner}/{dataset.slug} version {state.version}: {difference or state.status}",
             "Run the same command again.",
         )
     what = f"{uploaded:,} bytes uploaded" if uploaded else "unchanged, 0 bytes uploaded"
@@ -112,20 +117,32 @@ def _wait_until_processed(target: Target, slug: str, version: int) -> DatasetSta
 
 
 def _difference(wanted: dict[str, int], listed: dict[str, int]) -> str:
+    """What a listing has otherwise than it should.
+
+    The manifest may differ in what its digest does not cover: the commit, for instance.
+    """
     changes = [f"{name} is missing" for name in wanted if name not in listed]
     changes += [f"{name} should not be there" for name in listed if name not in wanted]
-    changes += [f"{n} has {listed[n]} bytes, not {wanted[n]}" for n in wanted if n in listed and listed[n] != wanted[n]]
+    changes += [
+        f"{name} has {listed[name]} bytes, not {size}"
+        for name, size in wanted.items()
+        if name != MANIFEST and listed.get(name, size) != size
+    ]
     return ", ".join(changes)
 
 
-def _run_kernel(kernel: KernelFolder, target: Target, folder: Path, digest: str) -> tuple[int, dict[str, Any]]:
-    """Push the kernel unless its latest version is this one and ran through; return version and run."""
+def _run_kernel(
+    kernel: KernelFolder, target: Target, folder: Path, digest: str, known: dict[str, Any]
+) -> tuple[int, dict[str, Any]]:
+    """Push the kernel unless its latest version is this one and ran through; return version and run.
+
+    ``known`` is the result of the last push, which need not be looked at again.
+    """
     client = target.client
     state = client.kernel(kernel.slug)
     output = kernel.build / "output"
     if state is not None and digest_of_source(state.source) == digest:
         run = client.run(kernel.slug)
-        known = read_result(kernel.build)
         if run.status == "complete" and known.get("kernel", {}).get("digest") == digest and output.is_dir():
             print(f"  {kernel.slug}: version {state.version}, unchanged, already run", flush=True)
             return state.version, known["run"]

@@ -25,3 +25,8 @@ def update_result(build: Path, *, seconds: dict[str, float], **entries: Any) -> 
     result["seconds"] = {**result.get("seconds", {}), **{k: round(v, 2) for k, v in seconds.items()}}
     write_json(build / RESULT, result)
     return result
+
+
+def forget(build: Path, *names: str) -> None:
+    """Take entries out of ``result.json``: they are about to be made anew."""
+    write_json(build / RESULT, {name: value for name, value in read_result(build).items() if name not in names})

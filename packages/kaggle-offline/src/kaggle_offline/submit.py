@@ -39,7 +39,9 @@ def submit(kernel: KernelFolder, target: Target) -> None:
     submission = _wait_for_score(target, kernel.competition, ref)
     entry = {"ref": ref, "status": submission.status, "score": submission.score}
     if target.rehearsal:
-        entry["baseline"] = round(target.rehearsal.baseline(kernel), 5)
+        known = result.get("submission", {})
+        same_set = known.get("ref") == ref and "baseline" in known
+        entry["baseline"] = known["baseline"] if same_set else round(target.rehearsal.baseline(kernel), 5)
     seconds = {"submit": time.monotonic() - started}
     result = update_result(kernel.build, seconds=seconds, submission=entry)
     write_report(kernel.build, kernel.competition, result)

@@ -27,7 +27,7 @@ class Settings:
     pretrained: bool = field(default=False, metadata={"help": "start from timm's published weights"})
     height: int = field(default=192, metadata={"help": "height of the images that the network sees"})
     width: int = field(default=288, metadata={"help": "width of the images that the network sees"})
-    epochs: int = field(default=20, metadata={"help": "passes over the training images"})
+    epochs: int = field(default=12, metadata={"help": "passes over the training images"})
     batch_size: int = field(default=32, metadata={"help": "images in a batch"})
     learning_rate: float = field(default=4e-3, metadata={"help": "peak of the one-cycle schedule"})
     workers: int = field(default=os.cpu_count() or 1, metadata={"help": "processes that decode images"})
