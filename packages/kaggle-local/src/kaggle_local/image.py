@@ -127,7 +127,7 @@ def _install(spec: ImageSpec, folder: Path) -> None:
 
 def _uv(*arguments: str, **environment: str) -> None:
     result = subprocess.run(
-        [find_uv_bin(), *arguments], capture_output=True, text=True, env={**os.environ, **environment}
+        [find_uv_bin(), *arguments], capture_output=True, text=True, env={**os.environ, **environment}, check=False
     )
     if result.returncode != 0:
         raise ImageError(

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import time
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
@@ -29,7 +30,7 @@ def emit(stream: str, text: str) -> None:
 class LoggedClient(NotebookClient):
     """A notebook client that passes on what the cells print while they run."""
 
-    def output(self, outs, msg, display_id, cell_index):  # type: ignore[no-untyped-def]
+    def output(self, outs: list[Any], msg: dict[str, Any], display_id: str | None, cell_index: int) -> Any:
         """Called for every output of a cell."""
         if msg["msg_type"] == "stream":
             emit(msg["content"]["name"], msg["content"]["text"])

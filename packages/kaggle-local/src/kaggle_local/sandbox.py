@@ -5,7 +5,6 @@ binds on a tmpfs; all gone with the process that started it.
 """
 
 import functools
-import os
 import shutil
 import subprocess
 import sys
@@ -52,14 +51,16 @@ def find_bwrap() -> str:
     probe = [*_ISOLATION, "--ro-bind", "/", "/", "--overlay-src", "/usr", "--tmp-overlay", "/usr", "true"]
     # The system's own may be allowed what a program in another place is not (AppArmor goes by path).
     for program in filter(None, (str(bwrap_path()), shutil.which("bwrap"))):
-        result = subprocess.run([program, *probe], capture_output=True, text=True)
+        result = subprocess.run([program, *probe], capture_output=True, text=True, check=False)
         if result.returncode == 0:
             return program
     raise SandboxError(
         f"kernels cannot be isolated here: {result.stderr.strip()}",
-        "Allow unprivileged user namespaces; on Ubuntu 24.04: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+        "Allow unprivileged user namespaces; on Ubuntu: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
     )
 
+
+_TEMPORARY = "/tmp"  # noqa: S108 - the sandbox's own, a tmpfs
 
 _ISOLATION = (
     "--unshare-all",
@@ -98,28 +99,13 @@ def sandboxed(
     Raises:
         SandboxError: this machine cannot isolate kernels.
     """
-    command = [find_bwrap(), *_ISOLATION, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
-    for path in (*_SYSTEM, *_FILES):
-        if os.path.exists(path):
-            command += ["--ro-bind", path, path]
-    for file in sorted(_ETC.iterdir()):
-        command += ["--ro-bind", str(file), f"/etc/{file.name}"]
-    for path in _LINKS:
-        if os.path.islink(path):
-            command += ["--symlink", os.readlink(path), path]
-        elif os.path.isdir(path):
-            command += ["--ro-bind", path, path]
-    if not image.base_is_system:
-        command += ["--ro-bind", str(image.base), BASE]
-    command += ["--ro-bind", str(image.folder / "sandbox-bin"), f"{PREFIX}/bin"]
-    command += ["--ro-bind", str(image.folder / "sandbox.cfg"), f"{PREFIX}/pyvenv.cfg"]
-    command += ["--overlay-src", str(image.folder / "lib"), "--tmp-overlay", f"{PREFIX}/lib"]
-    command += ["--symlink", "lib", f"{PREFIX}/lib64"]
+    command = [find_bwrap(), *_ISOLATION, "--proc", "/proc", "--dev", "/dev", "--tmpfs", _TEMPORARY]
+    command += [*_system(), *_environment(image)]
     for mount in mounts:
         command += ["--ro-bind", str(mount.source), mount.target]
     for mount in writable:
         command += ["--bind", str(mount.source), mount.target]
-    variables = {"PATH": f"{PREFIX}/bin:/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", **environment}
+    variables = {"PATH": f"{PREFIX}/bin:/usr/bin:/bin", "HOME": _TEMPORARY, "LANG": "C.UTF-8", **environment}
     if not image.base_is_system:
         # A Python with a shared library finds it where it was built, which is not here; without
         # this it would take the system's, of another patch level.
@@ -129,3 +115,28 @@ def sandboxed(
     # What is not a mount of its own is sealed, so that a kernel cannot grow files beside its input.
     command += ["--dir", INPUT, "--remount-ro", "/", "--chdir", WORKING]
     return [*command, f"{PREFIX}/bin/python", *arguments]
+
+
+def _system() -> list[str]:
+    """The host's programs and libraries, read-only, and an ``/etc`` that names nobody."""
+    options: list[str] = []
+    for path in map(Path, (*_SYSTEM, *_FILES)):
+        if path.exists():
+            options += ["--ro-bind", str(path), str(path)]
+    for path in map(Path, _LINKS):
+        if path.is_symlink():
+            options += ["--symlink", str(path.readlink()), str(path)]
+        elif path.is_dir():
+            options += ["--ro-bind", str(path), str(path)]
+    for file in sorted(_ETC.iterdir()):
+        options += ["--ro-bind", str(file), f"/etc/{file.name}"]
+    return options
+
+
+def _environment(image: Image) -> list[str]:
+    """The image's environment at `PREFIX`: what is installed into it goes to an overlay in memory."""
+    options = [] if image.base_is_system else ["--ro-bind", str(image.base), BASE]
+    options += ["--ro-bind", str(image.folder / "sandbox-bin"), f"{PREFIX}/bin"]
+    options += ["--ro-bind", str(image.folder / "sandbox.cfg"), f"{PREFIX}/pyvenv.cfg"]
+    options += ["--overlay-src", str(image.folder / "lib"), "--tmp-overlay", f"{PREFIX}/lib"]
+    return [*options, "--symlink", "lib", f"{PREFIX}/lib64"]

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
+from kagglesdk.kaggle_object import KaggleObject
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -22,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from kaggle_local.competition import Competition, load_competition
 from kaggle_local.errors import LocalKaggleError
 from kaggle_local.image import Image, ImageSpec, build_image, image_folder
-from kaggle_local.rpc import ApiError, Call
+from kaggle_local.rpc import ApiError, Call, Method
 from kaggle_local.sandbox import find_bwrap
 from kaggle_local.scoring import score
 from kaggle_local.services import METHODS
@@ -188,21 +189,21 @@ def _answer(kaggle: LocalKaggle, request: Request, body: bytes) -> Response:
         typed = method.request.from_dict(json.loads(body or b"{}"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return _error(400, f"The request is not a {method.request.__name__}: {error}")
-    call = Call(
-        storage=kaggle.storage,
-        worker=kaggle.worker,
-        user=user or "",
-        base_url=f"http://{request.headers.get('host', 'localhost')}",
-    )
+    base_url = f"http://{request.headers.get('host', 'localhost')}"
+    call = Call(storage=kaggle.storage, worker=kaggle.worker, user=user or "", base_url=base_url)
+    return _handle(method, call, typed)
+
+
+def _handle(method: Method, call: Call, request: KaggleObject) -> Response:
     try:
-        response = method.handle(call, typed)
+        response = method.handle(call, request)
     except ApiError as error:
         return _error(error.code, error.message)
     except LocalKaggleError as error:
         return _error(500, str(error))
     except Exception:
-        logger.exception("%s failed", name)
-        return _error(500, f"{name} failed; the server's own output has the reason")
+        logger.exception("%s failed", method.request.__name__)
+        return _error(500, f"{method.request.__name__} failed; the server's own output has the reason")
     return Response(response.to_json(), media_type="application/json")
 
 

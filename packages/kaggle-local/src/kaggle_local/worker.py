@@ -90,7 +90,7 @@ class Worker:
                 unpack_archives(draft)
         except LocalKaggleError as error:
             self._storage.finish_dataset_version(version, "failed", error.problem)
-        except Exception as error:  # the version must not stay in processing for ever
+        except Exception as error:  # noqa: BLE001 - the version must not stay in processing for ever
             self._storage.finish_dataset_version(version, "failed", repr(error))
         else:
             self._storage.finish_dataset_version(version, "ready")
@@ -107,7 +107,7 @@ class Worker:
             return
         except LocalKaggleError as error:
             self._storage.finish_kernel_version(version, "error", str(error))
-        except Exception as error:  # a run must not stay running for ever
+        except Exception as error:  # noqa: BLE001 - a run must not stay running for ever
             self._storage.finish_kernel_version(version, "error", repr(error))
         else:
             failed = outcome.stopped or outcome.code != 0
@@ -128,7 +128,7 @@ class Worker:
             return
         except LocalKaggleError as error:
             self._storage.finish_submission(submission, None, str(error))
-        except Exception as error:  # a submission must not stay pending for ever
+        except Exception as error:  # noqa: BLE001 - a submission must not stay pending for ever
             self._storage.finish_submission(submission, None, repr(error))
         else:
             self._storage.finish_submission(submission, value)
@@ -136,7 +136,8 @@ class Worker:
     def _rerun(self, submission: Submission) -> float:
         version = self._storage.kernel_version(submission.owner, submission.slug, submission.number)
         folder = self._storage.competition_folder(submission.competition)
-        assert version is not None and folder is not None  # the API has checked both
+        assert version is not None  # the API has checked both
+        assert folder is not None
         inputs = [d for o, s, n in version.inputs for d in self._storage.dataset_versions(o, s) if d.number == n]
         with self._storage.draft(submission.folder) as draft:
             outcome = self._execute(version, inputs, draft, hidden=True)

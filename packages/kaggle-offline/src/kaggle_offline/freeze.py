@@ -57,7 +57,9 @@ def freeze(kernel: KernelFolder) -> Frozen:
     project = build_wheel(kernel.package, build / "dist")
     locked = lock(project.requirements, image, kernel.lock)
     wheels = download(locked.path, build / "wheels", image)
-    packages = pack_packages(kernel, project, wheels, locked, image, image.python, build / "packages")
+    packages = pack_packages(
+        kernel, build / "packages", project=project, wheels=wheels, lock=locked, image=image, python=image.python
+    )
     models = pack_models(kernel, checkpoints, build / "models")
 
     python, rehearsal = image.python, packages
@@ -67,7 +69,9 @@ def freeze(kernel: KernelFolder) -> Frozen:
         _relock(locked, python, host_lock)
         host_wheels = download(host_lock, build / "rehearsal" / "wheels", None)
         folder = build / "rehearsal" / "packages"
-        rehearsal = pack_packages(kernel, project, host_wheels, locked, image, python, folder)
+        rehearsal = pack_packages(
+            kernel, folder, project=project, wheels=host_wheels, lock=locked, image=image, python=python
+        )
     update_result(kernel.build, seconds={"freeze": time.monotonic() - started})
     frozen = Frozen(packages=packages, rehearsal=rehearsal, models=models, python=python, provided=locked.provided)
     _write_frozen(kernel, frozen)
@@ -95,9 +99,7 @@ def _report(kernel: KernelFolder, frozen: Frozen, locked: Lock, *, changed: bool
         print(f"  {locked.path.relative_to(kernel.repository)} is new: commit it")
     if frozen.rehearsal is not frozen.packages:
         manifest = json.loads((frozen.packages.folder / MANIFEST).read_text())
-        print(
-            f"  no Python {manifest['python']} here: the rehearsal installs the same versions for Python {frozen.python}"
-        )
+        print(f"  no Python {manifest['python']} here: the rehearsal takes the same versions for {frozen.python}")
 
 
 def _digest_of(folder: Path) -> str:

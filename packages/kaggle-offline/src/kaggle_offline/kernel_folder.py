@@ -1,6 +1,7 @@
 """``kernels/<competition>/``: what a person writes for a competition, read and checked."""
 
 import json
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from slugify import slugify
 
 from kaggle_offline.errors import ConfigurationError, UnknownCompetitionError
 
+_PLAIN_NAME = re.compile(r"\w[\w .+-]*")
 _TITLE_LENGTHS = range(5, 51)
 
 
@@ -128,7 +130,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path}: {error}", "Correct the file: it must be TOML.") from error
     for key, example in _TEXTS.items():
         _require(path, key, document.get(key), example)
-        if Path(document[key]).name != document[key]:
+        if not _PLAIN_NAME.fullmatch(document[key]):
             raise ConfigurationError(f"{path}: {key}: {document[key]!r} must be a plain name", f"As in: {example}")
     rehearsal = document.get("rehearsal")
     if not isinstance(rehearsal, dict):
@@ -153,6 +155,10 @@ _METADATA_TEXTS = {
     "language": '"language": "python"',
     "kernel_type": '"kernel_type": "notebook"',
 }
+
+
+_METADATA_LISTS = ("dataset_sources", "kernel_sources", "model_sources", "keywords")
+_METADATA_FLAGS = ("is_private", "enable_gpu", "enable_tpu")
 
 
 def _read_metadata(path: Path, competition: str) -> dict[str, Any]:
@@ -189,6 +195,18 @@ def _read_metadata(path: Path, competition: str) -> dict[str, Any]:
                 f"{path}: {key}: {json.dumps(metadata.get(key))}",
                 f"It must be {json.dumps(value)} for an offline submission.",
             )
-    if not (path.parent / metadata["code_file"]).is_file():
-        raise ConfigurationError(f"{path}: code_file: {metadata['code_file']} is not there", "Correct the name.")
+    _check_types(path, metadata)
+    code = metadata["code_file"]
+    if not (_PLAIN_NAME.fullmatch(code) and (path.parent / code).is_file()):
+        raise ConfigurationError(f"{path}: code_file: {code} is not there", "Name a file that lies beside it.")
     return metadata
+
+
+def _check_types(path: Path, metadata: dict[str, Any]) -> None:
+    for key in _METADATA_LISTS:
+        value = metadata.get(key, [])
+        if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+            raise ConfigurationError(f"{path}: {key}: {json.dumps(value)}", 'It must be a list of texts: ["…"].')
+    for key in _METADATA_FLAGS:
+        if not isinstance(metadata.get(key, False), bool):
+            raise ConfigurationError(f"{path}: {key}: {json.dumps(metadata[key])}", "It must be true or false.")

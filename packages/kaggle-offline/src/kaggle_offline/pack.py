@@ -46,23 +46,24 @@ class Dataset:
 
 def pack_packages(
     kernel: KernelFolder,
+    folder: Path,
+    *,
     project: Wheel,
     wheels: Sequence[Path],
     lock: Lock,
     image: ImageManifest,
     python: str,
-    folder: Path,
 ) -> Dataset:
     """Write the packages' dataset folder: wheels, in-kernel installer and manifest.
 
     Args:
         kernel: the competition.
+        folder: to write.
         project: its own wheel.
         wheels: those of the lock.
         lock: what is shipped and what is not.
         image: that the kernel runs on.
         python: whose wheels these are: the image's, or this machine's in a rehearsal.
-        folder: to write.
     """
     with new_folder(folder) as draft:
         installer = draft / "install.py"

@@ -160,7 +160,7 @@ class PlantPathologyDM(pl.LightningDataModule):
 
 def _augmentation() -> Callable[[Tensor], Tensor]:
     """What leaves a leaf's labels as they are: mirror, turn, scale, other light."""
-    return v2.Compose(
+    augment: Callable[[Tensor], Tensor] = v2.Compose(
         [
             v2.RandomHorizontalFlip(),
             v2.RandomVerticalFlip(),
@@ -168,3 +168,4 @@ def _augmentation() -> Callable[[Tensor], Tensor]:
             v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.02),
         ]
     )
+    return augment

@@ -1,6 +1,7 @@
 """The competition's labels, and the way between a probability per label and the text of a cell."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ def encode(text: str) -> npt.NDArray[np.float32]:
     return np.array([label in names for label in LABELS], dtype=np.float32)
 
 
-def decode(probabilities: Sequence[float] | npt.NDArray[np.floating], threshold: float = 0.5) -> str:
+def decode(probabilities: Sequence[float] | npt.NDArray[np.floating[Any]], threshold: float = 0.5) -> str:
     """Turn a probability per label, shape ``(6,)``, into the text of a cell, which is never empty.
 
     Labels above ``threshold`` are kept; where there is none, the most probable one is. The

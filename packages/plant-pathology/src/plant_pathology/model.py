@@ -57,23 +57,23 @@ class MultiPlantPathology(pl.LightningModule):
         self.weight_decay = weight_decay
         self.image_size = image_size
         self.network = timm.create_model(backbone, pretrained=pretrained, num_classes=len(LABELS))
+        normalisation = timm.data.resolve_model_data_config(self.network)
         for name in ("mean", "std"):
-            values = torch.tensor(self.network.pretrained_cfg[name]).view(1, 3, 1, 1)
-            self.register_buffer(name, values)
+            self.register_buffer(name, torch.tensor(normalisation[name]).view(1, 3, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
         """Images, uint8 ``(n, 3, height, width)``, to logits, float32 ``(n, 6)``."""
         logits: Tensor = self.network((images.float() / 255 - self.mean) / self.std)
         return logits
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         """The loss of one batch."""
         images, target = batch
         loss = nn.functional.binary_cross_entropy_with_logits(self(images), target)
         self.log("train_loss", loss, prog_bar=True)
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
+    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
         """Log ``val_loss`` and ``val_f1``."""
         images, target = batch
         logits = self(images)
@@ -83,7 +83,7 @@ class MultiPlantPathology(pl.LightningModule):
         self.log("val_loss", loss, prog_bar=True, batch_size=len(images))
         self.log("val_f1", mean_f1(predicted, target.bool()), prog_bar=True, batch_size=len(images))
 
-    def predict_step(self, batch: tuple[Tensor, list[str]], batch_index: int) -> tuple[list[str], Tensor]:
+    def predict_step(self, batch: tuple[Tensor, list[str]], _: int) -> tuple[list[str], Tensor]:
         """File names and probabilities, float32 ``(n, 6)``."""
         images, names = batch
         return list(names), self(images).sigmoid()

@@ -26,6 +26,7 @@ Pixels = npt.NDArray[np.float32]
 
 SLUG = "plant-pathology-2021-fgvc8"
 MAXIMUM_SIZE = (4000, 2672)
+MINIMUM_SIDE = 16
 
 # How often each cell of train.csv occurs in the competition (18,632 images).
 FREQUENCIES = {
@@ -89,6 +90,11 @@ class Canvas:
     mask: Pixels
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.mask.shape[0], self.mask.shape[1]
+
+    @property
     def unit(self) -> float:
         """Pixels in half the image's height."""
         return self.pixels.shape[0] / 2
@@ -124,16 +130,17 @@ def _shade(rng: np.random.Generator, colour: Sequence[float], spread: float = 0.
 def _spots(
     canvas: Canvas,
     rng: np.random.Generator,
+    *,
     count: int,
     radius: tuple[float, float],
     ragged: float,
     draw: Callable[[Pixels, tuple[slice, slice]], None],
 ) -> None:
     """Call ``draw`` for ``count`` spots on the leaf with their distance field (1 at the rim)."""
-    height, width = canvas.mask.shape
+    height, width = canvas.shape
     for _ in range(count):
         along = rng.uniform(0.08, 0.92)
-        half = float(canvas.leaf.half_width(np.float32(along)[None])[0])
+        half = float(canvas.leaf.half_width(np.array([along], np.float32))[0])
         x, y = canvas.leaf.to_image(along, rng.uniform(-0.85, 0.85) * half)
         size = math.exp(rng.uniform(math.log(radius[0]), math.log(radius[1])))
         waves, phase = int(rng.integers(3, 8)), rng.uniform(0, 2 * math.pi)
@@ -154,13 +161,13 @@ def _scab(canvas: Canvas, rng: np.random.Generator, amount: float) -> None:
     """Olive to black velvety blotches with feathered edges."""
     colour = _shade(rng, (0.21, 0.20, 0.10), 0.05)
     opacity = rng.uniform(0.6, 0.9)
-    feathers = noise(rng, 40, canvas.mask.shape)
+    feathers = noise(rng, 40, canvas.shape)
 
     def blotch(distance: Pixels, window: tuple[slice, slice]) -> None:
         frayed = distance + 0.9 * (feathers[window] - 0.5)
         canvas.paint(colour, opacity * (1 - _ramp(frayed, 0.55, 1.15)), window)
 
-    _spots(canvas, rng, round(amount * rng.uniform(6, 16)), (0.05, 0.13), 0.2, blotch)
+    _spots(canvas, rng, count=round(amount * rng.uniform(6, 16)), radius=(0.05, 0.13), ragged=0.2, draw=blotch)
 
 
 def _rust(canvas: Canvas, rng: np.random.Generator, amount: float) -> None:
@@ -173,7 +180,7 @@ def _rust(canvas: Canvas, rng: np.random.Generator, amount: float) -> None:
         canvas.paint(centre, 0.95 * (1 - _ramp(distance, 0.7, 1.0)), window)
         canvas.paint(dark, 0.7 * (1 - _ramp(distance, 0.1, 0.35)), window)
 
-    _spots(canvas, rng, round(amount * rng.uniform(8, 26)), (0.022, 0.055), 0.05, pustule)
+    _spots(canvas, rng, count=round(amount * rng.uniform(8, 26)), radius=(0.022, 0.055), ragged=0.05, draw=pustule)
 
 
 def _frog_eye(canvas: Canvas, rng: np.random.Generator, amount: float) -> None:
@@ -184,23 +191,23 @@ def _frog_eye(canvas: Canvas, rng: np.random.Generator, amount: float) -> None:
         canvas.paint(rim, 0.9 * (1 - _ramp(distance, 0.95, 1.15)), window)
         canvas.paint(centre, 0.95 * (1 - _ramp(distance, 0.6, 0.75)), window)
 
-    _spots(canvas, rng, round(amount * rng.uniform(6, 20)), (0.025, 0.065), 0.04, eye)
+    _spots(canvas, rng, count=round(amount * rng.uniform(6, 20)), radius=(0.025, 0.065), ragged=0.04, draw=eye)
 
 
 def _powdery_mildew(canvas: Canvas, rng: np.random.Generator, amount: float) -> None:
     """White powder in soft patches, with the leaf's green still visible below."""
-    patches = noise(rng, int(rng.integers(4, 8)), canvas.mask.shape)
-    grains = noise(rng, 90, canvas.mask.shape)
+    patches = noise(rng, int(rng.integers(4, 8)), canvas.shape)
+    grains = noise(rng, 90, canvas.shape)
     cover = _ramp(patches + 0.25 * (grains - 0.5), 0.62 - 0.22 * amount, 0.85)
     canvas.paint(_shade(rng, (0.86, 0.88, 0.84), 0.04), rng.uniform(0.65, 0.85) * cover, EVERYWHERE)
 
 
 def _complex(canvas: Canvas, rng: np.random.Generator, amount: float) -> None:
     """Many troubles at once: yellowing, dead brown margins and a mixture of faint spots."""
-    yellow = _ramp(noise(rng, 4, canvas.mask.shape), 0.35, 0.8)
+    yellow = _ramp(noise(rng, 4, canvas.shape), 0.35, 0.8)
     canvas.paint(_shade(rng, (0.78, 0.70, 0.22)), rng.uniform(0.5, 0.8) * yellow, EVERYWHERE)
     edge = np.abs(canvas.across) / np.maximum(canvas.leaf.half_width(canvas.along), 1e-3)
-    depth = edge + 0.9 * (noise(rng, 7, canvas.mask.shape) - 0.5)
+    depth = edge + 0.9 * (noise(rng, 7, canvas.shape) - 0.5)
     dead = _ramp(np.asarray(depth, dtype=np.float32), 0.62, 0.82)
     canvas.paint(_shade(rng, (0.42, 0.27, 0.13)), 0.9 * dead, EVERYWHERE)
     for other in rng.choice(np.array([_scab, _rust, _frog_eye], dtype=object), 2, replace=False):
@@ -245,8 +252,8 @@ def _paint_blade(canvas: Canvas, rng: np.random.Generator) -> None:
     """The healthy leaf: its green, its unevenness, the midrib and the side veins."""
     green = _shade(rng, (0.33, 0.50, 0.20), 0.08)
     canvas.paint(green, np.ones_like(canvas.mask), EVERYWHERE)
-    canvas.paint((0.22, 0.36, 0.14), 0.5 * noise(rng, 5, canvas.mask.shape), EVERYWHERE)
-    canvas.paint((0.55, 0.66, 0.36), 0.25 * noise(rng, 60, canvas.mask.shape), EVERYWHERE)
+    canvas.paint((0.22, 0.36, 0.14), 0.5 * noise(rng, 5, canvas.shape), EVERYWHERE)
+    canvas.paint((0.55, 0.66, 0.36), 0.25 * noise(rng, 60, canvas.shape), EVERYWHERE)
     spacing, slope = rng.uniform(0.07, 0.11), rng.uniform(0.35, 0.6)
     phase = np.mod((canvas.along - slope * np.abs(canvas.across) / canvas.leaf.length) / spacing, 1)
     side = 1 - _ramp(np.asarray(np.abs(phase - 0.5), np.float32), 0.02, 0.09)
@@ -333,15 +340,19 @@ def write_competition(folder: Path, *, train: int, public: int, hidden: int, siz
 
     Args:
         folder: created if need be; files of an earlier call are overwritten.
-        train, public, hidden: number of images to train on, of the public and of the hidden test.
+        train: number of images to train on.
+        public: number of images of the public test.
+        hidden: number of images of the hidden test.
         size: (width, height) of every JPEG, at most 4000x2672.
         seed: fixes every byte.
 
     Raises:
         ValueError: a size or a number that the competition does not allow.
     """
-    if not (16 <= size[0] <= MAXIMUM_SIZE[0] and 16 <= size[1] <= MAXIMUM_SIZE[1]):
-        raise ValueError(f"size {size[0]}x{size[1]}: from 16x16 to {MAXIMUM_SIZE[0]}x{MAXIMUM_SIZE[1]}")
+    if not (MINIMUM_SIDE <= size[0] <= MAXIMUM_SIZE[0] and MINIMUM_SIDE <= size[1] <= MAXIMUM_SIZE[1]):
+        raise ValueError(
+            f"size {size[0]}x{size[1]}: from {MINIMUM_SIDE}x{MINIMUM_SIDE} to {MAXIMUM_SIZE[0]}x{MAXIMUM_SIZE[1]}"
+        )
     if min(train, public, hidden) < 1:
         raise ValueError("every split needs at least one image")
     counts = dict(zip(SPLITS, (train, public, hidden), strict=True))

@@ -20,7 +20,7 @@ def user_of(token: str) -> str | None:
     return match.group(1) if match else None
 
 
-def introspect_token(call: Call, request: IntrospectTokenRequest) -> IntrospectTokenResponse:
+def introspect_token(_: Call, request: IntrospectTokenRequest) -> IntrospectTokenResponse:
     """Whether a token is good, and whose it is."""
     response = IntrospectTokenResponse()
     user = user_of(request.token)

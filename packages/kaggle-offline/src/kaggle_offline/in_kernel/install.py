@@ -16,7 +16,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """What is mounted is not what the kernel was made for."""
 
 
@@ -29,25 +29,41 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def read_manifest() -> dict[str, Any]:
+    """Read ``freeze.json``.
+
+    Raises:
+        RefusedError: it is missing or malformed.
+    """
+    try:
+        manifest = json.loads((HERE / "freeze.json").read_text(encoding="utf-8"))
+        texts = [manifest["digest"], *(entry[key] for entry in manifest["files"] for key in ("name", "sha256"))]
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("a name or digest is not a text")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RefusedError(f"freeze.json: {type(error).__name__}: {error}") from error
+    return manifest
+
+
 def check(manifest: dict[str, Any], expected: str) -> list[Path]:
     """Every wheel of the manifest, each seen to be whole.
 
     Raises:
-        Refused: another version is mounted, or a file is missing or changed.
+        RefusedError: another version is mounted, or a file is missing or changed.
     """
     lines = sorted(f"{entry['name']}\0{entry['sha256']}\n" for entry in manifest["files"])
     digest = f"sha256:{hashlib.sha256(''.join(lines).encode()).hexdigest()}"
     if digest != manifest["digest"]:
-        raise Refused(f"freeze.json: its files give {digest}, but it says {manifest['digest']}")
+        raise RefusedError(f"freeze.json: its files give {digest}, but it says {manifest['digest']}")
     if digest != expected:
-        raise Refused(f"this kernel was made for {expected}, but {digest} is mounted")
+        raise RefusedError(f"this kernel was made for {expected}, but {digest} is mounted")
     wheels = []
     for entry in manifest["files"]:
         path = HERE / entry["name"]
         if not path.is_file():
-            raise Refused(f"{entry['name']}: missing from the dataset")
+            raise RefusedError(f"{entry['name']}: missing from the dataset")
         if sha256(path) != entry["sha256"]:
-            raise Refused(f"{entry['name']}: not the file that was frozen")
+            raise RefusedError(f"{entry['name']}: not the file that was frozen")
         if entry["name"].endswith(".whl"):
             wheels.append(path)
     return wheels
@@ -69,10 +85,9 @@ def main() -> int:
     parser.add_argument("--digest", required=True, help="of the packages that the kernel was made for")
     digest = parser.parse_args().digest
     try:
-        manifest = json.loads((HERE / "freeze.json").read_text(encoding="utf-8"))
-        wheels = check(manifest, digest)
+        wheels = check(read_manifest(), digest)
         install(wheels)
-    except (Refused, OSError, ValueError) as error:
+    except (RefusedError, OSError) as error:
         print(f"install.py: {error}", file=sys.stderr)
         return 2
     except subprocess.CalledProcessError as error:

@@ -1,0 +1,121 @@
+"""A repository of a test's own: small, with one competition, an image and a package."""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+IMAGE = """\
+# image: small
+# python: 3.12.13
+# platform: manylinux_2_35_x86_64
+packaging==24.2
+numpy==2.0.2+cu128
+"""
+
+METADATA = {
+    "id": "OWNER/small-kernel",
+    "title": "Small kernel",
+    "code_file": "predict.py",
+    "language": "python",
+    "kernel_type": "notebook",
+    "enable_internet": False,
+    "competition_sources": ["small"],
+}
+
+SUBMISSION = """\
+package = "small"
+image = "small"
+checkpoints = "checkpoints"
+output = "submission.csv"
+
+[rehearsal]
+competition = "python -m small.competition"
+"""
+
+NOTEBOOK = """\
+# %% tags=["parameters"]
+PACKAGES_DIGEST = ""
+
+# %%
+print("predict")
+"""
+
+PROJECT = """\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "small"
+version = "1.0"
+dependencies = ["packaging>=22", "iniconfig>=2"]
+
+[tool.hatch.build.targets.wheel]
+packages = ["src/small"]
+"""
+
+# Writes a competition folder: tests ask for what it holds, so it is as plain as can be.
+COMPETITION = '''\
+"""Write the competition that the local Kaggle hosts."""
+
+import sys
+from pathlib import Path
+
+folder = Path(sys.argv[1])
+for side, ids in (("public", "ab"), ("hidden", "xyz")):
+    (folder / side / "test_images").mkdir(parents=True)
+    for name in ids:
+        (folder / side / "test_images" / name).write_text(name)
+    rows = "".join(f"{name},scab\\n" for name in ids)
+    (folder / side / "sample_submission.csv").write_text(f"image,labels\\n{rows}")
+(folder / "solution.csv").write_text("image,labels\\nx,scab\\ny,scab\\nz,healthy\\n")
+(folder / "competition.toml").write_text(
+    'slug = "small"\\ntitle = "Small"\\nmetric = "mean-f1"\\nid = "image"\\ntarget = "labels"\\n'
+)
+'''
+
+
+def write_checkpoint(path: Path) -> None:
+    """As much of a checkpoint as can be told without torch."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02}q\x00.")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    root = tmp_path / "repository"
+    kernel, package = root / "kernels" / "small", root / "packages" / "small"
+    (kernel / "checkpoints").mkdir(parents=True)
+    (package / "src" / "small").mkdir(parents=True)
+    (root / "requirements" / "images").mkdir(parents=True)
+    (root / "requirements" / "images" / "small.txt").write_text(IMAGE)
+    (kernel / "kernel-metadata.json").write_text(json.dumps(METADATA))
+    (kernel / "submission.toml").write_text(SUBMISSION)
+    (kernel / "predict.py").write_text(NOTEBOOK)
+    write_checkpoint(kernel / "checkpoints" / "model.ckpt")
+    (package / "pyproject.toml").write_text(PROJECT)
+    (package / "src" / "small" / "__init__.py").write_text('"""Small."""\n')
+    (package / "src" / "small" / "competition.py").write_text(COMPETITION)
+    return root
+
+
+@pytest.fixture(scope="session")
+def storages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images that all tests share: building one takes seconds."""
+    return tmp_path_factory.mktemp("images")
+
+
+@pytest.fixture
+def rehearsed(repository: Path, storages: Path) -> Path:
+    """The repository, with a local Kaggle that need not build its image anew."""
+    (repository / ".kaggle-local").mkdir()
+    (repository / ".kaggle-local" / "images").symlink_to(storages)
+    return repository
+
+
+def copy_of(repository: Path, folder: Path) -> Path:
+    """The same tree elsewhere."""
+    return Path(shutil.copytree(repository, folder))

@@ -1,0 +1,81 @@
+"""The command line on bad input: one clear line, what to do, a non-zero exit, nothing pushed."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def run(repository: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {"PATH": os.environ["PATH"], "HOME": str(repository / "home")}
+    return subprocess.run(
+        [sys.executable, "-m", "kaggle_offline", *arguments],
+        cwd=repository / "kernels",
+        env={**kept, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def break_checkpoint(repository: Path) -> None:
+    (repository / "kernels" / "small" / "checkpoints" / "model.ckpt").write_text("no checkpoint")
+
+
+def break_settings(repository: Path) -> None:
+    (repository / "kernels" / "small" / "submission.toml").write_text("package = ")
+
+
+def break_metadata(repository: Path) -> None:
+    (repository / "kernels" / "small" / "kernel-metadata.json").write_text("{")
+
+
+def leave(repository: Path) -> None:
+    """Break nothing."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "target", "prepare", "code", "named"),
+    [
+        (["freeze", "nowhere"], "local", leave, 10, "kernels/nowhere: no such competition folder"),
+        (["freeze"], "local", break_settings, 11, "submission.toml"),
+        (["push"], "local", break_metadata, 11, "kernel-metadata.json"),
+        (["freeze"], "local", break_checkpoint, 12, "model.ckpt: not a checkpoint"),
+        (["push"], "elsewhere", leave, 13, "KAGGLE_TARGET=elsewhere: no such target"),
+        (["push"], "kaggle", leave, 14, "Kaggle: no credentials"),
+        (["submit"], "kaggle", leave, 14, "Kaggle: no credentials"),
+        (["push"], "local", leave, 23, "small: nothing is frozen"),
+        (["submit"], "local", leave, 23, "small: no kernel has run through on local"),
+    ],
+)
+def test_bad_input_gets_one_clear_line(
+    repository: Path, *, arguments: list[str], target: str, prepare: Callable[[Path], None], code: int, named: str
+) -> None:
+    prepare(repository)
+    result = run(repository, *arguments, KAGGLE_TARGET=target)
+    assert result.returncode == code, result.stderr
+    first, second = result.stderr.strip().splitlines()
+    assert first.startswith("kaggle-offline: ")
+    assert named in first
+    assert second.startswith("  → ")
+    assert not (repository / ".kaggle-local" / "datasets" / "kaggler").exists()
+
+
+def test_outside_of_a_repository_it_says_so(tmp_path: Path) -> None:
+    (tmp_path / "kernels").mkdir()
+    folder = tmp_path / "kernels"
+    result = subprocess.run(
+        [sys.executable, "-m", "kaggle_offline", "freeze"], cwd="/", capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 11
+    assert "no kernels/ here or above" in result.stderr
+    assert run(folder.parent, "freeze").returncode == 0, "no competition, nothing to do"
+
+
+def test_help_names_the_verbs_and_the_targets(repository: Path) -> None:
+    text = run(repository, "--help").stdout
+    for word in ("freeze", "push", "submit", "KAGGLE_TARGET"):
+        assert word in text

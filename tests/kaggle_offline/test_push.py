@@ -1,0 +1,195 @@
+"""Push and submit, on a local Kaggle: the whole way of a small competition, and how it can fail."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kaggle_offline.errors import NotFrozenError, OfflineError, PublishError, RehearsalError, RunError, ScoringError
+from kaggle_offline.freeze import freeze
+from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
+from kaggle_offline.push import push
+from kaggle_offline.result import read_result
+from kaggle_offline.submit import submit
+from kaggle_offline.target import Target, open_target
+
+PREDICT = """\
+# %% tags=["parameters"]
+PACKAGES_DIGEST = ""
+
+# %%
+import subprocess, sys
+from pathlib import Path
+packages = next(Path("/kaggle/input").rglob("install.py"))
+subprocess.run([sys.executable, packages, "--digest", PACKAGES_DIGEST], check=True)
+
+# %%
+import iniconfig, small
+images = sorted(path.name for path in next(Path("/kaggle/input").rglob("test_images")).iterdir())
+Path("/kaggle/working/submission.csv").write_text("image,labels\\n" + "".join(f"{name},scab\\n" for name in images))
+"""
+
+
+@pytest.fixture
+def kernel(rehearsed: Path) -> KernelFolder:
+    (rehearsed / "kernels" / "small" / "predict.py").write_text(PREDICT)
+    return read_kernel_folder(rehearsed, "small")
+
+
+@contextmanager
+def opened(kernel: KernelFolder) -> Iterator[Target]:
+    with open_target("local", kernel.repository) as target:
+        yield target
+
+
+def go(kernel: KernelFolder) -> dict[str, Any]:
+    freeze(kernel)
+    with opened(kernel) as target:
+        push(kernel, target)
+        submit(kernel, target)
+    return read_result(kernel.build)
+
+
+def nothing_submitted(kernel: KernelFolder) -> None:
+    with opened(kernel) as target:
+        assert target.client.submissions("small") == []
+        with pytest.raises(NotFrozenError):
+            submit(kernel, target)
+
+
+def test_the_whole_way_and_once_more(kernel: KernelFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    first = go(kernel)
+    assert first["target"] == "local"
+    assert first["run"]["status"] == "complete"
+    assert first["run"]["seconds"] > 0
+    assert first["run"]["peak_memory_bytes"] > 10**6
+    assert first["submission"]["status"] == "complete"
+    assert first["submission"]["score"] == pytest.approx(2 / 3, abs=1e-5)
+    assert first["submission"]["baseline"] == pytest.approx(2 / 3, abs=1e-5)
+    assert set(first["seconds"]) == {"freeze", "push", "submit"}
+    assert "0.66667" in (kernel.build / "summary.md").read_text()
+    assert "0.66667" in (kernel.build / "report.html").read_text()
+
+    capsys.readouterr()
+    second = go(kernel)
+    for name in ("packages", "models"):
+        assert second[name] == {**first[name], "uploaded_bytes": 0}
+    for name in ("kernel", "run", "submission"):
+        assert second[name] == first[name]
+    output = capsys.readouterr().out
+    assert "nothing changed" in output
+    assert "version 1, unchanged, already run" in output
+    assert "version 1 is submitted already" in output
+
+
+def test_what_changed_is_published_and_nothing_else(kernel: KernelFolder) -> None:
+    go(kernel)
+    (kernel.package / "src" / "small" / "__init__.py").write_text('"""Changed."""\n')
+    result = go(kernel)
+    assert (result["packages"]["version"], result["models"]["version"], result["kernel"]["version"]) == (2, 1, 2)
+    assert result["models"]["uploaded_bytes"] == 0
+
+    (kernel.checkpoints / "more.json").write_text("{}")
+    result = go(kernel)
+    assert (result["packages"]["version"], result["models"]["version"], result["kernel"]["version"]) == (2, 2, 3)
+
+    kernel.code.write_text(PREDICT + "# changed\n")
+    result = go(kernel)
+    assert (result["packages"]["version"], result["models"]["version"], result["kernel"]["version"]) == (2, 2, 4)
+
+
+def test_a_package_left_out_of_the_lock_fails_the_run_and_is_named(kernel: KernelFolder) -> None:
+    freeze(kernel)
+    lines = kernel.lock.read_text().splitlines(keepends=True)
+    start = next(n for n, line in enumerate(lines) if line.startswith("iniconfig=="))
+    kernel.lock.write_text("".join(lines[:start]))
+    freeze(kernel)
+    with opened(kernel) as target, pytest.raises(RunError) as failure:
+        push(kernel, target)
+    assert "could not import the module iniconfig" in failure.value.problem
+    assert "ModuleNotFoundError: No module named 'iniconfig'" in failure.value.problem.splitlines()[-2]
+    nothing_submitted(kernel)
+
+
+def test_a_kernel_that_writes_nothing_is_not_submitted(kernel: KernelFolder) -> None:
+    kernel.code.write_text('# %% tags=["parameters"]\nPACKAGES_DIGEST = ""\n')
+    freeze(kernel)
+    with opened(kernel) as target, pytest.raises(RunError, match=r"did not write submission\.csv"):
+        push(kernel, target)
+    nothing_submitted(kernel)
+
+
+def test_a_failure_after_a_success_leaves_nothing_to_submit_by_mistake(kernel: KernelFolder) -> None:
+    go(kernel)
+    kernel.code.write_text(PREDICT + "raise ValueError('broken')\n")
+    freeze(kernel)
+    with opened(kernel) as target:
+        with pytest.raises(RunError, match="ValueError: broken"):
+            push(kernel, target)
+        with pytest.raises(NotFrozenError):
+            submit(kernel, target)
+        assert len(target.client.submissions("small")) == 1
+
+
+def test_a_rerun_that_fails_is_explained(kernel: KernelFolder) -> None:
+    kernel.code.write_text(PREDICT + "import os\nassert 'KAGGLE_IS_COMPETITION_RERUN' not in os.environ\n")
+    freeze(kernel)
+    with opened(kernel) as target:
+        push(kernel, target)
+        with pytest.raises(ScoringError, match="the rerun on the hidden test set failed"):
+            submit(kernel, target)
+    assert read_result(kernel.build)["submission"]["status"] == "error"
+
+
+def test_a_version_that_lacks_a_file_is_not_used(kernel: KernelFolder) -> None:
+    go(kernel)
+    folder = kernel.repository / ".kaggle-local" / "datasets" / "kaggler" / "small-packages" / "1"
+    next(folder.glob("iniconfig-*.whl")).unlink()
+    with opened(kernel) as target, pytest.raises(PublishError, match=r"iniconfig-.* is missing"):
+        push(kernel, target)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "named"),
+    [
+        ('"ab"', '""', "test_images: the folder is empty"),
+        ('"small"\\ntitle', '"small"\\nname', "title must be a text"),
+        ("import sys", "import syss", "No module named 'syss'"),
+    ],
+)
+def test_a_competition_that_cannot_be_hosted_stops_before_anything_is_pushed(
+    before: str, after: str, named: str, kernel: KernelFolder
+) -> None:
+    source = kernel.package / "src" / "small" / "competition.py"
+    source.write_text(source.read_text().replace(before, after, 1))
+    freeze(kernel)
+    with opened(kernel) as target:
+        with pytest.raises(RehearsalError, match=named):
+            push(kernel, target)
+        assert target.client.dataset("small-packages") is None
+        assert target.client.kernel("small-kernel") is None
+
+
+def test_there_is_nothing_to_push_before_a_freeze(kernel: KernelFolder) -> None:
+    with opened(kernel) as target, pytest.raises(NotFrozenError, match="nothing is frozen"):
+        push(kernel, target)
+
+
+def test_the_rendered_kernel_is_what_kaggle_takes(kernel: KernelFolder) -> None:
+    go(kernel)
+    metadata = json.loads((kernel.build / "kernel" / "kernel-metadata.json").read_text())
+    assert metadata["id"] == "kaggler/small-kernel"
+    assert metadata["dataset_sources"] == ["kaggler/small-packages", "kaggler/small-models"]
+    text = (kernel.build / "kernel" / metadata["code_file"]).read_text()
+    assert read_result(kernel.build)["kernel"]["digest"] in text
+    with opened(kernel) as target:
+        push(kernel, target)
+    assert (kernel.build / "kernel" / metadata["code_file"]).read_text() == text, "rendering is reproducible"
+
+
+def test_errors_have_exit_codes_of_their_own() -> None:
+    codes = [error.exit_code for error in OfflineError.__subclasses__()]
+    assert len(set(codes)) == len(codes)
+    assert 0 not in codes
