@@ -108,7 +108,7 @@ def _project(session: nox.Session) -> str:
     constraints = Path(session.create_tmp()) / "image.txt"
     constraints.write_text("\n".join(p for p in pins if not re.match("nvidia-|cuda-", p)) + "\n")
     install = ["uv", "pip", "install", "--quiet", "--python", str(python), "--constraint", str(constraints)]
-    install += ["--editable", "packages/plant-pathology", "hypothesis", "pandas-stubs", "pytest"]
+    install += ["--editable", "packages/plant-pathology", "hypothesis", "pandas-stubs", "pytest", "scikit-learn"]
     try:
         index = {"UV_HTTP_RETRIES": "0", "UV_TORCH_BACKEND": "auto"}
         session.run(*install, external=True, silent=True, env=index)

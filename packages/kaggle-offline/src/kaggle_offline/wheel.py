@@ -3,6 +3,7 @@
 import email
 import os
 import shutil
+import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,9 @@ def build_wheel(package: Path, folder: Path) -> Wheel:
             # In a copy of its own, so that what a build leaves behind is no input of the next one.
             source = draft / "source"
             shutil.copytree(package, source, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-            result = run_uv("build", "--wheel", "--no-config", "--out-dir", str(draft), str(source))
+            result = run_uv(
+                "build", "--wheel", "--no-config", "--python", sys.executable, "--out-dir", str(draft), str(source)
+            )
             if result.returncode != 0:
                 raise BuildError(
                     f"{package}: the wheel cannot be built:\n{result.stderr.strip()}", "Correct its pyproject.toml."
