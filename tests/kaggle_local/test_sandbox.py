@@ -3,12 +3,15 @@
 import json
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
-from kaggle_local.server import LocalKaggle
+import requests
+from kaggle_local.server import USERNAME, LocalKaggle, serve
+from kaggle_local.storage import Dataset
 
-from tests.kaggle_local.kernels import printed, run
+from tests.kaggle_local.kernels import printed, run, scored
 
 # What being contained looks like; anything else, a mistake in an attempt for instance, is a failure.
 CONTAINED = (
@@ -66,6 +69,12 @@ def attempts() -> dict[str, str]:
             "assert libc.mount(b'none', b'/kaggle/working', b'tmpfs', 0, None) == 0, os.strerror(ctypes.get_errno())"
         ),
         "a device": "return os.mknod('/tmp/disk', 0o60600, os.makedev(254, 0))",
+        "the host's settings": "return os.open('/proc/sys/vm/vfs_cache_pressure', os.O_WRONLY)",
+        "restarting the host": "return os.open('/proc/sysrq-trigger', os.O_WRONLY)",
+        "what else is installed beside the host's Python": (
+            "import sysconfig; return os.listdir(f'/opt/kaggle/python/lib/python{{sysconfig.get_python_version()}}"
+            "/site-packages')[0]"
+        ),
         "the system's libraries": "return Path('/usr/lib/new').write_text('x')",
     }
 
@@ -120,11 +129,104 @@ def test_a_run_over_its_time_is_ended_and_says_so(local: LocalKaggle, competitio
 
 
 def test_both_mount_layouts(storage: Path, competition: Path) -> None:
-    from kaggle_local.server import serve
-
     source = "from pathlib import Path; print(sorted(str(p) for p in Path('/kaggle/input').rglob('*.csv')))"
     with serve(storage) as local:
         local.host(competition)
         assert "/kaggle/input/competitions/leaves/sample" in printed(run(local, source, competitions=["leaves"]))
     with serve(storage, old_layout=True) as local:
         assert "/kaggle/input/leaves/sample" in printed(run(local, source, competitions=["leaves"]))
+
+
+def test_what_a_kernel_leaves_leads_nowhere(local: LocalKaggle, competition: Path, tmp_path: Path) -> None:
+    """Links, pipes and odd modes in the output are read by nobody on the host."""
+    local.host(competition)
+    secret = tmp_path / "secret"
+    secret.write_text("of the host")
+    version = run(
+        local,
+        f"""
+import os
+os.symlink({str(secret)!r}, 'link.txt')
+os.symlink('/', 'root')
+os.mkfifo('pipe')
+open('setuid', 'w').write('x'); os.chmod('setuid', 0o4755)
+open('a#b?%41.csv', 'w').write('odd name')
+os.mkdir('sealed'); open('sealed/file', 'w').write('x'); os.chmod('sealed', 0o555)
+""",
+        competitions=["leaves"],
+    )
+    assert version.status == "complete", version.log()
+    assert [name for name, _ in version.output()] == ["a#b?%41.csv", "sealed/file", "setuid"]
+    assert oct((version.folder / "output" / "setuid").stat().st_mode) == "0o100644"
+    base = f"{local.url}/output/{version.owner}/{version.slug}/{version.number}"
+    assert requests.get(f"{base}/link.txt", timeout=10).status_code == 404
+    assert requests.get(f"{base}/a%23b%3F%2541.csv", timeout=10).text == "odd name"
+
+
+@pytest.mark.parametrize("trick", ["os.symlink('/etc/passwd', path)", "os.mkfifo(path)", "os.mkdir(path)"])
+def test_a_submission_that_is_no_file_is_refused_and_its_log_is_kept(
+    trick: str, local: LocalKaggle, competition: Path
+) -> None:
+    local.host(competition)
+    source = (
+        "import os; path = 'submission.csv'\nprint('the rerun')\n"
+        f"if 'KAGGLE_IS_COMPETITION_RERUN' in os.environ: {trick}\nelse: open(path, 'w').write('x')"
+    )
+    version = run(local, source, competitions=["leaves"])
+    ref = local.storage.add_submission(version, "leaves", "submission.csv", "", USERNAME)
+    local.worker.score(ref)
+    submission = scored(local, ref)
+    assert submission.status == "error"
+    assert "submission.csv" in submission.reason
+    assert "the rerun" in (submission.folder / "log.json").read_text()
+    assert not (submission.folder / "output").exists()
+
+
+def test_a_kernel_that_writes_into_its_own_log_harms_nobody(
+    local: LocalKaggle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kaggle_local.worker.MAXIMUM_LOG", 100_000)
+    version = run(
+        local,
+        """
+import os
+driver = os.getppid()
+for number in range(3, 12):
+    try:
+        events = os.open(f'/proc/{driver}/fd/{number}', os.O_WRONLY)
+        os.write(events, b'not json\\n5\\n{}\\n[1]\\n{"stream_name": 1, "time": "x", "data": 2}\\n')
+    except OSError:
+        pass
+""",
+        "os.write(2, b'y' * 1_000_000)",
+        "print('the end')",
+    )
+    assert version.status == "complete"
+    events = json.loads(version.log())
+    assert all(set(event) == {"stream_name", "time", "data"} for event in events)
+    assert sum(len(event["data"]) for event in events) <= 100_000
+
+
+def test_folders_too_deep_to_walk_fail_the_run(local: LocalKaggle) -> None:
+    version = run(local, "import os\nfor _ in range(1500): os.mkdir('d'); os.chdir('d')")
+    assert version.status == "error"
+    assert "too deep" in version.failure
+    assert run(local, "print('next')").status == "complete"
+
+
+def test_a_pinned_version_is_mounted(local: LocalKaggle) -> None:
+    dataset = Dataset(owner=USERNAME, slug="my-data", title="My data", description="", private=True)
+    for number in (1, 2):
+        local.storage.add_upload(f"token-{number}", "file.txt", 1)
+        (local.storage.root / "uploads" / f"token-{number}").write_text(str(number))
+        if number == 1:
+            local.storage.add_dataset(dataset, "", ["token-1"])
+        else:
+            local.storage.add_dataset_version(USERNAME, "my-data", "", ["token-2"])
+        local.worker.process(local.storage.dataset_versions(USERNAME, "my-data")[-1])
+        while local.storage.dataset_versions(USERNAME, "my-data")[-1].status == "processing":
+            time.sleep(0.01)
+    read = f"print(open('/kaggle/input/datasets/{USERNAME}/my-data/file.txt').read())"
+    assert printed(run(local, read, datasets=[f"{USERNAME}/my-data"])).strip() == "2"
+    assert printed(run(local, read, datasets=[f"{USERNAME}/my-data/1"])).strip() == "1"
+    assert run(local, read, datasets=[f"{USERNAME}/my-data/3"]).failure.startswith(f"{USERNAME}/my-data/3")

@@ -13,6 +13,7 @@ from kaggle_local.storage import Dataset, Storage
 
 from tests.kaggle_local.kernels import finished, notebook
 
+DATASET = Dataset(owner=USERNAME, slug="my-data", title="My data", description="", private=True)
 SETTINGS: dict[str, list[str]] = {"datasets": [], "competitions": []}
 
 
@@ -25,8 +26,7 @@ def test_what_a_dead_server_left_is_done_at_the_next_start(storage: Path) -> Non
     left = Storage(storage)
     left.add_upload("token", "file.txt", 2)
     (storage / "uploads" / "token").write_text("hi")
-    left.add_dataset(Dataset(owner=USERNAME, slug="my-data", title="My data", description="", private=True))
-    left.add_dataset_version(USERNAME, "my-data", "notes", ["token"])
+    left.add_dataset(DATASET, "notes", ["token"])
     left.add_kernel_version(USERNAME, "my-kernel", "My kernel", json.dumps(notebook("print(1)")), SETTINGS)
     (storage / "drafts" / "half").mkdir()
     left.close()
@@ -40,8 +40,7 @@ def test_what_a_dead_server_left_is_done_at_the_next_start(storage: Path) -> Non
 def test_a_version_with_a_broken_archive_fails_and_shows_nothing(local: LocalKaggle) -> None:
     local.storage.add_upload("token", "broken.zip", 2)
     (local.storage.root / "uploads" / "token").write_text("hi")
-    local.storage.add_dataset(Dataset(owner=USERNAME, slug="my-data", title="My data", description="", private=True))
-    local.storage.add_dataset_version(USERNAME, "my-data", "", ["token"])
+    local.storage.add_dataset(DATASET, "", ["token"])
     local.worker.process(local.storage.dataset_versions(USERNAME, "my-data")[0])
     while (version := local.storage.dataset_versions(USERNAME, "my-data")[0]).status == "processing":
         pass
@@ -76,6 +75,7 @@ def test_serve_explains_what_is_in_its_way(local: LocalKaggle, tmp_path: Path) -
     for arguments, named in (
         (["--storage", str(local.storage.root)], "in use"),
         (["--storage", str(tmp_path / "other"), "--port", port], f"port {port}"),
+        (["--storage", "/dev/null/storage", "--port", "0"], "/dev/null/storage"),
         (["--storage", str(tmp_path / "third"), "--port", "0", "--competition", str(tmp_path)], "competition.toml"),
     ):
         command = [sys.executable, "-m", "kaggle_local", "serve", *arguments]
@@ -83,3 +83,17 @@ def test_serve_explains_what_is_in_its_way(local: LocalKaggle, tmp_path: Path) -
         assert result.returncode == 2
         assert named in result.stderr
         assert "Traceback" not in result.stderr
+
+
+def test_a_broken_database_is_named(storage: Path) -> None:
+    (storage / "kaggle.db").write_text("no database, and long enough to be looked at as one" * 40)
+    with pytest.raises(StorageError, match=r"kaggle\.db"):
+        Storage(storage)
+
+
+def test_a_dataset_is_there_with_its_first_version_or_not_at_all(storage: Path) -> None:
+    database = Storage(storage)
+    assert database.add_dataset(DATASET, "first", ["token"])
+    assert not database.add_dataset(DATASET, "again", ["token"])
+    assert [v.notes for v in database.dataset_versions(USERNAME, "my-data")] == ["first"]
+    database.close()

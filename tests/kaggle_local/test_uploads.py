@@ -1,10 +1,13 @@
 """Uploads as Google's resumable protocol has them, which the official client speaks."""
 
+import socket
+import time
 from collections.abc import Callable
 
 import pytest
 import requests
-from kaggle_local.server import LocalKaggle
+from kaggle_local.server import USERNAME, LocalKaggle
+from kaggle_local.storage import Dataset
 
 CONTENT = bytes(range(256)) * 40
 
@@ -63,3 +66,49 @@ def test_an_empty_file_arrives(start: Start) -> None:
 @pytest.mark.parametrize("name", ["a@b", "a&b", "../escape", "a/b", "", "..", "nul\0"])
 def test_names_that_kaggle_refuses(name: str, start: Start) -> None:
     start(name=name, status=400)
+
+
+def test_what_is_published_cannot_be_changed_through_its_upload(local: LocalKaggle, start: Start) -> None:
+    url = start()
+    address = ("127.0.0.1", int(local.url.rpartition(":")[2]))
+    with socket.create_connection(address, timeout=10) as stalled:
+        head = f"PUT /uploads/{url.rpartition('/')[2]} HTTP/1.1\r\n"
+        stalled.sendall(f"{head}Host: localhost\r\nContent-Length: {len(CONTENT)}\r\n\r\nhalf".encode())
+        while (upload := local.storage.upload(url.rpartition("/")[2])) is None or not upload.path.exists():
+            time.sleep(0.01)
+        assert put(url, CONTENT).status_code == 409, "one writer at a time"
+    while put(url, CONTENT).status_code == 409:
+        time.sleep(0.01)
+    assert put(url, bytes(len(CONTENT))).status_code == 200
+    assert upload.path.read_bytes() == CONTENT, "what is complete is not written again"
+
+
+def test_pages_are_asked_for_by_token(local: LocalKaggle) -> None:
+    for n in range(5):
+        local.storage.add_upload(f"token-{n}", f"{n}.txt", 1)
+        (local.storage.root / "uploads" / f"token-{n}").write_text("x")
+    dataset = Dataset(owner=USERNAME, slug="my-data", title="My data", description="", private=True)
+    local.storage.add_dataset(dataset, "", [f"token-{n}" for n in range(5)])
+    version = local.storage.dataset_versions(USERNAME, "my-data")[0]
+    local.worker.process(version)
+    while len(version.files()) < 5:
+        time.sleep(0.01)
+
+    def listed(token: str) -> requests.Response:
+        return requests.post(
+            f"{local.url}/api/v1/datasets.DatasetApiService/ListDatasetFiles",
+            json={"ownerSlug": USERNAME, "datasetSlug": "my-data", "pageSize": 2, "pageToken": token},
+            headers={"Authorization": f"Bearer {local.token}"},
+            timeout=10,
+        )
+
+    names, token = [], ""
+    while True:
+        page = listed(token).json()
+        names += [file["name"] for file in page["datasetFiles"]]
+        token = page.get("nextPageToken", "")
+        if not token:
+            break
+    assert names == [f"{n}.txt" for n in range(5)]
+    for nonsense in ("x", "-5", "1.5"):
+        assert listed(nonsense).status_code == 400

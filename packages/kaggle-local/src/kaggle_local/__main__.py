@@ -38,9 +38,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LocalKaggleError as error:
         print(f"kaggle-local: {error.problem}\n  {error.cure}", file=sys.stderr)
         return 2
-    except OSError as error:
-        print(f"kaggle-local: port {options.port}: {error.strerror}\n  Choose another with --port.", file=sys.stderr)
-        return 2
     return 0
 
 

@@ -32,3 +32,7 @@ class ArchiveError(LocalKaggleError):
 
 class SubmissionError(LocalKaggleError):
     """A submission does not fit the competition."""
+
+
+class ServerError(LocalKaggleError):
+    """The server cannot be reached where it was asked to be."""

@@ -51,22 +51,23 @@ class ImageSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """An environment that is ready to run kernels."""
+    """An environment that is ready to run kernels.
+
+    Attributes:
+        folder: where it is on the host.
+        base: what the sandbox mounts of the interpreter below `BASE`: paths relative to the
+            interpreter's prefix on the host. Empty where it belongs to the system's libraries.
+        prefix: that prefix.
+    """
 
     folder: Path
-    python_version: str
-    base: Path
-    base_executable: str
+    base: tuple[str, ...]
+    prefix: Path
 
     @property
     def python(self) -> Path:
         """The environment's interpreter, for use on the host."""
         return self.folder / "bin" / "python"
-
-    @property
-    def base_is_system(self) -> bool:
-        """Whether the base interpreter is part of the system's libraries, which every sandbox has."""
-        return self.base == Path("/usr")
 
 
 def image_folder(spec: ImageSpec, store: Path) -> Path:
@@ -102,12 +103,7 @@ def build_image(spec: ImageSpec, store: Path) -> Image:
         _compose(draft)
         draft.rename(folder)
     facts = json.loads((folder / "facts.json").read_text())
-    return Image(
-        folder=folder,
-        python_version=facts["version"],
-        base=Path(facts["base"]),
-        base_executable=facts["executable"],
-    )
+    return Image(folder=folder, base=tuple(facts["base"]), prefix=Path(facts["prefix"]))
 
 
 def _install(spec: ImageSpec, folder: Path) -> None:
@@ -138,12 +134,19 @@ def _uv(*arguments: str, **environment: str) -> None:
 
 def _compose(folder: Path) -> None:
     """Write what the sandbox lays over the environment: its ``bin/`` and its ``pyvenv.cfg``."""
-    report = "import json, sys; print(json.dumps([sys.base_prefix, sys._base_executable, sys.version.split()[0]]))"
+    report = "import json, sys; print(json.dumps([sys.base_prefix, sys._base_executable, *sys.version_info[:2]]))"
     output = subprocess.run([folder / "bin" / "python", "-c", report], capture_output=True, text=True, check=True)
-    base, executable, version = json.loads(output.stdout)
+    base, executable, major, minor = json.loads(output.stdout)
     # Behind a chain of links, the interpreter itself: links do not survive being mounted elsewhere.
-    real = Path(executable).resolve()
-    inside = str(real) if base == "/usr" else f"{BASE}/{real.relative_to(Path(base).resolve())}"
+    prefix, real = Path(base).resolve(), Path(executable).resolve()
+    parts: list[str] = []
+    inside = str(real)
+    if prefix != Path("/usr"):
+        # The interpreter, its library and the standard library; not what else is installed there.
+        relative = str(real.relative_to(prefix))
+        libraries = [str(p.relative_to(prefix)) for p in sorted((prefix / "lib").glob("libpython*.so*"))]
+        parts = [relative, f"lib/python{major}.{minor}", *libraries]
+        inside = f"{BASE}/{relative}"
     bin_folder = folder / "sandbox-bin"
     bin_folder.mkdir()
     for entry in (folder / "bin").iterdir():
@@ -152,5 +155,4 @@ def _compose(folder: Path) -> None:
         elif entry.is_file():
             os.link(entry, bin_folder / entry.name)
     (folder / "sandbox.cfg").write_text(f"home = {Path(inside).parent}\ninclude-system-site-packages = false\n")
-    facts = {"base": str(Path(base).resolve()), "executable": inside, "version": version}
-    (folder / "facts.json").write_text(json.dumps(facts))
+    (folder / "facts.json").write_text(json.dumps({"prefix": str(prefix), "base": parts}))

@@ -14,6 +14,7 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from traitlets.config import Config
 
 STARTED = time.monotonic()
 # Whatever else writes to descriptor 1 must not come between the events.
@@ -40,7 +41,9 @@ class LoggedClient(NotebookClient):
 def main(source: str, executed: str) -> int:
     """Execute, write the executed notebook whatever happens, and say whether every cell ran."""
     notebook = nbformat.read(source, as_version=4)
-    client = LoggedClient(notebook, timeout=None, kernel_name="python3")
+    # Over files rather than ports: a run has no network, not even to itself.
+    config = Config({"KernelManager": {"transport": "ipc"}})
+    client = LoggedClient(notebook, timeout=None, kernel_name="python3", config=config)
     try:
         client.execute()
     except CellExecutionError as error:

@@ -1,13 +1,15 @@
 """How the SDK's calls reach a handler: ``POST /api/v1/<service>/<Method>`` with a JSON body."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from kagglesdk.kaggle_object import KaggleObject
 
 from kaggle_local.storage import Storage
 from kaggle_local.worker import Worker
+
+DEFAULT_PAGE = 20
 
 
 class ApiError(Exception):
@@ -47,3 +49,20 @@ class Method:
 
     request: type[KaggleObject]
     handle: Callable[[Call, Any], KaggleObject]
+
+
+T = TypeVar("T")
+
+
+def page(items: Sequence[T], request: Any) -> tuple[Sequence[T], str]:
+    """The items that a request asks for by its ``page_size`` and ``page_token``, and the next token.
+
+    Raises:
+        ApiError: 400 for a token that is none.
+    """
+    token = request.page_token or "0"
+    if not token.isdecimal():
+        raise ApiError(400, f"Not a page token: {token!r}")
+    start, size = int(token), request.page_size if request.page_size > 0 else DEFAULT_PAGE
+    more = str(start + size) if start + size < len(items) else ""
+    return items[start : start + size], more

@@ -106,14 +106,15 @@ def sandboxed(
     for mount in writable:
         command += ["--bind", str(mount.source), mount.target]
     variables = {"PATH": f"{PREFIX}/bin:/usr/bin:/bin", "HOME": _TEMPORARY, "LANG": "C.UTF-8", **environment}
-    if not image.base_is_system:
+    if image.base:
         # A Python with a shared library finds it where it was built, which is not here; without
         # this it would take the system's, of another patch level.
         variables["LD_LIBRARY_PATH"] = f"{BASE}/lib"
     for name, value in variables.items():
         command += ["--setenv", name, value]
     # What is not a mount of its own is sealed, so that a kernel cannot grow files beside its input.
-    command += ["--dir", INPUT, "--remount-ro", "/", "--chdir", WORKING]
+    # So is /proc: where the server's user is root, the host's sysctls would be the kernel's to write.
+    command += ["--dir", INPUT, "--remount-ro", "/proc", "--remount-ro", "/", "--chdir", WORKING]
     return [*command, f"{PREFIX}/bin/python", *arguments]
 
 
@@ -135,7 +136,11 @@ def _system() -> list[str]:
 
 def _environment(image: Image) -> list[str]:
     """The image's environment at `PREFIX`: what is installed into it goes to an overlay in memory."""
-    options = [] if image.base_is_system else ["--ro-bind", str(image.base), BASE]
+    options: list[str] = []
+    for part in image.base:
+        options += ["--ro-bind", str(image.prefix / part), f"{BASE}/{part}"]
+        if (image.prefix / part / "site-packages").is_dir():
+            options += ["--tmpfs", f"{BASE}/{part}/site-packages"]
     options += ["--ro-bind", str(image.folder / "sandbox-bin"), f"{PREFIX}/bin"]
     options += ["--ro-bind", str(image.folder / "sandbox.cfg"), f"{PREFIX}/pyvenv.cfg"]
     options += ["--overlay-src", str(image.folder / "lib"), "--tmp-overlay", f"{PREFIX}/lib"]

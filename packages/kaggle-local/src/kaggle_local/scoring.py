@@ -61,10 +61,10 @@ def score(competition: Competition, submission: Path) -> float:
 def _read(competition: Competition, path: Path) -> "pd.DataFrame":
     import pandas as pd
 
+    if not path.is_file():
+        raise SubmissionError(f"{path.name}: the kernel did not write it", "Write it to /kaggle/working.")
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError:
-        raise SubmissionError(f"{path.name}: the kernel did not write it", "Write it to /kaggle/working.") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise SubmissionError(f"{path.name}: not a CSV file: {error}", "Write it with pandas or csv.") from error
     for column in (competition.id, competition.target):

@@ -21,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kaggle_local.competition import Competition, load_competition
-from kaggle_local.errors import LocalKaggleError
+from kaggle_local.errors import LocalKaggleError, ServerError
 from kaggle_local.image import Image, ImageSpec, build_image, image_folder
 from kaggle_local.rpc import ApiError, Call, Method
 from kaggle_local.sandbox import find_bwrap
@@ -117,12 +117,19 @@ def serve(root: Path, *, port: int = 0, old_layout: bool = False) -> Iterator[Lo
 
     Raises:
         StorageError: another process uses the storage.
+        ServerError: the port is not to be had.
     """
     kaggle = LocalKaggle(root, old_layout=old_layout)
     try:
-        with socket.create_server(("127.0.0.1", port)) as listener:
+        with _listen(port) as listener:
             kaggle.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            config = uvicorn.Config(_application(kaggle), log_level="warning", lifespan="off", access_log=False)
+            config = uvicorn.Config(
+                _application(kaggle),
+                log_level="error",
+                lifespan="off",
+                access_log=False,
+                timeout_graceful_shutdown=1,
+            )
             server = uvicorn.Server(config)
             thread = threading.Thread(target=server.run, args=([listener],), name="kaggle-local", daemon=True)
             thread.start()
@@ -137,12 +144,18 @@ def serve(root: Path, *, port: int = 0, old_layout: bool = False) -> Iterator[Lo
         kaggle.close()
 
 
+def _listen(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except (OSError, OverflowError) as error:
+        raise ServerError(f"port {port}: {error}", "Choose another.") from error
+
+
 def _application(kaggle: LocalKaggle) -> ASGIApp:
     async def call(request: Request) -> Response:
         return await run_in_threadpool(_answer, kaggle, request, await request.body())
 
-    async def upload(request: Request) -> Response:
-        return await _receive(kaggle.storage, request)
+    uploads = _Uploads(kaggle.storage)
 
     def output(request: Request) -> Response:
         owner, slug, number, name = (request.path_params[key] for key in ("owner", "slug", "number", "name"))
@@ -152,7 +165,7 @@ def _application(kaggle: LocalKaggle) -> ASGIApp:
 
     routes = [
         Route("/api/v1/{service}/{method}", call, methods=["POST"]),
-        Route("/uploads/{token}", upload, methods=["PUT"]),
+        Route("/uploads/{token}", uploads.put, methods=["PUT"]),
         Route("/output/{owner}/{slug}/{number:int}/{name:path}", output, methods=["GET"]),
     ]
     return _FromProxy(Starlette(routes=routes))
@@ -207,22 +220,39 @@ def _handle(method: Method, call: Call, request: KaggleObject) -> Response:
     return Response(response.to_json(), media_type="application/json")
 
 
-async def _receive(storage: Storage, request: Request) -> Response:
-    """Take the bytes of an upload, or say how many are there (Google's resumable uploads)."""
-    upload = storage.upload(request.path_params["token"])
-    if upload is None:
-        return _error(404, "No such upload")
-    start, query = 0, False
-    header = request.headers.get("content-range")
-    if header is not None:
-        match = _RANGE.fullmatch(header)
-        if match is None or int(match.group(2)) != upload.size:
-            return _error(400, f"Content-Range {header!r} does not fit an upload of {upload.size} bytes")
-        query = match.group(1) is None
-        start = upload.received if query else int(match.group(1))
-    if upload.complete and (query or upload.size > 0):
-        return JSONResponse({})
-    if not query and start <= upload.received:
+class _Uploads:
+    """Takes the bytes of uploads, or says how many are there (Google's resumable uploads)."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._busy: set[str] = set()
+
+    async def put(self, request: Request) -> Response:
+        """Answer a PUT to an upload's address."""
+        upload = self._storage.upload(request.path_params["token"])
+        if upload is None:
+            return _error(404, "No such upload")
+        start = 0
+        header = request.headers.get("content-range")
+        if header is not None:
+            match = _RANGE.fullmatch(header)
+            if match is None or int(match.group(2)) != upload.size:
+                return _error(400, f"Content-Range {header!r} does not fit an upload of {upload.size} bytes")
+            if match.group(1) is None:
+                return _received(upload)
+            start = int(match.group(1))
+        # A complete upload is never written to again: a dataset version may hold it already.
+        if upload.complete or start > upload.received:
+            return _received(upload)
+        if upload.token in self._busy:
+            return _error(409, f"{upload.name} is being uploaded by another request")
+        self._busy.add(upload.token)
+        try:
+            return await self._write(upload, start, request)
+        finally:
+            self._busy.discard(upload.token)
+
+    async def _write(self, upload: Upload, start: int, request: Request) -> Response:
         with upload.path.open("r+b" if upload.path.exists() else "wb") as file:
             file.truncate(start)
             file.seek(start)
@@ -230,9 +260,12 @@ async def _receive(storage: Storage, request: Request) -> Response:
                 if file.tell() + len(chunk) > upload.size:
                     return _error(400, f"More than the announced {upload.size} bytes")
                 file.write(chunk)
-    return JSONResponse({}) if upload.complete else _incomplete(upload)
+        return _received(upload)
 
 
-def _incomplete(upload: Upload) -> Response:
+def _received(upload: Upload) -> Response:
+    """What of an upload has arrived: all of it, or the bytes up to a number."""
+    if upload.complete:
+        return JSONResponse({})
     headers = {"Range": f"bytes=0-{upload.received - 1}"} if upload.received else {}
     return Response(status_code=308, headers=headers)

@@ -13,8 +13,8 @@
 import fcntl
 import json
 import os
-import shutil
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -169,24 +169,34 @@ class Storage:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        root.mkdir(parents=True, exist_ok=True)
-        self._lock_file = (root / "lock").open("a+")
+        try:
+            for name in ("", "uploads", "datasets", "kernels", "submissions", "images"):
+                (root / name).mkdir(parents=True, exist_ok=True)
+            self._lock_file = (root / "lock").open("a+")
+        except OSError as error:
+            raise StorageError(f"{root}: {error.strerror}", "Choose a folder that can be written to.") from error
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            self._lock_file.close()
             raise StorageError(
                 f"{root}: in use by another local Kaggle", "Wait for it to end, or stop it, and try again."
             ) from None
-        for name in ("uploads", "datasets", "kernels", "submissions", "images", "drafts"):
-            (root / name).mkdir(exist_ok=True)
+        # What a server that died was about to write.
+        remove_tree(root / "drafts")
+        (root / "drafts").mkdir(exist_ok=True)
         self._lock = threading.RLock()
         self._db = sqlite3.connect(root / "kaggle.db", check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA foreign_keys = ON")
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            self._db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-        elif version != SCHEMA_VERSION:
+        try:
+            self._db.execute("PRAGMA foreign_keys = ON")
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                self._db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise StorageError(f"{root / 'kaggle.db'}: {error}", "Delete the storage and run again.") from error
+        if version not in (0, SCHEMA_VERSION):
             self.close()
             raise StorageError(
                 f"{root}: written by another version of the local Kaggle", "Delete the folder and run again."
@@ -232,10 +242,15 @@ class Storage:
         rows = self._rows("SELECT * FROM datasets WHERE owner = ? AND slug = ?", owner, slug)
         return Dataset(**{**dict(rows[0]), "private": bool(rows[0]["private"])}) if rows else None
 
-    def add_dataset(self, dataset: Dataset) -> None:
-        """Record a dataset, still without a version."""
+    def add_dataset(self, dataset: Dataset, notes: str, tokens: list[str]) -> bool:
+        """Record a dataset and its first version, which is to be processed; False where it exists."""
         with self.transaction() as db:
-            db.execute("INSERT INTO datasets VALUES (:owner, :slug, :title, :description, :private)", vars(dataset))
+            added = db.execute(
+                "INSERT OR IGNORE INTO datasets VALUES (:owner, :slug, :title, :description, :private)", vars(dataset)
+            )
+            if added.rowcount:
+                self._add_version(db, (dataset.owner, dataset.slug, 1), notes, tokens)
+            return bool(added.rowcount)
 
     def add_dataset_version(self, owner: str, slug: str, notes: str, tokens: list[str]) -> int:
         """Record a version that is to be processed; return its number."""
@@ -243,12 +258,16 @@ class Storage:
             (last,) = db.execute(
                 "SELECT COALESCE(MAX(number), 0) FROM dataset_versions WHERE owner = ? AND slug = ?", (owner, slug)
             ).fetchone()
-            db.execute(
-                "INSERT INTO dataset_versions (owner, slug, number, notes, tokens, status, created)"
-                " VALUES (?, ?, ?, ?, ?, 'processing', ?)",
-                (owner, slug, last + 1, notes, json.dumps(tokens), _now()),
-            )
+            self._add_version(db, (owner, slug, last + 1), notes, tokens)
             return int(last) + 1
+
+    @staticmethod
+    def _add_version(db: sqlite3.Connection, name: tuple[str, str, int], notes: str, tokens: list[str]) -> None:
+        db.execute(
+            "INSERT INTO dataset_versions (owner, slug, number, notes, tokens, status, created)"
+            " VALUES (?, ?, ?, ?, ?, 'processing', ?)",
+            (*name, notes, json.dumps(tokens), _now()),
+        )
 
     def finish_dataset_version(self, version: DatasetVersion, status: str, reason: str = "") -> None:
         """Record what processing came to."""
@@ -262,6 +281,10 @@ class Storage:
         """Every version of a dataset, oldest first."""
         rows = self._rows("SELECT * FROM dataset_versions WHERE owner = ? AND slug = ? ORDER BY number", owner, slug)
         return [self._dataset_version(row) for row in rows]
+
+    def dataset_version(self, owner: str, slug: str, number: int) -> DatasetVersion | None:
+        """The version with that number."""
+        return next((v for v in self.dataset_versions(owner, slug) if v.number == number), None)
 
     def unprocessed_versions(self) -> list[DatasetVersion]:
         """Versions whose processing has not ended."""
@@ -412,10 +435,20 @@ class Storage:
         try:
             yield draft
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(target, ignore_errors=True)
+            remove_tree(target)
             draft.rename(target)
         finally:
-            shutil.rmtree(draft, ignore_errors=True)
+            remove_tree(draft)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and all in it, nothing if it is not there.
+
+    With the system's tools: a kernel may have left folders deeper than Python can walk, or read-only.
+    """
+    if folder.exists():
+        for tool in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+            subprocess.run([*tool, "--", folder], check=False, capture_output=True)
 
 
 _KERNELS = (

@@ -5,8 +5,10 @@ the next start; nothing is visible before it is whole.
 """
 
 import json
+import logging
 import os
 import shutil
+import stat
 import subprocess
 import threading
 import time
@@ -22,10 +24,19 @@ from kaggle_local.errors import LocalKaggleError, SubmissionError
 from kaggle_local.image import Image
 from kaggle_local.sandbox import INPUT, RUN, WORKING, Mount, sandboxed
 from kaggle_local.scoring import score
-from kaggle_local.storage import DatasetVersion, KernelVersion, Storage, Submission
+from kaggle_local.storage import DatasetVersion, KernelVersion, Storage, Submission, remove_tree
 
 # Of a run without a competition: Kaggle's own limit for a CPU session.
 DEFAULT_SECONDS = 12 * 3600
+
+# Characters of a log that are kept, and of one line of it.
+MAXIMUM_LOG = 20_000_000
+_LINE = 65_536
+
+# Levels of folders in a kernel's output.
+_DEEPEST = 100
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,8 +64,6 @@ class Worker:
         self._datasets = ThreadPoolExecutor(1, thread_name_prefix="datasets")
         self._runs = ThreadPoolExecutor(1, thread_name_prefix="runs")
         self._closing = threading.Event()
-        shutil.rmtree(storage.root / "drafts", ignore_errors=True)
-        (storage.root / "drafts").mkdir()
         for dataset in storage.unprocessed_versions():
             self._datasets.submit(self._process, dataset)
         for version in storage.unfinished_kernel_versions():
@@ -88,10 +97,9 @@ class Worker:
                     assert upload is not None  # the API has checked it
                     os.link(upload.path, draft / upload.name)
                 unpack_archives(draft)
-        except LocalKaggleError as error:
-            self._storage.finish_dataset_version(version, "failed", error.problem)
         except Exception as error:  # noqa: BLE001 - the version must not stay in processing for ever
-            self._storage.finish_dataset_version(version, "failed", repr(error))
+            logger.warning("%s/%s version %s: %s", version.owner, version.slug, version.number, error)
+            self._storage.finish_dataset_version(version, "failed", str(error))
         else:
             self._storage.finish_dataset_version(version, "ready")
 
@@ -102,7 +110,7 @@ class Worker:
             inputs = [self._latest_ready(source) for source in version.settings["datasets"]]
             self._storage.start_kernel_version(version, [(d.owner, d.slug, d.number) for d in inputs])
             with self._storage.draft(version.folder) as draft:
-                outcome = self._execute(version, inputs, draft, hidden=False)
+                outcome = self._execute(version, inputs, draft, rerun_of=None)
         except _Stopped:
             return
         except LocalKaggleError as error:
@@ -114,8 +122,12 @@ class Worker:
             self._storage.finish_kernel_version(version, "error" if failed else "complete", outcome.stopped)
 
     def _latest_ready(self, source: str) -> DatasetVersion:
-        owner, slug = source.split("/")
-        ready = [v for v in self._storage.dataset_versions(owner, slug) if v.status == "ready"]
+        owner, slug, *pinned = source.split("/")
+        ready = [
+            v
+            for v in self._storage.dataset_versions(owner, slug)
+            if v.status == "ready" and pinned in ([], [str(v.number)])
+        ]
         if not ready:
             raise SubmissionError(f"{source}: no version is ready", "Wait for its processing before the push.")
         return ready[-1]
@@ -138,31 +150,43 @@ class Worker:
         folder = self._storage.competition_folder(submission.competition)
         assert version is not None  # the API has checked both
         assert folder is not None
-        inputs = [d for o, s, n in version.inputs for d in self._storage.dataset_versions(o, s) if d.number == n]
+        inputs = [d for source in version.inputs if (d := self._storage.dataset_version(*source)) is not None]
+        result: float | LocalKaggleError
         with self._storage.draft(submission.folder) as draft:
-            outcome = self._execute(version, inputs, draft, hidden=True)
-            value = None
-            if not outcome.stopped and outcome.code == 0:
-                value = score(load_competition(folder), draft / "output" / submission.file_name)
-            shutil.rmtree(draft / "output")
-        if value is None:
-            raise SubmissionError(
-                f"the rerun on the hidden test set failed{': ' + outcome.stopped if outcome.stopped else ''}",
-                f"Its log is {submission.folder / 'log.json'}",
-            )
-        return value
+            outcome = self._execute(version, inputs, draft, rerun_of=submission.competition)
+            if outcome.stopped or outcome.code != 0:
+                result = SubmissionError(
+                    f"the rerun on the hidden test set failed{outcome.stopped and ': '}{outcome.stopped}",
+                    f"Its log is {submission.folder / 'log.json'}",
+                )
+            else:
+                try:
+                    result = score(load_competition(folder), draft / "output" / submission.file_name)
+                except LocalKaggleError as error:  # raised below, once the log has been kept
+                    result = error
+            remove_tree(draft / "output")
+        if isinstance(result, LocalKaggleError):
+            raise result
+        return result
 
-    def _execute(self, version: KernelVersion, inputs: list[DatasetVersion], folder: Path, *, hidden: bool) -> Outcome:
-        """Run a notebook in the sandbox; leave ``output/``, ``log.json`` and ``notebook.ipynb`` in ``folder``."""
+    def _execute(
+        self, version: KernelVersion, inputs: list[DatasetVersion], folder: Path, *, rerun_of: str | None
+    ) -> Outcome:
+        """Run a notebook in the sandbox; leave ``output/``, ``log.json`` and ``notebook.ipynb`` in ``folder``.
+
+        ``rerun_of`` is the competition whose hidden test set takes the place of the public one.
+        """
         mounts = [Mount(dataset.folder, self._target("datasets", dataset.slug, dataset.owner)) for dataset in inputs]
         seconds = DEFAULT_SECONDS
         for slug in version.settings["competitions"]:
             hosted = self._storage.competition_folder(slug)
             assert hosted is not None
             competition = load_competition(hosted)
-            seconds = competition.limits.seconds
+            seconds = min(seconds, competition.limits.seconds)
             mounts.append(
-                Mount(competition.hidden if hidden else competition.public, self._target("competitions", slug))
+                Mount(
+                    competition.hidden if slug == rerun_of else competition.public, self._target("competitions", slug)
+                )
             )
         (folder / "output").mkdir()
         run = folder / "run"
@@ -170,7 +194,7 @@ class Worker:
         (run / "source.ipynb").write_text(version.source)
         shutil.copyfile(Path(__file__).with_name("notebook_driver.py"), run / "driver.py")
         environment = {"KAGGLE_KERNEL_RUN_TYPE": "Batch", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-        if hidden:
+        if rerun_of:
             environment["KAGGLE_IS_COMPETITION_RERUN"] = "1"
         command = sandboxed(
             self._image(),
@@ -180,10 +204,13 @@ class Worker:
             environment=environment,
         )
         events, outcome = self._watch(command, seconds)
+        # From here on the host reads what the kernel has left.
+        _defuse(folder / "output")
+        _defuse(run)
         (folder / "log.json").write_text("[" + ",\n".join(json.dumps(event) for event in events) + "]\n")
-        if (run / "executed.ipynb").exists():
+        if (run / "executed.ipynb").is_file():
             (run / "executed.ipynb").rename(folder / "notebook.ipynb")
-        shutil.rmtree(run)
+        remove_tree(run)
         return outcome
 
     def _target(self, kind: str, slug: str, owner: str = "") -> str:
@@ -216,7 +243,10 @@ class Worker:
                 if self._closing.is_set():
                     raise _Stopped
                 stopped = f"the run took longer than its limit of {seconds:.0f} s"
-        return log.events(), Outcome(process.returncode, stopped)
+            process.wait()
+            # Within the block: at its end the pipes are closed, read or not.
+            events = log.events()
+        return events, Outcome(process.returncode, stopped)
 
 
 class _Log:
@@ -226,6 +256,7 @@ class _Log:
         assert process.stdout is not None
         assert process.stderr is not None
         self._started = started
+        self._size = 0
         self._events: list[dict[str, object]] = []
         self._readers = [
             threading.Thread(target=self._read_events, args=(process.stdout,), daemon=True),
@@ -241,13 +272,48 @@ class _Log:
         return self._events
 
     def _read_events(self, stream: IO[str]) -> None:
-        for line in stream:
-            self._events.append(json.loads(line))
+        # The kernel can write here too: what is no event is a line like any other.
+        for line in iter(lambda: stream.readline(_LINE), ""):
+            try:
+                event = json.loads(line)
+                stream_name, seconds, data = event["stream_name"], float(event["time"]), event["data"]
+            except (ValueError, KeyError, TypeError):
+                self._add("stdout", line)
+            else:
+                self._add(str(stream_name), str(data), seconds)
 
     def _read_lines(self, stream: IO[str]) -> None:
-        for line in stream:
-            elapsed = round(time.monotonic() - self._started, 3)
-            self._events.append({"stream_name": "stderr", "time": elapsed, "data": line})
+        for line in iter(lambda: stream.readline(_LINE), ""):
+            self._add("stderr", line)
+
+    def _add(self, stream_name: str, data: str, seconds: float | None = None) -> None:
+        """Keep an event, unless there are too many: a kernel must not fill the server's memory."""
+        self._size += len(data)
+        if self._size <= MAXIMUM_LOG:
+            elapsed = time.monotonic() - self._started if seconds is None else seconds
+            self._events.append({"stream_name": stream_name, "time": round(elapsed, 3), "data": data})
+
+
+def _defuse(folder: Path) -> None:
+    """Leave plain files and folders that their owner can read, and nothing that leads elsewhere.
+
+    Raises:
+        SubmissionError: folders lie so deep that no program could walk them.
+    """
+    for path, folders, files in os.walk(folder):
+        here = Path(path)
+        if len(here.relative_to(folder).parts) > _DEEPEST:
+            remove_tree(folder)
+            raise SubmissionError("the kernel's output has folders too deep", f"{_DEEPEST} levels are kept.")
+        for name in [*folders, *files]:
+            entry = here / name
+            mode = entry.lstat().st_mode
+            if stat.S_ISDIR(mode):
+                entry.chmod(0o755)
+            elif stat.S_ISREG(mode):
+                entry.chmod(0o644)
+            else:
+                entry.unlink()
 
 
 class _Stopped(Exception):  # noqa: N818 - not an error

@@ -16,7 +16,7 @@ from kagglesdk.competitions.types.competition_api_service import (
 from kagglesdk.competitions.types.submission_status import SubmissionStatus
 
 from kaggle_local.competition import Competition, load_competition
-from kaggle_local.rpc import ApiError, Call, Method
+from kaggle_local.rpc import DEFAULT_PAGE, ApiError, Call, Method, page
 from kaggle_local.storage import Submission
 
 _STATUS = {
@@ -90,13 +90,12 @@ def get_submission_limits(call: Call, request: ApiGetSubmissionLimitsRequest) ->
 def list_submissions(call: Call, request: ApiListSubmissionsRequest) -> ApiListSubmissionsResponse:
     """The user's submissions, newest first."""
     competition = _competition(call, request.competition_name)
-    size = request.page_size or 20
-    start = int(request.page_token) if request.page_token else max(0, (request.page or 1) - 1) * size
-    submissions = call.storage.submissions(competition.slug, call.user)
+    if request.page > 1 and not request.page_token:
+        request.page_token = str((request.page - 1) * (request.page_size or DEFAULT_PAGE))
+    submissions, more = page(call.storage.submissions(competition.slug, call.user), request)
     response = ApiListSubmissionsResponse()
-    response.submissions = [_describe(call, s) for s in submissions[start : start + size]]
-    if start + size < len(submissions):
-        response.next_page_token = str(start + size)
+    response.submissions = [_describe(call, submission) for submission in submissions]
+    response.next_page_token = more
     return response
 
 

@@ -18,7 +18,7 @@ from kagglesdk.datasets.types.dataset_api_service import (
 )
 from kagglesdk.datasets.types.dataset_enums import DatabundleVersionStatus
 
-from kaggle_local.rpc import ApiError, Call, Method
+from kaggle_local.rpc import ApiError, Call, Method, page
 from kaggle_local.storage import Dataset, DatasetVersion
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{4,48}[a-z0-9]")
@@ -38,19 +38,18 @@ def create_dataset(call: Call, request: ApiCreateDatasetRequest) -> ApiCreateDat
     call.require_owner(request.owner_slug)
     if not _SLUG.fullmatch(request.slug):
         raise ApiError(400, f"Invalid slug {request.slug!r}: 6 to 50 of a-z, 0-9 and -")
-    if call.storage.dataset(request.owner_slug, request.slug) is not None:
-        raise ApiError(409, f"The dataset {request.owner_slug}/{request.slug} exists already")
+    owner, slug = request.owner_slug, request.slug
     tokens = _tokens(call, request.files)
-    call.storage.add_dataset(
-        Dataset(
-            owner=request.owner_slug,
-            slug=request.slug,
-            title=request.title,
-            description=request.description or "",
-            private=request.is_private,
-        )
+    dataset = Dataset(
+        owner=owner,
+        slug=slug,
+        title=request.title,
+        description=request.description or "",
+        private=request.is_private,
     )
-    return _add_version(call, request.owner_slug, request.slug, "Initial release", tokens)
+    if not call.storage.add_dataset(dataset, "Initial release", tokens):
+        raise ApiError(409, f"The dataset {owner}/{slug} exists already")
+    return _process(call, owner, slug, 1)
 
 
 def create_dataset_version(call: Call, request: ApiCreateDatasetVersionRequest) -> ApiCreateDatasetResponse:
@@ -66,7 +65,9 @@ def create_dataset_version(call: Call, request: ApiCreateDatasetVersionRequest) 
     if len(versions) == 1 and versions[0].status == "processing":
         raise ApiError(403, f"The first version of {owner}/{slug} is still in processing")
     tokens = _tokens(call, request.body.files)
-    return _add_version(call, owner, slug, request.body.version_notes, tokens)
+    return _process(
+        call, owner, slug, call.storage.add_dataset_version(owner, slug, request.body.version_notes, tokens)
+    )
 
 
 def _tokens(call: Call, files: list[Any] | None) -> list[str]:
@@ -82,9 +83,10 @@ def _tokens(call: Call, files: list[Any] | None) -> list[str]:
     return tokens
 
 
-def _add_version(call: Call, owner: str, slug: str, notes: str, tokens: list[str]) -> ApiCreateDatasetResponse:
-    call.storage.add_dataset_version(owner, slug, notes, tokens)
-    call.worker.process(call.storage.dataset_versions(owner, slug)[-1])
+def _process(call: Call, owner: str, slug: str, number: int) -> ApiCreateDatasetResponse:
+    version = call.storage.dataset_version(owner, slug, number)
+    assert version is not None  # it has just been added
+    call.worker.process(version)
     response = ApiCreateDatasetResponse()
     response.ref = f"{owner}/{slug}"
     response.url = f"{call.base_url}/datasets/{owner}/{slug}"
@@ -140,13 +142,10 @@ def list_dataset_files(call: Call, request: ApiListDatasetFilesRequest) -> ApiLi
     version = next((v for v in versions if v.number == wanted), None)
     if version is None:
         raise ApiError(404, f"Dataset version not found: {wanted}")
-    start = int(request.page_token or 0)
-    size = request.page_size or 20
-    files = version.files()
+    files, more = page(version.files(), request)
     response = ApiListDatasetFilesResponse()
-    response.dataset_files = [_file(version, name, total) for name, total in files[start : start + size]]
-    if start + size < len(files):
-        response.next_page_token = str(start + size)
+    response.dataset_files = [_file(version, name, total) for name, total in files]
+    response.next_page_token = more
     return response
 
 

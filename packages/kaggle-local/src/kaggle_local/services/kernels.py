@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from urllib.parse import quote
 
 from kagglesdk.kernels.types.kernels_api_service import (
     ApiGetKernelRequest,
@@ -19,7 +20,7 @@ from kagglesdk.kernels.types.kernels_api_service import (
 from kagglesdk.kernels.types.kernels_enums import KernelWorkerStatus
 from slugify import slugify
 
-from kaggle_local.rpc import ApiError, Call, Method
+from kaggle_local.rpc import ApiError, Call, Method, page
 from kaggle_local.storage import KernelVersion
 
 _STATUS = {
@@ -54,9 +55,9 @@ def save_kernel(call: Call, request: ApiSaveKernelRequest) -> ApiSaveKernelRespo
         if call.storage.kernel_slug_of_title(owner, title) is not None:
             raise ApiError(409, f"The title {title!r} is in use by another of your kernels")
         slug = slugify(title)
-    datasets, unknown_datasets = _split(
-        request.dataset_data_sources, lambda ref: bool(call.storage.dataset_versions(*_pair(ref)))
-    )
+        if not slug:
+            raise ApiError(400, f"The title {title!r} gives no slug")
+    datasets, unknown_datasets = _split(request.dataset_data_sources, lambda ref: _has_dataset(call, ref))
     competitions, unknown_competitions = _split(
         request.competition_data_sources, lambda ref: call.storage.competition_folder(ref) is not None
     )
@@ -78,12 +79,16 @@ def save_kernel(call: Call, request: ApiSaveKernelRequest) -> ApiSaveKernelRespo
     response.kernel_id = version.kernel_id
     response.invalid_dataset_sources = unknown_datasets
     response.invalid_competition_sources = unknown_competitions
+    # Neither is there yet.
+    response.invalid_kernel_sources = request.kernel_data_sources or []
+    response.invalid_model_sources = request.model_data_sources or []
     return response
 
 
-def _pair(ref: str) -> tuple[str, str]:
-    owner, _, slug = ref.partition("/")
-    return owner, slug.partition("/")[0]
+def _has_dataset(call: Call, ref: str) -> bool:
+    """Whether there is the dataset ``owner/slug``, or its version ``owner/slug/number``."""
+    owner, slug, *number = ref.split("/") if ref.count("/") in (1, 2) else ("", "")
+    return any(number in ([], [str(v.number)]) for v in call.storage.dataset_versions(owner, slug))
 
 
 def _split(refs: list[str] | None, known: Callable[[str], bool]) -> tuple[list[str], list[str]]:
@@ -144,21 +149,18 @@ def list_kernel_session_output(
 ) -> ApiListKernelSessionOutputResponse:
     """The files that a run left, and its log."""
     version = _version(call, request.user_name, request.kernel_slug, _number(request.version_label))
-    start = int(request.page_token or 0)
-    size = request.page_size or 20
-    output = version.output()
+    files, more = page(version.output(), request)
     response = ApiListKernelSessionOutputResponse()
-    response.files = [_output_file(call, version, name) for name, _ in output[start : start + size]]
+    response.files = [_output_file(call, version, name) for name, _ in files]
     response.log = version.log()
-    if start + size < len(output):
-        response.next_page_token = str(start + size)
+    response.next_page_token = more
     return response
 
 
 def _output_file(call: Call, version: KernelVersion, name: str) -> ApiKernelSessionOutputFile:
     file = ApiKernelSessionOutputFile()
     file.file_name = name
-    file.url = f"{call.base_url}/output/{version.owner}/{version.slug}/{version.number}/{name}"
+    file.url = f"{call.base_url}/output/{version.owner}/{version.slug}/{version.number}/{quote(name)}"
     return file
 
 
