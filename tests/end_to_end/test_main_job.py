@@ -1,0 +1,141 @@
+"""The README's first command, in a fresh clone: from nothing to a score, and what the clone can do then."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+COMPETITION = "plant-pathology-2021-fgvc8"
+KERNEL = "kaggler/plant-pathology-2021-offline-prediction"
+
+
+def nox(clone: Path, *sessions: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "nox", "-s", *sessions]
+    return subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
+
+
+def result_of(clone: Path) -> dict[str, Any]:
+    result = json.loads((clone / "build" / COMPETITION / "result.json").read_text())
+    assert isinstance(result, dict)
+    return result
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of the last commit, in which the main job has been run."""
+    folder = tmp_path_factory.mktemp("fresh") / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(folder)], check=True)
+    run = nox(folder, "freeze", "push", "submit")
+    assert run.returncode == 0, run.stdout + run.stderr
+    return folder
+
+
+@contextmanager
+def served(clone: Path, *options: str) -> Iterator[dict[str, str]]:
+    """`kaggle-local serve` on the clone's storage, and the environment that its output asks for."""
+    program = clone / ".nox" / "push" / "bin" / "kaggle-local"
+    command = [program, "serve", "--port", "0", *options]
+    with subprocess.Popen(command, cwd=clone, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        server.stdout.readline()
+        words = [word for _ in range(3) for word in server.stdout.readline().split()[1:]]
+        try:
+            yield {**os.environ, **dict(word.split("=", 1) for word in words)}
+        finally:
+            server.terminate()
+
+
+def kaggle(clone: Path, environment: dict[str, str], *arguments: str) -> str:
+    """Run the official command line, unmodified."""
+    program = clone / ".nox" / "push" / "bin" / "kaggle"
+    result = subprocess.run([program, *arguments], env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def test_the_score_is_that_of_a_trained_network(clone: Path) -> None:
+    result = result_of(clone)
+    assert result["target"] == "local"
+    assert result["run"]["status"] == "complete"
+    assert result["submission"]["status"] == "complete"
+    assert result["submission"]["score"] >= 0.75
+    assert result["submission"]["baseline"] <= 0.40
+    with (clone / "build" / COMPETITION / "output" / "submission.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 12
+    assert all(row["labels"].strip() for row in rows)
+    report = (clone / "build" / COMPETITION / "report.html").read_text()
+    assert "data:image/jpeg;base64," in report, "predictions are shown as pictures"
+
+
+def test_what_is_shipped_is_little_and_what_the_image_has_is_not(clone: Path) -> None:
+    manifest = json.loads((clone / "build" / COMPETITION / "packages" / "freeze.json").read_text())
+    assert manifest["python"] == "3.12"
+    assert sum(entry["size"] for entry in manifest["files"]) < 5_000_000
+    assert "torch==2.10.0" in manifest["provided"]
+    assert not any(entry["name"].startswith("torch-") for entry in manifest["files"])
+    assert subprocess.run(["git", "status", "--porcelain"], cwd=clone, capture_output=True, check=True).stdout == b""
+
+
+def test_once_more_changes_nothing(clone: Path) -> None:
+    before = result_of(clone)
+    run = nox(clone, "freeze", "push", "submit")
+    assert run.returncode == 0, run.stdout + run.stderr
+    after = result_of(clone)
+    for name in ("packages", "models"):
+        assert after[name] == {**before[name], "uploaded_bytes": 0}
+    for name in ("kernel", "run", "submission"):
+        assert after[name] == before[name]
+    assert "nothing changed" in run.stdout
+
+
+def test_the_official_client_sees_it_all(clone: Path, tmp_path: Path) -> None:
+    with served(clone) as environment:
+        files = kaggle(clone, environment, "datasets", "files", f"kaggler/{COMPETITION}-packages", "--csv")
+        assert "freeze.json" in files
+        assert "pytorch_lightning" in files
+        assert "COMPLETE" in kaggle(clone, environment, "kernels", "status", KERNEL)
+        kaggle(clone, environment, "kernels", "output", KERNEL, "-p", str(tmp_path))
+        assert (tmp_path / "submission.csv").read_text().startswith("image,labels\n")
+        submissions = kaggle(clone, environment, "competitions", "submissions", COMPETITION, "--csv")
+        assert f"{result_of(clone)['submission']['score']:.5f}" in submissions
+
+
+def test_the_same_submission_works_under_the_old_layout(clone: Path) -> None:
+    """The kernel that was pushed, pushed again by hand and submitted where inputs are mounted the old way."""
+    kernel = clone / "build" / COMPETITION / "kernel"
+    with served(clone, "--old-layout") as environment:
+        assert "version 2" in kaggle(clone, environment, "kernels", "push", "-p", str(kernel))
+        while "RUNNING" in (status := kaggle(clone, environment, "kernels", "status", KERNEL)) or "QUEUED" in status:
+            pass
+        assert "COMPLETE" in status
+        submit = ["competitions", "submit", COMPETITION, "-k", KERNEL, "-v", "2", "-f", "submission.csv", "-m", "old"]
+        kaggle(clone, environment, *submit)
+        listing = ["competitions", "submissions", COMPETITION, "--csv"]
+        while "PENDING" in (submissions := kaggle(clone, environment, *listing)):
+            pass
+    newest = next(row for row in csv.DictReader(submissions.splitlines()) if row["description"] == "old")
+    assert float(newest["publicScore"]) == pytest.approx(result_of(clone)["submission"]["score"], abs=1e-5)
+
+
+def test_an_empty_test_set_stops_before_anything_is_pushed(clone: Path) -> None:
+    """Last, since it breaks the clone's competition."""
+    for image in (clone / "build" / COMPETITION / "competition" / "public" / "test_images").iterdir():
+        image.unlink()
+    before = result_of(clone)
+    run = nox(clone, "push", "submit")
+    assert run.returncode != 0
+    assert "public/test_images: the folder is empty" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert result_of(clone)["packages"] == before["packages"]
+    assert "submission" not in result_of(clone)
