@@ -44,7 +44,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served(clone: Path, *options: str) -> Iterator[dict[str, str]]:
     """`kaggle-local serve` on the clone's storage, and the environment that its output asks for."""
     program = clone / ".nox" / "push" / "bin" / "kaggle-local"
-    command = [program, "serve", "--port", "0", *options]
+    command = [str(program), "serve", "--port", "0", *options]
     with subprocess.Popen(command, cwd=clone, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         server.stdout.readline()
@@ -135,7 +135,8 @@ def test_an_empty_test_set_stops_before_anything_is_pushed(clone: Path) -> None:
     before = result_of(clone)
     run = nox(clone, "push", "submit")
     assert run.returncode != 0
-    assert "public/test_images: the folder is empty" in run.stderr
-    assert "Traceback" not in run.stderr
+    output = run.stdout + run.stderr
+    assert "public/test_images: the folder is empty" in output
+    assert "Traceback" not in output
     assert result_of(clone)["packages"] == before["packages"]
     assert "submission" not in result_of(clone)

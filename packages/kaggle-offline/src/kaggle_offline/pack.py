@@ -122,7 +122,7 @@ def _commit(repository: Path) -> str:
     """The commit that is checked out, or an empty text outside of Git."""
     try:
         result = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607 - Git is wherever PATH has it
+            ["git", "rev-parse", "HEAD"],
             cwd=repository,
             capture_output=True,
             text=True,
