@@ -101,14 +101,22 @@ def _project(session: nox.Session) -> str:
     python = PROJECT / "bin" / "python"
     if not python.exists():
         shutil.rmtree(PROJECT, ignore_errors=True)
-        # The image's Python, or the one before it: what the image pins has wheels for both.
-        venv = ["uv", "venv", "--quiet", "--no-python-downloads", "--python", ">=3.11,<3.13", str(PROJECT)]
+        # The image's Python, or the one before it: what the image pins has wheels for both, not for newer ones.
+        venv = ["uv", "venv", "--quiet", "--python", ">=3.11,<3.13", str(PROJECT)]
         session.run(*venv, external=True)
     pins = [line.partition("+")[0] for line in IMAGE.read_text().splitlines() if not line.startswith("#")]
     constraints = Path(session.create_tmp()) / "image.txt"
     constraints.write_text("\n".join(p for p in pins if not re.match("nvidia-|cuda-", p)) + "\n")
     install = ["uv", "pip", "install", "--quiet", "--python", str(python), "--constraint", str(constraints)]
-    install += ["--editable", "packages/plant-pathology", "hypothesis", "pandas-stubs", "pytest", "scikit-learn"]
+    install += [
+        "--editable",
+        "packages/plant-pathology",
+        "hypothesis",
+        "pandas-stubs",
+        "pytest",
+        "scikit-learn",
+        "types-tqdm",
+    ]
     try:
         index = {"UV_HTTP_RETRIES": "0", "UV_TORCH_BACKEND": "auto"}
         session.run(*install, external=True, silent=True, env=index)

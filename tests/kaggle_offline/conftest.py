@@ -17,6 +17,7 @@ numpy==2.0.2+cu128
 
 METADATA = {
     "id": "OWNER/small-kernel",
+    "id_no": 4711,
     "title": "Small kernel",
     "code_file": "predict.py",
     "language": "python",

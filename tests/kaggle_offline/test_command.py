@@ -44,6 +44,7 @@ def leave(repository: Path) -> None:
         (["freeze"], "local", break_settings, 11, "submission.toml"),
         (["push"], "local", break_metadata, 11, "kernel-metadata.json"),
         (["freeze"], "local", break_checkpoint, 12, "model.ckpt: not a checkpoint"),
+        (["freeze"], "elsewhere", leave, 13, "KAGGLE_TARGET=elsewhere: no such target"),
         (["push"], "elsewhere", leave, 13, "KAGGLE_TARGET=elsewhere: no such target"),
         (["push"], "kaggle", leave, 14, "Kaggle: no credentials"),
         (["submit"], "kaggle", leave, 14, "Kaggle: no credentials"),
@@ -72,7 +73,9 @@ def test_outside_of_a_repository_it_says_so(tmp_path: Path) -> None:
     )
     assert result.returncode == 11
     assert "no kernels/ here or above" in result.stderr
-    assert run(folder.parent, "freeze").returncode == 0, "no competition, nothing to do"
+    empty = run(folder.parent, "freeze")
+    assert empty.returncode == 10
+    assert "kernels: no competition there" in empty.stderr
 
 
 def test_help_names_the_verbs_and_the_targets(repository: Path) -> None:

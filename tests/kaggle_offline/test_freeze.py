@@ -2,13 +2,15 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from kaggle_offline.errors import BuildError, LockError
-from kaggle_offline.freeze import Frozen, freeze
+from kaggle_offline.download import download
+from kaggle_offline.errors import BuildError, CheckpointError, DownloadError, LockError, NotFrozenError
+from kaggle_offline.freeze import Frozen, freeze, read_frozen
 from kaggle_offline.image_manifest import read_image_manifest
 from kaggle_offline.kernel_folder import read_kernel_folder
 from kaggle_offline.lock import lock, read_lock
@@ -76,6 +78,61 @@ def test_a_lock_is_renewed_when_its_inputs_change(repository: Path) -> None:
     assert renewed.renewed
     assert renewed.pins == ("six==1.16.0",), "markers are those of the image's Python"
     assert read_lock(path) is not None
+
+
+def test_a_project_without_requirements_ships_its_wheel_alone(repository: Path) -> None:
+    image = read_image_manifest(repository / "requirements" / "images" / "small.txt")
+    path = repository / "requirements" / "small.txt"
+    assert lock([], image, path).pins == ()
+    assert download(path, repository / "build" / "wheels", image) == []
+
+
+def test_a_requirement_by_url_is_refused_by_name(repository: Path) -> None:
+    image = read_image_manifest(repository / "requirements" / "images" / "small.txt")
+    url = (repository / "requirements" / "images").as_uri()
+    with pytest.raises(LockError, match="small"):
+        lock([f"small @ {url}"], image, repository / "requirements" / "small.txt")
+
+
+def test_a_damaged_or_missing_download_is_fetched_again(repository: Path) -> None:
+    first = freeze_small(repository)
+    wheel = next((repository / "build" / "small" / "wheels").glob("*.whl"))
+    content = wheel.read_bytes()
+    wheel.write_bytes(b"garbage")
+    assert freeze_small(repository) == first
+    assert wheel.read_bytes() == content
+    wheel.unlink()
+    assert freeze_small(repository) == first
+    assert wheel.read_bytes() == content
+    next((repository / "build" / "small" / "dist").glob("*.whl")).write_bytes(b"garbage")
+    assert freeze_small(repository) == first
+
+
+def test_a_lock_whose_hashes_are_wrong_is_not_followed(repository: Path) -> None:
+    freeze_small(repository)
+    path = repository / "requirements" / "small.txt"
+    path.write_text(re.sub("sha256:[0-9a-f]{64}( |$)", f"sha256:{'0' * 64}\\1", path.read_text(), flags=re.MULTILINE))
+    image = read_image_manifest(repository / "requirements" / "images" / "small.txt")
+    with pytest.raises(DownloadError, match=r"small\.txt: pip could not fetch it"):
+        download(path, repository / "build" / "wheels", image)
+    assert not (repository / "build" / "wheels").exists()
+
+
+def test_a_freeze_that_fails_leaves_nothing_that_counts_as_frozen(repository: Path) -> None:
+    freeze_small(repository)
+    (repository / "kernels" / "small" / "checkpoints" / "model.ckpt").write_text("broken")
+    with pytest.raises(CheckpointError):
+        freeze_small(repository)
+    with pytest.raises(NotFrozenError):
+        read_frozen(read_kernel_folder(repository, "small"))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"datasets": {"packages": 3}}', '{"datasets": []}'])
+def test_a_record_that_is_not_whole_is_none(content: str, repository: Path) -> None:
+    (repository / "build" / "small").mkdir(parents=True)
+    (repository / "build" / "small" / "frozen.json").write_text(content)
+    with pytest.raises(NotFrozenError):
+        read_frozen(read_kernel_folder(repository, "small"))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kaggle_offline.errors import NotFrozenError, OfflineError, PublishError, RehearsalError, RunError, ScoringError
+from kaggle_offline.errors import KaggleError, NotFrozenError, OfflineError, RehearsalError, RunError, ScoringError
 from kaggle_offline.freeze import freeze
 from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
 from kaggle_offline.push import push
@@ -143,12 +143,46 @@ def test_a_rerun_that_fails_is_explained(kernel: KernelFolder) -> None:
     assert read_result(kernel.build)["submission"]["status"] == "error"
 
 
-def test_a_version_that_lacks_a_file_is_not_used(kernel: KernelFolder) -> None:
+def test_a_version_that_lacks_a_file_is_followed_by_a_whole_one(kernel: KernelFolder) -> None:
     go(kernel)
     folder = kernel.repository / ".kaggle-local" / "datasets" / "kaggler" / "small-packages" / "1"
     next(folder.glob("iniconfig-*.whl")).unlink()
-    with opened(kernel) as target, pytest.raises(PublishError, match=r"iniconfig-.* is missing"):
+    result = go(kernel)
+    assert result["packages"]["version"] == 2
+    assert result["kernel"]["version"] == 1, "its inputs are the same"
+
+
+def test_what_was_changed_since_it_was_frozen_is_not_published(kernel: KernelFolder) -> None:
+    freeze(kernel)
+    for name in ("rehearsal/packages", "models"):
+        (kernel.build / name / "extra.txt").write_text("x")
+        with opened(kernel) as target, pytest.raises(NotFrozenError, match="not what was frozen"):
+            push(kernel, target)
+        (kernel.build / name / "extra.txt").unlink()
+    (kernel.build / "models" / "model.ckpt").write_bytes(b"x" * (kernel.build / "models" / "model.ckpt").stat().st_size)
+    with opened(kernel) as target, pytest.raises(NotFrozenError, match="models: not what was frozen"):
         push(kernel, target)
+
+
+def test_another_competition_or_output_is_another_run(kernel: KernelFolder) -> None:
+    assert go(kernel)["kernel"]["version"] == 1
+    settings = kernel.folder / "submission.toml"
+    text = settings.read_text()
+    settings.write_text(text.replace("small.competition", "small.competition "))
+    assert go(read_kernel_folder(kernel.repository, "small"))["kernel"]["version"] == 2
+    image = kernel.image.read_text()
+    kernel.image.write_text(image + "click==8.1.8\n")
+    assert go(read_kernel_folder(kernel.repository, "small"))["kernel"]["version"] == 3
+
+
+def test_a_refused_kernel_is_refused_again(kernel: KernelFolder) -> None:
+    path = kernel.folder / "kernel-metadata.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "dataset_sources": ["nobody/nothing-here"]}))
+    kernel = read_kernel_folder(kernel.repository, "small")
+    freeze(kernel)
+    for _ in range(2):
+        with opened(kernel) as target, pytest.raises(KaggleError, match="does not know nobody/nothing-here"):
+            push(kernel, target)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +216,7 @@ def test_the_rendered_kernel_is_what_kaggle_takes(kernel: KernelFolder) -> None:
     metadata = json.loads((kernel.build / "kernel" / "kernel-metadata.json").read_text())
     assert metadata["id"] == "kaggler/small-kernel"
     assert metadata["dataset_sources"] == ["kaggler/small-packages", "kaggler/small-models"]
+    assert "id_no" not in metadata
     text = (kernel.build / "kernel" / metadata["code_file"]).read_text()
     assert read_result(kernel.build)["kernel"]["digest"] in text
     with opened(kernel) as target:

@@ -1,6 +1,7 @@
 """What people write: read when it fits, named when it does not, whatever bytes it is made of."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from kaggle_offline.image_manifest import read_image_manifest
 from kaggle_offline.kernel_folder import read_kernel_folder
 from kaggle_offline.lock import read_lock
 from kaggle_offline.notebook import digest_of_source, read_notebook
+from kaggle_offline.result import read_result
 from packaging.version import Version
 
 from tests.kaggle_offline.conftest import METADATA, SUBMISSION, write_checkpoint
@@ -44,6 +46,10 @@ def test_an_unknown_competition_is_answered_with_those_there_are(repository: Pat
         ("[rehearsal]", "[rehearsals]", r"\[rehearsal\] is missing"),
         ("competition =", "contest =", "rehearsal.competition: missing"),
         ("[rehearsal]", "[rehearsal]\nmore = 1", "rehearsal.more: unknown key"),
+        ("python -m small.competition", "python 'unclosed", "rehearsal.competition: .*No closing quotation"),
+        ("python -m small.competition", "  ", "rehearsal.competition: .*no command"),
+        ('checkpoints = "checkpoints"', 'checkpoints = "predict.py"', "checkpoints: .* is not there"),
+        ('output = "submission.csv"', f'output = "{"x" * 5000}"', "output: .* must be a plain name"),
         ("package", "surprise = 1\npackage", "surprise: unknown key"),
     ],
 )
@@ -67,6 +73,10 @@ def test_a_malformed_submission_toml_names_the_key(before: str, after: str, name
         ({"kernel_type": "script"}, "kernel_type"),
         ({"competition_sources": ["another"]}, "competition_sources"),
         ({"dataset_sources": "owner/data"}, "dataset_sources"),
+        ({"enable_internet": 0}, "enable_internet: 0"),
+        ({"enable_gpu": "yes"}, "enable_gpu"),
+        ({"docker_image": 3}, "docker_image: 3"),
+        ({"docker_image_pinning_type": "bogus"}, "docker_image_pinning_type: .bogus."),
     ],
 )
 def test_a_malformed_metadata_names_the_key(change: dict[str, Any], named: str, repository: Path) -> None:
@@ -74,6 +84,18 @@ def test_a_malformed_metadata_names_the_key(change: dict[str, Any], named: str, 
     (repository / "kernels" / "small" / "kernel-metadata.json").write_text(json.dumps(metadata))
     with pytest.raises(ConfigurationError, match=named):
         read_kernel_folder(repository, "small")
+
+
+def test_json_nested_beyond_reason_is_malformed(repository: Path) -> None:
+    (repository / "kernels" / "small" / "kernel-metadata.json").write_text("[" * 100_000)
+    with pytest.raises(ConfigurationError, match=r"kernel-metadata\.json"):
+        read_kernel_folder(repository, "small")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/etc", "small/", "x" * 5000])
+def test_a_competition_has_a_plain_name(name: str, repository: Path) -> None:
+    with pytest.raises(UnknownCompetitionError):
+        read_kernel_folder(repository, name)
 
 
 @pytest.mark.parametrize("name", ["submission.toml", "kernel-metadata.json"])
@@ -181,10 +203,39 @@ def test_a_checkpoint_that_is_none_is_named(content: bytes, tmp_path: Path) -> N
         list_checkpoints(tmp_path)
 
 
-def test_a_zip_that_torch_did_not_write_is_none(tmp_path: Path) -> None:
-    import zipfile
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "model.ckpt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"0123456789" * 1000)
+    content = bytearray(path.read_bytes())
+    content[50:60] = bytes(10)
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"model\.ckpt"):
+        list_checkpoints(tmp_path)
 
+
+@pytest.mark.parametrize(("name", "reason"), [("notes.zip", "unpacks archives"), ("a@b.json", "refuses such a name")])
+def test_what_kaggle_would_not_keep_as_it_is_is_named(name: str, reason: str, tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "model.ckpt")
+    (tmp_path / name).write_text("x")
+    with pytest.raises(CheckpointError, match=reason):
+        list_checkpoints(tmp_path)
+
+
+def test_a_zip_that_torch_did_not_write_is_none(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "model.ckpt", "w") as archive:
         archive.writestr("readme.txt", "hello")
     with pytest.raises(CheckpointError, match="torch did not write"):
         list_checkpoints(tmp_path)
+
+
+@pytest.mark.parametrize("entry", [None, [], 3, {}, {"ref": "1"}])
+@pytest.mark.parametrize("name", ["packages", "kernel", "run", "submission", "seconds"])
+def test_a_result_that_is_not_whole_is_left_out(name: str, entry: object, tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text(json.dumps({"target": "local", name: entry}))
+    expected = {"target": "local"}
+    assert read_result(tmp_path) == (
+        expected | {name: entry} if name == "seconds" and isinstance(entry, dict) else expected
+    )
+    (tmp_path / "result.json").write_bytes(b"\xff")
+    assert read_result(tmp_path) == {}

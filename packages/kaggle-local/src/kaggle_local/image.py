@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ from kaggle_local.errors import ImageError
 
 PREFIX = "/opt/kaggle/image"
 BASE = "/opt/kaggle/python"
+
+# Of what `_compose` writes: another number, and images are built anew.
+_FORMAT = 1
 
 # What runs a notebook; Kaggle's image has all of it.
 _RUNNER = ("ipykernel", "nbclient", "pip", "uv")
@@ -72,7 +76,7 @@ class Image:
 
 def image_folder(spec: ImageSpec, store: Path) -> Path:
     """Where the environment for ``spec`` is, once it has been built."""
-    key = json.dumps([spec.to_json(), _RUNNER], sort_keys=True)
+    key = json.dumps([_FORMAT, spec.to_json(), _RUNNER], sort_keys=True)
     return store / hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
@@ -113,22 +117,31 @@ def _install(spec: ImageSpec, folder: Path) -> None:
     requirements.write_text("".join(f"{n}=={pins[n]}\n" if n in pins else f"{n}\n" for n in wanted))
     constraints = folder / "constraints.txt"
     constraints.write_text("".join(f"{n}=={v}\n" for n, v in sorted(pins.items()) if not n.startswith(_ACCELERATOR)))
-    install = ["pip", "install", "--quiet", "--python", str(folder / "bin" / "python")]
+    install = ["pip", "install", "--python", str(folder / "bin" / "python")]
     install += ["--requirement", str(requirements), "--constraint", str(constraints)]
+    cpu: tuple[str, ...] = ("--torch-backend", "cpu")
     try:
-        _uv(*install, "--torch-backend", "cpu", UV_HTTP_RETRIES="0")
+        _uv(*install, *cpu, "--dry-run", UV_HTTP_RETRIES="0")
     except ImageError:
-        _uv(*install)
+        cpu = ()
+    # uv's own progress where a person watches: this can be gigabytes.
+    _uv(*install, *cpu, show=sys.stderr.isatty())
 
 
-def _uv(*arguments: str, **environment: str) -> None:
-    result = subprocess.run(
-        [find_uv_bin(), *arguments], capture_output=True, text=True, env={**os.environ, **environment}, check=False
-    )
+def _uv(*arguments: str, show: bool = False, **environment: str) -> None:
+    """Run uv, its messages on the terminal or in the error.
+
+    Raises:
+        ImageError: it failed.
+    """
+    command = [find_uv_bin(), *arguments]
+    stderr = None if show else subprocess.PIPE
+    result = subprocess.run(command, stderr=stderr, text=True, env={**os.environ, **environment}, check=False)
     if result.returncode != 0:
         raise ImageError(
-            f"uv {arguments[0]} failed:\n{result.stderr.strip()}",
-            "Check the network and the image's pins, then run the same command again.",
+            f"uv {' '.join(arguments[:2])} failed:\n{result.stderr.strip() if result.stderr else 'see above'}",
+            "Check the network and the image's pins; if they have no wheels for the Python of this machine, "
+            "install the image's (for instance with: uv python install 3.12). Then run the same command again.",
         )
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kaggle_offline.errors import OfflineError
+from kaggle_offline.errors import OfflineError, TargetError, UnknownCompetitionError
 from kaggle_offline.kernel_folder import KernelFolder, find_repository, list_competitions, read_kernel_folder
 
 _VERBS = {
@@ -33,9 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         repository = find_repository(Path.cwd())
+        target = _target()
         names = options.competitions or list_competitions(repository)
+        if not names:
+            raise UnknownCompetitionError(f"{repository / 'kernels'}: no competition there", "Make a folder for one.")
         kernels = [read_kernel_folder(repository, name) for name in names]
-        _run(options.verb, kernels, repository)
+        _run(options.verb, kernels, repository, target)
     except OfflineError as error:
         print(f"kaggle-offline: {error.problem}\n  → {error.cure}", file=sys.stderr)
         return error.exit_code
@@ -45,7 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(verb: str, kernels: Sequence[KernelFolder], repository: Path) -> None:
+def _target() -> str:
+    """What ``KAGGLE_TARGET`` says."""
+    word = os.environ.get("KAGGLE_TARGET", "local")
+    if word not in ("local", "kaggle"):
+        raise TargetError(f"KAGGLE_TARGET={word}: no such target", "Set it to local (the default) or kaggle.")
+    return word
+
+
+def _run(verb: str, kernels: Sequence[KernelFolder], repository: Path, word: str) -> None:
     if verb == "freeze":
         from kaggle_offline.freeze import freeze
 
@@ -54,9 +65,9 @@ def _run(verb: str, kernels: Sequence[KernelFolder], repository: Path) -> None:
         return
     from kaggle_offline.push import push
     from kaggle_offline.submit import submit
-    from kaggle_offline.target import VARIABLE, open_target
+    from kaggle_offline.target import open_target
 
-    with open_target(os.environ.get(VARIABLE, "local"), repository) as target:
+    with open_target(word, repository) as target:
         for kernel in kernels:
             (push if verb == "push" else submit)(kernel, target)
 

@@ -1,20 +1,36 @@
 """Checkpoints, as far as one can tell without torch: whether a file is what torch saves."""
 
+import re
 import zipfile
+import zlib
 from pathlib import Path
 
 from kaggle_offline.errors import CheckpointError
 
 SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
 
+# Kaggle unpacks these, so what is published would not be what was packed.
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+_NAME = re.compile(r"[\w .()+,=!\[\]{}~-]{1,200}")
+
+# What a damaged zip file raises, by the place of the damage.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError)
+
 
 def list_checkpoints(folder: Path) -> list[Path]:
     """The files of the model dataset, sorted, each checkpoint among them seen to be one.
 
     Raises:
-        CheckpointError: there is no checkpoint, or one is not what ``torch.save`` writes.
+        CheckpointError: there is no checkpoint, one is not what ``torch.save`` writes, or Kaggle
+            would not keep a file as it is.
     """
     files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    for path in files:
+        if path.name.lower().endswith(_ARCHIVES) or not _NAME.fullmatch(path.name):
+            raise CheckpointError(
+                f"{path}: Kaggle {'unpacks archives' if _NAME.fullmatch(path.name) else 'refuses such a name'}",
+                "Give it another name, or take it out of the folder.",
+            )
     checkpoints = [p for p in files if p.suffix in SUFFIXES]
     if not checkpoints:
         raise CheckpointError(
@@ -32,7 +48,7 @@ def _check(path: Path) -> None:
             if not any(name.endswith("/data.pkl") for name in archive.namelist()):
                 raise CheckpointError(f"{path}: not a checkpoint (a zip file that torch did not write)", cure)
             broken = archive.testzip()
-    except zipfile.BadZipFile as error:
+    except _UNREADABLE as error:
         raise CheckpointError(f"{path}: not a checkpoint ({error})", cure) from error
     if broken is not None:
         raise CheckpointError(f"{path}: broken at {broken}", "Copy or train it again.")

@@ -1,5 +1,6 @@
 """From a lock to wheels, hash-checked."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -8,6 +9,9 @@ from pathlib import Path
 from kaggle_offline.errors import DownloadError
 from kaggle_offline.files import digest_of_file, new_folder, write_text
 from kaggle_offline.image_manifest import ImageManifest
+
+_PIN = re.compile(r"^[\w.-]+==", re.MULTILINE)
+_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 
 def download(lock: Path, folder: Path, image: ImageManifest | None) -> list[Path]:
@@ -26,16 +30,19 @@ def download(lock: Path, folder: Path, image: ImageManifest | None) -> list[Path
     """
     digest = f"{digest_of_file(lock)} {image.digest if image else 'host'}"
     stamp = folder / ".inputs"
-    if not (stamp.exists() and stamp.read_text() == digest):
+    if not (stamp.exists() and stamp.read_bytes() == digest.encode() and _is_whole(folder, lock)):
         with new_folder(folder) as draft:
-            if _pins_anything(lock):
+            if _PIN.search(lock.read_text()):
                 _pip_download(lock, draft, _tags(image) if image else ())
             write_text(draft / ".inputs", digest)
     return sorted(folder.glob("*.whl"))
 
 
-def _pins_anything(lock: Path) -> bool:
-    return any("==" in line and not line.startswith("#") for line in lock.read_text().splitlines())
+def _is_whole(folder: Path, lock: Path) -> bool:
+    """Whether the folder has a wheel for each pin, each with a hash of the lock."""
+    text = lock.read_text()
+    wheels = [digest_of_file(path) for path in folder.glob("*.whl")]
+    return len(wheels) == len(_PIN.findall(text)) and set(wheels) <= set(_HASH.findall(text))
 
 
 def _tags(image: ImageManifest) -> list[str]:
@@ -50,6 +57,6 @@ def _pip_download(lock: Path, folder: Path, tags: Sequence[str]) -> None:
     command += ["--require-hashes", "--only-binary", ":all:", "--dest", str(folder), "--requirement", str(lock), *tags]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        raise DownloadError(
-            f"{lock}: pip could not fetch it:\n{result.stderr.strip()}", "Check the network, then run again."
-        )
+        reason = result.stderr.strip()
+        cure = f"Delete {lock.name} to have it made anew." if "hash" in reason.lower() else "Check the network."
+        raise DownloadError(f"{lock}: pip could not fetch it:\n{reason}", f"{cure} Then run again.")

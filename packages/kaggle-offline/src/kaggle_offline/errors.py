@@ -33,7 +33,7 @@ class CheckpointError(OfflineError):
 
 
 class TargetError(OfflineError):
-    """KAGGLE_TARGET names no target, or the local one cannot be opened."""
+    """KAGGLE_TARGET names no target."""
 
     exit_code = 13
 
@@ -69,7 +69,7 @@ class NotFrozenError(OfflineError):
 
 
 class RehearsalError(OfflineError):
-    """The competition that the local Kaggle is to host cannot be made."""
+    """The local Kaggle cannot be opened, or the competition that it is to host cannot be made."""
 
     exit_code = 24
 

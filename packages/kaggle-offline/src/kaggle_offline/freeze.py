@@ -1,7 +1,6 @@
 """``freeze``: from a package and its checkpoints to dataset folders that install offline."""
 
 import json
-import platform
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,13 @@ from kaggle_offline.checkpoints import list_checkpoints
 from kaggle_offline.download import download
 from kaggle_offline.errors import NotFrozenError
 from kaggle_offline.files import write_json
-from kaggle_offline.image_manifest import read_image_manifest
+from kaggle_offline.image_manifest import ImageManifest, read_image_manifest
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.lock import Lock, lock, relock_for_host
 from kaggle_offline.notebook import read_notebook
-from kaggle_offline.pack import MANIFEST, Dataset, pack_models, pack_packages
+from kaggle_offline.pack import Dataset, pack_models, pack_packages
 from kaggle_offline.result import update_result
-from kaggle_offline.uv import has_python
+from kaggle_offline.uv import rehearsal_python
 from kaggle_offline.wheel import build_wheel, source_date_epoch
 
 _RECORD = "frozen.json"
@@ -50,7 +49,9 @@ def freeze(kernel: KernelFolder) -> Frozen:
     started = time.monotonic()
     source_date_epoch()
     build = kernel.build
-    before = _digest_of(build / "packages")
+    before = _frozen_before(kernel)
+    # Should this freeze fail half way, there is nothing that push could take for whole.
+    (build / _RECORD).unlink(missing_ok=True)
     read_notebook(kernel.code)
     checkpoints = list_checkpoints(kernel.checkpoints)
     image = read_image_manifest(kernel.image)
@@ -62,9 +63,8 @@ def freeze(kernel: KernelFolder) -> Frozen:
     )
     models = pack_models(kernel, checkpoints, build / "models")
 
-    python, rehearsal = image.python, packages
-    if not has_python(image.python):
-        python = ".".join(platform.python_version_tuple()[:2])
+    python, rehearsal = rehearsal_python(image.python), packages
+    if python != image.python:
         host_lock = build / "rehearsal" / "requirements.txt"
         _relock(locked, python, host_lock)
         host_wheels = download(host_lock, build / "rehearsal" / "wheels", None)
@@ -75,7 +75,7 @@ def freeze(kernel: KernelFolder) -> Frozen:
     update_result(kernel.build, seconds={"freeze": time.monotonic() - started})
     frozen = Frozen(packages=packages, rehearsal=rehearsal, models=models, python=python, provided=locked.provided)
     _write_frozen(kernel, frozen)
-    _report(kernel, frozen, locked, changed=before != packages.digest)
+    _report(kernel, frozen, locked, image, changed=before != frozen)
     return frozen
 
 
@@ -88,7 +88,7 @@ def _relock(locked: Lock, python: str, path: Path) -> None:
         stamp.write_text(inputs)
 
 
-def _report(kernel: KernelFolder, frozen: Frozen, locked: Lock, *, changed: bool) -> None:
+def _report(kernel: KernelFolder, frozen: Frozen, locked: Lock, image: ImageManifest, *, changed: bool) -> None:
     size = sum(frozen.packages.files.values())
     short = frozen.packages.digest[:19]
     print(f"{kernel.competition}: {'frozen' if changed else 'nothing changed'}, packages {short}")
@@ -98,15 +98,14 @@ def _report(kernel: KernelFolder, frozen: Frozen, locked: Lock, *, changed: bool
     if locked.renewed:
         print(f"  {locked.path.relative_to(kernel.repository)} is new: commit it")
     if frozen.rehearsal is not frozen.packages:
-        manifest = json.loads((frozen.packages.folder / MANIFEST).read_text())
-        print(f"  no Python {manifest['python']} here: the rehearsal takes the same versions for {frozen.python}")
+        print(f"  no Python {image.python} here: the rehearsal takes the same versions for {frozen.python}")
 
 
-def _digest_of(folder: Path) -> str:
+def _frozen_before(kernel: KernelFolder) -> Frozen | None:
     try:
-        return str(json.loads((folder / MANIFEST).read_text())["digest"])
-    except (FileNotFoundError, ValueError, KeyError):
-        return ""
+        return read_frozen(kernel)
+    except NotFrozenError:
+        return None
 
 
 def read_frozen(kernel: KernelFolder) -> Frozen:
@@ -117,15 +116,15 @@ def read_frozen(kernel: KernelFolder) -> Frozen:
     """
     try:
         document = json.loads((kernel.build / _RECORD).read_text())
-    except FileNotFoundError:
+        datasets = {
+            name: Dataset(folder=kernel.build / entry["folder"], slug=entry["slug"], digest=entry["digest"])
+            for name, entry in document["datasets"].items()
+        }
+        return Frozen(**datasets, python=document["python"], provided=tuple(document["provided"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotFrozenError(
             f"{kernel.competition}: nothing is frozen", f"Run: nox -s freeze -- {kernel.competition}"
-        ) from None
-    datasets = {
-        name: Dataset(folder=kernel.build / entry["folder"], slug=entry["slug"], digest=entry["digest"])
-        for name, entry in document["datasets"].items()
-    }
-    return Frozen(**datasets, python=document["python"], provided=tuple(document["provided"]))
+        ) from error
 
 
 def _write_frozen(kernel: KernelFolder, frozen: Frozen) -> None:

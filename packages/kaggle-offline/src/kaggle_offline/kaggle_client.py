@@ -36,10 +36,11 @@ class DatasetState:
 
 @dataclass(frozen=True, kw_only=True)
 class KernelState:
-    """A kernel's latest version and its source."""
+    """A kernel's latest version: its notebook, and the datasets and competitions that it sees."""
 
     version: int
     source: str
+    sources: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +211,11 @@ class KaggleClient:
                     response = client.kernels.kernels_api_client.get_kernel(request)
             except _NotThere:
                 return None
-        return KernelState(version=response.metadata.current_version_number, source=response.blob.source)
+        metadata = response.metadata
+        sources = [*(metadata.dataset_data_sources or []), *(metadata.competition_data_sources or [])]
+        return KernelState(
+            version=metadata.current_version_number, source=response.blob.source, sources=frozenset(sources)
+        )
 
     def push_kernel(self, folder: Path) -> int:
         """Push a rendered kernel folder; return the version's number.
@@ -312,5 +317,7 @@ def _translated(what: str, *, lookup: bool = False) -> Iterator[None]:
         raise KaggleError(
             f"Kaggle: {what}: {error}", "Look at the message, then run the same command again."
         ) from error
-    except (requests.RequestException, ValueError) as error:
+    except requests.RequestException as error:
         raise KaggleError(f"Kaggle: {what}: {error}", "Check the network, then run the same command again.") from error
+    except ValueError as error:
+        raise KaggleError(f"Kaggle's client: {what}: {error}", "Correct what it names.") from error

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from slugify import slugify
 
 from kaggle_offline.errors import ConfigurationError, UnknownCompetitionError
 
-_PLAIN_NAME = re.compile(r"\w[\w .+-]*")
+_PLAIN_NAME = re.compile(r"\w[\w .+-]{0,99}")
 _TITLE_LENGTHS = range(5, 51)
 
 
@@ -76,7 +77,7 @@ def find_repository(start: Path) -> Path:
 
 def list_competitions(repository: Path) -> list[str]:
     """The names of all kernel folders, sorted."""
-    return sorted(p.name for p in (repository / "kernels").iterdir() if p.is_dir())
+    return sorted(p.parent.name for p in (repository / "kernels").glob("*/submission.toml"))
 
 
 def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
@@ -87,7 +88,7 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
         ConfigurationError: a file is missing or malformed; the message names the key.
     """
     folder = repository / "kernels" / competition
-    if not folder.is_dir():
+    if not _PLAIN_NAME.fullmatch(competition) or not folder.is_dir():
         raise UnknownCompetitionError(
             f"kernels/{competition}: no such competition folder",
             f"There are: {', '.join(list_competitions(repository)) or 'none'}.",
@@ -105,8 +106,8 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
         metadata=metadata,
         code=folder / metadata["code_file"],
     )
-    for path, key in ((result.package / "pyproject.toml", "package"), (result.checkpoints, "checkpoints")):
-        if not path.exists():
+    for path, key in ((result.package, "package"), (result.checkpoints, "checkpoints")):
+        if not path.is_dir():
             raise ConfigurationError(
                 f"{folder / 'submission.toml'}: {key}: {path} is not there", f"Correct {key}, or make it."
             )
@@ -126,7 +127,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigurationError(f"{path}: not there", "Write one; the README says how.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise ConfigurationError(f"{path}: {error}", "Correct the file: it must be TOML.") from error
     for key, example in _TEXTS.items():
         _require(path, key, document.get(key), example)
@@ -136,10 +137,21 @@ def _read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(rehearsal, dict):
         raise ConfigurationError(f"{path}: [rehearsal] is missing", "Add it, with the key competition.")
     _require(path, "rehearsal.competition", rehearsal.get("competition"), 'competition = "python -m …"')
+    _check_command(path, rehearsal["competition"])
     unknown = [*(set(document) - {*_TEXTS, "rehearsal"}), *(f"rehearsal.{k}" for k in set(rehearsal) - {"competition"})]
     if unknown:
         raise ConfigurationError(f"{path}: {min(unknown)}: unknown key", f"Known are: {', '.join(_TEXTS)}, rehearsal.")
     return document
+
+
+def _check_command(path: Path, command: str) -> None:
+    try:
+        if shlex.split(command) and "\0" not in command:
+            return
+        problem = "no command"
+    except ValueError as error:
+        problem = str(error)
+    raise ConfigurationError(f"{path}: rehearsal.competition: {command!r}: {problem}", 'As in: "python -m …"')
 
 
 def _require(path: Path, key: str, value: Any, example: str) -> None:
@@ -157,6 +169,8 @@ _METADATA_TEXTS = {
 }
 
 
+_METADATA_OPTIONAL_TEXTS = ("docker_image", "docker_image_pinning_type", "machine_shape")
+_PINNING_TYPES = ("original", "latest")
 _METADATA_LISTS = ("dataset_sources", "kernel_sources", "model_sources", "keywords")
 _METADATA_FLAGS = ("is_private", "enable_gpu", "enable_tpu")
 
@@ -166,7 +180,7 @@ def _read_metadata(path: Path, competition: str) -> dict[str, Any]:
         metadata = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigurationError(f"{path}: not there", "`kaggle kernels init` writes one to start from.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise ConfigurationError(f"{path}: {error}", "Correct the file: it must be JSON.") from error
     if not isinstance(metadata, dict):
         raise ConfigurationError(f"{path}: not an object", "It must be JSON in braces.")
@@ -190,7 +204,7 @@ def _read_metadata(path: Path, competition: str) -> dict[str, Any]:
         "competition_sources": [competition],
     }
     for key, value in fixed.items():
-        if metadata.get(key) != value:
+        if metadata.get(key) != value or type(metadata[key]) is not type(value):
             raise ConfigurationError(
                 f"{path}: {key}: {json.dumps(metadata.get(key))}",
                 f"It must be {json.dumps(value)} for an offline submission.",
@@ -207,6 +221,14 @@ def _check_types(path: Path, metadata: dict[str, Any]) -> None:
         value = metadata.get(key, [])
         if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
             raise ConfigurationError(f"{path}: {key}: {json.dumps(value)}", 'It must be a list of texts: ["…"].')
+    for key in _METADATA_OPTIONAL_TEXTS:
+        if not isinstance(metadata.get(key, ""), str):
+            raise ConfigurationError(f"{path}: {key}: {json.dumps(metadata[key])}", "It must be a text.")
+    pinning = metadata.get("docker_image_pinning_type", "latest")
+    if pinning not in _PINNING_TYPES:
+        raise ConfigurationError(
+            f"{path}: docker_image_pinning_type: {json.dumps(pinning)}", f"It is one of {', '.join(_PINNING_TYPES)}."
+        )
     for key in _METADATA_FLAGS:
         if not isinstance(metadata.get(key, False), bool):
             raise ConfigurationError(f"{path}: {key}: {json.dumps(metadata[key])}", "It must be true or false.")

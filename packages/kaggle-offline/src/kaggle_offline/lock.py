@@ -22,6 +22,8 @@ from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.uv import run_uv
 
 _LABEL = "kaggle"
+# How uv says that it is not the requirements' fault.
+_NETWORK = ("Failed to fetch", "error sending request", "network was disabled", "Network connectivity is disabled")
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s\\;]+)", re.MULTILINE)
 _INPUTS = re.compile(r"^# inputs: (sha256:[0-9a-f]{64})$", re.MULTILINE)
 _PROVIDED = re.compile(r"^# provided: (\S+==\S+)$", re.MULTILINE)
@@ -56,31 +58,44 @@ def lock(requirements: Sequence[str], image: ImageManifest, path: Path) -> Lock:
     current = read_lock(path)
     if current is not None and current.inputs == inputs:
         return current
-    resolved = _resolve(requirements, image)
-    provided = sorted(
-        f"{name}=={version.partition('+')[0]}" for name, version in _PIN.findall(resolved) if _shipped(version)
-    )
-    shipped = "".join(block for block in _blocks(resolved) if not _shipped(_PIN.match(block)[2]))  # type: ignore[index]
-    write_text(
-        path,
+    blocks = _blocks(_resolve(requirements, image))
+    provided = [f"# provided: {pin.removesuffix(f'+{_LABEL}')}\n" for pin in sorted(blocks) if _is_provided(pin)]
+    shipped = [blocks[pin] for pin in sorted(blocks) if not _is_provided(pin)]
+    header = (
         f"# What {path.stem} ships: pinned and hashed, for the image {image.name}\n"
         f"# (Python {image.python}, {image.platform}). `nox -s freeze` writes this file.\n"
-        f"# inputs: {inputs}\n" + "".join(f"# provided: {pin}\n" for pin in provided) + shipped,
+        f"# inputs: {inputs}\n"
     )
+    write_text(path, "".join([header, *provided, *shipped]))
     renewed = read_lock(path)
     assert renewed is not None
     return Lock(**{**vars(renewed), "renewed": True})
 
 
-def _shipped(version: str) -> bool:
-    """Whether a version carries the image's label."""
-    return version.endswith(f"+{_LABEL}")
+def _is_provided(pin: str) -> bool:
+    """Whether a pin carries the image's label."""
+    return pin.endswith(f"+{_LABEL}")
 
 
-def _blocks(resolved: str) -> list[str]:
-    """Each pin with the lines of its hashes."""
-    starts = [match.start() for match in _PIN.finditer(resolved)]
-    return [resolved[a:b] for a, b in zip(starts, [*starts[1:], len(resolved)], strict=True)]
+def _blocks(resolved: str) -> dict[str, str]:
+    """Each pin of uv's output, as ``name==version``, with its lines.
+
+    Raises:
+        LockError: a requirement is no pin, which is what uv makes of a URL.
+    """
+    blocks: dict[str, str] = {}
+    pin = ""
+    for line in resolved.splitlines(keepends=True):
+        if line.strip() and not line.startswith((" ", "#")):
+            match = _PIN.match(line)
+            if match is None:
+                raise LockError(
+                    f"a requirement that is a URL cannot be shipped: {line.split()[0]}",
+                    "Require it by name and version, from the package index.",
+                )
+            pin = f"{match[1]}=={match[2]}"
+        blocks[pin] = blocks.get(pin, "") + line
+    return blocks
 
 
 def read_lock(path: Path) -> Lock | None:
@@ -133,8 +148,11 @@ def _compile(source: Path, arguments: Sequence[str]) -> str:
     options += ["--no-emit-index-url", "--no-emit-find-links", "--no-config", "--python", sys.executable]
     result = run_uv("pip", "compile", str(source), *options, *arguments)
     if result.returncode != 0:
+        reason = result.stderr.strip().replace(f"+{_LABEL}", " (image)")
+        if any(sign in reason for sign in _NETWORK):
+            raise LockError(f"the package index does not answer:\n{reason}", "Check the network, then run again.")
         raise LockError(
-            f"the requirements do not fit the image:\n{result.stderr.strip().replace(f'+{_LABEL}', ' (image)')}",
+            f"the requirements do not fit the image:\n{reason}",
             "Widen the requirement in the package's pyproject.toml, or take another image.",
         )
     return result.stdout

@@ -1,6 +1,9 @@
 """The kernel: a percent-format file that people edit, rendered to the notebook that Kaggle runs."""
 
 import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import nbformat
 
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import digest_of_data, new_folder, write_json, write_text
+from kaggle_offline.image_manifest import read_image_manifest
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.pack import OWNER, Dataset
 
@@ -21,9 +25,10 @@ _RECORD_CELL = f"""\
 import json, resource
 from pathlib import Path
 
-peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-Path("/kaggle/working/{RUN_RECORD}").write_text(json.dumps({{"peak_memory_bytes": peak * 1024}}))
-"""
+peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) * 1024
+Path("/kaggle/working/{RUN_RECORD}").write_text(json.dumps({{"peak_memory_bytes": peak}}))
+# The last line of the log, so that its time is the run's.
+print(f"ran through, {{peak / 2**20:.0f}} MiB of memory at the peak")"""
 
 
 def read_notebook(path: Path) -> Any:
@@ -51,28 +56,47 @@ def _parameters_cell(notebook: Any) -> Any:
     return None
 
 
-def render_kernel(kernel: KernelFolder, packages: Dataset, models: Dataset, owner: str, folder: Path) -> str:
-    """Write the folder that ``kaggle kernels push -p`` takes: the notebook and its metadata.
+@dataclass(frozen=True, kw_only=True)
+class RenderedKernel:
+    """A folder that ``kaggle kernels push -p`` takes.
 
-    The kernel's digest covers the notebook as written, its settings and both datasets; it is
-    written into the notebook, where `digest_of_source` finds it again.
+    Attributes:
+        folder: the notebook and its metadata.
+        digest: of all that the run's outcome depends on; written into the notebook.
+        sources: the datasets and competitions that it names.
+    """
 
-    Returns:
-        The kernel's digest.
+    folder: Path
+    digest: str
+    sources: frozenset[str]
+
+
+def render_kernel(
+    kernel: KernelFolder, packages: Dataset, models: Dataset, *, owner: str, surroundings: Sequence[str]
+) -> RenderedKernel:
+    """Render the kernel below ``build/``: the notebook with its parameters, the metadata with its owner.
+
+    The digest covers the notebook, its settings, both datasets, the image, the output's name and
+    ``surroundings`` (digests of what else the run sees); `digest_of_source` finds it in the notebook.
 
     Raises:
         ConfigurationError: the notebook cannot be read.
     """
     notebook = read_notebook(kernel.code)
+    notebook.cells.append(nbformat.v4.new_code_cell(_RECORD_CELL))
     sources = [*kernel.metadata.get("dataset_sources", []), f"{OWNER}/{packages.slug}", f"{OWNER}/{models.slug}"]
     settings = {**kernel.metadata, "id": f"{OWNER}/{kernel.slug}", "dataset_sources": sources}
+    # The number of somebody's kernel, which `kaggle kernels pull -m` writes: it would win over the id.
+    settings.pop("id_no", None)
     cells = [(cell.cell_type, cell.source) for cell in notebook.cells]
-    digest = digest_of_data([cells, settings, packages.digest, models.digest])
+    image = read_image_manifest(kernel.image)
+    digest = digest_of_data(
+        [cells, settings, packages.digest, models.digest, image.digest, kernel.output, list(surroundings)]
+    )
     _parameters_cell(notebook).source = (
         f'# Written by push: what this kernel was made of.\nPACKAGES_DIGEST = "{packages.digest}"\n'
         f'KERNEL_DIGEST = "{digest}"'
     )
-    notebook.cells.append(nbformat.v4.new_code_cell(_RECORD_CELL.rstrip()))
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
     notebook.metadata = {
@@ -80,11 +104,14 @@ def render_kernel(kernel: KernelFolder, packages: Dataset, models: Dataset, owne
         "language_info": {"name": "python"},
     }
     settings["code_file"] = kernel.code.with_suffix(".ipynb").name
-    settings = json.loads(json.dumps(settings).replace(f"{OWNER}/", f"{owner}/"))
+    settings["id"] = f"{owner}/{kernel.slug}"
+    settings["dataset_sources"] = [re.sub(rf"^{OWNER}/", f"{owner}/", source) for source in sources]
+    folder = kernel.build / "kernel"
     with new_folder(folder) as draft:
         write_text(draft / settings["code_file"], nbformat.writes(notebook))
         write_json(draft / "kernel-metadata.json", settings)
-    return digest
+    named = frozenset([*settings["dataset_sources"], *settings["competition_sources"]])
+    return RenderedKernel(folder=folder, digest=digest, sources=named)
 
 
 def digest_of_source(source: str) -> str:

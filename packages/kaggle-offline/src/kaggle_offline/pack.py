@@ -43,6 +43,14 @@ class Dataset:
         """Size of every file that is published, by name."""
         return {p.name: p.stat().st_size for p in self.folder.iterdir() if p.name != METADATA}
 
+    def is_intact(self) -> bool:
+        """Whether the folder holds just what the digest covers (and the manifest)."""
+        try:
+            covered = [self.folder / name for name in self.files if name != MANIFEST]
+            return digest_of_names((p.name, digest_of_file(p)) for p in covered) == self.digest
+        except OSError:
+            return False
+
 
 def pack_packages(
     kernel: KernelFolder,

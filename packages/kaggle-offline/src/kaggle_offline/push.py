@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kaggle_offline.errors import KaggleError, PublishError, RunError
+from kaggle_offline.errors import KaggleError, NotFrozenError, PublishError, RunError
 from kaggle_offline.files import new_folder
 from kaggle_offline.freeze import read_frozen
 from kaggle_offline.kaggle_client import DatasetState, KaggleClient, RunState
 from kaggle_offline.kernel_folder import KernelFolder
-from kaggle_offline.notebook import RUN_RECORD, digest_of_source, render_kernel
+from kaggle_offline.notebook import RUN_RECORD, RenderedKernel, digest_of_source, render_kernel
 from kaggle_offline.pack import MANIFEST, Dataset
 from kaggle_offline.result import forget, read_result, update_result
 from kaggle_offline.target import Target
+from kaggle_offline.waiting import wait_for
 
 _PROCESSING_SECONDS = 30 * 60
 _RUN_SECONDS = 13 * 3600
@@ -42,22 +43,20 @@ def push(kernel: KernelFolder, target: Target) -> None:
     frozen = read_frozen(kernel)
     known = read_result(kernel.build)
     # Should this push fail, there is nothing that submit could hand in by mistake.
-    forget(kernel.build, "kernel", "run", "submission")
+    forget(kernel.build, "target", "kernel", "run", "submission")
     print(f"{kernel.competition} → {target.name}", flush=True)
-    if target.rehearsal:
-        target.rehearsal.prepare(kernel, frozen)
+    surroundings = [target.rehearsal.prepare(kernel, frozen)] if target.rehearsal else []
     packages = frozen.rehearsal if target.rehearsal else frozen.packages
     published = {
         "packages": publish(target, packages),
         "models": publish(target, frozen.models),
     }
-    folder = kernel.build / "kernel"
-    digest = render_kernel(kernel, packages, frozen.models, target.client.owner, folder)
-    version, run = _run_kernel(kernel, target, folder, digest, known)
+    rendered = render_kernel(kernel, packages, frozen.models, owner=target.client.owner, surroundings=surroundings)
+    version, run = _run_kernel(kernel, target, rendered, known)
     result: dict[str, Any] = {
         "target": target.name,
         **{name: vars(dataset) for name, dataset in published.items()},
-        "kernel": {"ref": f"{target.client.owner}/{kernel.slug}", "version": version, "digest": digest},
+        "kernel": {"ref": f"{target.client.owner}/{kernel.slug}", "version": version, "digest": rendered.digest},
         "run": run,
     }
     if known.get("kernel") == result["kernel"] and known.get("target") == target.name and "submission" in known:
@@ -68,30 +67,31 @@ def push(kernel: KernelFolder, target: Target) -> None:
 def publish(target: Target, dataset: Dataset) -> Published:
     """See to it that the dataset's latest version is ``dataset``, ready and whole.
 
+    A version of this content that is not whole is followed by another.
+
     Raises:
-        PublishError: Kaggle lists other files than were published, or never gets ready.
-        KaggleError: Kaggle refused something.
+        NotFrozenError: the folder is not what its digest says.
+        PublishError: Kaggle lists other files than were published.
+        KaggleError: Kaggle refused something, or never gets ready.
     """
     client = target.client
+    ref = f"{client.owner}/{dataset.slug}"
     state = client.dataset(dataset.slug)
-    uploaded = 0
-    if state is None or state.digest != dataset.digest or state.status == "failed":
-        if state is not None and state.version == 1:
-            # Kaggle refuses a second version while the first is in processing.
-            _wait_until_processed(target, dataset.slug, state.version)
-        uploaded = _upload_version(client, dataset, new=state is None)
-        state = _wait_until_processed(target, dataset.slug, state.version + 1 if state else 1)
-    else:
+    if state is not None and (state.digest == dataset.digest or state.version == 1):
+        # Besides, Kaggle refuses a second version while the first is in processing.
         state = _wait_until_processed(target, dataset.slug, state.version)
-    difference = _difference(dataset.files, client.dataset_files(dataset.slug, state.version))
-    if state.status != "ready" or state.digest != dataset.digest or difference:
-        raise PublishError(
-            f"{client.owner}/{dataset.slug} version {state.version}: {difference or state.status}",
-            "Run the same command again.",
-        )
-    what = f"{uploaded:,} bytes uploaded" if uploaded else "unchanged, 0 bytes uploaded"
-    print(f"  {dataset.slug}: version {state.version}, {what}", flush=True)
-    return Published(ref=f"{client.owner}/{dataset.slug}", version=state.version, uploaded_bytes=uploaded)
+        if not _difference(client, dataset, state):
+            print(f"  {dataset.slug}: version {state.version}, unchanged, 0 bytes uploaded", flush=True)
+            return Published(ref=ref, version=state.version, uploaded_bytes=0)
+    if not dataset.is_intact():
+        raise NotFrozenError(f"{dataset.folder}: not what was frozen", "Run freeze again, then push.")
+    uploaded = _upload_version(client, dataset, new=state is None)
+    state = _wait_until_processed(target, dataset.slug, state.version + 1 if state else 1)
+    difference = _difference(client, dataset, state)
+    if difference:
+        raise PublishError(f"{ref} version {state.version}: {difference}", "Look at it on Kaggle, then push again.")
+    print(f"  {dataset.slug}: version {state.version}, {uploaded:,} bytes uploaded", flush=True)
+    return Published(ref=ref, version=state.version, uploaded_bytes=uploaded)
 
 
 def _upload_version(client: KaggleClient, dataset: Dataset, *, new: bool) -> int:
@@ -104,23 +104,29 @@ def _upload_version(client: KaggleClient, dataset: Dataset, *, new: bool) -> int
 
 
 def _wait_until_processed(target: Target, slug: str, version: int) -> DatasetState:
-    deadline = time.monotonic() + _PROCESSING_SECONDS
-    while time.monotonic() < deadline:
+    def look() -> DatasetState | None:
         state = target.client.dataset(slug)
-        if state is not None and state.version >= version and state.status != "processing":
-            return state
-        time.sleep(target.poll_seconds)
-    raise KaggleError(
-        f"{slug}: version {version} is still in processing after {_PROCESSING_SECONDS // 60} minutes",
-        "Look at it on Kaggle, then run the same command again.",
-    )
+        return state if state and state.version >= version and state.status != "processing" else None
+
+    state = wait_for(f"processing {slug}", look, seconds=_PROCESSING_SECONDS, poll=target.poll_seconds)
+    if state is None:
+        raise KaggleError(
+            f"{slug}: version {version} is still in processing after {_PROCESSING_SECONDS // 60} minutes",
+            "Look at it on Kaggle, then run the same command again.",
+        )
+    return state
 
 
-def _difference(wanted: dict[str, int], listed: dict[str, int]) -> str:
-    """What a listing has otherwise than it should.
+def _difference(client: KaggleClient, dataset: Dataset, state: DatasetState) -> str:
+    """What a version has otherwise than it should, or an empty text.
 
     The manifest may differ in what its digest does not cover: the commit, for instance.
     """
+    if state.status != "ready":
+        return f"its processing {state.status}"
+    if state.digest != dataset.digest:
+        return f"it is {state.digest or 'of unknown content'}, not {dataset.digest}"
+    wanted, listed = dataset.files, client.dataset_files(dataset.slug, state.version)
     changes = [f"{name} is missing" for name in wanted if name not in listed]
     changes += [f"{name} should not be there" for name in listed if name not in wanted]
     changes += [
@@ -132,7 +138,7 @@ def _difference(wanted: dict[str, int], listed: dict[str, int]) -> str:
 
 
 def _run_kernel(
-    kernel: KernelFolder, target: Target, folder: Path, digest: str, known: dict[str, Any]
+    kernel: KernelFolder, target: Target, rendered: RenderedKernel, known: dict[str, Any]
 ) -> tuple[int, dict[str, Any]]:
     """Push the kernel unless its latest version is this one and ran through; return version and run.
 
@@ -141,21 +147,21 @@ def _run_kernel(
     client = target.client
     state = client.kernel(kernel.slug)
     output = kernel.build / "output"
-    if state is not None and digest_of_source(state.source) == digest:
-        run = client.run(kernel.slug)
-        if run.status == "complete" and known.get("kernel", {}).get("digest") == digest and output.is_dir():
-            print(f"  {kernel.slug}: version {state.version}, unchanged, already run", flush=True)
-            return state.version, known["run"]
-        version = state.version if run.status != "error" else client.push_kernel(folder)
+    same = state is not None and digest_of_source(state.source) == rendered.digest and state.sources == rendered.sources
+    run = client.run(kernel.slug) if same else None
+    if state is None or run is None or run.status == "error":
+        version = client.push_kernel(rendered.folder)
     else:
-        version = client.push_kernel(folder)
+        version = state.version
+        known_digest = known.get("kernel", {}).get("digest")
+        if run.status == "complete" and known_digest == rendered.digest and "run" in known and output.is_dir():
+            print(f"  {kernel.slug}: version {version}, unchanged, already run", flush=True)
+            return version, known["run"]
     print(f"  {kernel.slug}: version {version}, running without a network", flush=True)
     run = _wait_for_run(target, kernel.slug)
     with new_folder(output) as draft:
         log = client.fetch_output(kernel.slug, draft)
     seconds, lines = _read_log(log)
-    record = {"status": run.status, "seconds": seconds, "peak_memory_bytes": _peak_memory(output)}
-    update_result(kernel.build, seconds={}, run=record)
     if run.status != "complete":
         raise _run_error(f"{client.owner}/{kernel.slug} version {version}", run, lines)
     if not (output / kernel.output).is_file():
@@ -164,17 +170,18 @@ def _run_kernel(
             f"Let it write /kaggle/working/{kernel.output}.",
         )
     print(f"  {kernel.slug}: ran through in {seconds:.0f} s, wrote {output / kernel.output}", flush=True)
-    return version, record
+    return version, {"status": run.status, "seconds": seconds, "peak_memory_bytes": _peak_memory(output)}
 
 
 def _wait_for_run(target: Target, slug: str) -> RunState:
-    deadline = time.monotonic() + _RUN_SECONDS
-    while time.monotonic() < deadline:
+    def look() -> RunState | None:
         run = target.client.run(slug)
-        if run.status != "running":
-            return run
-        time.sleep(target.poll_seconds)
-    raise RunError(f"{slug}: still running after {_RUN_SECONDS // 3600} hours", "Stop it on Kaggle.")
+        return run if run.status != "running" else None
+
+    run = wait_for("running", look, seconds=_RUN_SECONDS, poll=target.poll_seconds)
+    if run is None:
+        raise RunError(f"{slug}: still running after {_RUN_SECONDS // 3600} hours", "Stop it on Kaggle.")
+    return run
 
 
 def _read_log(log: str) -> tuple[float, list[str]]:
@@ -203,7 +210,9 @@ def _run_error(what: str, run: RunState, lines: list[str]) -> RunError:
     if modules:
         return RunError(
             f"{what} failed: it could not import the module {modules[-1]}\n{end}",
-            "Add what provides it to the package's dependencies, then run freeze and push again.",
+            "Add what provides it to the package's dependencies; if it is there, delete the competition's lock "
+            "in requirements/ to have it made anew. Then run freeze and push again.",
         )
-    reason = run.failure or (exceptions[-1] if exceptions else "no reason is given")
+    refusals = re.findall(r"^install\.py: (.*)$", text, re.MULTILINE)
+    reason = run.failure or next(iter([*refusals, *reversed(exceptions)]), "no reason is given")
     return RunError(f"{what} failed: {reason}\n{end}", "Correct it, then run freeze and push again.")

@@ -9,13 +9,30 @@ from kaggle_offline.files import write_json
 RESULT = "result.json"
 
 
+_ENTRIES = {
+    "packages": {"ref", "version", "uploaded_bytes"},
+    "models": {"ref", "version", "uploaded_bytes"},
+    "kernel": {"ref", "version", "digest"},
+    "run": {"status", "seconds", "peak_memory_bytes"},
+    "submission": {"ref", "status", "score"},
+    "seconds": set[str](),
+}
+
+
 def read_result(build: Path) -> dict[str, Any]:
-    """The result so far; empty before the first run."""
+    """The result so far, without entries that are not whole; empty before the first run."""
     try:
         document = json.loads((build / RESULT).read_text())
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return {}
-    return document if isinstance(document, dict) else {}
+    if not isinstance(document, dict):
+        return {}
+    whole = {name: document[name] for name, keys in _ENTRIES.items() if _has(document.get(name), keys)}
+    return whole | ({"target": document["target"]} if isinstance(document.get("target"), str) else {})
+
+
+def _has(entry: Any, keys: set[str]) -> bool:
+    return isinstance(entry, dict) and keys <= set(entry)
 
 
 def update_result(build: Path, *, seconds: dict[str, float], **entries: Any) -> dict[str, Any]:

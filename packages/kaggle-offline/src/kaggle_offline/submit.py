@@ -8,6 +8,7 @@ from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.report import write_report
 from kaggle_offline.result import RESULT, read_result, update_result
 from kaggle_offline.target import Target
+from kaggle_offline.waiting import wait_for
 
 _SCORING_SECONDS = 24 * 3600
 
@@ -21,7 +22,7 @@ def submit(kernel: KernelFolder, target: Target) -> None:
     """
     started = time.monotonic()
     result = read_result(kernel.build)
-    if result.get("target") != target.name or result.get("run", {}).get("status") != "complete":
+    if result.get("target") != target.name or "kernel" not in result:
         raise NotFrozenError(
             f"{kernel.competition}: no kernel has run through on {target.name}",
             f"Run: nox -s freeze push -- {kernel.competition}",
@@ -57,10 +58,13 @@ def submit(kernel: KernelFolder, target: Target) -> None:
 
 
 def _wait_for_score(target: Target, competition: str, ref: str) -> SubmissionState:
-    deadline = time.monotonic() + _SCORING_SECONDS
-    while time.monotonic() < deadline:
+    def look() -> SubmissionState | None:
         found = next((s for s in target.client.submissions(competition) if s.ref == ref), None)
-        if found is not None and found.status != "pending":
-            return found
-        time.sleep(target.poll_seconds)
-    raise ScoringError(f"submission {ref}: no score after {_SCORING_SECONDS // 3600} hours", "Look at it on Kaggle.")
+        return found if found and found.status != "pending" else None
+
+    submission = wait_for("scoring", look, seconds=_SCORING_SECONDS, poll=target.poll_seconds)
+    if submission is None:
+        raise ScoringError(
+            f"submission {ref}: no score after {_SCORING_SECONDS // 3600} hours", "Look at it on Kaggle."
+        )
+    return submission

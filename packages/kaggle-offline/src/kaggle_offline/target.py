@@ -3,6 +3,7 @@
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from kaggle_local.errors import LocalKaggleError
 from kaggle_local.image import Image, ImageSpec
 from kaggle_local.server import LocalKaggle, serve
 
-from kaggle_offline.errors import RehearsalError, TargetError
+from kaggle_offline.errors import RehearsalError
 from kaggle_offline.files import digest_of_data, new_folder
 from kaggle_offline.freeze import Frozen
 from kaggle_offline.image_manifest import read_image_manifest
@@ -21,7 +22,7 @@ from kaggle_offline.kaggle_client import KaggleClient
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.uv import run_uv
 
-VARIABLE = "KAGGLE_TARGET"
+_LAST_LINES = 12
 
 
 class Rehearsal:
@@ -30,8 +31,8 @@ class Rehearsal:
     def __init__(self, local: LocalKaggle) -> None:
         self._local = local
 
-    def prepare(self, kernel: KernelFolder, frozen: Frozen) -> None:
-        """Build the image as far as the kernel needs it, and host the competition.
+    def prepare(self, kernel: KernelFolder, frozen: Frozen) -> str:
+        """Build the image as far as the kernel needs it, and host the competition; return its digest.
 
         Raises:
             RehearsalError: the image cannot be built, or the competition's command fails.
@@ -47,6 +48,7 @@ class Rehearsal:
                 print(f"  building the image for Python {frozen.python}: {', '.join(spec.distributions)}", flush=True)
             image = self._local.set_image(spec)
             self._local.host(_make_competition(kernel, frozen, image))
+        return _competition_inputs(kernel, frozen)
 
     def baseline(self, kernel: KernelFolder) -> float:
         """The score of the competition's sample submission on the hidden test set."""
@@ -77,23 +79,22 @@ class Target:
 
 @contextmanager
 def open_target(word: str, repository: Path) -> Iterator[Target]:
-    """Open the target that ``word`` (the value of ``KAGGLE_TARGET``) names.
+    """Open the target that ``word`` names: ``local`` or ``kaggle``.
 
     Raises:
-        TargetError: it names none, or the local one cannot be opened.
+        RehearsalError: the local one cannot be opened.
         CredentialsError: kaggle.com does not know who asks.
     """
     if word == "kaggle":
         yield Target(name=word, client=KaggleClient(), rehearsal=None)
-    elif word == "local":
+    else:
         with _local(repository) as local:
             # Neither the user's credentials nor their proxy have any business here.
-            loopback = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+            direct = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "127.0.0.1"]))
+            loopback = {"NO_PROXY": direct, "no_proxy": direct}
             client = {"KAGGLE_API_ENVIRONMENT": "LOCALHOST", "KAGGLE_API_TOKEN": local.token}
             with _environment({**loopback, **client}):
                 yield Target(name=word, client=KaggleClient(local.url), rehearsal=Rehearsal(local))
-    else:
-        raise TargetError(f"{VARIABLE}={word}: no such target", f"Set {VARIABLE} to local (the default) or kaggle.")
 
 
 @contextmanager
@@ -126,6 +127,11 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _competition_inputs(kernel: KernelFolder, frozen: Frozen) -> str:
+    """Digest of what the competition folder depends on."""
+    return digest_of_data([kernel.rehearsal, frozen.rehearsal.digest])
+
+
 def _make_competition(kernel: KernelFolder, frozen: Frozen, image: Image) -> Path:
     """Run the command of ``[rehearsal]``, unless it has been run for this very package.
 
@@ -133,8 +139,8 @@ def _make_competition(kernel: KernelFolder, frozen: Frozen, image: Image) -> Pat
     """
     folder = kernel.build / "competition"
     stamp = kernel.build / ".competition-inputs"
-    inputs = digest_of_data([kernel.rehearsal, frozen.rehearsal.digest])
-    if folder.is_dir() and stamp.exists() and stamp.read_text() == inputs:
+    inputs = _competition_inputs(kernel, frozen)
+    if folder.is_dir() and stamp.exists() and stamp.read_bytes() == inputs.encode():
         return folder
     print(f"  making the competition: {kernel.rehearsal}", flush=True)
     program, *arguments = shlex.split(kernel.rehearsal)
@@ -159,8 +165,9 @@ def _make_competition(kernel: KernelFolder, frozen: Frozen, image: Image) -> Pat
         if result.returncode == 0:
             result = _run([program, *arguments, str(draft)], kernel.repository, site)
         if result.returncode != 0:
+            end = "\n".join((result.stderr or "see above").strip().splitlines()[-_LAST_LINES:])
             raise RehearsalError(
-                f"submission.toml: rehearsal.competition: {kernel.rehearsal!r} failed:\n{_end(result.stderr)}",
+                f"submission.toml: rehearsal.competition: {kernel.rehearsal!r} failed:\n{end}",
                 "Correct the command; it is given the folder to write as its last argument.",
             )
         with _explained():
@@ -170,12 +177,10 @@ def _make_competition(kernel: KernelFolder, frozen: Frozen, image: Image) -> Pat
 
 
 def _run(command: list[str], cwd: Path, site: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command, its messages on the terminal where a person watches, else in the result."""
     environment = {**os.environ, "PYTHONPATH": str(site)}
+    stderr = None if sys.stderr.isatty() else subprocess.PIPE
     try:
-        return subprocess.run(command, cwd=cwd, env=environment, stderr=subprocess.PIPE, text=True, check=False)
+        return subprocess.run(command, cwd=cwd, env=environment, stderr=stderr, text=True, check=False)
     except OSError as error:
         return subprocess.CompletedProcess(command, 127, stderr=str(error))
-
-
-def _end(text: str, lines: int = 12) -> str:
-    return "\n".join(text.strip().splitlines()[-lines:])

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from uv import find_uv_bin
@@ -17,3 +18,16 @@ def run_uv(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProc
 def has_python(version: str) -> bool:
     """Whether this machine has that Python; nothing is downloaded."""
     return run_uv("python", "find", "--no-python-downloads", "--no-project", version).returncode == 0
+
+
+def rehearsal_python(wanted: str) -> str:
+    """The Python to rehearse with on this machine: the one wanted, or else this process's own.
+
+    A newer Python than the image's has no wheels of what the image pins: there uv is asked to
+    fetch the image's.
+    """
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if own == wanted or has_python(wanted):
+        return wanted
+    newer = tuple(map(int, own.split("."))) > tuple(map(int, wanted.split(".")))
+    return wanted if newer and run_uv("python", "install", wanted).returncode == 0 else own

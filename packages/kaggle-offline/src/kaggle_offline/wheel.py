@@ -34,7 +34,7 @@ def build_wheel(package: Path, folder: Path) -> Wheel:
     """
     digest = digest_of_folder(package)
     stamp = folder / ".inputs"
-    if not (stamp.exists() and stamp.read_text() == digest and any(folder.glob("*.whl"))):
+    if not (stamp.exists() and stamp.read_bytes() == digest.encode() and _read_any(folder)):
         with new_folder(folder) as draft:
             # In a copy of its own, so that what a build leaves behind is no input of the next one.
             source = draft / "source"
@@ -50,6 +50,14 @@ def build_wheel(package: Path, folder: Path) -> Wheel:
             (draft / ".gitignore").unlink(missing_ok=True)
             write_text(draft / ".inputs", digest)
     return read_wheel(next(folder.glob("*.whl")))
+
+
+def _read_any(folder: Path) -> bool:
+    """Whether there is a wheel that can be read."""
+    try:
+        return any(read_wheel(path) for path in folder.glob("*.whl"))
+    except (zipfile.BadZipFile, StopIteration, OSError):
+        return False
 
 
 def read_wheel(path: Path) -> Wheel:

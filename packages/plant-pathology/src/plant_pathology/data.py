@@ -124,7 +124,7 @@ class PlantPathologyDM(pl.LightningDataModule):
             ValueError: ``train.csv`` names an unknown label.
         """
         if stage == "fit":
-            table = pd.read_csv(self.root / "train.csv", dtype=str)
+            table = pd.read_csv(self.root / "train.csv", dtype=str, keep_default_na=False)
             order = np.random.default_rng(self.seed).permutation(len(table))
             held_back = max(1, round(len(table) * self.validation_fraction))
             self.validation = self._labelled(table.iloc[order[:held_back]], augment=None)

@@ -12,7 +12,6 @@ import argparse
 import csv
 import math
 import os
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
+from tqdm import tqdm
 
 Pixels = npt.NDArray[np.float32]
 
@@ -397,14 +397,11 @@ submissions_per_day = 100
 
 
 def _draw_all(jobs: Sequence[Job]) -> None:
-    """Draw on every core, with a line of progress where a person watches."""
-    workers = min(len(jobs), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    with ProcessPoolExecutor(workers) as pool:
-        for done, _ in enumerate(pool.map(render, jobs, chunksize=4), start=1):
-            if sys.stderr.isatty():
-                print(f"\rdrawing leaves {done}/{len(jobs)}", end="", file=sys.stderr, flush=True)
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
+    """Draw on every core, with a progress bar where a person watches."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with ProcessPoolExecutor(min(len(jobs), cores)) as pool:
+        for _ in tqdm(pool.map(render, jobs, chunksize=4), total=len(jobs), desc="drawing leaves", disable=None):
+            pass
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -431,7 +428,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             size=options.size,
             seed=options.seed,
         )
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         parser.error(str(error))
 
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -44,6 +45,8 @@ def train(settings: Settings) -> float:
 
     Raises:
         FileNotFoundError: ``settings.data`` is not a competition's folder.
+        ValueError: a label is unknown.
+        RuntimeError: timm has no such backbone.
     """
     started = time.monotonic()
     pl.seed_everything(settings.seed, workers=True)
@@ -54,17 +57,17 @@ def train(settings: Settings) -> float:
     model = MultiPlantPathology(
         settings.backbone, size, learning_rate=settings.learning_rate, pretrained=settings.pretrained
     )
-    folder = settings.output.parent / f"{settings.output.stem}-epochs"
-    best = ModelCheckpoint(folder, monitor="val_f1", mode="max", save_weights_only=True)
-    trainer = pl.Trainer(
-        max_epochs=settings.epochs,
-        callbacks=[best, TQDMProgressBar(refresh_rate=10)],
-        logger=False,
-        default_root_dir=settings.output.parent,
-    )
-    trainer.fit(model, data)
-    shutil.copyfile(best.best_model_path, settings.output)
-    shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        best = ModelCheckpoint(scratch, monitor="val_f1", mode="max", save_weights_only=True)
+        trainer = pl.Trainer(
+            max_epochs=settings.epochs,
+            callbacks=[best, TQDMProgressBar(refresh_rate=10)],
+            logger=False,
+            default_root_dir=scratch,
+        )
+        trainer.fit(model, data)
+        settings.output.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(best.best_model_path, settings.output)
     score = float(best.best_model_score) if best.best_model_score is not None else 0.0
     record = {
         "settings": {
@@ -95,7 +98,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             parser.add_argument(flag, type=option.type, default=option.default, help=text)
     settings = Settings(**vars(parser.parse_args(arguments)))
-    score = train(settings)
+    try:
+        score = train(settings)
+    except (OSError, ValueError, RuntimeError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
     print(f"{settings.output}: validation F1 {score:.4f}")
 
 

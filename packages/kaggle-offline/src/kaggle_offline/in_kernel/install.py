@@ -36,7 +36,7 @@ def read_manifest() -> dict[str, Any]:
         RefusedError: it is missing or malformed.
     """
     try:
-        manifest = json.loads((HERE / "freeze.json").read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = json.loads((HERE / "freeze.json").read_text(encoding="utf-8"))
         texts = [manifest["digest"], *(entry[key] for entry in manifest["files"] for key in ("name", "sha256"))]
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("a name or digest is not a text")
