@@ -44,7 +44,8 @@ def train(session: nox.Session) -> None:
     """Train on the synthetic set and replace the checkpoint: nox -s train [-- --epochs 20 ...], --help for more."""
     python = _project(session)
     data = Path("build/train")
-    if not (data / "competition.toml").exists():
+    own_data = {"-h", "--help", "--data"} & {option.partition("=")[0] for option in session.posargs}
+    if not own_data and not (data / "competition.toml").exists():
         images = ["--train", "6000", "--public", "8", "--hidden", "8", "--size", "600x400", "--seed", "1"]
         session.run(python, "-m", "plant_pathology.synthetic", str(data), *images, external=True)
     files = ["--data", str(data / "public"), "--output", str(KERNEL / "checkpoints" / "model.ckpt")]
@@ -108,18 +109,12 @@ def _project(session: nox.Session) -> str:
     constraints = Path(session.create_tmp()) / "image.txt"
     constraints.write_text("\n".join(p for p in pins if not re.match("nvidia-|cuda-", p)) + "\n")
     install = ["uv", "pip", "install", "--quiet", "--python", str(python), "--constraint", str(constraints)]
-    install += [
-        "--editable",
-        "packages/plant-pathology",
-        "hypothesis",
-        "pandas-stubs",
-        "pytest",
-        "scikit-learn",
-        "types-tqdm",
-    ]
-    try:
-        index = {"UV_HTTP_RETRIES": "0", "UV_TORCH_BACKEND": "auto"}
-        session.run(*install, external=True, silent=True, env=index)
-    except nox.command.CommandFailed:
-        session.run(*install, external=True)
+    install += ["--editable", "packages/plant-pathology"]
+    install += ["hypothesis", "pandas-stubs", "pytest", "scikit-learn", "types-tqdm"]
+    accelerated = [*install, "--torch-backend", "auto"]
+    # Only asked, so that a machine that cannot reach that index is no failure.
+    once = {"UV_HTTP_RETRIES": "0"}
+    ask = [*accelerated, "--dry-run"]
+    answer = session.run(*ask, external=True, env=once, success_codes=[0, 1, 2], silent=True, log=False)
+    session.run(*(install if "error:" in (answer or "") else accelerated), external=True)
     return str(python)

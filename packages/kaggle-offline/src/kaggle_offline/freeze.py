@@ -16,7 +16,7 @@ from kaggle_offline.notebook import read_notebook
 from kaggle_offline.pack import Dataset, pack_models, pack_packages
 from kaggle_offline.result import update_result
 from kaggle_offline.uv import rehearsal_python
-from kaggle_offline.wheel import build_wheel, source_date_epoch
+from kaggle_offline.wheel import build_wheel
 
 _RECORD = "frozen.json"
 
@@ -47,7 +47,6 @@ def freeze(kernel: KernelFolder) -> Frozen:
         OfflineError: an input is malformed, or a stage failed.
     """
     started = time.monotonic()
-    source_date_epoch()
     build = kernel.build
     before = _frozen_before(kernel)
     # Should this freeze fail half way, there is nothing that push could take for whole.

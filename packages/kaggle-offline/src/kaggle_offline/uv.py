@@ -3,16 +3,15 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 from uv import find_uv_bin
 
 
-def run_uv(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run uv; the caller looks at ``returncode`` and ``stderr``."""
-    environment = {**os.environ, "NO_COLOR": "1"}
+def run_uv(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run uv with further environment variables; the caller looks at ``returncode`` and ``stderr``."""
+    environment = {**os.environ, "NO_COLOR": "1", **variables}
     command = [find_uv_bin(), "--no-progress", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
 def has_python(version: str) -> bool:

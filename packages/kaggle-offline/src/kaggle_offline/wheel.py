@@ -1,7 +1,6 @@
 """The project's own wheel: same tree, same bytes."""
 
 import email
-import os
 import shutil
 import sys
 import zipfile
@@ -14,6 +13,9 @@ from packaging.utils import canonicalize_name
 from kaggle_offline.errors import BuildError
 from kaggle_offline.files import digest_of_folder, new_folder, write_text
 from kaggle_offline.uv import run_uv
+
+# 2020-01-01: the clock of every build, so that the same tree gives the same bytes.
+_EPOCH = "1577836800"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +41,8 @@ def build_wheel(package: Path, folder: Path) -> Wheel:
             # In a copy of its own, so that what a build leaves behind is no input of the next one.
             source = draft / "source"
             shutil.copytree(package, source, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-            result = run_uv(
-                "build", "--wheel", "--no-config", "--python", sys.executable, "--out-dir", str(draft), str(source)
-            )
+            command = ["build", "--wheel", "--no-config", "--python", sys.executable]
+            result = run_uv(*command, "--out-dir", str(draft), str(source), SOURCE_DATE_EPOCH=_EPOCH)
             if result.returncode != 0:
                 raise BuildError(
                     f"{package}: the wheel cannot be built:\n{result.stderr.strip()}", "Correct its pyproject.toml."
@@ -72,8 +73,3 @@ def read_wheel(path: Path) -> Wheel:
         version=metadata["Version"],
         requirements=tuple(r for r in requirements if "extra ==" not in r),
     )
-
-
-def source_date_epoch() -> None:
-    """Fix the clock that build backends write into archives, for this process's children."""
-    os.environ.setdefault("SOURCE_DATE_EPOCH", "1577836800")

@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if option.type is bool:
             parser.add_argument(flag, action="store_true", help=text)
         elif name in ("data", "output"):
-            parser.add_argument(flag, type=Path, required=True, help=text)
+            parser.add_argument(flag, type=Path, required=True, default=argparse.SUPPRESS, help=text)
         else:
             parser.add_argument(flag, type=option.type, default=option.default, help=text)
     settings = Settings(**vars(parser.parse_args(arguments)))
