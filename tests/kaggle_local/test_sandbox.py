@@ -205,6 +205,7 @@ for number in range(3, 12):
     events = json.loads(version.log())
     assert all(set(event) == {"stream_name", "time", "data"} for event in events)
     assert sum(len(event["data"]) for event in events) <= 100_000
+    assert events[-1]["data"] == "the end\n", "the end of a log is worth more than its beginning"
 
 
 def test_folders_too_deep_to_walk_fail_the_run(local: LocalKaggle) -> None:

@@ -30,6 +30,10 @@ class ArchiveError(LocalKaggleError):
     """An uploaded archive is broken or hostile."""
 
 
+class RunError(LocalKaggleError):
+    """A kernel cannot be run, or what it left cannot be kept."""
+
+
 class SubmissionError(LocalKaggleError):
     """A submission does not fit the competition."""
 

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from typing import IO
 
 from kaggle_local.archives import unpack_archives
 from kaggle_local.competition import load_competition
-from kaggle_local.errors import LocalKaggleError, SubmissionError
+from kaggle_local.errors import LocalKaggleError, RunError, SubmissionError
 from kaggle_local.image import Image
 from kaggle_local.sandbox import INPUT, RUN, WORKING, Mount, sandboxed
 from kaggle_local.scoring import score
@@ -29,9 +30,9 @@ from kaggle_local.storage import DatasetVersion, KernelVersion, Storage, Submiss
 # Of a run without a competition: Kaggle's own limit for a CPU session.
 DEFAULT_SECONDS = 12 * 3600
 
-# Characters of a log that are kept, and of one line of it.
+# Characters of a log that are kept, the last ones, and of one line of it.
 MAXIMUM_LOG = 20_000_000
-_LINE = 65_536
+_LINE = 1_000_000
 
 # Levels of folders in a kernel's output.
 _DEEPEST = 100
@@ -129,7 +130,7 @@ class Worker:
             if v.status == "ready" and pinned in ([], [str(v.number)])
         ]
         if not ready:
-            raise SubmissionError(f"{source}: no version is ready", "Wait for its processing before the push.")
+            raise RunError(f"{source}: no version is ready", "Wait for its processing before the push.")
         return ready[-1]
 
     def _score(self, ref: int) -> None:
@@ -217,7 +218,7 @@ class Worker:
         parts = [slug] if self._old_layout else [kind, owner, slug]
         return "/".join([INPUT, *(part for part in parts if part)])
 
-    def _watch(self, command: list[str], seconds: float) -> tuple[list[dict[str, object]], Outcome]:
+    def _watch(self, command: list[str], seconds: float) -> tuple[list[dict[str, str | float]], Outcome]:
         """Run the sandbox to its end, or to the limit; collect the events of its log.
 
         Raises:
@@ -256,8 +257,9 @@ class _Log:
         assert process.stdout is not None
         assert process.stderr is not None
         self._started = started
+        self._lock = threading.Lock()
         self._size = 0
-        self._events: list[dict[str, object]] = []
+        self._events: deque[dict[str, str | float]] = deque()
         self._readers = [
             threading.Thread(target=self._read_events, args=(process.stdout,), daemon=True),
             threading.Thread(target=self._read_lines, args=(process.stderr,), daemon=True),
@@ -265,11 +267,11 @@ class _Log:
         for reader in self._readers:
             reader.start()
 
-    def events(self) -> list[dict[str, object]]:
+    def events(self) -> list[dict[str, str | float]]:
         """All events, once the process has ended."""
         for reader in self._readers:
             reader.join()
-        return self._events
+        return list(self._events)
 
     def _read_events(self, stream: IO[str]) -> None:
         # The kernel can write here too: what is no event is a line like any other.
@@ -287,24 +289,26 @@ class _Log:
             self._add("stderr", line)
 
     def _add(self, stream_name: str, data: str, seconds: float | None = None) -> None:
-        """Keep an event, unless there are too many: a kernel must not fill the server's memory."""
-        self._size += len(data)
-        if self._size <= MAXIMUM_LOG:
-            elapsed = time.monotonic() - self._started if seconds is None else seconds
+        """Keep an event, and drop the oldest where there are too many: memory is the server's."""
+        elapsed = time.monotonic() - self._started if seconds is None else seconds
+        with self._lock:
             self._events.append({"stream_name": stream_name, "time": round(elapsed, 3), "data": data})
+            self._size += len(data)
+            while self._size > MAXIMUM_LOG:
+                self._size -= len(str(self._events.popleft()["data"]))
 
 
 def _defuse(folder: Path) -> None:
     """Leave plain files and folders that their owner can read, and nothing that leads elsewhere.
 
     Raises:
-        SubmissionError: folders lie so deep that no program could walk them.
+        RunError: folders lie so deep that no program could walk them.
     """
     for path, folders, files in os.walk(folder):
         here = Path(path)
         if len(here.relative_to(folder).parts) > _DEEPEST:
             remove_tree(folder)
-            raise SubmissionError("the kernel's output has folders too deep", f"{_DEEPEST} levels are kept.")
+            raise RunError("the kernel's output has folders too deep", f"{_DEEPEST} levels are kept.")
         for name in [*folders, *files]:
             entry = here / name
             mode = entry.lstat().st_mode
