@@ -5,7 +5,7 @@
 a function of the seed, the split and its number alone, so it does not change with the number of
 images or processes: the same seed, size, NumPy and Pillow give the same bytes.
 
-Cost: about 0.1 s per megapixel and core; 4000x2672 takes 1 to 2 s and 600 MB.
+Cost: about 0.3 s per megapixel on one core; 4000x2672 takes 3 to 5 s and 800 MB.
 """
 
 import argparse
