@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kaggle_local.competition import load_competition
 from kaggle_local.errors import CompetitionError, SubmissionError
-from kaggle_local.scoring import score
+from kaggle_local.scoring import score, score_of_commonest
 
 
 def test_a_whole_folder_is_read(competition: Path) -> None:
@@ -80,6 +80,11 @@ def test_a_submission_that_does_not_fit_is_refused(
         submission.write_text(text)
     with pytest.raises(SubmissionError, match=reason):
         score(load_competition(competition), submission)
+
+
+def test_the_commonest_value_is_a_floor(competition: Path) -> None:
+    (competition / "solution.csv").write_text("image,labels\nx,scab\ny,scab\nz,scab rust\n")
+    assert score_of_commonest(load_competition(competition)) == pytest.approx((1 + 1 + 2 / 3) / 3)
 
 
 def test_an_unknown_metric_is_named(competition: Path) -> None:

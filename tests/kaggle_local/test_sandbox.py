@@ -50,6 +50,13 @@ def attempts() -> dict[str, str]:
         "an abstract socket of the host": (
             "s = socket.socket(socket.AF_UNIX); s.connect(chr(0) + '{abstract}'); return 'connected'"
         ),
+        "the hypervisor": "return socket.socket(socket.AF_VSOCK)",
+        "raw packets": "return socket.socket(socket.AF_PACKET, socket.SOCK_RAW)",
+        "the kernel's cryptography": "return socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET)",
+        "sockets by another way": (
+            "libc = ctypes.CDLL(None, use_errno=True); "
+            "assert libc.syscall(425, 8, ctypes.create_string_buffer(120)) >= 0, os.strerror(ctypes.get_errno())"
+        ),
         "writing to the input": "return Path('/kaggle/input/competitions/leaves/new').write_text('x')",
         "changing the input": "return Path('/kaggle/input/competitions/leaves/test_images/a').write_text('x')",
         "a file beside the input": "return Path('/kaggle/input/new').write_text('x')",

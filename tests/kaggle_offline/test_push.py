@@ -133,13 +133,16 @@ def test_a_failure_after_a_success_leaves_nothing_to_submit_by_mistake(kernel: K
         assert len(target.client.submissions("small")) == 1
 
 
-def test_a_rerun_that_fails_is_explained(kernel: KernelFolder) -> None:
-    kernel.code.write_text(PREDICT + "import os\nassert 'KAGGLE_IS_COMPETITION_RERUN' not in os.environ\n")
+def test_a_rerun_that_fails_is_explained_and_not_repeated(kernel: KernelFolder) -> None:
+    kernel.code.write_text(PREDICT + "import os\nif 'KAGGLE_IS_COMPETITION_RERUN' in os.environ: import nowhere\n")
     freeze(kernel)
     with opened(kernel) as target:
         push(kernel, target)
-        with pytest.raises(ScoringError, match="the rerun on the hidden test set failed"):
-            submit(kernel, target)
+        for _ in range(2):
+            with pytest.raises(ScoringError, match="could not import the module nowhere") as failure:
+                submit(kernel, target)
+            assert "  | ModuleNotFoundError: No module named 'nowhere'" in failure.value.problem
+        assert len(target.client.submissions("small")) == 1
     assert read_result(kernel.build)["submission"]["status"] == "error"
 
 
@@ -177,12 +180,14 @@ def test_another_competition_or_output_is_another_run(kernel: KernelFolder) -> N
 
 def test_a_refused_kernel_is_refused_again(kernel: KernelFolder) -> None:
     path = kernel.folder / "kernel-metadata.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "dataset_sources": ["nobody/nothing-here"]}))
-    kernel = read_kernel_folder(kernel.repository, "small")
-    freeze(kernel)
-    for _ in range(2):
-        with opened(kernel) as target, pytest.raises(KaggleError, match="does not know nobody/nothing-here"):
-            push(kernel, target)
+    metadata = json.loads(path.read_text())
+    for kind in ("dataset", "kernel"):
+        path.write_text(json.dumps({**metadata, f"{kind}_sources": ["nobody/nothing-here"]}))
+        kernel = read_kernel_folder(kernel.repository, "small")
+        freeze(kernel)
+        for _ in range(2):
+            with opened(kernel) as target, pytest.raises(KaggleError, match="does not know nobody/nothing-here"):
+                push(kernel, target)
 
 
 @pytest.mark.parametrize(

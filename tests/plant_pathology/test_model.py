@@ -129,6 +129,15 @@ def test_missing_files_are_named(competition: Path, checkpoint: Path, tmp_path: 
     assert competition.exists()
 
 
+def test_a_broken_image_is_named(tmp_path: Path) -> None:
+    Image.new("RGB", (400, 300), "green").save(tmp_path / "whole.jpg")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:-40])
+    (tmp_path / "text.jpg").write_text("no image")
+    for name in ("cut.jpg", "text.jpg"):
+        with pytest.raises(OSError, match=name):
+            read_image(tmp_path / name, (30, 40))
+
+
 def test_predictions_are_shown_as_pictures(competition: Path) -> None:
     images = sorted((competition / "hidden" / "test_images").iterdir())[:5]
     sheet = contact_sheet(images, ["scab"] * 5)

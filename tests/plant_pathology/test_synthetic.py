@@ -62,6 +62,17 @@ def test_an_image_does_not_depend_on_the_number_of_images(competition: Path, tmp
     assert fewer.items() <= more.items()
 
 
+def test_a_second_competition_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        write_competition(tmp_path / "folder", train=1, public=2, hidden=3, size=(60, 40), seed=seed)
+    images = {p.name for p in (tmp_path / "folder" / "hidden" / "test_images").iterdir()}
+    assert images == {row["image"] for row in rows(tmp_path / "folder" / "solution.csv")}
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match="mine is not empty"):
+        write_competition(tmp_path / "mine", train=1, public=1, hidden=1, size=(60, 40), seed=1)
+
+
 def test_labels_come_as_unevenly_as_in_the_competition() -> None:
     counts = Counter(choose_labels(0, "train", 20_000))
     total = sum(FREQUENCIES.values())

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 kaggle.host(folder)
             print("# The official client, pointed here:")
             print("export KAGGLE_API_ENVIRONMENT=LOCALHOST")
-            print(f"export HTTP_PROXY={kaggle.url} NO_PROXY=")
+            print(f"export HTTP_PROXY={kaggle.url} http_proxy={kaggle.url} NO_PROXY= no_proxy=")
             print(f"export KAGGLE_API_TOKEN={kaggle.token}", flush=True)
             threading.Event().wait()
     except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
 The environment lies in a folder on the host, where programs can use it, and is composed anew in
 the sandbox: the libraries below `PREFIX`, where a kernel can install into an overlay of them, and
-the host's Python below `BASE`, so that nothing in a kernel names a folder of the host.
+the host's Python below `BASE`, so that no path a kernel works with is one of the host.
 """
 
 import hashlib

@@ -86,6 +86,7 @@ def sandboxed(
     mounts: Sequence[Mount],
     writable: Sequence[Mount],
     environment: Mapping[str, str],
+    seccomp: int,
 ) -> list[str]:
     """The command that runs the image's Python with ``arguments`` in a sandbox.
 
@@ -95,11 +96,23 @@ def sandboxed(
         mounts: seen read-only.
         writable: seen as they are, and written to.
         environment: the only variables beyond the usual handful.
+        seccomp: a descriptor to read the filter of system calls from.
 
     Raises:
         SandboxError: this machine cannot isolate kernels.
     """
-    command = [find_bwrap(), *_ISOLATION, "--proc", "/proc", "--dev", "/dev", "--tmpfs", _TEMPORARY]
+    command = [
+        find_bwrap(),
+        *_ISOLATION,
+        "--seccomp",
+        str(seccomp),
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--tmpfs",
+        _TEMPORARY,
+    ]
     command += [*_system(), *_environment(image)]
     for mount in mounts:
         command += ["--ro-bind", str(mount.source), mount.target]

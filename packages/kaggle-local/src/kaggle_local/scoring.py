@@ -34,13 +34,7 @@ def score(competition: Competition, submission: Path) -> float:
         SubmissionError: the file is missing or its columns, rows or cells do not fit.
         CompetitionError: the competition names a metric that is not known.
     """
-    try:
-        metric = METRICS[competition.metric]
-    except KeyError:
-        raise CompetitionError(
-            f"{competition.folder / 'competition.toml'}: no metric is called {competition.metric!r}",
-            f"Known are: {', '.join(METRICS)}.",
-        ) from None
+    metric = _metric(competition)
     truth = _read(competition, competition.solution)
     given = _read(competition, submission)
     if list(given.columns) != list(truth.columns):
@@ -56,6 +50,29 @@ def score(competition: Competition, submission: Path) -> float:
         )
     given = given.set_index(competition.id).loc[truth[competition.id]]
     return metric(truth[competition.target].reset_index(drop=True), given[competition.target].reset_index(drop=True))
+
+
+def score_of_commonest(competition: Competition) -> float:
+    """What predicting the solution's commonest value for every row would score: a floor for any model.
+
+    Raises:
+        SubmissionError: the solution is malformed.
+        CompetitionError: the competition names a metric that is not known.
+    """
+    truth = _read(competition, competition.solution)[competition.target]
+    constant = truth.copy()
+    constant[:] = truth.mode()[0]
+    return _metric(competition)(truth, constant)
+
+
+def _metric(competition: Competition) -> Callable[["pd.Series[str]", "pd.Series[str]"], float]:
+    try:
+        return METRICS[competition.metric]
+    except KeyError:
+        raise CompetitionError(
+            f"{competition.folder / 'competition.toml'}: no metric is called {competition.metric!r}",
+            f"Known are: {', '.join(METRICS)}.",
+        ) from None
 
 
 def _read(competition: Competition, path: Path) -> "pd.DataFrame":

@@ -25,7 +25,6 @@ from kaggle_local.errors import LocalKaggleError, ServerError
 from kaggle_local.image import Image, ImageSpec, build_image, image_folder
 from kaggle_local.rpc import ApiError, Call, Method
 from kaggle_local.sandbox import find_bwrap
-from kaggle_local.scoring import score
 from kaggle_local.services import METHODS
 from kaggle_local.services.security import token_of, user_of
 from kaggle_local.storage import Storage, Upload
@@ -61,14 +60,6 @@ class LocalKaggle:
         competition = load_competition(folder)
         self.storage.host_competition(competition.slug, competition.folder)
         return competition
-
-    def benchmark(self, competition: Competition) -> float:
-        """The score of the competition's own sample submission on the hidden test set.
-
-        Raises:
-            SubmissionError: the sample submission does not fit the solution.
-        """
-        return score(competition, competition.hidden / "sample_submission.csv")
 
     def has_image(self, spec: ImageSpec) -> bool:
         """Whether the image has been built."""

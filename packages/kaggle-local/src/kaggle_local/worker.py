@@ -10,6 +10,7 @@ import os
 import shutil
 import stat
 import subprocess
+import tempfile
 import threading
 import time
 from collections import deque
@@ -25,6 +26,7 @@ from kaggle_local.errors import LocalKaggleError, RunError, SubmissionError
 from kaggle_local.image import Image
 from kaggle_local.sandbox import INPUT, RUN, WORKING, Mount, sandboxed
 from kaggle_local.scoring import score
+from kaggle_local.seccomp import socket_filter
 from kaggle_local.storage import DatasetVersion, KernelVersion, Storage, Submission, remove_tree
 
 # Of a run without a competition: Kaggle's own limit for a CPU session.
@@ -197,14 +199,19 @@ class Worker:
         environment = {"KAGGLE_KERNEL_RUN_TYPE": "Batch", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         if rerun_of:
             environment["KAGGLE_IS_COMPETITION_RERUN"] = "1"
-        command = sandboxed(
-            self._image(),
-            [f"{RUN}/driver.py", f"{RUN}/source.ipynb", f"{RUN}/executed.ipynb"],
-            mounts=mounts,
-            writable=[Mount(folder / "output", WORKING), Mount(run, RUN)],
-            environment=environment,
-        )
-        events, outcome = self._watch(command, seconds)
+        # A file without a name, which the sandbox inherits.
+        with tempfile.TemporaryFile() as filter_file:
+            filter_file.write(socket_filter())
+            filter_file.seek(0)
+            command = sandboxed(
+                self._image(),
+                [f"{RUN}/driver.py", f"{RUN}/source.ipynb", f"{RUN}/executed.ipynb"],
+                mounts=mounts,
+                writable=[Mount(folder / "output", WORKING), Mount(run, RUN)],
+                environment=environment,
+                seccomp=filter_file.fileno(),
+            )
+            events, outcome = self._watch(command, seconds, filter_file.fileno())
         # From here on the host reads what the kernel has left.
         _defuse(folder / "output")
         _defuse(run)
@@ -218,7 +225,9 @@ class Worker:
         parts = [slug] if self._old_layout else [kind, owner, slug]
         return "/".join([INPUT, *(part for part in parts if part)])
 
-    def _watch(self, command: list[str], seconds: float) -> tuple[list[dict[str, str | float]], Outcome]:
+    def _watch(
+        self, command: list[str], seconds: float, inherited: int
+    ) -> tuple[list[dict[str, str | float]], Outcome]:
         """Run the sandbox to its end, or to the limit; collect the events of its log.
 
         Raises:
@@ -233,6 +242,7 @@ class Worker:
             text=True,
             errors="replace",
             env={},
+            pass_fds=[inherited],
         ) as process:
             log = _Log(process, started)
             while process.poll() is None and not self._closing.is_set() and time.monotonic() - started < seconds:

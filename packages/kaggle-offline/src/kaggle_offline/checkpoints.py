@@ -1,5 +1,6 @@
 """Checkpoints, as far as one can tell without torch: whether a file is what torch saves."""
 
+import pickletools
 import re
 import zipfile
 import zlib
@@ -14,7 +15,7 @@ _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _NAME = re.compile(r"[\w .()+,=!\[\]{}~-]{1,200}")
 
 # What a damaged zip file raises, by the place of the damage.
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError)
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError)
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
@@ -45,8 +46,13 @@ def _check(path: Path) -> None:
     cure = "Save it with torch.save or Lightning, or take it out of the folder."
     try:
         with zipfile.ZipFile(path) as archive:
-            if not any(name.endswith("/data.pkl") for name in archive.namelist()):
+            pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+            if not pickles:
                 raise CheckpointError(f"{path}: not a checkpoint (a zip file that torch did not write)", cure)
+            # Read, not run: genops only takes a pickle apart.
+            for name in pickles:
+                for _ in pickletools.genops(archive.read(name)):
+                    pass
             broken = archive.testzip()
     except _UNREADABLE as error:
         raise CheckpointError(f"{path}: not a checkpoint ({error})", cure) from error

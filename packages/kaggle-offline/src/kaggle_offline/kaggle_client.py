@@ -36,7 +36,7 @@ class DatasetState:
 
 @dataclass(frozen=True, kw_only=True)
 class KernelState:
-    """A kernel's latest version: its notebook, and the datasets and competitions that it sees."""
+    """A kernel's latest version: its notebook, and the datasets, competitions and other sources that it sees."""
 
     version: int
     source: str
@@ -212,7 +212,7 @@ class KaggleClient:
             except _NotThere:
                 return None
         metadata = response.metadata
-        sources = [*(metadata.dataset_data_sources or []), *(metadata.competition_data_sources or [])]
+        sources = [source for kind in _SOURCES for source in getattr(metadata, f"{kind}_data_sources") or []]
         return KernelState(
             version=metadata.current_version_number, source=response.blob.source, sources=frozenset(sources)
         )
@@ -225,7 +225,7 @@ class KaggleClient:
         """
         with _translated(f"push of {folder}"):
             response = self._api.kernels_push(str(folder))
-        unknown = [*(response.invalid_dataset_sources or []), *(response.invalid_competition_sources or [])]
+        unknown = [source for kind in _SOURCES for source in getattr(response, f"invalid_{kind}_sources") or []]
         if response.error or unknown:
             problem = response.error or f"it does not know {', '.join(unknown)}"
             raise KaggleError(f"Kaggle refuses the kernel: {problem}", "Correct kernel-metadata.json.")
@@ -275,6 +275,7 @@ class KaggleClient:
 
 
 _UPLOAD_ATTEMPTS = 5
+_SOURCES = ("dataset", "competition", "kernel", "model")
 _ENDED_BADLY = frozenset({"ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED"})
 
 

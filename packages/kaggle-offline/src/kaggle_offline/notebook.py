@@ -63,7 +63,7 @@ class RenderedKernel:
     Attributes:
         folder: the notebook and its metadata.
         digest: of all that the run's outcome depends on; written into the notebook.
-        sources: the datasets and competitions that it names.
+        sources: the datasets, competitions, kernels and models that it names.
     """
 
     folder: Path
@@ -110,7 +110,8 @@ def render_kernel(
     with new_folder(folder) as draft:
         write_text(draft / settings["code_file"], nbformat.writes(notebook))
         write_json(draft / "kernel-metadata.json", settings)
-    named = frozenset([*settings["dataset_sources"], *settings["competition_sources"]])
+    kinds = ("dataset", "competition", "kernel", "model")
+    named = frozenset(source for kind in kinds for source in settings.get(f"{kind}_sources", []))
     return RenderedKernel(folder=folder, digest=digest, sources=named)
 
 

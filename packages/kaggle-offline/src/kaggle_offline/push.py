@@ -1,7 +1,6 @@
 """``push``: publish what changed, see that it arrived, push the kernel, wait for its run."""
 
 import json
-import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from kaggle_offline.files import new_folder
 from kaggle_offline.freeze import read_frozen
 from kaggle_offline.kaggle_client import DatasetState, KaggleClient, RunState
 from kaggle_offline.kernel_folder import KernelFolder
+from kaggle_offline.log import RunLog, read_log
 from kaggle_offline.notebook import RUN_RECORD, RenderedKernel, digest_of_source, render_kernel
 from kaggle_offline.pack import MANIFEST, Dataset
 from kaggle_offline.result import forget, read_result, update_result
@@ -20,7 +20,6 @@ from kaggle_offline.waiting import wait_for
 
 _PROCESSING_SECONDS = 30 * 60
 _RUN_SECONDS = 13 * 3600
-_LOG_LINES = 25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,27 +149,29 @@ def _run_kernel(
     same = state is not None and digest_of_source(state.source) == rendered.digest and state.sources == rendered.sources
     run = client.run(kernel.slug) if same else None
     if state is None or run is None or run.status == "error":
-        version = client.push_kernel(rendered.folder)
+        version, run = client.push_kernel(rendered.folder), None
     else:
         version = state.version
         known_digest = known.get("kernel", {}).get("digest")
         if run.status == "complete" and known_digest == rendered.digest and "run" in known and output.is_dir():
             print(f"  {kernel.slug}: version {version}, unchanged, already run", flush=True)
             return version, known["run"]
-    print(f"  {kernel.slug}: version {version}, running without a network", flush=True)
+    running = run is None or run.status != "complete"
+    print(
+        f"  {kernel.slug}: version {version}, {'running without a network' if running else 'already run'}", flush=True
+    )
     run = _wait_for_run(target, kernel.slug)
     with new_folder(output) as draft:
-        log = client.fetch_output(kernel.slug, draft)
-    seconds, lines = _read_log(log)
+        log = read_log(client.fetch_output(kernel.slug, draft))
     if run.status != "complete":
-        raise _run_error(f"{client.owner}/{kernel.slug} version {version}", run, lines)
+        raise _run_error(f"{client.owner}/{kernel.slug} version {version}", run, log)
     if not (output / kernel.output).is_file():
         raise RunError(
             f"{kernel.slug} version {version} ran through but did not write {kernel.output}",
             f"Let it write /kaggle/working/{kernel.output}.",
         )
-    print(f"  {kernel.slug}: ran through in {seconds:.0f} s, wrote {output / kernel.output}", flush=True)
-    return version, {"status": run.status, "seconds": seconds, "peak_memory_bytes": _peak_memory(output)}
+    print(f"  {kernel.slug}: ran through in {log.seconds:.0f} s, wrote {output / kernel.output}", flush=True)
+    return version, {"status": run.status, "seconds": log.seconds, "peak_memory_bytes": _peak_memory(output)}
 
 
 def _wait_for_run(target: Target, slug: str) -> RunState:
@@ -184,16 +185,6 @@ def _wait_for_run(target: Target, slug: str) -> RunState:
     return run
 
 
-def _read_log(log: str) -> tuple[float, list[str]]:
-    """Seconds until the last event of a log, and its lines."""
-    try:
-        events = json.loads(log)
-        seconds = max((float(event["time"]) for event in events), default=0.0)
-        return seconds, "".join(str(event["data"]) for event in events).splitlines()
-    except (ValueError, KeyError, TypeError):
-        return 0.0, log.splitlines()
-
-
 def _peak_memory(output: Path) -> int:
     try:
         return int(json.loads((output / RUN_RECORD).read_text())["peak_memory_bytes"])
@@ -201,18 +192,12 @@ def _peak_memory(output: Path) -> int:
         return 0
 
 
-def _run_error(what: str, run: RunState, lines: list[str]) -> RunError:
-    """What a failed run's log says: the module that is missing, or else the last exception."""
-    end = "\n".join(f"  | {line}" for line in lines[-_LOG_LINES:])
-    text = "\n".join(lines)
-    modules = re.findall(r"^ModuleNotFoundError: No module named '([^']+)'", text, re.MULTILINE)
-    exceptions = re.findall(r"^[\w.]*(?:Error|Exception|Exit|Interrupt)\b.*$", text, re.MULTILINE)
-    if modules:
-        return RunError(
-            f"{what} failed: it could not import the module {modules[-1]}\n{end}",
+def _run_error(what: str, run: RunState, log: RunLog) -> RunError:
+    cure = "Correct it, then run freeze and push again."
+    if log.missing_module:
+        cure = (
             "Add what provides it to the package's dependencies; if it is there, delete the competition's lock "
-            "in requirements/ to have it made anew. Then run freeze and push again.",
+            "in requirements/ to have it made anew. Then run freeze and push again."
         )
-    refusals = re.findall(r"^install\.py: (.*)$", text, re.MULTILINE)
-    reason = run.failure or next(iter([*refusals, *reversed(exceptions)]), "no reason is given")
-    return RunError(f"{what} failed: {reason}\n{end}", "Correct it, then run freeze and push again.")
+    reason = run.failure or log.cause or "no reason is given"
+    return RunError(f"{what} failed: {reason}\n{log.end}", cure)

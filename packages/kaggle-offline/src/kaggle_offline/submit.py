@@ -5,6 +5,7 @@ import time
 from kaggle_offline.errors import NotFrozenError, ScoringError
 from kaggle_offline.kaggle_client import SubmissionState
 from kaggle_offline.kernel_folder import KernelFolder
+from kaggle_offline.log import read_log
 from kaggle_offline.report import write_report
 from kaggle_offline.result import RESULT, read_result, update_result
 from kaggle_offline.target import Target
@@ -30,7 +31,8 @@ def submit(kernel: KernelFolder, target: Target) -> None:
     version, digest = result["kernel"]["version"], result["kernel"]["digest"]
     description = f"version {version} {digest}"
     same = [s for s in target.client.submissions(kernel.competition) if s.description == description]
-    earlier = next((s for s in same if s.status != "error"), None)
+    # Also one that failed: the same version would fail again, and use up another of the day's submissions.
+    earlier = next(iter(same), None)
     print(f"{kernel.competition}: version {version} {'is submitted already' if earlier else 'submitted'}", flush=True)
     ref = (
         earlier.ref
@@ -47,14 +49,19 @@ def submit(kernel: KernelFolder, target: Target) -> None:
     result = update_result(kernel.build, seconds=seconds, submission=entry)
     write_report(kernel.build, kernel.competition, result)
     if submission.status != "complete" or submission.score is None:
-        reason = submission.error or (target.rehearsal.reason(ref) if target.rehearsal else "Kaggle gives no reason")
-        raise ScoringError(
-            f"submission {ref} of version {version} failed: {reason}",
-            "What ran on the public test set failed on the hidden one: look for assumptions about its files.",
-        )
+        raise _scoring_error(target, f"submission {ref} of version {version}", submission)
     baseline = f" (commonest label for everything: {entry['baseline']:.5f})" if target.rehearsal else ""
     print(f"  score {submission.score:.5f}{baseline}")
     print(f"  {kernel.build / RESULT}, report.html beside it")
+
+
+def _scoring_error(target: Target, what: str, submission: SubmissionState) -> ScoringError:
+    cure = "What ran on the public test set failed on the hidden one: look for assumptions about its files."
+    if target.rehearsal is None:
+        return ScoringError(f"{what} failed: {submission.error or 'Kaggle gives no reason'}", cure)
+    reason, text = target.rehearsal.reason(submission.ref)
+    log = read_log(text)
+    return ScoringError(f"{what} failed: {log.cause or reason}\n{reason}\n{log.end}", cure)
 
 
 def _wait_for_score(target: Target, competition: str, ref: str) -> SubmissionState:

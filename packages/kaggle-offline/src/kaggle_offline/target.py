@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kaggle_local.competition import Competition, load_competition
+from kaggle_local.competition import load_competition
 from kaggle_local.errors import LocalKaggleError
 from kaggle_local.image import Image, ImageSpec
+from kaggle_local.scoring import score_of_commonest
 from kaggle_local.server import LocalKaggle, serve
 
 from kaggle_offline.errors import RehearsalError
@@ -51,16 +52,15 @@ class Rehearsal:
         return _competition_inputs(kernel, frozen)
 
     def baseline(self, kernel: KernelFolder) -> float:
-        """The score of the competition's sample submission on the hidden test set."""
+        """The score of the commonest label for every row of the hidden test set."""
         with _explained():
-            return self._local.benchmark(self._competition(kernel))
+            return score_of_commonest(load_competition(kernel.build / "competition"))
 
-    def reason(self, ref: str) -> str:
-        """Why a submission failed, which Kaggle would keep to itself."""
-        return self._local.storage.submission(int(ref)).reason
-
-    def _competition(self, kernel: KernelFolder) -> Competition:
-        return load_competition(kernel.build / "competition")
+    def reason(self, ref: str) -> tuple[str, str]:
+        """Why a submission failed, which Kaggle would keep to itself, and the log of its rerun."""
+        submission = self._local.storage.submission(int(ref))
+        log = submission.folder / "log.json"
+        return submission.reason, log.read_text() if log.exists() else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,9 +165,9 @@ def _make_competition(kernel: KernelFolder, frozen: Frozen, image: Image) -> Pat
         if result.returncode == 0:
             result = _run([program, *arguments, str(draft)], kernel.repository, site)
         if result.returncode != 0:
-            end = "\n".join((result.stderr or "see above").strip().splitlines()[-_LAST_LINES:])
+            end = "\n".join((result.stderr or "").strip().splitlines()[-_LAST_LINES:])
             raise RehearsalError(
-                f"submission.toml: rehearsal.competition: {kernel.rehearsal!r} failed:\n{end}",
+                f"submission.toml: rehearsal.competition: {kernel.rehearsal!r} ended with {result.returncode}\n{end}",
                 "Correct the command; it is given the folder to write as its last argument.",
             )
         with _explained():

@@ -41,11 +41,17 @@ def read_image(path: Path, size: tuple[int, int]) -> Tensor:
 
     Returns:
         A uint8 tensor, shape ``(3, height, width)``.
+
+    Raises:
+        OSError: the file is no image, or a broken one; the message names it.
     """
     height, width = size
-    with Image.open(path) as image:
-        image.draft("RGB", (width, height))
-        pixels = np.array(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
+    try:
+        with Image.open(path) as image:
+            image.draft("RGB", (width, height))
+            pixels = np.array(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
+    except OSError as error:
+        raise OSError(f"{path}: {error}") from error
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 

@@ -109,6 +109,9 @@ def load_checkpoint(path: Path) -> MultiPlantPathology:
     """
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        missing = {"hyper_parameters", "state_dict"} - set(checkpoint)
+        if missing:
+            raise KeyError(f"it has no {' and no '.join(sorted(missing))}")
         model = MultiPlantPathology(**checkpoint["hyper_parameters"])
         model.load_state_dict(checkpoint["state_dict"])
     except FileNotFoundError:

@@ -12,6 +12,7 @@ import argparse
 import csv
 import math
 import os
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -339,7 +340,7 @@ def write_competition(folder: Path, *, train: int, public: int, hidden: int, siz
     """Write a competition folder with so many images in each split.
 
     Args:
-        folder: created if need be; files of an earlier call are overwritten.
+        folder: created if need be; a competition that an earlier call wrote there is replaced.
         train: number of images to train on.
         public: number of images of the public test.
         hidden: number of images of the hidden test.
@@ -347,7 +348,7 @@ def write_competition(folder: Path, *, train: int, public: int, hidden: int, siz
         seed: fixes every byte.
 
     Raises:
-        ValueError: a size or a number that the competition does not allow.
+        ValueError: a size or a number that the competition does not allow, or a folder in use.
     """
     if not (MINIMUM_SIDE <= size[0] <= MAXIMUM_SIZE[0] and MINIMUM_SIDE <= size[1] <= MAXIMUM_SIZE[1]):
         raise ValueError(
@@ -355,6 +356,11 @@ def write_competition(folder: Path, *, train: int, public: int, hidden: int, siz
         )
     if min(train, public, hidden) < 1:
         raise ValueError("every split needs at least one image")
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / "competition.toml").exists():
+            raise ValueError(f"{folder} is not empty, and no competition folder")
+        for side in ("public", "hidden"):
+            shutil.rmtree(folder / side, ignore_errors=True)
     counts = dict(zip(SPLITS, (train, public, hidden), strict=True))
     cells = {split: choose_labels(seed, split, count) for split, count in counts.items()}
     # A name says nothing of its label, its split or its place, as in the competition.
