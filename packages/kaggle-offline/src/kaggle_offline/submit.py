@@ -23,7 +23,7 @@ def submit(kernel: KernelFolder, target: Target) -> None:
     """
     started = time.monotonic()
     result = read_result(kernel.build)
-    if result.get("target") != target.name or "kernel" not in result:
+    if result.get("target") != target.name or not {"packages", "models", "kernel", "run"} <= set(result):
         raise NotFrozenError(
             f"{kernel.competition}: no kernel has run through on {target.name}",
             f"Run: nox -s freeze push -- {kernel.competition}",
@@ -33,12 +33,12 @@ def submit(kernel: KernelFolder, target: Target) -> None:
     same = [s for s in target.client.submissions(kernel.competition) if s.description == description]
     # Also one that failed: the same version would fail again, and use up another of the day's submissions.
     earlier = next(iter(same), None)
-    print(f"{kernel.competition}: version {version} {'is submitted already' if earlier else 'submitted'}", flush=True)
-    ref = (
-        earlier.ref
-        if earlier
-        else target.client.submit(kernel.competition, kernel.slug, version, kernel.output, description)
-    )
+    if earlier:
+        ref = earlier.ref
+        print(f"{kernel.competition}: version {version} is submitted already", flush=True)
+    else:
+        ref = target.client.submit(kernel.competition, kernel.slug, version, kernel.output, description)
+        print(f"{kernel.competition}: version {version} submitted", flush=True)
     submission = _wait_for_score(target, kernel.competition, ref)
     entry = {"ref": ref, "status": submission.status, "score": submission.score}
     if target.rehearsal:
