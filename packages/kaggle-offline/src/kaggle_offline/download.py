@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kaggle_offline.errors import DownloadError
-from kaggle_offline.files import digest_of_file, new_folder, write_text
+from kaggle_offline.files import digest_of_file, holds, new_folder, write_text
 from kaggle_offline.image_manifest import ImageManifest
 
 _PIN = re.compile(r"^[\w.-]+==", re.MULTILINE)
@@ -30,11 +30,11 @@ def download(lock: Path, folder: Path, image: ImageManifest | None) -> list[Path
     """
     digest = f"{digest_of_file(lock)} {image.digest if image else 'host'}"
     stamp = folder / ".inputs"
-    if not (stamp.exists() and stamp.read_bytes() == digest.encode() and _is_whole(folder, lock)):
+    if not (holds(stamp, digest) and _is_whole(folder, lock)):
         with new_folder(folder) as draft:
             if _PIN.search(lock.read_text()):
                 _pip_download(lock, draft, _tags(image) if image else ())
-            write_text(draft / ".inputs", digest)
+            write_text(draft / stamp.name, digest)
     return sorted(folder.glob("*.whl"))
 
 

@@ -40,6 +40,14 @@ def write_text(path: Path, text: str) -> None:
     draft.replace(path)
 
 
+def holds(path: Path, text: str) -> bool:
+    """Whether a file is there and holds just ``text``: the stamp of a stage that need not run again."""
+    try:
+        return path.read_bytes() == text.encode()
+    except OSError:
+        return False
+
+
 def write_json(path: Path, data: Any) -> None:
     """Write plain data as JSON, in one step."""
     write_text(path, json.dumps(data, indent=2) + "\n")

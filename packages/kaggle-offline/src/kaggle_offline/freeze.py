@@ -8,7 +8,7 @@ from pathlib import Path
 from kaggle_offline.checkpoints import list_checkpoints
 from kaggle_offline.download import download
 from kaggle_offline.errors import NotFrozenError
-from kaggle_offline.files import write_json
+from kaggle_offline.files import holds, write_json, write_text
 from kaggle_offline.image_manifest import ImageManifest, read_image_manifest
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.lock import Lock, lock, relock_for_host
@@ -81,10 +81,9 @@ def freeze(kernel: KernelFolder) -> Frozen:
 def _relock(locked: Lock, python: str, path: Path) -> None:
     stamp = path.with_name(".lock-inputs")
     inputs = f"{python} {' '.join(locked.pins)}"
-    if not (path.exists() and stamp.exists() and stamp.read_text() == inputs):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    if not (path.exists() and holds(stamp, inputs)):
         relock_for_host(locked, python, path)
-        stamp.write_text(inputs)
+        write_text(stamp, inputs)
 
 
 def _report(kernel: KernelFolder, frozen: Frozen, locked: Lock, image: ImageManifest, *, changed: bool) -> None:

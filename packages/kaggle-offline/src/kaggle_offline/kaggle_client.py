@@ -17,6 +17,7 @@ from typing import Any
 import requests
 
 from kaggle_offline.errors import CredentialsError, KaggleError
+from kaggle_offline.kernel_folder import SOURCES
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _PAGE = 200
@@ -212,7 +213,7 @@ class KaggleClient:
             except _NotThere:
                 return None
         metadata = response.metadata
-        sources = [source for kind in _SOURCES for source in getattr(metadata, f"{kind}_data_sources") or []]
+        sources = [source for kind in SOURCES for source in getattr(metadata, f"{kind}_data_sources") or []]
         return KernelState(
             version=metadata.current_version_number, source=response.blob.source, sources=frozenset(sources)
         )
@@ -225,7 +226,7 @@ class KaggleClient:
         """
         with _translated(f"push of {folder}"):
             response = self._api.kernels_push(str(folder))
-        unknown = [source for kind in _SOURCES for source in getattr(response, f"invalid_{kind}_sources") or []]
+        unknown = [source for kind in SOURCES for source in getattr(response, f"invalid_{kind}_sources") or []]
         if response.error or unknown:
             problem = response.error or f"it does not know {', '.join(unknown)}"
             raise KaggleError(f"Kaggle refuses the kernel: {problem}", "Correct kernel-metadata.json.")
@@ -275,7 +276,6 @@ class KaggleClient:
 
 
 _UPLOAD_ATTEMPTS = 5
-_SOURCES = ("dataset", "competition", "kernel", "model")
 _ENDED_BADLY = frozenset({"ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED"})
 
 

@@ -12,6 +12,9 @@ from slugify import slugify
 
 from kaggle_offline.errors import ConfigurationError, UnknownCompetitionError
 
+# What a kernel can have as input; each has its list in kernel-metadata.json.
+SOURCES = ("dataset", "competition", "kernel", "model")
+
 _PLAIN_NAME = re.compile(r"\w[\w .+-]{0,99}")
 _TITLE_LENGTHS = range(5, 51)
 
@@ -171,7 +174,7 @@ _METADATA_TEXTS = {
 
 _METADATA_OPTIONAL_TEXTS = ("docker_image", "docker_image_pinning_type", "machine_shape")
 _PINNING_TYPES = ("original", "latest")
-_METADATA_LISTS = ("dataset_sources", "kernel_sources", "model_sources", "keywords")
+_METADATA_LISTS = (*(f"{kind}_sources" for kind in SOURCES), "keywords")
 _METADATA_FLAGS = ("is_private", "enable_gpu", "enable_tpu")
 
 

@@ -11,9 +11,8 @@ import jupytext
 import nbformat
 
 from kaggle_offline.errors import ConfigurationError
-from kaggle_offline.files import digest_of_data, new_folder, write_json, write_text
-from kaggle_offline.image_manifest import read_image_manifest
-from kaggle_offline.kernel_folder import KernelFolder
+from kaggle_offline.files import digest_of_data, digest_of_file, new_folder, write_json, write_text
+from kaggle_offline.kernel_folder import SOURCES, KernelFolder
 from kaggle_offline.pack import OWNER, Dataset
 
 PARAMETERS = "parameters"
@@ -89,9 +88,16 @@ def render_kernel(
     # The number of somebody's kernel, which `kaggle kernels pull -m` writes: it would win over the id.
     settings.pop("id_no", None)
     cells = [(cell.cell_type, cell.source) for cell in notebook.cells]
-    image = read_image_manifest(kernel.image)
     digest = digest_of_data(
-        [cells, settings, packages.digest, models.digest, image.digest, kernel.output, list(surroundings)]
+        [
+            cells,
+            settings,
+            packages.digest,
+            models.digest,
+            digest_of_file(kernel.image),
+            kernel.output,
+            list(surroundings),
+        ]
     )
     _parameters_cell(notebook).source = (
         f'# Written by push: what this kernel was made of.\nPACKAGES_DIGEST = "{packages.digest}"\n'
@@ -110,8 +116,7 @@ def render_kernel(
     with new_folder(folder) as draft:
         write_text(draft / settings["code_file"], nbformat.writes(notebook))
         write_json(draft / "kernel-metadata.json", settings)
-    kinds = ("dataset", "competition", "kernel", "model")
-    named = frozenset(source for kind in kinds for source in settings.get(f"{kind}_sources", []))
+    named = frozenset(source for kind in SOURCES for source in settings.get(f"{kind}_sources", []))
     return RenderedKernel(folder=folder, digest=digest, sources=named)
 
 

@@ -16,7 +16,7 @@ from kaggle_local.scoring import score_of_commonest
 from kaggle_local.server import LocalKaggle, serve
 
 from kaggle_offline.errors import RehearsalError
-from kaggle_offline.files import digest_of_data, new_folder
+from kaggle_offline.files import digest_of_data, holds, new_folder, write_text
 from kaggle_offline.freeze import Frozen
 from kaggle_offline.image_manifest import read_image_manifest
 from kaggle_offline.kaggle_client import KaggleClient
@@ -140,7 +140,7 @@ def _make_competition(kernel: KernelFolder, frozen: Frozen, image: Image) -> Pat
     folder = kernel.build / "competition"
     stamp = kernel.build / ".competition-inputs"
     inputs = _competition_inputs(kernel, frozen)
-    if folder.is_dir() and stamp.exists() and stamp.read_bytes() == inputs.encode():
+    if folder.is_dir() and holds(stamp, inputs):
         return folder
     print(f"  making the competition: {kernel.rehearsal}", flush=True)
     program, *arguments = shlex.split(kernel.rehearsal)
@@ -172,7 +172,7 @@ def _make_competition(kernel: KernelFolder, frozen: Frozen, image: Image) -> Pat
             )
         with _explained():
             load_competition(draft)
-    stamp.write_text(inputs)
+    write_text(stamp, inputs)
     return folder
 
 

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from kaggle_offline.errors import BuildError
-from kaggle_offline.files import digest_of_folder, new_folder, write_text
+from kaggle_offline.files import digest_of_folder, holds, new_folder, write_text
 from kaggle_offline.uv import run_uv
 
 # 2020-01-01: the clock of every build, so that the same tree gives the same bytes.
@@ -36,7 +36,8 @@ def build_wheel(package: Path, folder: Path) -> Wheel:
     """
     digest = digest_of_folder(package)
     stamp = folder / ".inputs"
-    if not (stamp.exists() and stamp.read_bytes() == digest.encode() and _read_any(folder)):
+    built = _read_built(folder) if holds(stamp, digest) else None
+    if built is None:
         with new_folder(folder) as draft:
             # In a copy of its own, so that what a build leaves behind is no input of the next one.
             source = draft / "source"
@@ -49,16 +50,17 @@ def build_wheel(package: Path, folder: Path) -> Wheel:
                 )
             shutil.rmtree(source)
             (draft / ".gitignore").unlink(missing_ok=True)
-            write_text(draft / ".inputs", digest)
-    return read_wheel(next(folder.glob("*.whl")))
+            write_text(draft / stamp.name, digest)
+        built = read_wheel(next(folder.glob("*.whl")))
+    return built
 
 
-def _read_any(folder: Path) -> bool:
-    """Whether there is a wheel that can be read."""
+def _read_built(folder: Path) -> Wheel | None:
+    """The wheel in ``folder``, or None where there is none that can be read."""
     try:
-        return any(read_wheel(path) for path in folder.glob("*.whl"))
+        return read_wheel(next(folder.glob("*.whl")))
     except (zipfile.BadZipFile, StopIteration, OSError):
-        return False
+        return None
 
 
 def read_wheel(path: Path) -> Wheel:
