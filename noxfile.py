@@ -26,6 +26,13 @@ def freeze(session: nox.Session) -> None:
 
 
 @nox.session
+def lock(session: nox.Session) -> None:
+    """Pin what is shipped, show what is provided, added, replaced: nox -s lock [-- --upgrade [PACKAGE]]."""
+    _install_tools(session)
+    session.run("kaggle-offline", "lock", *session.posargs)
+
+
+@nox.session
 def push(session: nox.Session) -> None:
     """Publish what changed to KAGGLE_TARGET, push the kernel, see its offline run through."""
     _install_tools(session)

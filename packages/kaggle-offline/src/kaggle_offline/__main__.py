@@ -1,4 +1,4 @@
-"""The command line: ``kaggle-offline freeze|push|submit [COMPETITION ...]``."""
+"""The command line: ``kaggle-offline freeze|push|submit|lock [COMPETITION ...]`` and ``image capture|diff``."""
 
 import argparse
 import os
@@ -13,11 +13,29 @@ _VERBS = {
     "freeze": "make dataset folders with just what Kaggle's image lacks, installable offline",
     "push": "publish what changed, push the kernel and see it run through",
     "submit": "hand in the kernel that ran through and wait for its score",
+    "lock": "pin what is shipped, and show what the image provides, what is added and what is replaced",
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a verb for the competitions named, or for all; return the exit code."""
+    """Run a command; return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        repository = find_repository(Path.cwd())
+        if options.verb == "image":
+            _run_image(options, repository)
+        else:
+            _run(options, repository)
+    except OfflineError as error:
+        print(f"kaggle-offline: {error.problem}\n  → {error.cure}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\nkaggle-offline: interrupted\n  → Run the same command again; it finishes the work.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="kaggle-offline",
         description="From a trained model to a leaderboard score, through a kernel without a network.",
@@ -30,22 +48,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_argument(
             "competitions", nargs="*", metavar="COMPETITION", help="a folder of kernels/ (default: all)"
         )
-    options = parser.parse_args(arguments)
-    try:
-        repository = find_repository(Path.cwd())
-        target = _target()
-        names = options.competitions or list_competitions(repository)
-        if not names:
-            raise UnknownCompetitionError(f"{repository / 'kernels'}: no competition there", "Make a folder for one.")
-        kernels = [read_kernel_folder(repository, name) for name in names]
-        _run(options.verb, kernels, repository, target)
-    except OfflineError as error:
-        print(f"kaggle-offline: {error.problem}\n  → {error.cure}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("\nkaggle-offline: interrupted\n  → Run the same command again; it finishes the work.", file=sys.stderr)
-        return 130
-    return 0
+        if verb == "lock":
+            command.add_argument(
+                "--upgrade",
+                nargs="?",
+                const="*",
+                action="append",
+                default=[],
+                metavar="PACKAGE",
+                help="take the newest version that fits: of PACKAGE, or of all (may be given several times)",
+            )
+    image = verbs.add_parser("image", help="what Kaggle's image holds: capture it, or compare two")
+    actions = image.add_subparsers(dest="action", required=True, metavar="ACTION")
+    text = "have a kernel report what its image holds, and write requirements/images/NAME.txt from that"
+    capture = actions.add_parser("capture", help=text, description=text)
+    capture.add_argument("name", metavar="NAME", help="of the image, such as kaggle-gpu-2026-11")
+    capture.add_argument("--gpu", action="store_true", help="on a kernel with a GPU")
+    text = "show what two images have differently, what matters to the locks here first"
+    diff = actions.add_parser("diff", help=text, description=text)
+    diff.add_argument("before", metavar="A", help="an image of requirements/images/")
+    diff.add_argument("after", metavar="B", help="another")
+    diff.add_argument("--all", action="store_true", help="list what matters to no lock, too")
+    return parser
 
 
 def _target() -> str:
@@ -56,12 +80,26 @@ def _target() -> str:
     return word
 
 
-def _run(verb: str, kernels: Sequence[KernelFolder], repository: Path, word: str) -> None:
-    if verb == "freeze":
+def _kernels(names: Sequence[str], repository: Path) -> list[KernelFolder]:
+    names = names or list_competitions(repository)
+    if not names:
+        raise UnknownCompetitionError(f"{repository / 'kernels'}: no competition there", "Make a folder for one.")
+    return [read_kernel_folder(repository, name) for name in names]
+
+
+def _run(options: argparse.Namespace, repository: Path) -> None:
+    word = _target()
+    kernels = _kernels(options.competitions, repository)
+    if options.verb == "freeze":
         from kaggle_offline.freeze import freeze
 
         for kernel in kernels:
-            freeze(kernel)
+            freeze(kernel, renew_lock=not _in_ci())
+        return
+    if options.verb == "lock":
+        from kaggle_offline.freeze import lock_and_report
+
+        lock_and_report(kernels, frozenset(options.upgrade))
         return
     from kaggle_offline.push import push
     from kaggle_offline.submit import submit
@@ -69,7 +107,24 @@ def _run(verb: str, kernels: Sequence[KernelFolder], repository: Path, word: str
 
     with open_target(word, repository) as target:
         for kernel in kernels:
-            (push if verb == "push" else submit)(kernel, target)
+            (push if options.verb == "push" else submit)(kernel, target)
+
+
+def _in_ci() -> bool:
+    """Whether what is committed must be what is used."""
+    return os.environ.get("CI", "").lower() in ("true", "1")
+
+
+def _run_image(options: argparse.Namespace, repository: Path) -> None:
+    from kaggle_offline.image import capture, compare
+
+    if options.action == "diff":
+        print(compare(repository, options.before, options.after, everything=options.all))
+        return
+    from kaggle_offline.target import open_target
+
+    with open_target(_target(), repository) as target:
+        capture(target, repository, options.name, gpu=options.gpu)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
 
 # Kaggle unpacks these, so what is published would not be what was packed.
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
-_NAME = re.compile(r"[\w .()+,=!\[\]{}~-]{1,200}")
+# What Kaggle takes as the name of a dataset's file.
+FILE_NAME = re.compile(r"[\w .()+,=!\[\]{}~-]{1,200}")
 
 # What a damaged zip file raises, by the place of the damage.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError)
@@ -27,9 +28,9 @@ def list_checkpoints(folder: Path) -> list[Path]:
     """
     files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
     for path in files:
-        if path.name.lower().endswith(_ARCHIVES) or not _NAME.fullmatch(path.name):
+        if path.name.lower().endswith(_ARCHIVES) or not FILE_NAME.fullmatch(path.name):
             raise CheckpointError(
-                f"{path}: Kaggle {'unpacks archives' if _NAME.fullmatch(path.name) else 'refuses such a name'}",
+                f"{path}: Kaggle {'unpacks archives' if FILE_NAME.fullmatch(path.name) else 'refuses such a name'}",
                 "Give it another name, or take it out of the folder.",
             )
     checkpoints = [p for p in files if p.suffix in SUFFIXES]

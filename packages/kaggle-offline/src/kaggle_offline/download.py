@@ -1,48 +1,197 @@
-"""From a lock to wheels, hash-checked."""
+"""From a lock to files, hash-checked: wheels for the image, and what comes only as source."""
 
+import json
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, NoReturn
+
+from packaging.utils import parse_wheel_filename
+from packaging.version import Version
+from tqdm import tqdm
 
 from kaggle_offline.errors import DownloadError
-from kaggle_offline.files import digest_of_file, holds, new_folder, write_text
+from kaggle_offline.files import digest_of_data, digest_of_file, new_folder, write_json
 from kaggle_offline.image_manifest import ImageManifest
+from kaggle_offline.pins import Kind, Pin
+from kaggle_offline.sources import EXTENSION, build_source, fetch_commit
+from kaggle_offline.wheel import Wheel, read_wheel
 
-_PIN = re.compile(r"^[\w.-]+==", re.MULTILINE)
-_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+# pip fetches one file after the other; so many of it run side by side.
+_PROCESSES = 4
+_PROGRESS = re.compile(r"Progress (\d+) of (\d+)\s*$")
+_LAST_LINES = 12
 
 
-def download(lock: Path, folder: Path, image: ImageManifest | None) -> list[Path]:
-    """Fetch what ``lock`` pins into ``folder``, unless just that is there.
+@dataclass(frozen=True, kw_only=True)
+class Shipped:
+    """A file for the kernel, and the pin that it is of."""
+
+    path: Path
+    pin: Pin
+
+
+def download(
+    pins: Sequence[Pin], folder: Path, image: ImageManifest, *, constraints: Sequence[str], here: bool = False
+) -> list[Shipped]:
+    """Fetch what is pinned into ``folder``, and build what is to be built, unless just that is there.
 
     Args:
-        lock: a requirements file with hashes.
-        folder: holds the wheels and nothing else.
-        image: whose wheels to take; None takes those of this machine.
-
-    Returns:
-        The wheels, sorted by name.
+        pins: of a lock.
+        folder: holds the files and nothing else.
+        image: whose wheels to take.
+        constraints: on what sources are built with.
+        here: take wheels of this machine instead, for a rehearsal on another Python than the image's.
 
     Raises:
         DownloadError: a file is not to be had, or is not what its hash says.
+        BuildError: a source cannot be built into a wheel any more.
     """
-    digest = f"{digest_of_file(lock)} {image.digest if image else 'host'}"
+    inputs = digest_of_data([[p.lines() for p in pins], image.digest, sorted(constraints), here])
     stamp = folder / ".inputs"
-    if not (holds(stamp, digest) and _is_whole(folder, lock)):
+    shipped = _read_stamp(stamp, inputs, pins)
+    if shipped is None:
         with new_folder(folder) as draft:
-            if _PIN.search(lock.read_text()):
-                _pip_download(lock, draft, _tags(image) if image else ())
-            write_text(draft / stamp.name, digest)
-    return sorted(folder.glob("*.whl"))
+            wheels = [pin for pin in pins if not pin.is_source]
+            _fetch(wheels, draft, ["--only-binary", ":all:", *([] if here else _tags(image))])
+            files = {parse_wheel_filename(path.name)[:2]: path.name for path in draft.iterdir()}
+            found = {pin: files.get((pin.name, Version(pin.version)), "") for pin in wheels}
+            with tempfile.TemporaryDirectory() as scratch:
+                for pin, archive in fetch_sources([pin for pin in pins if pin.is_source], Path(scratch)).items():
+                    if pin.kind is Kind.BUILT:
+                        found[pin] = build_source(pin, archive, draft, image, constraints).name
+                    else:
+                        found[pin] = f"{archive.name}{EXTENSION}"
+                        shutil.move(archive, draft / found[pin])
+            missing = [str(pin) for pin, name in found.items() if not name]
+            if missing:
+                raise DownloadError(f"{', '.join(missing)}: another version came", "Run: nox -s lock -- --upgrade")
+            entries = [[found[pin], digest_of_file(draft / found[pin])] for pin in pins]
+            write_json(draft / stamp.name, {"inputs": inputs, "files": entries})
+        shipped = [Shipped(path=folder / found[pin], pin=pin) for pin in pins]
+    return shipped
 
 
-def _is_whole(folder: Path, lock: Path) -> bool:
-    """Whether the folder has a wheel for each pin, each with a hash of the lock."""
-    text = lock.read_text()
-    wheels = [digest_of_file(path) for path in folder.glob("*.whl")]
-    return len(wheels) == len(_PIN.findall(text)) and set(wheels) <= set(_HASH.findall(text))
+def fetch_sources(pins: Sequence[Pin], folder: Path) -> dict[Pin, Path]:
+    """Fetch the archive of each source: those of the index as they are, commits as one of ours.
+
+    Raises:
+        DownloadError: one is not to be had.
+    """
+    archives = {}
+    for number, pin in enumerate(pins):
+        own = folder / str(number)
+        own.mkdir()
+        if pin.is_git:
+            archives[pin] = fetch_commit(pin, own)
+        else:
+            _fetch([pin], own, ["--no-binary", ":all:"])
+            archives[pin] = next(own.iterdir())
+    return archives
+
+
+def read_wheels(lines: Sequence[str], image: ImageManifest) -> list[Wheel]:
+    """Fetch wheels of the index by ``name==version``, and read what they say of themselves.
+
+    Raises:
+        DownloadError: one is not to be had.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "wheels"
+        folder.mkdir()
+        pins = [Path(scratch) / "requirements.txt"]
+        pins[0].write_text("".join(f"{line}\n" for line in lines))
+        _run_pips(pins, folder, ["--only-binary", ":all:", *_tags(image)])
+        return [read_wheel(path) for path in sorted(folder.glob("*.whl"))]
+
+
+def _read_stamp(stamp: Path, inputs: str, pins: Sequence[Pin]) -> list[Shipped] | None:
+    """What is there already, where it is of these inputs and nobody has touched it since."""
+    try:
+        document = json.loads(stamp.read_text())
+        files = dict(document["files"])
+        if document["inputs"] != inputs or {p.name for p in stamp.parent.iterdir()} != {*files, stamp.name}:
+            return None
+        if any(digest_of_file(stamp.parent / name) != sha256 for name, sha256 in files.items()):
+            return None
+        names = [name for name, _ in document["files"]]
+        return [Shipped(path=stamp.parent / name, pin=pin) for name, pin in zip(names, pins, strict=True)]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _fetch(pins: Sequence[Pin], folder: Path, options: Sequence[str]) -> None:
+    """Have pip fetch the file of each pin, several at a time."""
+    with tempfile.TemporaryDirectory() as scratch:
+        files = []
+        for number in range(min(_PROCESSES, len(pins))):
+            files.append(Path(scratch) / f"{number}.txt")
+            files[-1].write_text("".join(pin.requirement() + "\n" for pin in pins[number::_PROCESSES]))
+        _run_pips(files, folder, [*options, "--require-hashes"])
+
+
+def _run_pips(requirements: Sequence[Path], folder: Path, options: Sequence[str]) -> None:
+    """Run a pip for each requirements file, side by side, under one progress bar of bytes.
+
+    Raises:
+        DownloadError: one failed; says what it printed.
+    """
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check"]
+    command += ["--no-color", "--progress-bar", "raw", "--dest", str(folder), *options]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with ExitStack() as stack:
+        bar = stack.enter_context(
+            tqdm(desc="  fetching", unit="B", unit_scale=True, delay=2, leave=False, disable=None)
+        )
+        pips = []
+        for file in requirements:
+            full = [*command, "--requirement", str(file)]
+            process = subprocess.Popen(
+                full, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", env=environment
+            )
+            pips.append(stack.enter_context(process))
+        with ThreadPoolExecutor(max(1, 2 * len(pips))) as threads:
+            errors = [threads.submit(_read, pip.stderr) for pip in pips]
+            for reader in [threads.submit(_follow, pip.stdout, bar) for pip in pips]:
+                reader.result()
+        for pip, error in zip(pips, errors, strict=True):
+            if pip.wait() != 0:
+                raise _error(error.result())
+
+
+def _read(stream: IO[str] | None) -> str:
+    return stream.read() if stream is not None else ""
+
+
+def _follow(stream: IO[str] | None, bar: "tqdm[NoReturn]") -> None:
+    """Move the bar on by what a pip says of its progress."""
+    done = total = 0
+    for line in stream or ():
+        match = _PROGRESS.match(line)
+        if match is None:
+            continue
+        now, size = map(int, match.groups())
+        if size != total or now < done:
+            # Another file begins.
+            done, total = 0, size
+            bar.total = (bar.total or 0) + size
+        bar.update(now - done)
+        done = now
+
+
+def _error(output: str) -> DownloadError:
+    lines = [line for line in output.strip().splitlines() if not line.startswith(("WARNING: Location", "[notice]"))]
+    reason = "\n".join(lines[-_LAST_LINES:])
+    cure = "Run: nox -s lock -- --upgrade" if "hash" in reason.lower() else "Check the network, then run again."
+    return DownloadError(f"pip could not fetch what is pinned:\n{reason}", cure)
 
 
 def _tags(image: ImageManifest) -> list[str]:
@@ -50,13 +199,3 @@ def _tags(image: ImageManifest) -> list[str]:
     for platform in image.platforms:
         tags += ["--platform", platform]
     return tags
-
-
-def _pip_download(lock: Path, folder: Path, tags: Sequence[str]) -> None:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--require-hashes", "--only-binary", ":all:", "--dest", str(folder), "--requirement", str(lock), *tags]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        reason = result.stderr.strip()
-        cure = f"Delete {lock.name} to have it made anew." if "hash" in reason.lower() else "Check the network."
-        raise DownloadError(f"{lock}: pip could not fetch it:\n{reason}", f"{cure} Then run again.")

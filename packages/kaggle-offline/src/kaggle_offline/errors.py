@@ -56,6 +56,18 @@ class LockError(OfflineError):
     exit_code = 21
 
 
+class StaleLockError(OfflineError):
+    """The committed lock is not that of its inputs, and may not be renewed here."""
+
+    exit_code = 25
+
+
+class ProtectedError(LockError):
+    """The requirements need another version of something that must stay as the image has it."""
+
+    exit_code = 26
+
+
 class DownloadError(OfflineError):
     """What the lock names cannot be fetched."""
 

@@ -2,21 +2,24 @@
 
 import json
 import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kaggle_offline.checkpoints import list_checkpoints
+from packaging.utils import canonicalize_name
+
 from kaggle_offline.download import download
-from kaggle_offline.errors import NotFrozenError
-from kaggle_offline.files import holds, write_json, write_text
+from kaggle_offline.errors import LockError, NotFrozenError
+from kaggle_offline.explain import difference, table
+from kaggle_offline.files import digest_of_data, digest_of_file, holds, write_json, write_text
 from kaggle_offline.image_manifest import ImageManifest, read_image_manifest
 from kaggle_offline.kernel_folder import KernelFolder
-from kaggle_offline.lock import Lock, lock, relock_for_host
-from kaggle_offline.notebook import read_notebook
+from kaggle_offline.lock import ALL, Inputs, Lock, lock, pinned, pins_for_python, read_lock
 from kaggle_offline.pack import Dataset, pack_models, pack_packages
+from kaggle_offline.pins import Kind, Pin, read_pins
 from kaggle_offline.result import update_result
 from kaggle_offline.uv import rehearsal_python
-from kaggle_offline.wheel import build_wheel
+from kaggle_offline.wheel import Wheel, build_packages
 
 _RECORD = "frozen.json"
 
@@ -30,20 +33,55 @@ class Frozen:
         rehearsal: the same versions for this machine's Python; `packages` where it is the image's.
         models: the checkpoints.
         python: the Python that ``rehearsal`` is for.
-        provided: ``name==version`` of what the image has of the requirements.
+        of_image: the names of what the image has of the requirements, in whatever version.
     """
 
     packages: Dataset
     rehearsal: Dataset
     models: Dataset
     python: str
-    provided: tuple[str, ...]
+    of_image: tuple[str, ...]
 
 
-def freeze(kernel: KernelFolder) -> Frozen:
+@dataclass(frozen=True, kw_only=True)
+class Locked:
+    """A lock, and what it was resolved from.
+
+    Attributes:
+        packages: the wheels of this repository, the project's first.
+        lock: of what they require.
+        before: the lock that it takes the place of; None where there was none.
+        image: that it is for.
+    """
+
+    packages: tuple[Wheel, ...]
+    lock: Lock
+    before: Lock | None
+    image: ImageManifest
+
+
+def lock_kernel(kernel: KernelFolder, *, renew: bool = True, upgrade: Collection[str] = ()) -> Locked:
+    """Build the packages and lock what they require; an unchanged lock is only read.
+
+    Raises:
+        OfflineError: an input is malformed, or a package cannot be built or its requirements met.
+    """
+    image = read_image_manifest(kernel.image)
+    before = read_lock(kernel.lock)
+    builds_with = before.builds_with if before else ()
+    packages = build_packages(kernel.package, kernel.build / "dist", builds_with, image.environment)
+    inputs = Inputs(packages=packages, image=image, protected=kernel.protected)
+    locked = lock(inputs, kernel.lock, renew=renew, upgrade=upgrade)
+    if locked.builds_with != builds_with:
+        packages = build_packages(kernel.package, kernel.build / "dist", locked.builds_with, image.environment)
+    return Locked(packages=tuple(packages.values()), lock=locked, before=before, image=image)
+
+
+def freeze(kernel: KernelFolder, *, renew_lock: bool = True) -> Frozen:
     """Build, lock, download and pack; what has not changed since the last time is not done again.
 
     Raises:
+        StaleLockError: the lock is stale, and ``renew_lock`` is not given.
         OfflineError: an input is malformed, or a stage failed.
     """
     started = time.monotonic()
@@ -51,52 +89,117 @@ def freeze(kernel: KernelFolder) -> Frozen:
     before = _frozen_before(kernel)
     # Should this freeze fail half way, there is nothing that push could take for whole.
     (build / _RECORD).unlink(missing_ok=True)
-    read_notebook(kernel.code)
-    checkpoints = list_checkpoints(kernel.checkpoints)
-    image = read_image_manifest(kernel.image)
-    project = build_wheel(kernel.package, build / "dist")
-    locked = lock(project.requirements, image, kernel.lock)
-    wheels = download(locked.path, build / "wheels", image)
+    _check_notebook(kernel)
+    models = pack_models(kernel, build / "models")
+    locked = lock_kernel(kernel, renew=renew_lock)
+    image, pins, constraints = locked.image, locked.lock.pins, locked.lock.builds_with
+    shipped = download(pins, build / "wheels", image, constraints=constraints)
     packages = pack_packages(
-        kernel, build / "packages", project=project, wheels=wheels, lock=locked, image=image, python=image.python
+        kernel,
+        build / "packages",
+        packages=locked.packages,
+        shipped=shipped,
+        lock=locked.lock,
+        image=image,
+        python=image.python,
     )
-    models = pack_models(kernel, checkpoints, build / "models")
-
     python, rehearsal = rehearsal_python(image.python), packages
     if python != image.python:
-        host_lock = build / "rehearsal" / "requirements.txt"
-        _relock(locked, python, host_lock)
-        host_wheels = download(host_lock, build / "rehearsal" / "wheels", None)
-        folder = build / "rehearsal" / "packages"
+        host_pins = _pins_here(pins, python, build / "rehearsal" / "requirements.txt")
+        shipped = download(host_pins, build / "rehearsal" / "wheels", image, constraints=constraints, here=True)
         rehearsal = pack_packages(
-            kernel, folder, project=project, wheels=host_wheels, lock=locked, image=image, python=python
+            kernel,
+            build / "rehearsal" / "packages",
+            packages=locked.packages,
+            shipped=shipped,
+            lock=locked.lock,
+            image=image,
+            python=python,
         )
     update_result(kernel.build, seconds={"freeze": time.monotonic() - started})
-    frozen = Frozen(packages=packages, rehearsal=rehearsal, models=models, python=python, provided=locked.provided)
+    of_image = sorted({*locked.lock.provided, *(r.name for r in locked.lock.replaced)})
+    frozen = Frozen(packages=packages, rehearsal=rehearsal, models=models, python=python, of_image=tuple(of_image))
     _write_frozen(kernel, frozen)
-    _report(kernel, frozen, locked, image, changed=before != frozen)
+    _report(kernel, frozen, locked, changed=before != frozen)
     return frozen
 
 
-def _relock(locked: Lock, python: str, path: Path) -> None:
-    stamp = path.with_name(".lock-inputs")
-    inputs = f"{python} {' '.join(locked.pins)}"
-    if not (path.exists() and holds(stamp, inputs)):
-        relock_for_host(locked, python, path)
-        write_text(stamp, inputs)
+def _check_notebook(kernel: KernelFolder) -> None:
+    """Read the notebook to see that push will be able to, unless just this one has been read.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    stamp, digest = kernel.build / ".notebook-inputs", digest_of_file(kernel.code)
+    if not holds(stamp, digest):
+        from kaggle_offline.notebook import read_notebook
+
+        read_notebook(kernel.code)
+        write_text(stamp, digest)
 
 
-def _report(kernel: KernelFolder, frozen: Frozen, locked: Lock, image: ImageManifest, *, changed: bool) -> None:
-    size = sum(frozen.packages.files.values())
-    short = frozen.packages.digest[:19]
-    print(f"{kernel.competition}: {'frozen' if changed else 'nothing changed'}, packages {short}")
-    if changed or locked.renewed:
-        print(f"  the image has {len(frozen.provided)} of the requirements: {', '.join(frozen.provided)}")
-        print(f"  shipped with {kernel.package.name}: {', '.join(locked.pins) or 'nothing'} ({size / 1e6:.1f} MB)")
-    if locked.renewed:
-        print(f"  {locked.path.relative_to(kernel.repository)} is new: commit it")
+def _pins_here(pins: tuple[Pin, ...], python: str, path: Path) -> tuple[Pin, ...]:
+    """The pins for this machine's Python, looked up unless ``path`` has them already."""
+    head = f"# of: {digest_of_data([python, *(pin.lines() for pin in pins)])}\n"
+    try:
+        text = path.read_text()
+        if text.startswith(head):
+            return read_pins(text.splitlines())
+    except (OSError, ValueError):
+        pass
+    found = tuple(pins_for_python(pins, python))
+    write_text(path, "".join([head, *(pin.lines() for pin in found)]))
+    return found
+
+
+def _report(kernel: KernelFolder, frozen: Frozen, locked: Locked, *, changed: bool) -> None:
+    renewed = locked.lock != locked.before
+    print(f"{kernel.competition}: {'frozen' if changed else 'nothing changed'}, packages {frozen.packages.digest[:19]}")
+    if renewed:
+        report_lock(kernel, locked)
+    elif changed:
+        print(table(locked.lock, locked.image))
+    if changed:
+        size = sum(frozen.packages.files.values())
+        print(f"  shipped: {', '.join(sorted(frozen.packages.files))} ({size / 1e6:.1f} MB)")
     if frozen.rehearsal is not frozen.packages:
-        print(f"  no Python {image.python} here: the rehearsal takes the same versions for {frozen.python}")
+        print(f"  no Python {locked.image.python} here: the rehearsal takes the same versions for {frozen.python}")
+
+
+def lock_and_report(kernels: Sequence[KernelFolder], upgrade: frozenset[str]) -> None:
+    """Lock each competition, and print what its lock comes to.
+
+    Args:
+        kernels: the competitions.
+        upgrade: names whose pins are not kept; ``*`` is all of them.
+
+    Raises:
+        LockError: no lock pins a name of ``upgrade``, or the requirements cannot be met.
+        OfflineError: an input is malformed, or a package cannot be built.
+    """
+    names = {canonicalize_name(name) for name in upgrade - ALL}
+    known = {kernel.competition: pinned(read_lock(kernel.lock)) for kernel in kernels}
+    for name in sorted(names - frozenset().union(*known.values())):
+        raise LockError(f"--upgrade {name}: no lock pins it", "Name a package that is shipped, or none for all.")
+    for kernel in kernels:
+        print(f"{kernel.competition}:")
+        report_lock(kernel, lock_kernel(kernel, upgrade=upgrade & ALL or names & set(known[kernel.competition])))
+
+
+def report_lock(kernel: KernelFolder, locked: Locked) -> None:
+    """Print what a lock comes to, and how it differs from the one before."""
+    print(table(locked.lock, locked.image))
+    for pin in locked.lock.pins:
+        if pin.kind is Kind.SOURCE:
+            print(f"  {pin} comes only as source and needs a compiler: shipped as source, built in the kernel")
+    path = locked.lock.path.relative_to(kernel.repository)
+    if locked.before is None:
+        print(f"  {path} is new: commit it")
+    elif locked.before != locked.lock:
+        changes = difference(locked.before, locked.lock)
+        print("\n".join([f"  {path} is renewed: commit it", *(f"    {line}" for line in changes)]))
+    else:
+        print(f"  {path} is as it was")
 
 
 def _frozen_before(kernel: KernelFolder) -> Frozen | None:
@@ -118,7 +221,7 @@ def read_frozen(kernel: KernelFolder) -> Frozen:
             name: Dataset(folder=kernel.build / entry["folder"], slug=entry["slug"], digest=entry["digest"])
             for name, entry in document["datasets"].items()
         }
-        return Frozen(**datasets, python=document["python"], provided=tuple(document["provided"]))
+        return Frozen(**datasets, python=document["python"], of_image=tuple(document["of_image"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotFrozenError(
             f"{kernel.competition}: nothing is frozen", f"Run: nox -s freeze -- {kernel.competition}"
@@ -129,7 +232,7 @@ def _write_frozen(kernel: KernelFolder, frozen: Frozen) -> None:
     datasets = {"packages": frozen.packages, "rehearsal": frozen.rehearsal, "models": frozen.models}
     document = {
         "python": frozen.python,
-        "provided": frozen.provided,
+        "of_image": frozen.of_image,
         "datasets": {
             name: {"folder": str(d.folder.relative_to(kernel.build)), "slug": d.slug, "digest": d.digest}
             for name, d in datasets.items()

@@ -12,11 +12,35 @@ from slugify import slugify
 
 from kaggle_offline.errors import ConfigurationError, UnknownCompetitionError
 
+# Of the image, never replaced unless submission.toml says otherwise: what compiled code there builds
+# upon, and what is too big to ship unasked.
+PROTECTED = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "torch",
+    "torchvision",
+    "torchaudio",
+    "torchtext",
+    "torch-xla",
+    "triton",
+    "tensorflow",
+    "tensorflow-cpu",
+    "jax",
+    "jaxlib",
+    "jax-cuda*",
+    "cuda-*",
+    "cupy*",
+    "nvidia-*",
+)
+
 # What a kernel can have as input; each has its list in kernel-metadata.json.
 SOURCES = ("dataset", "competition", "kernel", "model")
 
+# Of a kernel.
+TITLE_LENGTHS = range(5, 51)
+
 _PLAIN_NAME = re.compile(r"\w[\w .+-]{0,99}")
-_TITLE_LENGTHS = range(5, 51)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +54,7 @@ class KernelFolder:
         image: the image manifest's file.
         checkpoints: the folder whose files become the model dataset.
         output: the file that the kernel hands in.
+        protected: patterns of names that are never replaced in the image.
         rehearsal: the command that writes the local Kaggle's competition folder.
         metadata: ``kernel-metadata.json``.
         code: the notebook in percent format.
@@ -41,6 +66,7 @@ class KernelFolder:
     image: Path
     checkpoints: Path
     output: str
+    protected: tuple[str, ...]
     rehearsal: str
     metadata: dict[str, Any]
     code: Path
@@ -105,6 +131,7 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
         image=repository / "requirements" / "images" / f"{settings['image']}.txt",
         checkpoints=folder / settings["checkpoints"],
         output=settings["output"],
+        protected=tuple(settings.get("freeze", {}).get("protected", PROTECTED)),
         rehearsal=settings["rehearsal"]["competition"],
         metadata=metadata,
         code=folder / metadata["code_file"],
@@ -141,9 +168,16 @@ def _read_settings(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path}: [rehearsal] is missing", "Add it, with the key competition.")
     _require(path, "rehearsal.competition", rehearsal.get("competition"), 'competition = "python -m …"')
     _check_command(path, rehearsal["competition"])
-    unknown = [*(set(document) - {*_TEXTS, "rehearsal"}), *(f"rehearsal.{k}" for k in set(rehearsal) - {"competition"})]
+    freeze = document.get("freeze", {})
+    protected = freeze.get("protected", []) if isinstance(freeze, dict) else None
+    if not (isinstance(protected, list) and all(isinstance(item, str) for item in protected)):
+        raise ConfigurationError(f"{path}: freeze.protected: must be a list of names", 'As in: protected = ["numpy"]')
+    unknown = {*document} - {*_TEXTS, "freeze", "rehearsal"}
+    unknown |= {f"rehearsal.{k}" for k in set(rehearsal) - {"competition"}}
+    unknown |= {f"freeze.{k}" for k in set(freeze) - {"protected"}}
     if unknown:
-        raise ConfigurationError(f"{path}: {min(unknown)}: unknown key", f"Known are: {', '.join(_TEXTS)}, rehearsal.")
+        known = ", ".join([*_TEXTS, "freeze.protected", "rehearsal.competition"])
+        raise ConfigurationError(f"{path}: {min(unknown)}: unknown key", f"Known are: {known}.")
     return document
 
 
@@ -190,7 +224,7 @@ def _read_metadata(path: Path, competition: str) -> dict[str, Any]:
     for key, example in _METADATA_TEXTS.items():
         _require(path, key, metadata.get(key), example)
     owner, slash, slug = metadata["id"].partition("/")
-    if not (owner and slash and slug) or len(metadata["title"]) not in _TITLE_LENGTHS:
+    if not (owner and slash and slug) or len(metadata["title"]) not in TITLE_LENGTHS:
         raise ConfigurationError(
             f"{path}: id or title: {metadata['id']!r}, {metadata['title']!r}",
             "The id is owner/slug, the title has 5 to 50 characters.",

@@ -1,32 +1,58 @@
-"""The lock: what the image lacks of a project's requirements, pinned and hashed.
+r"""``requirements/<competition>.txt``: what a competition ships, pinned and hashed, with what it was made from.
 
-uv resolves for the image's Python and platform from any machine. To it the image is a folder of
-wheels, one for each of its distributions, without dependencies and with its version marked by a
-local label (``2.10.0+kaggle``), all constrained to those versions. What comes out with the label
-is *provided* by the image; what comes out without it is shipped.
+In requirements format, so that any installer reads it; what only this tool needs is in comments::
+
+    # inputs: sha256:…
+    # builds with: hatchling==1.28.0
+    # provided: torch==2.10.0
+    # replaced: pydantic==2.12.3: albumentationsx 2.3.1 requires pydantic>=2.12.4
+    torchmetrics==1.9.0 \
+        --hash=sha256:…
+        # via: plant-pathology
+
+Under ``inputs`` is the digest of the requirements, the image, what is protected and what packages
+are built with: as long as it fits, nothing is resolved.
 """
 
 import re
-import sys
 import tempfile
-import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from packaging.version import Version
+from packaging.utils import NormalizedName, canonicalize_name
 
-from kaggle_offline.errors import LockError
+from kaggle_offline.download import fetch_sources, read_wheels
+from kaggle_offline.errors import BuildError, LockError, StaleLockError
 from kaggle_offline.files import digest_of_data, write_text
 from kaggle_offline.image_manifest import ImageManifest
-from kaggle_offline.uv import run_uv
+from kaggle_offline.index import Files, look_up
+from kaggle_offline.pins import Kind, Pin, read_pins
+from kaggle_offline.resolver import Resolved, Resolver, compile_requirements, options_for
+from kaggle_offline.sources import build_source, unpacked
+from kaggle_offline.wheel import Wheel, build_requirements
 
-_LABEL = "kaggle"
-# How uv says that it is not the requirements' fault.
-_NETWORK = ("Failed to fetch", "error sending request", "network was disabled", "Network connectivity is disabled")
-_PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s\\;]+)", re.MULTILINE)
-_INPUTS = re.compile(r"^# inputs: (sha256:[0-9a-f]{64})$", re.MULTILINE)
-_PROVIDED = re.compile(r"^# provided: (\S+==\S+)$", re.MULTILINE)
+ALL = frozenset({"*"})
+"""What to upgrade where no package is named."""
+
+# Of what packages may be built with; see requires-python of this one.
+_OLDEST_PYTHON = "3.11"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replaced:
+    """A distribution of the image whose version does not fit.
+
+    Attributes:
+        name: canonical.
+        version: the image's.
+        reason: what requires another.
+    """
+
+    name: NormalizedName
+    version: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,136 +62,273 @@ class Lock:
     Attributes:
         path: where it is.
         inputs: digest of what it was resolved from.
-        pins: ``name==version`` of what is shipped.
-        provided: ``name==version`` of what the image has of it.
-        renewed: whether this run resolved it.
+        pins: what is shipped.
+        provided: version of what the image has of the requirements, by name.
+        replaced: what of the pins takes the place of another version in the image.
+        builds_with: constraints on what wheels are built with, such as ``"hatchling==1.28.0"``.
     """
 
     path: Path
     inputs: str
-    pins: tuple[str, ...]
-    provided: tuple[str, ...]
-    renewed: bool = False
+    pins: tuple[Pin, ...]
+    provided: Mapping[NormalizedName, str] = field(default_factory=dict)
+    replaced: tuple[Replaced, ...] = ()
+    builds_with: tuple[str, ...] = ()
+
+    @property
+    def installed(self) -> tuple[Pin, ...]:
+        """The pins that a kernel ends up with."""
+        return tuple(pin for pin in self.pins if pin.kind is not Kind.BUILDER)
 
 
-def lock(requirements: Sequence[str], image: ImageManifest, path: Path) -> Lock:
-    """Resolve ``requirements`` for ``image`` into ``path``, unless it holds just that already.
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a lock is resolved from.
+
+    Attributes:
+        packages: the wheels of this repository by the folders that they were built from, the project's first.
+        image: what is there already.
+        protected: patterns of names that are never replaced.
+    """
+
+    packages: Mapping[Path, Wheel]
+    image: ImageManifest
+    protected: Sequence[str]
+
+    @property
+    def wheels(self) -> tuple[Wheel, ...]:
+        """The wheels of this repository, the project's first."""
+        return tuple(self.packages.values())
+
+    @property
+    def digest(self) -> str:
+        """Of all of it; no line of code of the packages is in it."""
+        wheels = [[w.name, sorted(w.requirements), w.requires_python] for w in self.wheels]
+        return digest_of_data([2, wheels, self.builds_with, self.image.digest, sorted(self.protected)])
+
+    @property
+    def builds_with(self) -> list[str]:
+        """What building the packages requires."""
+        return sorted({line for tree in self.packages for line in build_requirements(tree)})
+
+
+def lock(inputs: Inputs, path: Path, *, renew: bool = True, upgrade: Collection[str] = ()) -> Lock:
+    """Resolve ``inputs`` into ``path``, unless it holds just that already.
+
+    Args:
+        inputs: what to resolve.
+        path: the lock's file.
+        renew: whether a stale lock may be renewed.
+        upgrade: canonical names whose pins are not kept, or `ALL`; if there are any, it is resolved anew.
 
     Raises:
+        StaleLockError: the lock is stale and may not be renewed.
+        ProtectedError: something protected would have to be replaced.
         LockError: nothing satisfies the requirements on this image; says what stands in the way.
     """
-    inputs = digest_of_data([1, sorted(requirements), image.digest])
     current = read_lock(path)
-    if current is not None and current.inputs == inputs:
+    if current is not None and current.inputs == inputs.digest and not upgrade:
         return current
-    blocks = _blocks(_resolve(requirements, image))
-    provided = [f"# provided: {pin.removesuffix(f'+{_LABEL}')}\n" for pin in sorted(blocks) if _is_provided(pin)]
-    shipped = [blocks[pin] for pin in sorted(blocks) if not _is_provided(pin)]
-    header = (
-        f"# What {path.stem} ships: pinned and hashed, for the image {image.name}\n"
-        f"# (Python {image.python}, {image.platform}). `nox -s freeze` writes this file.\n"
-        f"# inputs: {inputs}\n"
+    if not renew:
+        raise StaleLockError(
+            f"{path}: {'missing' if current is None else 'not what the requirements and the image give now'}",
+            "Run: nox -s lock, and commit the file.",
+        )
+    kept = {n: v for n, v in pinned(current).items() if not (upgrade == ALL or n in upgrade)}
+    with tempfile.TemporaryDirectory() as scratch:
+        made = _resolve(inputs, path, kept, Path(scratch))
+    write_text(path, _text(made, inputs.image))
+    return made
+
+
+def pinned(current: Lock | None) -> dict[NormalizedName, str]:
+    """Version of what a lock pins, and of what its wheels are built with, by name."""
+    if current is None:
+        return {}
+    pins = {pin.name: pin.version for pin in current.pins if not pin.url}
+    builds = {canonicalize_name(m[1]): m[2] for m in map(_PROVIDED.match, current.builds_with) if m}
+    return builds | pins
+
+
+def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scratch: Path) -> Lock:
+    image = inputs.image
+    target = options_for(image)
+
+    def without_wheel(resolved: Iterable[Resolved]) -> frozenset[NormalizedName]:
+        files = look_up([r.requirement() for r in resolved if not r.provided], target)
+        return frozenset(name for name, found in files.items() if not found.wheels)
+
+    resolver = Resolver(
+        image,
+        previous=kept,
+        read_wheels=partial(read_wheels, image=image),
+        without_wheel=without_wheel,
+        folder=scratch,
     )
-    write_text(path, "".join([header, *provided, *shipped]))
-    renewed = read_lock(path)
-    assert renewed is not None
-    return Lock(**{**vars(renewed), "renewed": True})
+    solution = resolver.resolve(inputs.wheels[0], inputs.wheels[1:], inputs.protected)
+    shipped = [r for r in solution.values() if not r.provided]
+    files = look_up([r.requirement() for r in shipped], target)
+    pins = [_pin(r, files[r.name]) for r in shipped]
+    pins, builds_with = _settle_sources(pins, inputs, kept, scratch)
+    replaced = [
+        Replaced(name=r.name, version=str(image.pins[r.name]), reason=resolver.reason(solution, r.name, inputs.wheels))
+        for r in shipped
+        if r.name in image.pins
+    ]
+    return Lock(
+        path=path,
+        inputs=inputs.digest,
+        pins=tuple(sorted(pins, key=lambda pin: (pin.kind is Kind.BUILDER, pin.name))),
+        provided={name: solution[name].version for name in sorted(solution) if solution[name].provided},
+        replaced=tuple(sorted(replaced, key=lambda r: r.name)),
+        builds_with=tuple(builds_with),
+    )
 
 
-def _is_provided(pin: str) -> bool:
-    """Whether a pin carries the image's label."""
-    return pin.endswith(f"+{_LABEL}")
+def _pin(resolved: Resolved, files: Files) -> Pin:
+    return Pin(
+        name=resolved.name,
+        version=files.version or resolved.version,
+        kind=Kind.WHEEL if files.wheels else Kind.BUILT,
+        hashes=files.wheels or files.source,
+        url=files.url,
+        via=resolved.via,
+    )
 
 
-def _blocks(resolved: str) -> dict[str, str]:
-    """Each pin of uv's output, as ``name==version``, with its lines.
+def _settle_sources(
+    pins: Sequence[Pin], inputs: Inputs, kept: Mapping[NormalizedName, str], scratch: Path
+) -> tuple[list[Pin], list[str]]:
+    """Find out which sources can be built here, and what all that is built is to be built with.
+
+    Returns:
+        The pins, those of sources with their kinds, and those that build sources in the kernel; and
+        the constraints on builds.
 
     Raises:
-        LockError: a requirement is no pin, which is what uv makes of a URL.
+        LockError: what builds a source in the kernel cannot be had for the image.
     """
-    blocks: dict[str, str] = {}
-    pin = ""
-    for line in resolved.splitlines(keepends=True):
-        if line.strip() and not line.startswith((" ", "#")):
-            match = _PIN.match(line)
-            if match is None:
-                raise LockError(
-                    f"a requirement that is a URL cannot be shipped: {line.split()[0]}",
-                    "Require it by name and version, from the package index.",
-                )
-            pin = f"{match[1]}=={match[2]}"
-        blocks[pin] = blocks.get(pin, "") + line
-    return blocks
+    folder = scratch / "sources"
+    folder.mkdir()
+    archives = fetch_sources([pin for pin in pins if pin.is_source], folder)
+    requires: dict[Pin, tuple[str, ...]] = {}
+    for pin, archive in archives.items():
+        with unpacked(archive) as tree:
+            requires[pin] = build_requirements(tree)
+    builds_with = _constraints(sorted({*inputs.builds_with, *(r for found in requires.values() for r in found)}), kept)
+    settled = [pin for pin in pins if not pin.is_source]
+    in_kernel: dict[str, set[NormalizedName]] = {}
+    for pin, archive in archives.items():
+        try:
+            wheel = build_source(pin, archive, scratch, inputs.image, builds_with)
+        except BuildError:
+            settled.append(replace(pin, kind=Kind.SOURCE))
+            for line in requires[pin]:
+                in_kernel.setdefault(line, set()).add(pin.name)
+        else:
+            settled.append(replace(pin, version=wheel.name.split("-")[1]))
+    return [*settled, *_builders(sorted(in_kernel), settled, inputs.image)], builds_with
 
 
-def read_lock(path: Path) -> Lock | None:
-    """Read a lock; None where there is none, or none that this module wrote."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, UnicodeDecodeError):
-        return None
-    inputs = _INPUTS.search(text)
-    if inputs is None:
-        return None
-    pins = tuple(f"{name}=={version}" for name, version in _PIN.findall(text))
-    return Lock(path=path, inputs=inputs.group(1), pins=pins, provided=tuple(_PROVIDED.findall(text)))
+def _constraints(lines: Sequence[str], kept: Mapping[NormalizedName, str]) -> list[str]:
+    """Pin what builds require, for any Python that builds may be made with."""
+    text = _compile(lines, kept, ["--universal", "--python-version", _OLDEST_PYTHON, "--no-annotate"])
+    return [line for line in text.splitlines() if not line.startswith("#")]
 
 
-def relock_for_host(current: Lock, python: str, path: Path) -> None:
-    """Write the same versions with the hashes of this machine's Python, for a rehearsal on it.
+def _builders(lines: Sequence[str], pins: Sequence[Pin], image: ImageManifest) -> list[Pin]:
+    """Pin what builds sources in the kernel, in the image's versions where they fit.
+
+    A kernel builds in an environment of its own, with no more than what is shipped.
+    """
+    if not lines:
+        return []
+    target = options_for(image)
+    versions = {name: version.public for name, version in image.pins.items()}
+    text = _compile(lines, versions, [*target, "--only-binary", ":all:", "--no-annotate"])
+    shipped = {(pin.name, pin.version) for pin in pins}
+    return [
+        Pin(name=name, version=files.version, kind=Kind.BUILDER, hashes=files.wheels)
+        for name, files in look_up(text.splitlines(), target).items()
+        if (name, files.version) not in shipped
+    ]
+
+
+def _compile(lines: Sequence[str], preferred: Mapping[NormalizedName, str], options: Sequence[str]) -> str:
+    with tempfile.TemporaryDirectory() as scratch:
+        source, output = Path(scratch) / "build.in", Path(scratch) / "build.txt"
+        source.write_text("".join(f"{line}\n" for line in lines))
+        output.write_text("".join(f"{name}=={version}\n" for name, version in preferred.items()))
+        result = compile_requirements(source, *options, "--quiet", "--output-file", str(output))
+        if result.returncode != 0:
+            raise LockError(
+                f"what is built cannot have what it is built with:\n{result.stderr.strip()}",
+                "Correct build-system.requires in pyproject.toml, or require another version of what it is.",
+            )
+        return output.read_text()
+
+
+def pins_for_python(pins: Sequence[Pin], python: str) -> list[Pin]:
+    """The same versions with the wheels that this machine's ``python`` takes, for a rehearsal on it.
 
     Raises:
         LockError: one of the versions has no wheel for that Python.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        source = Path(scratch) / "requirements.in"
-        source.write_text("".join(f"{pin}\n" for pin in current.pins))
-        arguments = ["--python-version", python, "--no-deps"]
-        text = _compile(source, arguments)
-    write_text(path, f"# {current.path.name} for Python {python}: the same versions, for the rehearsal\n{text}")
-
-
-def _resolve(requirements: Sequence[str], image: ImageManifest) -> str:
-    with tempfile.TemporaryDirectory() as scratch:
-        stubs = Path(scratch) / "image"
-        stubs.mkdir()
-        for name, version in image.pins.items():
-            _write_stub(stubs, name, version)
-        constraints = Path(scratch) / "constraints.txt"
-        constraints.write_text("".join(f"{n}=={_labelled(v)}\n" for n, v in image.pins.items()))
-        source = Path(scratch) / "requirements.in"
-        source.write_text("".join(f"{line}\n" for line in requirements))
-        machine = image.platform.rpartition("_2_")[2].partition("_")[2]
-        glibc = image.platform.removesuffix(f"_{machine}")
-        arguments = ["--python-version", image.python, "--python-platform", f"{machine}-{glibc}"]
-        arguments += ["--find-links", str(stubs), "--constraint", str(constraints)]
-        return _compile(source, arguments)
-
-
-def _compile(source: Path, arguments: Sequence[str]) -> str:
-    options = ["--generate-hashes", "--only-binary", ":all:", "--no-header", "--no-annotate", "--quiet"]
-    # Naming an interpreter spares uv the search for one, which takes seconds where pyenv is.
-    options += ["--no-emit-index-url", "--no-emit-find-links", "--no-config", "--python", sys.executable]
-    result = run_uv("pip", "compile", str(source), *options, *arguments)
-    if result.returncode != 0:
-        reason = result.stderr.strip().replace(f"+{_LABEL}", " (image)")
-        if any(sign in reason for sign in _NETWORK):
-            raise LockError(f"the package index does not answer:\n{reason}", "Check the network, then run again.")
+    wheels = [pin for pin in pins if not pin.is_source]
+    found = look_up([pin.requirement(hashes=False) for pin in wheels], ["--python-version", python])
+    without = [str(pin) for pin in wheels if not found[pin.name].wheels]
+    if without:
         raise LockError(
-            f"the requirements do not fit the image:\n{reason}",
-            "Widen the requirement in the package's pyproject.toml, or take another image.",
+            f"no wheel for Python {python}, which the rehearsal would run on: {', '.join(without)}",
+            "Install the image's Python, for instance with: uv python install",
         )
-    return result.stdout
+    return [pin if pin.is_source else replace(pin, hashes=found[pin.name].wheels) for pin in pins]
 
 
-def _labelled(version: Version) -> str:
-    return f"{version.public}+{_LABEL}"
+_HEADER = re.compile(r"# (inputs|builds with|provided|replaced): (.*)")
+_INPUTS = re.compile(r"sha256:[0-9a-f]{64}")
+_PROVIDED = re.compile(r"([\w.-]+)==(\S+)", re.ASCII)
+_REPLACED = re.compile(r"([\w.-]+)==(\S+): (.+)", re.ASCII)
 
 
-def _write_stub(folder: Path, name: str, version: Version) -> None:
-    stem = f"{name.replace('-', '_')}-{_labelled(version)}"
-    with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as wheel:
-        info = f"{stem}.dist-info"
-        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {_labelled(version)}\n")
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: kaggle-offline\nTag: py3-none-any\n")
-        wheel.writestr(f"{info}/RECORD", "")
+def read_lock(path: Path) -> Lock | None:
+    """Read a lock; None where there is none, or none that this module wrote.
+
+    Raises:
+        LockError: it was one, but a line is not what a lock has.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None
+    header: dict[str, list[str]] = {"inputs": [], "builds with": [], "provided": [], "replaced": []}
+    for match in filter(None, map(_HEADER.fullmatch, lines)):
+        header[match[1]].append(match[2])
+    if len(header["inputs"]) != 1 or not _INPUTS.fullmatch(header["inputs"][0]):
+        return None
+    try:
+        pins = read_pins(lines)
+    except ValueError as error:
+        raise LockError(f"{path}: {error}", "Undo what was edited in it, then run: nox -s lock") from error
+    provided = [m.groups() for m in map(_PROVIDED.fullmatch, header["provided"]) if m]
+    replaced = [m.groups() for m in map(_REPLACED.fullmatch, header["replaced"]) if m]
+    return Lock(
+        path=path,
+        inputs=header["inputs"][0],
+        pins=pins,
+        provided={canonicalize_name(name): version for name, version in provided},
+        replaced=tuple(Replaced(name=canonicalize_name(n), version=v, reason=reason) for n, v, reason in replaced),
+        builds_with=tuple(header["builds with"]),
+    )
+
+
+def _text(made: Lock, image: ImageManifest) -> str:
+    head = [
+        f"# What {made.path.stem} ships: pinned and hashed, for the image {image.name}",
+        f"# (Python {image.python}, {image.platform}). `nox -s lock` writes this file.",
+        f"# inputs: {made.inputs}",
+        *(f"# builds with: {line}" for line in made.builds_with),
+        *(f"# provided: {name}=={version}" for name, version in made.provided.items()),
+        *(f"# replaced: {r.name}=={r.version}: {r.reason}" for r in made.replaced),
+    ]
+    return "".join([*(f"{line}\n" for line in head), *(pin.lines() for pin in made.pins)])

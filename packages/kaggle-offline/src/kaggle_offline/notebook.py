@@ -18,6 +18,11 @@ from kaggle_offline.pack import OWNER, Dataset
 PARAMETERS = "parameters"
 RUN_RECORD = "kaggle-offline-run.json"
 
+NOTEBOOK_METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
 # Appended to every notebook: what only the kernel itself can tell of its run.
 _RECORD_CELL = f"""\
 # How much memory the run took at its peak, for the report (ru_maxrss is in KiB on Linux).
@@ -105,10 +110,7 @@ def render_kernel(
     )
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
-    notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    }
+    notebook.metadata = NOTEBOOK_METADATA
     settings["code_file"] = kernel.code.with_suffix(".ipynb").name
     settings["id"] = f"{owner}/{kernel.slug}"
     settings["dataset_sources"] = [re.sub(rf"^{OWNER}/", f"{owner}/", source) for source in sources]

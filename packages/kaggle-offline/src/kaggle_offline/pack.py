@@ -1,5 +1,6 @@
 """The dataset folders, as Kaggle takes them: flat, named as Kaggle allows, with their manifest."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -8,11 +9,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from slugify import slugify
+
+from kaggle_offline.checkpoints import FILE_NAME, list_checkpoints
+from kaggle_offline.download import Shipped
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import digest_of_file, digest_of_names, new_folder, write_json
 from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.lock import Lock
+from kaggle_offline.pins import Kind
 from kaggle_offline.wheel import Wheel
 
 MANIFEST = "freeze.json"
@@ -21,7 +27,12 @@ METADATA = "dataset-metadata.json"
 # Stands in every id until it is known who pushes.
 OWNER = "OWNER"
 
+# Kaggle's limits for a dataset: its title, which is its slug here; its files; its size.
 _SLUG_LENGTHS = range(6, 51)
+_MOST_FILES = 1000
+_MOST_BYTES = 200 * 10**9
+
+_KINDS = {Kind.WHEEL: "wheel", Kind.BUILT: "wheel", Kind.SOURCE: "sdist", Kind.BUILDER: "builder"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,35 +67,48 @@ def pack_packages(
     kernel: KernelFolder,
     folder: Path,
     *,
-    project: Wheel,
-    wheels: Sequence[Path],
+    packages: Sequence[Wheel],
+    shipped: Sequence[Shipped],
     lock: Lock,
     image: ImageManifest,
     python: str,
 ) -> Dataset:
-    """Write the packages' dataset folder: wheels, in-kernel installer and manifest.
+    """Write the packages' dataset folder: wheels, sources, in-kernel installer and manifest.
 
     Args:
         kernel: the competition.
         folder: to write.
-        project: its own wheel.
-        wheels: those of the lock.
+        packages: the wheels of this repository, the project's first.
+        shipped: the files of the lock.
         lock: what is shipped and what is not.
         image: that the kernel runs on.
         python: whose wheels these are: the image's, or this machine's in a rehearsal.
+
+    Raises:
+        ConfigurationError: Kaggle would not take a name, or so much.
     """
+    entries = [("install.py", "installer", "")]
     with new_folder(folder) as draft:
-        installer = draft / "install.py"
-        installer.write_text((resources.files("kaggle_offline") / "in_kernel" / "install.py").read_text())
-        kinds = {"install.py": "installer", project.path.name: "project"}
-        for wheel in (project.path, *wheels):
-            shutil.copyfile(wheel, draft / wheel.name)
-            kinds.setdefault(wheel.name, "wheel")
+        installer = resources.files("kaggle_offline") / "in_kernel" / "install.py"
+        (draft / "install.py").write_text(installer.read_text())
+        for wheel in packages:
+            shutil.copyfile(wheel.path, draft / wheel.path.name)
+            entries.append((wheel.path.name, "project", f"{wheel.name}=={wheel.version}"))
+        for path, pin in ((file.path, file.pin) for file in shipped):
+            shutil.copyfile(path, draft / path.name)
+            entries.append((path.name, _KINDS[pin.kind], f"{pin.name}=={pin.version}"))
         files = [
-            {"name": p.name, "sha256": digest_of_file(p), "size": p.stat().st_size, "kind": kinds[p.name]}
-            for p in sorted(draft.iterdir())
+            {
+                "name": name,
+                "sha256": digest_of_file(draft / name),
+                "size": (draft / name).stat().st_size,
+                "kind": kind,
+                "distribution": distribution,
+            }
+            for name, kind, distribution in sorted(entries)
         ]
         digest = digest_of_names((str(f["name"]), str(f["sha256"])) for f in files)
+        project = packages[0]
         write_json(
             draft / MANIFEST,
             {
@@ -100,27 +124,62 @@ def pack_packages(
                     "commit": _commit(kernel.repository),
                 },
                 "files": files,
-                "provided": list(lock.provided),
+                "provided": [f"{name}=={version}" for name, version in lock.provided.items()],
             },
         )
         slug = _write_metadata(draft, kernel, "packages")
     return Dataset(folder=folder, slug=slug, digest=digest)
 
 
-def pack_models(kernel: KernelFolder, checkpoints: Sequence[Path], folder: Path) -> Dataset:
-    """Write the models' dataset folder: the checkpoints and what lies beside them."""
+def pack_models(kernel: KernelFolder, folder: Path) -> Dataset:
+    """Write the models' dataset folder, the checkpoints and what lies beside them, unless it is there.
+
+    Whether it is, is told by sizes and times: checkpoints can be gigabytes.
+
+    Raises:
+        CheckpointError: a file among the checkpoints is none.
+        ConfigurationError: Kaggle would not take a name, or so much.
+    """
+    stamp = folder.with_name(f".{folder.name}.json")
+    try:
+        known = json.loads(stamp.read_text())
+        if known["files"] == [_seen(kernel.checkpoints), _seen(folder)]:
+            return Dataset(folder=folder, slug=known["slug"], digest=known["digest"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    before = _seen(kernel.checkpoints)
     with new_folder(folder) as draft:
-        for path in checkpoints:
+        for path in list_checkpoints(kernel.checkpoints):
             shutil.copyfile(path, draft / path.name)
         digest = digest_of_names((p.name, digest_of_file(p)) for p in draft.iterdir())
         slug = _write_metadata(draft, kernel, "models")
+    write_json(stamp, {"files": [before, _seen(folder)], "slug": slug, "digest": digest})
     return Dataset(folder=folder, slug=slug, digest=digest)
+
+
+def _seen(folder: Path) -> list[list[str | int]]:
+    """What can be told of a folder's files without reading them."""
+    found = sorted((p.name, p.stat()) for p in folder.iterdir() if p.is_file())
+    return [[name, state.st_size, state.st_mtime_ns, state.st_ino] for name, state in found]
 
 
 def _write_metadata(folder: Path, kernel: KernelFolder, kind: str) -> str:
     slug = f"{kernel.competition}-{kind}"
-    if len(slug) not in _SLUG_LENGTHS:
-        raise ConfigurationError(f"{slug}: a dataset's name has 6 to 50 characters", "Rename the kernel folder.")
+    if len(slug) not in _SLUG_LENGTHS or slugify(slug) != slug:
+        raise ConfigurationError(
+            f"{slug}: a dataset's name has 6 to 50 characters: small letters, digits and single hyphens",
+            "Rename the kernel folder.",
+        )
+    names = [path.name for path in folder.iterdir()]
+    refused = [name for name in names if not FILE_NAME.fullmatch(name)]
+    if refused:
+        raise ConfigurationError(f"{slug}: Kaggle refuses the name {refused[0]}", "Ship another version of it.")
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    if len(names) > _MOST_FILES or size > _MOST_BYTES:
+        raise ConfigurationError(
+            f"{slug}: {len(names)} files, {size / 1e9:.1f} GB",
+            f"Kaggle takes {_MOST_FILES} files and {_MOST_BYTES / 1e9:.0f} GB: ship less.",
+        )
     metadata: dict[str, Any] = {"id": f"{OWNER}/{slug}", "title": slug, "licenses": [{"name": "unknown"}]}
     write_json(folder / METADATA, metadata)
     return slug

@@ -83,7 +83,9 @@ def publish(target: Target, dataset: Dataset) -> Published:
             print(f"  {dataset.slug}: version {state.version}, unchanged, 0 bytes uploaded", flush=True)
             return Published(ref=ref, version=state.version, uploaded_bytes=0)
     if not dataset.is_intact():
-        raise NotFrozenError(f"{dataset.folder}: not what was frozen", "Run freeze again, then push.")
+        raise NotFrozenError(
+            f"{dataset.folder}: not what was frozen", f"Delete {dataset.folder}, then run freeze and push again."
+        )
     uploaded = _upload_version(client, dataset, new=state is None)
     state = _wait_until_processed(target, dataset.slug, state.version + 1 if state else 1)
     difference = _difference(client, dataset, state)
@@ -160,11 +162,11 @@ def _run_kernel(
     print(
         f"  {kernel.slug}: version {version}, {'running without a network' if running else 'already run'}", flush=True
     )
-    run = _wait_for_run(target, kernel.slug)
+    run = wait_for_run(target, kernel.slug)
     with new_folder(output) as draft:
         log = read_log(client.fetch_output(kernel.slug, draft))
     if run.status != "complete":
-        raise _run_error(f"{client.owner}/{kernel.slug} version {version}", run, log)
+        raise run_error(f"{client.owner}/{kernel.slug} version {version}", run, log)
     if not (output / kernel.output).is_file():
         raise RunError(
             f"{kernel.slug} version {version} ran through but did not write {kernel.output}",
@@ -174,7 +176,13 @@ def _run_kernel(
     return version, {"status": run.status, "seconds": log.seconds, "peak_memory_bytes": _peak_memory(output)}
 
 
-def _wait_for_run(target: Target, slug: str) -> RunState:
+def wait_for_run(target: Target, slug: str) -> RunState:
+    """Wait until the run of the kernel's latest version has ended.
+
+    Raises:
+        RunError: it takes longer than any kernel may.
+    """
+
     def look() -> RunState | None:
         run = target.client.run(slug)
         return run if run.status != "running" else None
@@ -192,12 +200,13 @@ def _peak_memory(output: Path) -> int:
         return 0
 
 
-def _run_error(what: str, run: RunState, log: RunLog) -> RunError:
+def run_error(what: str, run: RunState, log: RunLog) -> RunError:
+    """Say why the run of ``what`` failed, as far as its log tells."""
     cure = "Correct it, then run freeze and push again."
     if log.missing_module:
         cure = (
-            "Add what provides it to the package's dependencies; if it is there, delete the competition's lock "
-            "in requirements/ to have it made anew. Then run freeze and push again."
+            "Add what provides it to the package's dependencies; if it is there, run: nox -s lock -- --upgrade. "
+            "Then run freeze and push again."
         )
     reason = run.failure or log.cause or "no reason is given"
     return RunError(f"{what} failed: {reason}\n{log.end}", cure)

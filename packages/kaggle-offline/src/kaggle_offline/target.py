@@ -42,7 +42,7 @@ class Rehearsal:
         spec = ImageSpec(
             python=frozen.python,
             pins={name: str(version) for name, version in manifest.pins.items()},
-            distributions=tuple(pin.partition("==")[0] for pin in frozen.provided),
+            distributions=frozen.of_image,
         )
         with _explained():
             if not self._local.has_image(spec):

@@ -1,0 +1,167 @@
+"""``image capture`` and ``image diff``: what Kaggle's image holds, told from inside, and how two differ."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import InvalidVersion, Version
+from slugify import slugify
+
+from kaggle_offline.errors import ConfigurationError, RunError
+from kaggle_offline.files import new_folder, write_json, write_text
+from kaggle_offline.image_manifest import ImageManifest, read_image_manifest, write_image_manifest
+from kaggle_offline.kernel_folder import TITLE_LENGTHS
+from kaggle_offline.lock import Lock, read_lock
+from kaggle_offline.log import read_log
+from kaggle_offline.notebook import NOTEBOOK_METADATA
+from kaggle_offline.push import run_error, wait_for_run
+from kaggle_offline.target import Target
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
+_REPORT = "image.json"
+
+# Runs in the kernel, which is any Python that Kaggle has.
+_CODE = f"""\
+import importlib.metadata, importlib.util, json, platform, shutil
+from pathlib import Path
+
+distributions = {{}}
+for distribution in importlib.metadata.distributions():
+    # The first on the path is the one that is imported.
+    distributions.setdefault(distribution.metadata["Name"], distribution.version)
+report = {{
+    "python": platform.python_version(),
+    "libc": platform.libc_ver(),
+    "machine": platform.machine(),
+    "uv": bool(importlib.util.find_spec("uv") or shutil.which("uv")),
+    "distributions": [[name, version] for name, version in distributions.items() if name],
+}}
+Path("/kaggle/working/{_REPORT}").write_text(json.dumps(report))
+print(len(report["distributions"]), "distributions")"""
+
+
+def capture(target: Target, repository: Path, name: str, *, gpu: bool) -> None:
+    """Have a kernel report what its image holds, and write the manifest of that.
+
+    Args:
+        target: where the kernel runs.
+        repository: its ``requirements/images/<name>.txt`` is written.
+        name: of the image.
+        gpu: whether the kernel has a GPU.
+
+    Raises:
+        ConfigurationError: the name is no name, or too long for a kernel's title.
+        RunError: the kernel failed, or its report is none.
+        KaggleError: Kaggle refused something.
+    """
+    title = f"Capture of image {name}"
+    if not _NAME.fullmatch(name) or len(title) not in TITLE_LENGTHS:
+        raise ConfigurationError(
+            f"{name}: not a name for an image", "Small letters, digits, dots and hyphens, up to 33 of them."
+        )
+    slug, folder = slugify(title), repository / "build" / "images" / name
+    with new_folder(folder / "kernel") as draft:
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(_CODE)], metadata=NOTEBOOK_METADATA)
+        write_text(draft / "capture.ipynb", nbformat.writes(notebook))
+        settings = {"id": f"{target.client.owner}/{slug}", "title": title, "code_file": "capture.ipynb"}
+        settings |= {"language": "python", "kernel_type": "notebook"}
+        write_json(
+            draft / "kernel-metadata.json",
+            {**settings, "is_private": True, "enable_gpu": gpu, "enable_internet": False},
+        )
+    version = target.client.push_kernel(folder / "kernel")
+    print(f"{slug}: version {version}, running", flush=True)
+    run = wait_for_run(target, slug)
+    with new_folder(folder / "output") as draft:
+        log = read_log(target.client.fetch_output(slug, draft))
+    if run.status != "complete":
+        raise run_error(f"{target.client.owner}/{slug} version {version}", run, log)
+    accelerator = "gpu" if gpu else "cpu"
+    source = f"{target.client.owner}/{slug} version {version} on {target.name}, from inside"
+    header, pins = _read_report(folder / "output" / _REPORT)
+    header = {"image": name, **header, "accelerator": accelerator, "source": source}
+    path = repository / "requirements" / "images" / f"{name}.txt"
+    before = read_image_manifest(path) if path.exists() else None
+    write_image_manifest(path, header, pins)
+    now = read_image_manifest(path)
+    print(f"  {path.relative_to(repository)}: {len(pins)} distributions, Python {header['python']}")
+    if before is not None:
+        print(_changes(before, now, _locks(repository), everything=False))
+
+
+def _read_report(path: Path) -> tuple[dict[str, str], dict[NormalizedName, str]]:
+    """Header and pins of a manifest, from what a kernel has told of itself.
+
+    Raises:
+        RunError: that is not what the kernel's code writes.
+    """
+    try:
+        report: dict[str, Any] = json.loads(path.read_text())
+        libc, version = report["libc"]
+        if libc != "glibc":
+            raise ValueError(f"its C library is {libc!r}, not glibc")
+        pins = {}
+        for name, text in report["distributions"]:
+            try:
+                pins[canonicalize_name(name)] = str(Version(text))
+            except InvalidVersion:
+                print(f"  {name} {text}: not a version, left out")
+        header = {
+            "python": str(report["python"]),
+            "platform": f"manylinux_{version.replace('.', '_')}_{report['machine']}",
+            "date": f"{datetime.now(UTC):%Y-%m-%d}",
+            "uv": "yes" if report["uv"] else "no",
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{path}: not a report of an image: {error}", "Run the same command again.") from error
+    return header, pins
+
+
+def compare(repository: Path, before: str, after: str, *, everything: bool) -> str:
+    """What the image ``after`` has otherwise than ``before``, what matters to the locks first.
+
+    Raises:
+        ConfigurationError: there is no such image.
+    """
+    folder = repository / "requirements" / "images"
+    old, new = (read_image_manifest(folder / f"{name}.txt") for name in (before, after))
+    return _changes(old, new, _locks(repository), everything=everything)
+
+
+def _locks(repository: Path) -> list[Lock]:
+    found = [read_lock(path) for path in sorted((repository / "requirements").glob("*.txt"))]
+    return [lock for lock in found if lock is not None]
+
+
+def _changes(before: ImageManifest, after: ImageManifest, locks: list[Lock], *, everything: bool) -> str:
+    lines = [f"{before.name} → {after.name}"]
+    for key in ("python", "platform", "accelerator", "uv"):
+        old, new = before.header.get(key, "unknown"), after.header.get(key, "unknown")
+        lines += [f"  {key}: {old} → {new}"] if old != new else []
+    changed = {n for n in {*before.pins, *after.pins} if before.pins.get(n) != after.pins.get(n)}
+    rest = set(changed)
+    for lock in locks:
+        roles = dict.fromkeys(lock.provided, "provided") | {pin.name: "shipped" for pin in lock.installed}
+        matters = sorted(changed & set(roles))
+        rest -= set(matters)
+        lines.append(f"  {lock.path.stem}: {f'{len(matters)} of these matter' if matters else 'nothing of it changed'}")
+        lines += [f"    {_change(name, before, after)} ({roles[name]})" for name in matters]
+    groups: list[tuple[str, Callable[[NormalizedName], bool]]] = [
+        ("changed", lambda n: n in before.pins and n in after.pins),
+        ("new", lambda n: n not in before.pins),
+        ("gone", lambda n: n not in after.pins),
+    ]
+    for word, belongs in groups:
+        names = sorted(name for name in rest if belongs(name))
+        lines += [f"  {len(names)} others {word}"] if names else []
+        lines += [f"    {_change(name, before, after)}" for name in names if everything]
+    return "\n".join(lines)
+
+
+def _change(name: NormalizedName, before: ImageManifest, after: ImageManifest) -> str:
+    return f"{name} {before.pins.get(name, 'not there')} → {after.pins.get(name, 'gone')}"

@@ -1,0 +1,76 @@
+"""What the package index has of resolved distributions: wheels for a platform, or only a source."""
+
+import tempfile
+import tomllib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.utils import NormalizedName, canonicalize_name
+
+from kaggle_offline.errors import LockError
+from kaggle_offline.resolver import compile_requirements
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """The files of one distribution.
+
+    Attributes:
+        version: of the distribution.
+        wheels: SHA-256 of its wheels for the platform.
+        source: SHA-256 of its source distribution, if it has one.
+        url: with the commit where it is a Git reference; of the archive where it is one; else empty.
+    """
+
+    version: str
+    wheels: tuple[str, ...]
+    source: tuple[str, ...]
+    url: str
+
+
+def look_up(lines: Collection[str], target: Sequence[str]) -> dict[NormalizedName, Files]:
+    """Look up the files of each distribution.
+
+    Args:
+        lines: requirements that leave no choice: ``name==version`` or ``name @ url``.
+        target: the Python and the platform, as uv's options.
+
+    Raises:
+        LockError: the index has not got one of them, or one is a folder of this machine.
+    """
+    if not lines:
+        return {}
+    with tempfile.TemporaryDirectory() as scratch:
+        source, output = Path(scratch) / "requirements.in", Path(scratch) / "pylock.toml"
+        source.write_text("".join(f"{line}\n" for line in lines))
+        options = ["--no-deps", "--format", "pylock.toml", "--output-file", str(output), "--quiet"]
+        result = compile_requirements(source, *target, *options)
+        if result.returncode != 0:
+            raise LockError(
+                f"not on the package index: one of {', '.join(lines)}\n{result.stderr.strip()}",
+                "Require versions that it has.",
+            )
+        document = tomllib.loads(output.read_text())
+    return {canonicalize_name(entry["name"]): _files(entry) for entry in document["packages"]}
+
+
+def _files(entry: Mapping[str, Any]) -> Files:
+    name, archive, vcs = entry["name"], entry.get("archive"), entry.get("vcs")
+    if "directory" in entry:
+        raise LockError(
+            f"{name}: a folder of this machine cannot be required: {entry['directory']['path']}",
+            "Make it a folder of packages/, or require it by Git reference.",
+        )
+    wheels = [wheel["hashes"]["sha256"] for wheel in entry.get("wheels", [])]
+    source = [entry["sdist"]["hashes"]["sha256"]] if "sdist" in entry else []
+    url = ""
+    if vcs is not None:
+        part = f"#subdirectory={vcs['subdirectory']}" if "subdirectory" in vcs else ""
+        url = f"git+{vcs['url']}@{vcs['commit-id']}{part}"
+    elif archive is not None:
+        url = archive.get("url") or Path(archive["path"]).resolve().as_uri()
+        files = wheels if url.partition("#")[0].endswith(".whl") else source
+        files.append(archive["hashes"]["sha256"])
+    return Files(version=entry.get("version", ""), wheels=tuple(wheels), source=tuple(source), url=url)

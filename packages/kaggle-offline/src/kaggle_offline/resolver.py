@@ -1,0 +1,329 @@
+"""What a project needs beyond an image: uv's resolver, told what the image has.
+
+To uv the image is a folder of wheels, one for each of its distributions, without dependencies and
+with its version marked by a local label (``2.10.0+kaggle``). What comes out with the label is
+*provided* by the image. What comes out without it is shipped: *added* where the image has no such
+distribution, *replaced* where its version does not fit.
+
+The image is taken as it is as far as possible. Freedoms are tried in this order, and those that
+turn out not to be needed are taken back one by one: to build what has no wheel, to replace what is
+not protected, both.
+"""
+
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from itertools import pairwise
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+
+from kaggle_offline.errors import LockError, OfflineError, ProtectedError
+from kaggle_offline.image_manifest import ImageManifest
+from kaggle_offline.uv import run_uv
+from kaggle_offline.wheel import Wheel
+
+_LABEL = "kaggle"
+# How uv says that it is not the requirements' fault.
+_NETWORK = ("Failed to fetch", "error sending request", "network was disabled", "Network connectivity is disabled")
+_LINE = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?(?:==(\S+)| @ (\S+))(?:\s+# via (.*))?", re.ASCII)
+_EXTRA = re.compile(rf"The package `([\w.-]+)==\S+\+{_LABEL}` does not have an extra named `([\w.-]+)`")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """A distribution that the requirements come to.
+
+    Attributes:
+        name: canonical.
+        version: empty where ``url`` says which it is.
+        url: of a Git commit or an archive, else empty.
+        via: the names of what requires it.
+        provided: whether the image has just this.
+    """
+
+    name: NormalizedName
+    version: str
+    url: str
+    via: tuple[NormalizedName, ...]
+    provided: bool
+
+    def requirement(self) -> str:
+        """The requirement that leaves no choice but this."""
+        return f"{self.name} @ {self.url}" if self.url else f"{self.name}=={self.version}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Freedom:
+    """What a resolution may do beyond taking wheels of the index.
+
+    Attributes:
+        replaceable: names of the image's distributions whose version need not stay.
+        wheels: names of what must come as a wheel; None is everything.
+    """
+
+    replaceable: frozenset[NormalizedName] = frozenset()
+    wheels: frozenset[NormalizedName] | None = None
+
+
+Solution = dict[NormalizedName, Resolved]
+
+
+class Resolver:
+    """Resolves against one image.
+
+    Args:
+        image: what is there already.
+        previous: pins to keep where they fit, such as ``{"hydra-core": "1.3.2"}``.
+        read_wheels: fetches wheels of the index by ``name==version`` and reads them.
+        without_wheel: of a solution, the names that have no wheel for the image.
+        folder: to work in.
+    """
+
+    def __init__(
+        self,
+        image: ImageManifest,
+        *,
+        previous: Mapping[NormalizedName, str],
+        read_wheels: Callable[[Sequence[str]], Sequence[Wheel]],
+        without_wheel: Callable[[Collection[Resolved]], frozenset[NormalizedName]],
+        folder: Path,
+    ) -> None:
+        self._image = image
+        self._previous = previous
+        self._read_wheels = read_wheels
+        self._without_wheel = without_wheel
+        self._folder = folder
+        self._stubs = folder / "image"
+        self._stubs.mkdir()
+        self._extras: set[NormalizedName] = set()
+        for name, version in image.pins.items():
+            _write_stub(self._stubs, name, version, ())
+
+    def resolve(self, project: Wheel, neighbours: Sequence[Wheel], protected: Sequence[str]) -> Solution:
+        """Resolve a project's requirements, with what it requires of its repository.
+
+        Raises:
+            ProtectedError: something protected would have to be replaced; shows what leads there.
+            LockError: nothing satisfies the requirements; says what stands in the way.
+        """
+        roots = _Roots(project, tuple(neighbours))
+        nothing: frozenset[NormalizedName] = frozenset()
+        names = frozenset(self._image.pins)
+        free = frozenset(name for name in names if not any(fnmatch(name, pattern) for pattern in protected))
+        for replaceable in (nothing, free):
+            for wheels in (None, nothing):
+                solution = self._try(roots, Freedom(replaceable=replaceable, wheels=wheels))
+                if isinstance(solution, dict):
+                    return self._tighten(roots, solution)
+        solution = self._try(roots, Freedom(replaceable=names, wheels=nothing))
+        if isinstance(solution, str):
+            raise _error(solution)
+        solution = self._tighten(roots, solution, first=names - free)
+        raise ProtectedError(*self._conflict(roots, solution, free))
+
+    def reason(self, solution: Solution, name: NormalizedName, roots: Sequence[Wheel]) -> str:
+        """Why the image's version of ``name`` does not fit, such as ``"x 1.0 requires y>=2"``."""
+        have = self._image.pins[name]
+        for requirer in solution[name].via:
+            for line in self._requirements(solution, requirer, roots):
+                requirement = Requirement(line)
+                if canonicalize_name(requirement.name) == name and not _admits(requirement, have):
+                    return f"{_named(solution, requirer, roots)} requires {requirement.name}{requirement.specifier}"
+        return f"{', '.join(_named(solution, via, roots) for via in solution[name].via)} requires another"
+
+    def _try(self, roots: "_Roots", freedom: Freedom, *, settled: bool = False) -> Solution | str:
+        """Resolve once; what uv says where it cannot be done.
+
+        ``settled`` says that what may be replaced has to be: earlier pins of it are better than the image's.
+        """
+        source, constraints = self._folder / "requirements.in", self._folder / "constraints.txt"
+        source.write_text(roots.source)
+        image = {name: _labelled(version) for name, version in self._image.pins.items()}
+        fixed = [f"{n}=={version}\n" for n, version in image.items() if n not in freedom.replaceable]
+        constraints.write_text(roots.constraints + "".join(fixed))
+        # uv keeps to what its output holds already, as far as it can.
+        output = self._folder / "requirements.txt"
+        earlier = {n: v for n, v in self._previous.items() if n not in image or (settled and n in freedom.replaceable)}
+        output.write_text("".join(f"{n}=={v}\n" for n, v in (image | earlier).items()))
+        options = [*options_for(self._image), "--annotation-style", "line", "--no-strip-extras"]
+        options += ["--constraint", str(constraints), "--find-links", str(self._stubs), "--output-file", str(output)]
+        wheels = [":all:"] if freedom.wheels is None else sorted(freedom.wheels)
+        options += [f"--only-binary={name}" for name in wheels]
+        result = compile_requirements(source, *options)
+        if result.returncode != 0:
+            return result.stderr.strip()
+        missing = {canonicalize_name(name) for name, _ in _EXTRA.findall(result.stderr)} - self._extras
+        if missing:
+            self._add_extras(sorted(missing))
+            return self._try(roots, freedom, settled=settled)
+        return _read_solution(output.read_text(), roots.names)
+
+    def _tighten(self, roots: "_Roots", solution: Solution, *, first: Collection[NormalizedName] = ()) -> Solution:
+        """Take back what ``solution`` does not need, name by name, beginning with ``first``."""
+        built = self._without_wheel(solution.values())
+        freedom = Freedom(replaceable=self._replaced(solution), wheels=frozenset(solution) - built)
+        if not freedom.replaceable and not built:
+            return solution
+        for name in sorted(freedom.replaceable, key=lambda n: (n not in first, n)):
+            found = self._try(roots, replace(freedom, replaceable=freedom.replaceable - {name}))
+            if isinstance(found, dict):
+                freedom = replace(freedom, replaceable=self._replaced(found))
+        for name in sorted(built):
+            found = self._try(roots, replace(freedom, wheels=(freedom.wheels or frozenset()) | {name}))
+            if isinstance(found, dict):
+                freedom = replace(freedom, wheels=(freedom.wheels or frozenset()) | {name})
+        settled = self._try(roots, freedom, settled=True)
+        return settled if isinstance(settled, dict) else solution
+
+    def _replaced(self, solution: Solution) -> frozenset[NormalizedName]:
+        return frozenset(n for n, r in solution.items() if n in self._image.pins and not r.provided)
+
+    def _add_extras(self, names: Sequence[NormalizedName]) -> None:
+        """Let the stubs of ``names`` say what their extras require, as the index's own wheels do."""
+        for wheel in self._wheels([f"{name}=={self._image.pins[name].public}" for name in names]):
+            name = canonicalize_name(wheel.name)
+            _write_stub(self._stubs, name, self._image.pins[name], [r for r in wheel.requirements if "extra ==" in r])
+        self._extras.update(names)
+
+    def _wheels(self, pins: Sequence[str]) -> Sequence[Wheel]:
+        try:
+            return self._read_wheels(pins)
+        except OfflineError as error:
+            raise LockError(
+                f"what {', '.join(pins)} requires cannot be read:\n{error.problem}",
+                "Check the network, then run again.",
+            ) from error
+
+    def _requirements(self, solution: Solution, name: NormalizedName, roots: Sequence[Wheel]) -> Sequence[str]:
+        """What a distribution of the solution requires; nothing where only a build would tell."""
+        own = {wheel.name: wheel for wheel in roots}
+        if name in own:
+            return own[name].requirements
+        resolved = solution[name]
+        if resolved.provided or resolved.url or name in self._without_wheel([resolved]):
+            return ()
+        return self._wheels([f"{name}=={resolved.version}"])[0].requirements
+
+    def _conflict(self, roots: "_Roots", solution: Solution, free: Collection[NormalizedName]) -> tuple[str, str]:
+        """The problem and the cure of a protected distribution that does not fit."""
+        name = min(self._replaced(solution) - frozenset(free))
+        wheels = (roots.project, *roots.neighbours)
+        chain = _chain(solution, name, roots.project.name)
+        steps = []
+        for requirer, required in pairwise(chain):
+            lines = map(Requirement, self._requirements(solution, requirer, wheels))
+            found = next((r for r in lines if canonicalize_name(r.name) == required), None)
+            text = f"{required}{found.specifier}" if found else required
+            steps.append(f"  {_named(solution, requirer, wheels)} requires {text}")
+        problem = f"{name}: the image has {self._image.pins[name]}, which must stay, but another is required:"
+        cure = [f"allow {name} {self._image.pins[name]} in the requirement"]
+        if len(chain) > 2:  # noqa: PLR2004 - something stands between the project and it
+            cure = [f"require another version of {chain[1]}, or do without it"]
+        cure += ["take an image that has what is needed"]
+        cure += [f"take {name} out of [freeze] protected in submission.toml, and {solution[name].version} is shipped"]
+        return "\n".join([problem, *steps]), f"Either {'; or '.join(cure)}."
+
+
+@dataclass(frozen=True)
+class _Roots:
+    """What is resolved: the project, and the neighbours that stand for what it requires by their names."""
+
+    project: Wheel
+    neighbours: tuple[Wheel, ...]
+
+    @property
+    def source(self) -> str:
+        return f"{self.project.name} @ {self.project.path.resolve().as_uri()}\n"
+
+    @property
+    def constraints(self) -> str:
+        return "".join(f"{w.name} @ {w.path.resolve().as_uri()}\n" for w in self.neighbours)
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(w.name for w in (self.project, *self.neighbours))
+
+
+def compile_requirements(source: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """``uv pip compile``, without a trace of this machine's index and settings."""
+    # Naming an interpreter spares uv the search for one, which takes seconds where pyenv is.
+    fixed = ["--no-emit-index-url", "--no-emit-find-links", "--no-config", "--no-header", "--python", sys.executable]
+    return run_uv("pip", "compile", str(source), *fixed, *options)
+
+
+def options_for(image: ImageManifest) -> list[str]:
+    """The image's Python and platform in uv's words."""
+    platform = f"{image.machine}-{image.platform.removesuffix(f'_{image.machine}')}"
+    return ["--python-version", image.python, "--python-platform", platform]
+
+
+def _error(reason: str) -> LockError:
+    text = reason.replace(f"+{_LABEL}", " (image)")
+    if any(sign in text for sign in _NETWORK):
+        return LockError(f"the package index does not answer:\n{text}", "Check the network, then run again.")
+    return LockError(f"the requirements cannot be met:\n{text}", "Correct the requirements of the package.")
+
+
+def _read_solution(text: str, own: Collection[str]) -> Solution:
+    solution: Solution = {}
+    for line in text.splitlines():
+        match = _LINE.match(line)
+        if match is None or canonicalize_name(match[1]) in own:
+            continue
+        name, version = canonicalize_name(match[1]), match[2] or ""
+        via = {canonicalize_name(v.partition("[")[0]) for v in (match[4] or "").split(", ") if not v.startswith("-")}
+        solution[name] = Resolved(
+            name=name,
+            version=version.removesuffix(f"+{_LABEL}"),
+            url=match[3] or "",
+            via=tuple(sorted(via - {""})),
+            provided=version.endswith(f"+{_LABEL}"),
+        )
+    return solution
+
+
+def _chain(solution: Solution, name: NormalizedName, root: str) -> list[NormalizedName]:
+    """The shortest way of requirements from ``root`` to ``name``."""
+    ways = [[name]]
+    seen = {name}
+    for way in ways:
+        for via in solution[way[0]].via if way[0] in solution else ():
+            if via == root:
+                return [via, *way]
+            if via not in seen:
+                seen.add(via)
+                ways.append([via, *way])
+    return [name]
+
+
+def _named(solution: Solution, name: NormalizedName, roots: Sequence[Wheel]) -> str:
+    versions = {wheel.name: wheel.version for wheel in roots}
+    return f"{name} {versions.get(name) or solution[name].version}".strip()
+
+
+def _admits(requirement: Requirement, version: Version) -> bool:
+    return requirement.specifier.contains(version, prereleases=True)
+
+
+def _labelled(version: Version) -> str:
+    return f"{version.public}+{_LABEL}"
+
+
+def _write_stub(folder: Path, name: str, version: Version, extras: Sequence[str]) -> None:
+    """Write a wheel that requires nothing but what its ``extras`` do (lines with an ``extra`` marker)."""
+    stem = f"{name.replace('-', '_')}-{_labelled(version)}"
+    names = sorted({extra for line in extras for extra in re.findall(r'extra == "([^"]+)"', line)})
+    lines = [f"Provides-Extra: {extra}\n" for extra in names] + [f"Requires-Dist: {line}\n" for line in extras]
+    with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as wheel:
+        info = f"{stem}.dist-info"
+        head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {_labelled(version)}\n"
+        wheel.writestr(f"{info}/METADATA", "".join([head, *lines]))
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: kaggle-offline\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")

@@ -1,0 +1,106 @@
+"""Distributions that come only as source: fetched, and built into wheels where that can be done here."""
+
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urldefrag
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from kaggle_offline.errors import BuildError, DownloadError
+from kaggle_offline.image_manifest import ImageManifest
+from kaggle_offline.pins import Pin
+from kaggle_offline.wheel import run_build
+
+# Kaggle unpacks archives; under another extension it leaves them alone, and install.py renames them back.
+EXTENSION = ".source"
+
+
+def build_source(pin: Pin, archive: Path, folder: Path, image: ImageManifest, constraints: Sequence[str]) -> Path:
+    """Build a source's wheel into ``folder``.
+
+    Raises:
+        BuildError: it cannot be built here, or its wheel is for this machine rather than the image.
+        DownloadError: it is no source distribution.
+    """
+    with unpacked(archive) as tree:
+        wheel = run_build(tree, folder, constraints, str(pin), version=pin.version)
+    try:
+        tags = parse_wheel_filename(wheel.name)[3]
+    except InvalidWheelFilename as error:
+        raise BuildError(f"{pin}: {error}", "Require another version.") from error
+    if not (all(tag.platform == "any" for tag in tags) and tags & image.tags):
+        wheel.unlink()
+        raise BuildError(f"{pin}: its wheel is for this machine alone: {wheel.name}", "Run: nox -s lock")
+    return wheel
+
+
+@contextmanager
+def unpacked(archive: Path) -> Iterator[Path]:
+    """The tree of a source distribution, which is its only folder, until the block ends.
+
+    Raises:
+        DownloadError: it is no archive, or not one of a single folder, or leads outside of it.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            if archive.name.endswith(".zip"):
+                with zipfile.ZipFile(archive) as zipped:
+                    zipped.extractall(scratch)  # noqa: S202 - keeps within the folder by itself
+            else:
+                with tarfile.open(archive) as tarred:
+                    tarred.extractall(scratch, filter="data")
+            (tree,) = Path(scratch).iterdir()
+        except (OSError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
+            raise DownloadError(f"{archive.name}: not a source distribution: {error}", "Require another.") from error
+        yield tree
+
+
+def fetch_commit(pin: Pin, folder: Path) -> Path:
+    """Check out a pin's commit into an archive below ``folder`` that is the same wherever it is made.
+
+    Raises:
+        DownloadError: Git cannot fetch it.
+    """
+    address, fragment = urldefrag(pin.url.removeprefix("git+"))
+    repository, _, commit = address.rpartition("@")
+    part = parse_qs(fragment).get("subdirectory", [""])[0]
+    with tempfile.TemporaryDirectory() as scratch:
+        tree = Path(scratch) / "tree"
+        _git(pin, "clone", "--quiet", "--no-checkout", "--", repository, str(tree))
+        _git(pin, "-C", str(tree), "checkout", "--quiet", "--detach", commit)
+        _git(pin, "-C", str(tree), "submodule", "--quiet", "update", "--init", "--recursive")
+        shutil.rmtree(tree / ".git")
+        return _archive(tree / part, folder / f"{pin.name}-{pin.version}.zip")
+
+
+def _git(pin: Pin, *arguments: str) -> None:
+    result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise DownloadError(f"{pin.name} @ {pin.url}: {result.stderr.strip()}", "Check the network, then run again.")
+
+
+def _archive(tree: Path, path: Path) -> Path:
+    """Write a tree as an archive of one folder, without times, owners and compression.
+
+    Raises:
+        DownloadError: a link in it leads outside.
+    """
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(p for p in tree.rglob("*") if p.is_file()):
+            if not file.resolve().is_relative_to(tree.resolve()):
+                raise DownloadError(f"{path.name}: {file.relative_to(tree)} leads outside of it", "Require another.")
+            entry = zipfile.ZipInfo(f"{path.stem}/{file.relative_to(tree).as_posix()}")
+            entry.external_attr = (0o100755 if file.stat().st_mode & 0o100 else 0o100644) << 16
+            archive.writestr(entry, file.read_bytes())
+    return path
+
+
+def file_name_of(url: str) -> str:
+    """The file's name at the end of a URL."""
+    return unquote(urldefrag(url)[0].rpartition("/")[2])
