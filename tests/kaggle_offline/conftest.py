@@ -85,6 +85,23 @@ def write_checkpoint(path: Path) -> None:
         archive.writestr("archive/data.pkl", b"\x80\x02}q\x00.")
 
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def require(repository: Path, *lines: str) -> None:
+    """Have the package require ``lines`` and nothing else."""
+    text = PROJECT.replace('["packaging>=22", "iniconfig>=2"]', json.dumps(lines))
+    text += "\n[tool.hatch.metadata]\nallow-direct-references = true\n"
+    (repository / "packages" / "small" / "pyproject.toml").write_text(text)
+
+
+def take_kaggles_image(repository: Path, *without: str) -> None:
+    """Give the repository the manifest of Kaggle's real image, ``without`` some distributions."""
+    lines = (REPOSITORY / "requirements" / "images" / "kaggle-gpu-2026-05.txt").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if line.partition("==")[0] not in without]
+    (repository / "requirements" / "images" / "small.txt").write_text("".join(kept))
+
+
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     root = tmp_path / "repository"

@@ -25,7 +25,7 @@ PREFIX = "/opt/kaggle/image"
 BASE = "/opt/kaggle/python"
 
 # Of what `_compose` writes: another number, and images are built anew.
-_FORMAT = 1
+_FORMAT = 2
 
 # What runs a notebook; Kaggle's image has all of it.
 _RUNNER = ("ipykernel", "nbclient", "pip", "uv")
@@ -155,10 +155,11 @@ def _compose(folder: Path) -> None:
     parts: list[str] = []
     inside = str(real)
     if prefix != Path("/usr"):
-        # The interpreter, its library and the standard library; not what else is installed there.
+        # The interpreter, its library, headers and the standard library; not what else is installed there.
         relative = str(real.relative_to(prefix))
         libraries = [str(p.relative_to(prefix)) for p in sorted((prefix / "lib").glob("libpython*.so*"))]
-        parts = [relative, f"lib/python{major}.{minor}", *libraries]
+        headers = [p for p in (f"include/python{major}.{minor}",) if (prefix / p).is_dir()]
+        parts = [relative, f"lib/python{major}.{minor}", *headers, *libraries]
         inside = f"{BASE}/{relative}"
     bin_folder = folder / "sandbox-bin"
     bin_folder.mkdir()

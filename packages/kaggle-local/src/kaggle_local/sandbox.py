@@ -19,8 +19,8 @@ WORKING = "/kaggle/working"
 INPUT = "/kaggle/input"
 RUN = "/opt/kaggle/run"
 
-# Programs and libraries of the system; all else of /usr stays outside.
-_SYSTEM = ("/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/share/zoneinfo")
+# Programs, libraries and headers of the system; all else of /usr stays outside.
+_SYSTEM = ("/usr/bin", "/usr/include", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/share/zoneinfo")
 _LINKS = ("/bin", "/lib", "/lib32", "/lib64")
 # Users and hosts as a kernel sees them: root alone, itself alone.
 _ETC = Path(__file__).with_name("etc")
@@ -148,13 +148,15 @@ def _system() -> list[str]:
 
 
 def _environment(image: Image) -> list[str]:
-    """The image's environment at `PREFIX`: what is installed into it goes to an overlay in memory."""
+    """The image's environment at `PREFIX`: what is installed into it goes to overlays in memory."""
     options: list[str] = []
     for part in image.base:
         options += ["--ro-bind", str(image.prefix / part), f"{BASE}/{part}"]
         if (image.prefix / part / "site-packages").is_dir():
             options += ["--tmpfs", f"{BASE}/{part}/site-packages"]
-    options += ["--ro-bind", str(image.folder / "sandbox-bin"), f"{PREFIX}/bin"]
+    # What is installed has programs and data files, too.
+    options += ["--tmpfs", PREFIX]
+    options += ["--overlay-src", str(image.folder / "sandbox-bin"), "--tmp-overlay", f"{PREFIX}/bin"]
     options += ["--ro-bind", str(image.folder / "sandbox.cfg"), f"{PREFIX}/pyvenv.cfg"]
     options += ["--overlay-src", str(image.folder / "lib"), "--tmp-overlay", f"{PREFIX}/lib"]
     return [*options, "--symlink", "lib", f"{PREFIX}/lib64"]

@@ -134,6 +134,7 @@ def lock(inputs: Inputs, path: Path, *, renew: bool = True, upgrade: Collection[
             f"{path}: {'missing' if current is None else 'not what the requirements and the image give now'}",
             "Run: nox -s lock, and commit the file.",
         )
+    print(f"  resolving what {inputs.wheels[0].name} requires beyond {inputs.image.name}", flush=True)
     kept = {n: v for n, v in pinned(current).items() if not (upgrade == ALL or n in upgrade)}
     with tempfile.TemporaryDirectory() as scratch:
         made = _resolve(inputs, path, kept, Path(scratch))
@@ -155,7 +156,7 @@ def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scr
     target = options_for(image)
 
     def without_wheel(resolved: Iterable[Resolved]) -> frozenset[NormalizedName]:
-        files = look_up([r.requirement() for r in resolved if not r.provided], target)
+        files = look_up([r.requirement() for r in resolved if r.shipped], target)
         return frozenset(name for name, found in files.items() if not found.wheels)
 
     resolver = Resolver(
@@ -166,7 +167,7 @@ def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scr
         folder=scratch,
     )
     solution = resolver.resolve(inputs.wheels[0], inputs.wheels[1:], inputs.protected)
-    shipped = [r for r in solution.values() if not r.provided]
+    shipped = [r for r in solution.values() if r.shipped]
     files = look_up([r.requirement() for r in shipped], target)
     pins = [_pin(r, files[r.name]) for r in shipped]
     pins, builds_with = _settle_sources(pins, inputs, kept, scratch)

@@ -5,9 +5,9 @@ with its version marked by a local label (``2.10.0+kaggle``). What comes out wit
 *provided* by the image. What comes out without it is shipped: *added* where the image has no such
 distribution, *replaced* where its version does not fit.
 
-The image is taken as it is as far as possible. Freedoms are tried in this order, and those that
-turn out not to be needed are taken back one by one: to build what has no wheel, to replace what is
-not protected, both.
+The image is taken as it is as far as possible: only where nothing satisfies the requirements on it may
+what is not protected be replaced. What has no wheel may be built, unless that is what stands in the way.
+Of these freedoms those that turn out not to be needed are taken back one by one.
 """
 
 import re
@@ -46,6 +46,7 @@ class Resolved:
         url: of a Git commit or an archive, else empty.
         via: the names of what requires it.
         provided: whether the image has just this.
+        own: whether it is a package of this repository.
     """
 
     name: NormalizedName
@@ -53,6 +54,12 @@ class Resolved:
     url: str
     via: tuple[NormalizedName, ...]
     provided: bool
+    own: bool
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it comes from the index, or wherever its URL says."""
+        return not (self.provided or self.own)
 
     def requirement(self) -> str:
         """The requirement that leaves no choice but this."""
@@ -103,6 +110,7 @@ class Resolver:
         self._stubs = folder / "image"
         self._stubs.mkdir()
         self._extras: set[NormalizedName] = set()
+        self._read: dict[str, Sequence[str]] = {}
         for name, version in image.pins.items():
             _write_stub(self._stubs, name, version, ())
 
@@ -118,14 +126,14 @@ class Resolver:
         names = frozenset(self._image.pins)
         free = frozenset(name for name in names if not any(fnmatch(name, pattern) for pattern in protected))
         for replaceable in (nothing, free):
-            for wheels in (None, nothing):
+            for wheels in (nothing, None):
                 solution = self._try(roots, Freedom(replaceable=replaceable, wheels=wheels))
                 if isinstance(solution, dict):
                     return self._tighten(roots, solution)
         solution = self._try(roots, Freedom(replaceable=names, wheels=nothing))
         if isinstance(solution, str):
             raise _error(solution)
-        solution = self._tighten(roots, solution, first=names - free)
+        solution = self._tighten(roots, solution)
         raise ProtectedError(*self._conflict(roots, solution, free))
 
     def reason(self, solution: Solution, name: NormalizedName, roots: Sequence[Wheel]) -> str:
@@ -153,7 +161,8 @@ class Resolver:
         earlier = {n: v for n, v in self._previous.items() if n not in image or (settled and n in freedom.replaceable)}
         output.write_text("".join(f"{n}=={v}\n" for n, v in (image | earlier).items()))
         options = [*options_for(self._image), "--annotation-style", "line", "--no-strip-extras"]
-        options += ["--constraint", str(constraints), "--find-links", str(self._stubs), "--output-file", str(output)]
+        options += ["--constraint", str(constraints)] if constraints.stat().st_size else []
+        options += ["--find-links", str(self._stubs), "--output-file", str(output)]
         wheels = [":all:"] if freedom.wheels is None else sorted(freedom.wheels)
         options += [f"--only-binary={name}" for name in wheels]
         result = compile_requirements(source, *options)
@@ -165,25 +174,34 @@ class Resolver:
             return self._try(roots, freedom, settled=settled)
         return _read_solution(output.read_text(), roots.names)
 
-    def _tighten(self, roots: "_Roots", solution: Solution, *, first: Collection[NormalizedName] = ()) -> Solution:
-        """Take back what ``solution`` does not need, name by name, beginning with ``first``."""
+    def _tighten(self, roots: "_Roots", solution: Solution) -> Solution:
+        """Take back the freedoms that ``solution`` need not have, name by name, as long as it loses no version.
+
+        It would where an older release of something that is added asks for less.
+        """
         built = self._without_wheel(solution.values())
         freedom = Freedom(replaceable=self._replaced(solution), wheels=frozenset(solution) - built)
         if not freedom.replaceable and not built:
             return solution
-        for name in sorted(freedom.replaceable, key=lambda n: (n not in first, n)):
-            found = self._try(roots, replace(freedom, replaceable=freedom.replaceable - {name}))
-            if isinstance(found, dict):
-                freedom = replace(freedom, replaceable=self._replaced(found))
-        for name in sorted(built):
-            found = self._try(roots, replace(freedom, wheels=(freedom.wheels or frozenset()) | {name}))
-            if isinstance(found, dict):
-                freedom = replace(freedom, wheels=(freedom.wheels or frozenset()) | {name})
-        settled = self._try(roots, freedom, settled=True)
+        smaller: list[tuple[NormalizedName | None, frozenset[NormalizedName]]]
+        smaller = [(name, frozenset()) for name in sorted(freedom.replaceable)]
+        smaller += [(None, frozenset({name})) for name in sorted(built)]
+        for kept, as_wheel in smaller:
+            attempt = Freedom(
+                replaceable=freedom.replaceable - {kept}, wheels=(freedom.wheels or frozenset()) | as_wheel
+            )
+            found = self._try(roots, attempt)
+            if isinstance(found, dict) and self._added(found, but=as_wheel) == self._added(solution, but=as_wheel):
+                freedom, solution = replace(attempt, replaceable=self._replaced(found)), found
+        settled = self._try(roots, freedom, settled=True) if self._previous else solution
         return settled if isinstance(settled, dict) else solution
 
+    def _added(self, solution: Solution, *, but: Collection[NormalizedName]) -> dict[NormalizedName, str]:
+        """Version of what the image has not got, by name, ``but`` for some."""
+        return {n: r.version for n, r in solution.items() if n not in self._image.pins and n not in but}
+
     def _replaced(self, solution: Solution) -> frozenset[NormalizedName]:
-        return frozenset(n for n, r in solution.items() if n in self._image.pins and not r.provided)
+        return frozenset(n for n, r in solution.items() if n in self._image.pins and r.shipped)
 
     def _add_extras(self, names: Sequence[NormalizedName]) -> None:
         """Let the stubs of ``names`` say what their extras require, as the index's own wheels do."""
@@ -209,7 +227,10 @@ class Resolver:
         resolved = solution[name]
         if resolved.provided or resolved.url or name in self._without_wheel([resolved]):
             return ()
-        return self._wheels([f"{name}=={resolved.version}"])[0].requirements
+        line = resolved.requirement()
+        if line not in self._read:
+            self._read[line] = self._wheels([line])[0].requirements
+        return self._read[line]
 
     def _conflict(self, roots: "_Roots", solution: Solution, free: Collection[NormalizedName]) -> tuple[str, str]:
         """The problem and the cure of a protected distribution that does not fit."""
@@ -220,7 +241,7 @@ class Resolver:
         for requirer, required in pairwise(chain):
             lines = map(Requirement, self._requirements(solution, requirer, wheels))
             found = next((r for r in lines if canonicalize_name(r.name) == required), None)
-            text = f"{required}{found.specifier}" if found else required
+            text = f"{required}{found.specifier if found else ''}"
             steps.append(f"  {_named(solution, requirer, wheels)} requires {text}")
         problem = f"{name}: the image has {self._image.pins[name]}, which must stay, but another is required:"
         cure = [f"allow {name} {self._image.pins[name]} in the requirement"]
@@ -275,7 +296,7 @@ def _read_solution(text: str, own: Collection[str]) -> Solution:
     solution: Solution = {}
     for line in text.splitlines():
         match = _LINE.match(line)
-        if match is None or canonicalize_name(match[1]) in own:
+        if match is None:
             continue
         name, version = canonicalize_name(match[1]), match[2] or ""
         via = {canonicalize_name(v.partition("[")[0]) for v in (match[4] or "").split(", ") if not v.startswith("-")}
@@ -285,6 +306,7 @@ def _read_solution(text: str, own: Collection[str]) -> Solution:
             url=match[3] or "",
             via=tuple(sorted(via - {""})),
             provided=version.endswith(f"+{_LABEL}"),
+            own=name in own,
         )
     return solution
 
