@@ -76,9 +76,17 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     project = ["packages/plant-pathology/src", "tests/plant_pathology"]
     tools = ["noxfile.py", "packages/kaggle-local/src", "packages/kaggle-offline/src"]
-    tools += ["tests/kaggle_local", "tests/kaggle_offline", "tests/end_to_end"]
+    tools += ["benchmarks", "tests/kaggle_local", "tests/kaggle_offline", "tests/end_to_end"]
     session.run("mypy", *tools)
     session.run("mypy", "--python-executable", _project(session), *project)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure against what a user would do otherwise: nox -s bench [-- freeze]."""
+    _install_tools(session)
+    for name in session.posargs or sorted(path.stem for path in Path("benchmarks").glob("*.py")):
+        session.run("python", f"benchmarks/{name}.py")
 
 
 @nox.session(name="lock-dev")

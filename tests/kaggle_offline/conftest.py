@@ -79,10 +79,10 @@ for side, ids in (("public", "ab"), ("hidden", "xyz")):
 '''
 
 
-def write_checkpoint(path: Path) -> None:
+def write_checkpoint(path: Path, pickled: bytes = b"\x80\x02}q\x00.") -> None:
     """As much of a checkpoint as can be told without torch."""
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("archive/data.pkl", b"\x80\x02}q\x00.")
+        archive.writestr("archive/data.pkl", pickled)
 
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -102,9 +102,7 @@ def take_kaggles_image(repository: Path, *without: str) -> None:
     (repository / "requirements" / "images" / "small.txt").write_text("".join(kept))
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    root = tmp_path / "repository"
+def write_repository(root: Path) -> Path:
     kernel, package = root / "kernels" / "small", root / "packages" / "small"
     (kernel / "checkpoints").mkdir(parents=True)
     (package / "src" / "small").mkdir(parents=True)
@@ -118,6 +116,11 @@ def repository(tmp_path: Path) -> Path:
     (package / "src" / "small" / "__init__.py").write_text('"""Small."""\n')
     (package / "src" / "small" / "competition.py").write_text(COMPETITION)
     return root
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    return write_repository(tmp_path / "repository")
 
 
 @pytest.fixture(scope="session")

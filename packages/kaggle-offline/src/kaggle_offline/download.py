@@ -25,8 +25,8 @@ from kaggle_offline.pins import Kind, Pin
 from kaggle_offline.sources import EXTENSION, build_source, fetch_commit
 from kaggle_offline.wheel import Wheel, read_wheel
 
-# pip fetches one file after the other; so many of it run side by side.
-_PROCESSES = 4
+# pip fetches one file after the other; so many of it run side by side. Each takes a core for most of a second.
+_PROCESSES = min(4, max(2, os.cpu_count() or 1))
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)\s*$")
 _LAST_LINES = 12
 
@@ -40,7 +40,12 @@ class Shipped:
 
 
 def download(
-    pins: Sequence[Pin], folder: Path, image: ImageManifest, *, constraints: Sequence[str], here: bool = False
+    pins: Sequence[Pin],
+    folder: Path,
+    image: ImageManifest,
+    *,
+    constraints: Sequence[str],
+    for_image: Sequence[Shipped] | None = None,
 ) -> list[Shipped]:
     """Fetch what is pinned into ``folder``, and build what is to be built, unless just that is there.
 
@@ -49,23 +54,30 @@ def download(
         folder: holds the files and nothing else.
         image: whose wheels to take.
         constraints: on what sources are built with.
-        here: take wheels of this machine instead, for a rehearsal on another Python than the image's.
+        for_image: what was downloaded for the image, where wheels of this machine are to be taken instead,
+            for a rehearsal on another Python than the image's; what is the same for both is taken from there.
 
     Raises:
         DownloadError: a file is not to be had, or is not what its hash says.
         BuildError: a source cannot be built into a wheel any more.
     """
+    here = for_image is not None
     inputs = digest_of_data([[p.lines() for p in pins], image.digest, sorted(constraints), here])
     stamp = folder / ".inputs"
     shipped = _read_stamp(stamp, inputs, pins)
     if shipped is None:
         with new_folder(folder) as draft:
-            wheels = [pin for pin in pins if not pin.is_source]
+            found = {file.pin: file.path.name for file in for_image or () if file.pin in pins}
+            wheels = [pin for pin in pins if not (pin.is_source or pin in found)]
             _fetch(wheels, draft, ["--only-binary", ":all:", *([] if here else _tags(image))])
             files = {parse_wheel_filename(path.name)[:2]: path.name for path in draft.iterdir()}
-            found = {pin: files.get((pin.name, Version(pin.version)), "") for pin in wheels}
+            for file in for_image or ():
+                if file.pin in found:
+                    shutil.copyfile(file.path, draft / file.path.name)
+            sources = [pin for pin in pins if pin.is_source and pin not in found]
+            found |= {pin: files.get((pin.name, Version(pin.version)), "") for pin in wheels}
             with tempfile.TemporaryDirectory() as scratch:
-                for pin, archive in fetch_sources([pin for pin in pins if pin.is_source], Path(scratch)).items():
+                for pin, archive in fetch_sources(sources, Path(scratch)).items():
                     if pin.kind is Kind.BUILT:
                         found[pin] = build_source(pin, archive, draft, image, constraints).name
                     else:

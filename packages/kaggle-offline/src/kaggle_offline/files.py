@@ -15,10 +15,14 @@ def digest_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def digest_of_text(text: str) -> str:
+    """``sha256:…`` of a text."""
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
 def digest_of_names(files: Iterable[tuple[str, str]]) -> str:
     """``sha256:…`` of files' names and their SHA-256, in whatever order they come."""
-    lines = "".join(f"{name}\0{sha256}\n" for name, sha256 in sorted(files))
-    return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
+    return digest_of_text("".join(f"{name}\0{sha256}\n" for name, sha256 in sorted(files)))
 
 
 def digest_of_folder(folder: Path) -> str:
@@ -29,7 +33,7 @@ def digest_of_folder(folder: Path) -> str:
 
 def digest_of_data(data: Any) -> str:
     """``sha256:…`` of plain data."""
-    return f"sha256:{hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()}"
+    return digest_of_text(json.dumps(data, sort_keys=True))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -48,9 +52,14 @@ def holds(path: Path, text: str) -> bool:
         return False
 
 
+def as_json(data: Any) -> str:
+    """Plain data as JSON for files."""
+    return json.dumps(data, indent=2) + "\n"
+
+
 def write_json(path: Path, data: Any) -> None:
     """Write plain data as JSON, in one step."""
-    write_text(path, json.dumps(data, indent=2) + "\n")
+    write_text(path, as_json(data))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +92,10 @@ def freeze(kernel: KernelFolder, *, renew_lock: bool = True) -> Frozen:
     (build / _RECORD).unlink(missing_ok=True)
     _check_notebook(kernel)
     models = pack_models(kernel, build / "models")
-    locked = lock_kernel(kernel, renew=renew_lock)
+    with ThreadPoolExecutor(1) as thread:
+        # uv asks every interpreter that it meets, which takes a while.
+        searched = thread.submit(rehearsal_python, read_image_manifest(kernel.image).python)
+        locked = lock_kernel(kernel, renew=renew_lock)
     image, pins, constraints = locked.image, locked.lock.pins, locked.lock.builds_with
     shipped = download(pins, build / "wheels", image, constraints=constraints)
     packages = pack_packages(
@@ -103,10 +107,10 @@ def freeze(kernel: KernelFolder, *, renew_lock: bool = True) -> Frozen:
         image=image,
         python=image.python,
     )
-    python, rehearsal = rehearsal_python(image.python), packages
+    python, rehearsal = searched.result(), packages
     if python != image.python:
         host_pins = _pins_here(pins, python, build / "rehearsal" / "requirements.txt")
-        shipped = download(host_pins, build / "rehearsal" / "wheels", image, constraints=constraints, here=True)
+        shipped = download(host_pins, build / "rehearsal" / "wheels", image, constraints=constraints, for_image=shipped)
         rehearsal = pack_packages(
             kernel,
             build / "rehearsal" / "packages",

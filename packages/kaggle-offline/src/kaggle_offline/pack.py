@@ -14,7 +14,7 @@ from slugify import slugify
 from kaggle_offline.checkpoints import FILE_NAME, list_checkpoints
 from kaggle_offline.download import Shipped
 from kaggle_offline.errors import ConfigurationError
-from kaggle_offline.files import digest_of_file, digest_of_names, new_folder, write_json
+from kaggle_offline.files import as_json, digest_of_file, digest_of_names, digest_of_text, new_folder, write_json
 from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.lock import Lock
@@ -109,24 +109,23 @@ def pack_packages(
         ]
         digest = digest_of_names((str(f["name"]), str(f["sha256"])) for f in files)
         project = packages[0]
-        write_json(
-            draft / MANIFEST,
-            {
-                "schema": 1,
-                "digest": digest,
-                "competition": kernel.competition,
-                "image": image.name,
-                "python": python,
-                "platform": image.platform,
-                "project": {
-                    "name": project.name,
-                    "version": project.version,
-                    "commit": _commit(kernel.repository),
-                },
-                "files": files,
-                "provided": [f"{name}=={version}" for name, version in lock.provided.items()],
+        manifest = {
+            "schema": 1,
+            "digest": digest,
+            "competition": kernel.competition,
+            "image": image.name,
+            "python": python,
+            "platform": image.platform,
+            "project": {
+                "name": project.name,
+                "version": project.version,
+                "commit": _commit(kernel.repository),
             },
-        )
+            "files": files,
+            "provided": [f"{name}=={version}" for name, version in lock.provided.items()],
+        }
+        # install.py sees by it that the manifest is as it was written, to the byte.
+        write_json(draft / MANIFEST, manifest | {"seal": digest_of_text(as_json(manifest))})
         slug = _write_metadata(draft, kernel, "packages")
     return Dataset(folder=folder, slug=slug, digest=digest)
 

@@ -1,0 +1,205 @@
+"""The lock: resolved when its inputs change and only then, followed to the byte."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from kaggle_offline.errors import DownloadError, LockError, StaleLockError
+from kaggle_offline.explain import difference
+from kaggle_offline.freeze import Locked, freeze, lock_and_report, lock_kernel
+from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
+from kaggle_offline.lock import ALL, Lock, read_lock
+from kaggle_offline.pins import Kind, Pin, read_pins
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from tests.kaggle_offline.conftest import require
+
+
+@pytest.fixture
+def kernel(repository: Path) -> KernelFolder:
+    return read_kernel_folder(repository, "small")
+
+
+def versions(locked: Locked) -> dict[str, str]:
+    return {pin.name: pin.version for pin in locked.lock.pins}
+
+
+def test_a_lock_is_resolved_for_the_image_and_not_for_this_machine(kernel: KernelFolder) -> None:
+    require(
+        kernel.repository, "packaging>=22", "six==1.16.0; python_version == '3.12'", "attrs; sys_platform == 'win32'"
+    )
+    locked = lock_kernel(kernel)
+    assert versions(locked) == {"six": "1.16.0"}
+    assert locked.lock.provided == {"packaging": "24.2"}
+    assert read_lock(kernel.lock) == locked.lock
+    assert locked.lock.builds_with[0].startswith("hatchling==")
+
+
+def change_requirements(kernel: KernelFolder) -> None:
+    require(kernel.repository, "packaging>=22", "iniconfig>=2", "six")
+
+
+def change_image(kernel: KernelFolder) -> None:
+    kernel.image.write_text(kernel.image.read_text() + "six==1.17.0\n")
+
+
+def change_protected(kernel: KernelFolder) -> None:
+    settings = kernel.folder / "submission.toml"
+    settings.write_text(settings.read_text() + '\n[freeze]\nprotected = ["packaging"]\n')
+
+
+def change_backend(kernel: KernelFolder) -> None:
+    project = kernel.package / "pyproject.toml"
+    project.write_text(project.read_text().replace('requires = ["hatchling"]', 'requires = ["hatchling>=1"]'))
+
+
+@pytest.mark.parametrize("change", [change_requirements, change_image, change_protected, change_backend])
+def test_a_lock_is_stale_when_an_input_changes(change: Callable[[KernelFolder], None], kernel: KernelFolder) -> None:
+    lock_kernel(kernel)
+    text = kernel.lock.read_text()
+    change(kernel)
+    kernel = read_kernel_folder(kernel.repository, "small")
+    with pytest.raises(StaleLockError, match=r"small\.txt: not what the requirements and the image give now"):
+        freeze(kernel, renew_lock=False)
+    assert kernel.lock.read_text() == text
+    renewed = lock_kernel(kernel)
+    assert renewed.before is not None
+    assert renewed.lock.inputs != renewed.before.inputs
+    freeze(kernel, renew_lock=False)
+
+
+def test_without_a_lock_nothing_is_resolved_where_it_must_be_committed(kernel: KernelFolder) -> None:
+    with pytest.raises(StaleLockError, match=r"small\.txt: missing"):
+        freeze(kernel, renew_lock=False)
+    assert not kernel.lock.exists()
+
+
+def test_a_changed_line_of_code_resolves_nothing(kernel: KernelFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    first = lock_kernel(kernel)
+    assert "resolving what small requires beyond small" in capsys.readouterr().out
+    (kernel.package / "src" / "small" / "__init__.py").write_text('"""Other."""\n')
+    assert lock_kernel(kernel).lock == first.lock
+    assert capsys.readouterr().out == ""
+
+
+def test_without_the_index_it_is_the_network_that_is_named(
+    kernel: KernelFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock_kernel(kernel)
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(kernel.repository / "cache"))
+    with pytest.raises(LockError, match="the package index does not answer"):
+        lock_kernel(kernel, upgrade=ALL)
+
+
+def test_a_renewed_lock_keeps_its_versions_until_it_is_asked_to_upgrade(
+    kernel: KernelFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    require(kernel.repository, "six<1.17", "iniconfig<2.1")
+    old = lock_kernel(kernel)
+    require(kernel.repository, "six", "iniconfig")
+    kept = lock_kernel(kernel)
+    assert versions(kept) == versions(old)
+
+    lock_and_report([kernel], frozenset({"Six"}))
+    output = capsys.readouterr().out
+    after = read_lock(kernel.lock)
+    assert after is not None
+    assert re.search(r"requirements/small\.txt is renewed: commit it\n    six: 1\.16\.0 shipped → 1\.17", output)
+    assert {p.name: p.version for p in after.pins}["iniconfig"] == versions(old)["iniconfig"]
+
+    lock_and_report([kernel], ALL)
+    newest = read_lock(kernel.lock)
+    assert newest is not None
+    assert Version({p.name: p.version for p in newest.pins}["iniconfig"]) > Version(versions(old)["iniconfig"])
+    lock_and_report([kernel], ALL)
+    assert "requirements/small.txt is as it was" in capsys.readouterr().out
+    with pytest.raises(LockError, match="--upgrade torch: no lock pins it"):
+        lock_and_report([kernel], frozenset({"torch"}))
+
+
+def test_a_project_without_requirements_ships_its_wheel_alone(kernel: KernelFolder) -> None:
+    require(kernel.repository)
+    frozen = freeze(kernel)
+    assert {name.partition("-")[0] for name in frozen.packages.files} == {"freeze.json", "install.py", "small"}
+
+
+def test_a_folder_of_this_machine_is_refused(kernel: KernelFolder) -> None:
+    require(kernel.repository, f"elsewhere @ {kernel.package.as_uri()}")
+    with pytest.raises(LockError, match="elsewhere"):
+        lock_kernel(kernel)
+    assert not kernel.lock.exists()
+
+
+def test_a_lock_whose_hashes_are_wrong_is_not_followed(kernel: KernelFolder) -> None:
+    lock_kernel(kernel)
+    kernel.lock.write_text(re.sub("hash=sha256:[0-9a-f]{64}", f"hash=sha256:{'0' * 64}", kernel.lock.read_text()))
+    with pytest.raises(DownloadError, match=r"(?i)hash"):
+        freeze(kernel)
+    assert not (kernel.build / "wheels").exists()
+
+
+@pytest.mark.parametrize(
+    "line", ["<<<<<<< HEAD", "six", "six>=1", "    --hash=sha256:0", "six==not a version", "    # kind: other"]
+)
+def test_a_lock_that_was_edited_is_named_with_its_line(line: str, kernel: KernelFolder) -> None:
+    lock_kernel(kernel)
+    kernel.lock.write_text(kernel.lock.read_text() + f"{line}\n")
+    with pytest.raises(LockError, match=r"small\.txt: "):
+        freeze(kernel)
+
+
+names = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,4})?", fullmatch=True).map(canonicalize_name)
+releases = st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}(rc[1-9])?(\+cu[1-9])?", fullmatch=True)
+hashes = st.lists(st.text("0123456789abcdef", min_size=64, max_size=64), max_size=2).map(tuple)
+pins = st.builds(
+    Pin,
+    name=names,
+    version=releases.map(Version).map(str),
+    kind=st.sampled_from(Kind),
+    hashes=hashes,
+    url=st.sampled_from(["", "git+https://example.org/a.git@0123", "https://example.org/a-1.0.zip#subdirectory=b"]),
+    via=st.lists(names, max_size=3).map(tuple),
+)
+
+
+@given(written=st.lists(pins, max_size=5))
+def test_pins_read_back_as_written(written: list[Pin]) -> None:
+    text = "".join(pin.lines() for pin in written)
+    assert list(read_pins(text.splitlines())) == written
+
+
+lines = st.sampled_from(
+    ["# inputs: sha256:" + "0" * 64, "# provided: six==1", "# replaced: six==1: x", "six==1 \\", "    # kind: wheel"]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(content=st.lists(lines | st.text(max_size=30)).map("\n".join).map(os.fsencode) | st.binary(max_size=80))
+def test_no_bytes_make_a_lock_raise_anything_undocumented(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "small.txt"
+    path.write_bytes(content)
+    try:
+        found = read_lock(path)
+    except LockError as error:
+        assert str(path) in error.problem  # noqa: PT017 - some of it can be read
+    else:
+        assert found is None or found.inputs.startswith("sha256:")
+
+
+def test_a_difference_names_what_came_went_and_changed() -> None:
+    def lock(**versions: str) -> Lock:
+        found = tuple(Pin(name=canonicalize_name(name), version=version) for name, version in versions.items())
+        return Lock(path=Path("small.txt"), inputs="", pins=found, provided={canonicalize_name("torch"): "2.10.0"})
+
+    assert difference(lock(a="1", b="1"), lock(b="2", c="1")) == [
+        "a: 1 shipped → gone",
+        "b: 1 shipped → 2 shipped",
+        "c: not there → 1 shipped",
+    ]
+    assert difference(lock(a="1"), lock(a="1")) == ["nothing but what it was made from"]
