@@ -138,7 +138,7 @@ def _size(folder: Path) -> int:
 
 def _image(frozen: Frozen, manifest: ImageManifest) -> Image:
     """The image that rehearsals run in: for this machine's Python where the image's is not here."""
-    pins = {name: str(version) for name, version in manifest.pins.items()}
+    pins: dict[str, str] = {name: str(version) for name, version in manifest.pins.items()}
     spec = ImageSpec(python=frozen.python, pins=pins, distributions=frozen.of_image)
     return build_image(spec, REPOSITORY / ".kaggle-local" / "images")
 

@@ -113,7 +113,7 @@ def test_a_damaged_or_missing_download_is_fetched_again(repository: Path) -> Non
     wheel.unlink()
     assert freeze_small(repository) == first
     assert wheel.read_bytes() == content
-    next((repository / "build" / "small" / "dist").glob("*.whl")).write_bytes(b"garbage")
+    next((repository / "build" / "small" / "dist" / "small").glob("*.whl")).write_bytes(b"garbage")
     assert freeze_small(repository) == first
 
 

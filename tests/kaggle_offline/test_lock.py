@@ -25,8 +25,12 @@ def kernel(repository: Path) -> KernelFolder:
     return read_kernel_folder(repository, "small")
 
 
+def versions_of(lock: Lock) -> dict[str, str]:
+    return {pin.name: pin.version for pin in lock.pins}
+
+
 def versions(locked: Locked) -> dict[str, str]:
-    return {pin.name: pin.version for pin in locked.lock.pins}
+    return versions_of(locked.lock)
 
 
 def test_a_lock_is_resolved_for_the_image_and_not_for_this_machine(kernel: KernelFolder) -> None:
@@ -111,12 +115,12 @@ def test_a_renewed_lock_keeps_its_versions_until_it_is_asked_to_upgrade(
     after = read_lock(kernel.lock)
     assert after is not None
     assert re.search(r"requirements/small\.txt is renewed: commit it\n    six: 1\.16\.0 shipped → 1\.17", output)
-    assert {p.name: p.version for p in after.pins}["iniconfig"] == versions(old)["iniconfig"]
+    assert versions_of(after)["iniconfig"] == versions(old)["iniconfig"]
 
     lock_and_report([kernel], ALL)
     newest = read_lock(kernel.lock)
     assert newest is not None
-    assert Version({p.name: p.version for p in newest.pins}["iniconfig"]) > Version(versions(old)["iniconfig"])
+    assert Version(versions_of(newest)["iniconfig"]) > Version(versions(old)["iniconfig"])
     lock_and_report([kernel], ALL)
     assert "requirements/small.txt is as it was" in capsys.readouterr().out
     with pytest.raises(LockError, match="--upgrade torch: no lock pins it"):

@@ -107,6 +107,8 @@ def _read_report(path: Path) -> tuple[dict[str, str], dict[NormalizedName, str]]
             raise ValueError(f"its C library is {libc!r}, not glibc")
         pins = {}
         for name, text in report["distributions"]:
+            if not (isinstance(name, str) and isinstance(text, str)):
+                raise TypeError(f"{name!r} and {text!r} are no name and version")
             try:
                 pins[canonicalize_name(name)] = str(Version(text))
             except InvalidVersion:
