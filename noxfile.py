@@ -33,6 +33,13 @@ def lock(session: nox.Session) -> None:
 
 
 @nox.session
+def image(session: nox.Session) -> None:
+    """Capture what Kaggle's image holds, or compare two: nox -s image -- capture NAME, or -- diff A B."""
+    _install_tools(session)
+    session.run("kaggle-offline", "image", *(session.posargs or ["--help"]))
+
+
+@nox.session
 def push(session: nox.Session) -> None:
     """Publish what changed to KAGGLE_TARGET, push the kernel, see its offline run through."""
     _install_tools(session)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kaggle_offline.image_manifest import read_image_manifest
+from kaggle_offline.lock import read_lock
 
 pytestmark = pytest.mark.slow
 
@@ -126,6 +128,28 @@ def test_the_same_submission_works_under_the_old_layout(clone: Path) -> None:
             pass
     newest = next(row for row in csv.DictReader(submissions.splitlines()) if row["description"] == "old")
     assert float(newest["publicScore"]) == pytest.approx(result_of(clone)["submission"]["score"], abs=1e-5)
+
+
+def test_against_the_local_image_as_captured_nothing_is_shipped_that_it_has(clone: Path) -> None:
+    def run(*arguments: str) -> None:
+        program = clone / ".nox" / "push" / "bin" / "kaggle-offline"
+        result = subprocess.run([program, *arguments], cwd=clone, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
+
+    settings = clone / "kernels" / COMPETITION / "submission.toml"
+    before = settings.read_text()
+    try:
+        run("image", "capture", "captured")
+        settings.write_text(before.replace('image = "kaggle-gpu-2026-05"', 'image = "captured"'))
+        run("lock")
+        image = read_image_manifest(clone / "requirements" / "images" / "captured.txt")
+        lock = read_lock(clone / "requirements" / f"{COMPETITION}.txt")
+        assert lock is not None
+        assert not {pin.name for pin in lock.pins} & set(image.pins)
+        assert {"torch", "torchvision", "timm", "numpy", "pandas"} <= set(lock.provided)
+        assert {"pytorch-lightning", "torchmetrics"} <= {pin.name for pin in lock.pins}
+    finally:
+        subprocess.run(["git", "checkout", "--quiet", "."], cwd=clone, check=True)
 
 
 def test_an_empty_test_set_stops_before_anything_is_pushed(clone: Path) -> None:
