@@ -9,12 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kaggle_offline.checkpoints import list_checkpoints
-from kaggle_offline.errors import CheckpointError, ConfigurationError, OfflineError, UnknownCompetitionError
+from kaggle_offline.errors import BuildError, CheckpointError, ConfigurationError, OfflineError, UnknownCompetitionError
 from kaggle_offline.image_manifest import read_image_manifest
 from kaggle_offline.kernel_folder import read_kernel_folder
 from kaggle_offline.lock import read_lock
 from kaggle_offline.notebook import digest_of_source, read_notebook
 from kaggle_offline.result import read_result
+from kaggle_offline.wheel import read_wheel
 from packaging.version import Version
 
 from tests.kaggle_offline.conftest import METADATA, SUBMISSION, write_checkpoint
@@ -185,6 +186,31 @@ def test_no_bytes_raise_anything_undocumented_elsewhere(tmp_path: Path, content:
         read_notebook(path)
     assert read_lock(path) is None
     assert digest_of_source(content.decode(errors="replace")) == ""
+
+
+@anything
+@given(
+    lines=st.lists(
+        st.sampled_from(
+            [b"Name: a", b"Version: 1", b"Requires-Dist: b>=1", b"Requires-Dist: b; extra == 'c'", b"Name:"]
+        )
+        | st.binary(max_size=20),
+        max_size=5,
+    ),
+    damage=st.integers(-400, 400),
+)
+def test_no_wheel_raises_anything_undocumented(tmp_path: Path, lines: list[bytes], damage: int) -> None:
+    path = tmp_path / "a-1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a-1.dist-info/METADATA", b"\n".join(lines))
+    content = bytearray(path.read_bytes())
+    if 0 < damage < len(content):
+        content[damage] ^= 255
+    path.write_bytes(content)
+    try:
+        assert read_wheel(path).name
+    except BuildError as error:
+        assert str(path) in error.problem  # noqa: PT017 - some can be read
 
 
 def test_checkpoints_are_seen_to_be_some(tmp_path: Path) -> None:

@@ -3,10 +3,10 @@
 import pickletools
 import re
 import zipfile
-import zlib
 from pathlib import Path
 
 from kaggle_offline.errors import CheckpointError
+from kaggle_offline.files import UNREADABLE_ZIP
 
 SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
 
@@ -14,9 +14,6 @@ SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 # What Kaggle takes as the name of a dataset's file.
 FILE_NAME = re.compile(r"[\w .()+,=!\[\]{}~-]{1,200}")
-
-# What a damaged zip file raises, by the place of the damage.
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError)
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
@@ -55,7 +52,7 @@ def _check(path: Path) -> None:
                 for _ in pickletools.genops(archive.read(name)):
                     pass
             broken = archive.testzip()
-    except _UNREADABLE as error:
+    except UNREADABLE_ZIP as error:
         raise CheckpointError(f"{path}: not a checkpoint ({error})", cure) from error
     if broken is not None:
         raise CheckpointError(f"{path}: broken at {broken}", "Copy or train it again.")

@@ -3,10 +3,15 @@
 import hashlib
 import json
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+# What a damaged zip file raises, by the place of the damage.
+UNREADABLE_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError)
 
 
 def digest_of_file(path: Path) -> str:

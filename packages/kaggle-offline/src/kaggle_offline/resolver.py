@@ -133,7 +133,7 @@ class Resolver:
         solution = self._try(roots, Freedom(replaceable=names, wheels=nothing))
         if isinstance(solution, str):
             raise _error(solution)
-        solution = self._tighten(roots, solution)
+        solution = self._tighten(roots, solution, first=names - free)
         raise ProtectedError(*self._conflict(roots, solution, free))
 
     def reason(self, solution: Solution, name: NormalizedName, roots: Sequence[Wheel]) -> str:
@@ -174,24 +174,30 @@ class Resolver:
             return self._try(roots, freedom, settled=settled)
         return _read_solution(output.read_text(), roots.names)
 
-    def _tighten(self, roots: "_Roots", solution: Solution) -> Solution:
+    def _tighten(
+        self, roots: "_Roots", solution: Solution, *, first: Collection[NormalizedName] | None = None
+    ) -> Solution:
         """Take back the freedoms that ``solution`` need not have, name by name, as long as it loses no version.
 
-        It would where an older release of something that is added asks for less.
+        It would where an older release of something that is added asks for less. To find out what stands in
+        the way, versions are of no matter, and it is begun with the names that are ``first``.
         """
         built = self._without_wheel(solution.values())
         freedom = Freedom(replaceable=self._replaced(solution), wheels=frozenset(solution) - built)
         if not freedom.replaceable and not built:
             return solution
         smaller: list[tuple[NormalizedName | None, frozenset[NormalizedName]]]
-        smaller = [(name, frozenset()) for name in sorted(freedom.replaceable)]
+        order = sorted(freedom.replaceable, key=lambda name: (name not in (first or ()), name))
+        smaller = [(name, frozenset()) for name in order]
         smaller += [(None, frozenset({name})) for name in sorted(built)]
         for kept, as_wheel in smaller:
             attempt = Freedom(
                 replaceable=freedom.replaceable - {kept}, wheels=(freedom.wheels or frozenset()) | as_wheel
             )
             found = self._try(roots, attempt)
-            if isinstance(found, dict) and self._added(found, but=as_wheel) == self._added(solution, but=as_wheel):
+            if isinstance(found, str):
+                continue
+            if first is not None or self._added(found, but=as_wheel) == self._added(solution, but=as_wheel):
                 freedom, solution = replace(attempt, replaceable=self._replaced(found)), found
         settled = self._try(roots, freedom, settled=True) if self._previous else solution
         return settled if isinstance(settled, dict) else solution
@@ -205,22 +211,21 @@ class Resolver:
 
     def _add_extras(self, names: Sequence[NormalizedName]) -> None:
         """Let the stubs of ``names`` say what their extras require, as the index's own wheels do."""
-        for wheel in self._wheels([f"{name}=={self._image.pins[name].public}" for name in names]):
+        pins = [f"{name}=={self._image.pins[name].public}" for name in names]
+        try:
+            wheels = self._read_wheels(pins)
+        except OfflineError as error:
+            raise LockError(
+                f"what the extras of {', '.join(pins)} require cannot be read:\n{error.problem}",
+                "Require what the extra is for by name.",
+            ) from error
+        for wheel in wheels:
             name = canonicalize_name(wheel.name)
             _write_stub(self._stubs, name, self._image.pins[name], [r for r in wheel.requirements if "extra ==" in r])
         self._extras.update(names)
 
-    def _wheels(self, pins: Sequence[str]) -> Sequence[Wheel]:
-        try:
-            return self._read_wheels(pins)
-        except OfflineError as error:
-            raise LockError(
-                f"what {', '.join(pins)} requires cannot be read:\n{error.problem}",
-                "Check the network, then run again.",
-            ) from error
-
     def _requirements(self, solution: Solution, name: NormalizedName, roots: Sequence[Wheel]) -> Sequence[str]:
-        """What a distribution of the solution requires; nothing where only a build would tell."""
+        """What a distribution of the solution requires; nothing where that cannot be told."""
         own = {wheel.name: wheel for wheel in roots}
         if name in own:
             return own[name].requirements
@@ -229,7 +234,10 @@ class Resolver:
             return ()
         line = resolved.requirement()
         if line not in self._read:
-            self._read[line] = self._wheels([line])[0].requirements
+            try:
+                self._read[line] = self._read_wheels([line])[0].requirements
+            except OfflineError:
+                self._read[line] = ()
         return self._read[line]
 
     def _conflict(self, roots: "_Roots", solution: Solution, free: Collection[NormalizedName]) -> tuple[str, str]:

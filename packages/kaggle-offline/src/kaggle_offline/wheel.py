@@ -17,9 +17,10 @@ from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from kaggle_offline.errors import BuildError
-from kaggle_offline.files import digest_of_data, digest_of_folder, holds, new_folder, write_text
+from kaggle_offline.files import UNREADABLE_ZIP, digest_of_data, digest_of_folder, holds, new_folder, write_text
 from kaggle_offline.uv import run_uv
 
 # 2020-01-01: the clock of every build, so that the same tree gives the same bytes.
@@ -179,19 +180,26 @@ def _read_built(folder: Path) -> Wheel | None:
     """The wheel in ``folder``, or None where there is none that can be read."""
     try:
         return read_wheel(next(folder.glob("*.whl")))
-    except (zipfile.BadZipFile, StopIteration, OSError):
+    except (BuildError, StopIteration):
         return None
 
 
 def read_wheel(path: Path) -> Wheel:
-    """Read a wheel's metadata."""
-    with zipfile.ZipFile(path) as archive:
-        name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
-        metadata = email.message_from_bytes(archive.read(name))
-    return Wheel(
-        path=path,
-        name=canonicalize_name(metadata["Name"]),
-        version=metadata["Version"],
-        requirements=tuple(str(Requirement(line)) for line in metadata.get_all("Requires-Dist", [])),
-        requires_python=metadata.get("Requires-Python", ""),
-    )
+    """Read a wheel's metadata.
+
+    Raises:
+        BuildError: it is no wheel, or its metadata is malformed.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+            metadata = email.message_from_bytes(archive.read(name))
+        return Wheel(
+            path=path,
+            name=canonicalize_name(metadata["Name"], validate=True),
+            version=str(Version(metadata["Version"])),
+            requirements=tuple(str(Requirement(str(line))) for line in metadata.get_all("Requires-Dist", [])),
+            requires_python=str(metadata.get("Requires-Python", "")),
+        )
+    except (*UNREADABLE_ZIP, StopIteration, TypeError) as error:
+        raise BuildError(f"{path}: not a wheel: {error}", "Delete it, or build it again.") from error
