@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,43 @@ def test_the_same_tree_elsewhere_has_the_same_digest(backend: str, repository: P
     # Made anew at another time.
     shutil.rmtree(repository / "build")
     assert freeze_small(repository).packages.digest == first.packages.digest
+
+
+def test_what_is_built_follows_links_and_modes_but_no_umask(repository: Path, tmp_path: Path) -> None:
+    package = repository / "packages" / "small"
+    (package / "pyproject.toml").unlink()
+    (package / "setup.cfg").write_text(
+        "[metadata]\nname = small\nversion = 1.0\n[options]\npackages = small\npackage_dir =\n  = src\n"
+        "[options.package_data]\n* = *.txt\n"
+    )
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "leaf.txt").write_text("green")
+    (package / "src" / "small" / "leaf.txt").symlink_to(tmp_path / "shared" / "leaf.txt")
+    (package / "src" / "small" / ".#open in an editor").symlink_to("nobody@nowhere")
+    (package / "src" / "small" / "round").symlink_to("..")
+    digest = freeze_small(repository).packages.digest
+    before = os.umask(0o077)
+    try:
+        shutil.rmtree(repository / "build")
+        assert freeze_small(repository).packages.digest == digest
+    finally:
+        os.umask(before)
+    (tmp_path / "shared" / "leaf.txt").write_text("red")
+    changed = freeze_small(repository).packages.digest
+    assert changed != digest
+    (package / "src" / "small" / "__init__.py").chmod(0o755)
+    executable = freeze_small(repository).packages.digest
+    shutil.rmtree(repository / "build")
+    assert freeze_small(repository).packages.digest == executable
+
+
+def test_two_freezes_at_once_do_not_meet(repository: Path) -> None:
+    command = [sys.executable, "-m", "kaggle_offline", "freeze"]
+    both = [subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [process.communicate()[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sum("waiting for another process" in output for output in outputs) == 1
+    assert sum("nothing changed" in output for output in outputs) == 1
 
 
 def test_a_changed_checkpoint_is_packed_anew_and_an_unchanged_one_is_not(repository: Path) -> None:

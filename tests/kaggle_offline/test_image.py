@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from kaggle_offline.errors import ConfigurationError, RunError
+from kaggle_offline.errors import ConfigurationError, RehearsalError, RunError
 from kaggle_offline.freeze import freeze, lock_kernel
 from kaggle_offline.image import _read_report, capture, compare
 from kaggle_offline.image_manifest import read_image_manifest
@@ -51,6 +51,16 @@ def test_a_captured_image_is_what_the_local_one_holds(kernel: KernelFolder, caps
         capsys.readouterr()
         capture(target, kernel.repository, "captured", gpu=False)
         assert "captured → captured\n  small: nothing of it changed" in capsys.readouterr().out
+
+
+def test_the_local_kaggle_has_no_image_to_capture_before_it_is_given_one(kernel: KernelFolder) -> None:
+    with open_target("local", kernel.repository) as target:
+        with pytest.raises(RehearsalError, match="has no image yet"):
+            capture(target, kernel.repository, "captured", gpu=False)
+        assert target.rehearsal is not None
+        target.rehearsal.prepare(kernel, freeze(kernel))
+        with pytest.raises(ConfigurationError, match=r"small\.txt: is not the local Kaggle's image"):
+            capture(target, kernel.repository, "small", gpu=False)
 
 
 @pytest.mark.parametrize("name", ["", "../x", "UPPER", "a b", "x" * 40])

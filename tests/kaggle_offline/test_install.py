@@ -70,7 +70,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def install(
-    python: Path, folder: Path, *options: str, tool: str = "", path: Path | None = None
+    python: Path, folder: Path, *options: str, tool: str = "", path: Path | None = None, **settings: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the installer where there is uv to install with or nothing, and ``path`` to import from."""
     return subprocess.run(
@@ -82,6 +82,7 @@ def install(
             "PATH": str(Path(find_uv_bin()).parent) if tool == "uv" else "",
             "PYTHONPATH": str(path or ""),
             "UV_CACHE_DIR": str(folder.parent / "cache"),
+            **settings,
         },
     )
 
@@ -215,6 +216,36 @@ def test_a_module_that_hides_what_was_installed_is_named(folder: Path, frozen: D
     done = install(python, folder, "--digest", frozen.digest, tool="uv", path=tmp_path / "path")
     assert done.returncode == 3
     assert f"install.py: small: hidden by {tmp_path / 'path' / 'small.py'}" in done.stderr
+
+
+def test_the_images_own_settings_of_uv_and_pip_do_not_count(folder: Path, frozen: Dataset, tmp_path: Path) -> None:
+    python = make_image(tmp_path / "venv")
+    (tmp_path / "constraints.txt").write_text("iniconfig==1.0\n")
+    constraints = str(tmp_path / "constraints.txt")
+    done = install(
+        python, folder, "--digest", frozen.digest, tool="uv", UV_CONSTRAINT=constraints, UV_REQUIRE_HASHES="1"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_module_that_lies_beside_or_comes_with_python_hides_nothing(
+    installer: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    info = site / "leaf-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "RECORD").write_text("leaf_test.py,,\njson/__init__.py,,\nleaf-1.0.dist-info/RECORD,,\n")
+    (site / "leaf_test").mkdir()
+    for path in (site / "leaf_test.py", site / "leaf_test" / "__init__.py"):
+        path.write_text("")
+    monkeypatch.syspath_prepend(str(site))
+    leaf = installer.list_installed()["leaf"]
+    assert leaf == ("1.0", info)
+    assert installer.hidden_by(leaf) == ""
+    elsewhere.mkdir()
+    (elsewhere / "leaf_test.py").write_text("")
+    monkeypatch.syspath_prepend(str(elsewhere))
+    assert installer.hidden_by(leaf) == str(elsewhere / "leaf_test.py")
 
 
 def test_what_cannot_be_installed_is_named_in_ten_lines(folder: Path, frozen: Dataset, image: Path) -> None:

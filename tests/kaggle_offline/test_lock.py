@@ -1,14 +1,21 @@
 """The lock: resolved when its inputs change and only then, followed to the byte."""
 
+import io
 import os
 import re
-from collections.abc import Callable
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kaggle_offline.errors import DownloadError, LockError, StaleLockError
+from kaggle_offline.download import download
+from kaggle_offline.errors import BuildError, DownloadError, LockError, StaleLockError
 from kaggle_offline.explain import difference
 from kaggle_offline.freeze import Locked, freeze, lock_and_report, lock_kernel
 from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
@@ -140,12 +147,153 @@ def test_a_folder_of_this_machine_is_refused(kernel: KernelFolder) -> None:
     assert not kernel.lock.exists()
 
 
-def test_a_lock_whose_hashes_are_wrong_is_not_followed(kernel: KernelFolder) -> None:
-    lock_kernel(kernel)
-    kernel.lock.write_text(re.sub("hash=sha256:[0-9a-f]{64}", f"hash=sha256:{'0' * 64}", kernel.lock.read_text()))
+def test_a_file_with_another_hash_is_not_taken(kernel: KernelFolder) -> None:
+    locked = lock_kernel(kernel)
+    (pin,) = locked.lock.pins
     with pytest.raises(DownloadError, match=r"(?i)hash"):
-        freeze(kernel)
+        download([replace(pin, hashes=("0" * 64,))], kernel.build / "wheels", locked.image, constraints=())
     assert not (kernel.build / "wheels").exists()
+
+
+@pytest.mark.parametrize("edit", [r"iniconfig==.*\n    --hash=.*\n    # via: .*", "# provided: .*", "    # via: .*"])
+def test_a_lock_that_lost_a_line_is_stale(edit: str, kernel: KernelFolder) -> None:
+    first = lock_kernel(kernel)
+    text = kernel.lock.read_text()
+    kernel.lock.write_text(re.sub(f"{edit}\n", "", text))
+    with pytest.raises(StaleLockError, match=r"small\.txt: edited since it was written"):
+        freeze(kernel, renew_lock=False)
+    assert lock_kernel(kernel).lock == first.lock
+    assert kernel.lock.read_text() == text
+
+
+@pytest.mark.parametrize("secret", ["user:s3cret@", "s3cret@"])
+def test_credentials_never_get_into_a_lock(secret: str, kernel: KernelFolder) -> None:
+    require(kernel.repository, f"private @ git+https://{secret}127.0.0.1:9/private.git@main")
+    with pytest.raises(LockError, match="small: the URL of its requirement private has credentials") as refusal:
+        freeze(kernel)
+    assert "s3cret" not in str(refusal.value)
+    assert not kernel.lock.exists()
+
+
+def test_the_patch_level_of_the_images_python_counts(kernel: KernelFolder) -> None:
+    project = kernel.package / "pyproject.toml"
+    project.write_text(project.read_text().replace('version = "1.0"', 'version = "1.0"\nrequires-python = ">=3.12.4"'))
+    lock_kernel(kernel)
+    project.write_text(project.read_text().replace(">=3.12.4", ">=3.13"))
+    with pytest.raises(LockError, match=r"3\.13"):
+        lock_kernel(kernel)
+
+
+def test_a_platform_newer_than_any_known_is_resolved_for_the_newest_known(kernel: KernelFolder) -> None:
+    kernel.image.write_text(kernel.image.read_text().replace("manylinux_2_35", "manylinux_2_99"))
+    assert lock_kernel(kernel).lock.provided == {"packaging": "24.2"}
+
+
+@pytest.mark.parametrize("requirement", ["numpy==2.0.2+cu128", "numpy==2.0.2", "numpy>=2"])
+def test_the_images_own_build_fits_whatever_it_is_called(requirement: str, kernel: KernelFolder) -> None:
+    require(kernel.repository, requirement)
+    locked = lock_kernel(kernel).lock
+    assert (locked.provided, locked.pins) == ({"numpy": "2.0.2"}, ())
+
+
+def test_extras_of_the_project_are_locked_and_unknown_ones_told_of(
+    kernel: KernelFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    require(kernel.repository, "packaging[nonsense]")
+    project = kernel.package / "pyproject.toml"
+    project.write_text(project.read_text() + '\n[project.optional-dependencies]\nmore = ["six"]\n')
+    assert versions(lock_kernel(kernel)) == {}
+    assert "packaging[nonsense] is required, but there is no such extra" in capsys.readouterr().out
+    settings = kernel.folder / "submission.toml"
+    settings.write_text(settings.read_text().replace('package = "small"', 'package = "small[more]"'))
+    assert set(versions(lock_kernel(read_kernel_folder(kernel.repository, "small")))) == {"six"}
+
+
+def add_package(kernel: KernelFolder, folder: str, **files: str) -> None:
+    (kernel.repository / "packages" / folder).mkdir()
+    for name, text in files.items():
+        (kernel.repository / "packages" / folder / ".".join(name.rsplit("_", 1))).write_text(text)
+
+
+SETUP_PY = "from setuptools import setup\nsetup(name='leaf.kit', version='2.0', py_modules=[])\n"
+SETUP_CFG = "[metadata]\nname = leaf-kit\nversion = 2.0\n"
+POETRY = """\
+[build-system]
+requires = ["poetry-core"]
+build-backend = "poetry.core.masonry.api"
+[tool.poetry]
+name = "leaf_kit"
+version = "2.0"
+description = ""
+authors = []
+"""
+
+
+@pytest.mark.parametrize(
+    "files", [{"setup_py": SETUP_PY}, {"setup_cfg": SETUP_CFG}, {"pyproject_toml": POETRY, "leaf_kit_py": ""}]
+)
+def test_a_neighbour_is_known_by_its_name_and_not_by_its_folder(files: dict[str, str], kernel: KernelFolder) -> None:
+    add_package(kernel, "kit", **files)
+    require(kernel.repository, "Leaf_Kit>=2")
+    locked = lock_kernel(kernel)
+    assert [(wheel.name, wheel.version) for wheel in locked.packages] == [("small", "1.0"), ("leaf-kit", "2.0")]
+    assert locked.lock.pins == ()
+
+
+def test_a_neighbour_that_does_not_fit_or_is_there_twice_is_named(kernel: KernelFolder) -> None:
+    add_package(kernel, "kit", setup_py=SETUP_PY)
+    require(kernel.repository, "leaf-kit<2")
+    with pytest.raises(BuildError, match=r"packages/small: requires leaf-kit<2, but .*packages/kit is 2\.0"):
+        lock_kernel(kernel)
+    add_package(kernel, "old", setup_cfg=SETUP_CFG)
+    with pytest.raises(BuildError, match=r"packages/kit and .*packages/old: both are the distribution leaf-kit"):
+        lock_kernel(kernel)
+
+
+def make_archive(folder: Path, setup_py: str, top: str = "") -> str:
+    """A source archive of ``branch 1.0`` below ``top``; return its URL."""
+    path = folder / "mono-1.0.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        files = {"setup.py": setup_py, "branch.py": "", "pyproject.toml": '[build-system]\nrequires = ["setuptools"]\n'}
+        for name, text in files.items():
+            entry = tarfile.TarInfo(f"mono-1.0/{top}{name}")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    return path.as_uri()
+
+
+BRANCH = "from setuptools import setup\nsetup(name='branch', version='1.0', py_modules=['branch'])\n"
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """The address of a server of ``tmp_path``."""
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_a_project_below_the_top_of_an_archive_is_built(kernel: KernelFolder, tmp_path: Path, served: str) -> None:
+    url = f"{served}/{Path(make_archive(tmp_path, BRANCH, top='part/')).name}"
+    require(kernel.repository, f"branch @ {url}#subdirectory=part")
+    frozen = freeze(kernel)
+    assert "branch-1.0-py3-none-any.whl" in frozen.packages.files
+    (pin,) = lock_kernel(kernel).lock.pins
+    assert (pin.url, pin.kind, len(pin.hashes)) == (f"{url}#subdirectory=part", Kind.BUILT, 1)
+
+
+def test_a_source_that_cannot_be_built_is_shipped_and_the_reason_told(
+    kernel: KernelFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing = "import sys\nif 'bdist_wheel' in sys.argv: sys.exit('no leaves here')\n" + BRANCH
+    require(kernel.repository, f"branch @ {make_archive(tmp_path, failing)}")
+    frozen = freeze(kernel)
+    assert "mono-1.0.tar.gz.source" in frozen.packages.files
+    output = capsys.readouterr().out
+    assert "no leaves here" in output
+    assert "branch 1.0 is shipped as source, to be built in the kernel" in output
 
 
 @pytest.mark.parametrize(

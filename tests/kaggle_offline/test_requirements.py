@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from kaggle_offline.errors import LockError, ProtectedError
+from kaggle_offline.errors import LockError, ProtectedError, RunError
 from kaggle_offline.freeze import freeze
 from kaggle_offline.kernel_folder import read_kernel_folder
 from kaggle_offline.lock import Lock, read_lock
@@ -169,7 +169,42 @@ def test_what_cannot_be_built_for_the_image_here_is_built_in_the_kernel(
     kinds = files_of(rehearsed)
     assert kinds["crcmod-1.7.tar.gz.source"] == "sdist"
     assert [name for name in kinds if kinds[name] == "builder"] == ["setuptools-75.2.0-py3-none-any.whl"]
-    assert "crcmod 1.7 comes only as source and needs a compiler" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "crcmod 1.7: its wheel is for this machine: crcmod-1.7-cp3" in output
+    assert "crcmod 1.7 is shipped as source, to be built in the kernel" in output
+
+
+def test_a_source_that_writes_over_the_image_is_found_out_once_it_is_built(rehearsed: Path, tmp_path: Path) -> None:
+    take_kaggles_image(rehearsed)
+    source = tmp_path / "evil"
+    (source / "tqdm").mkdir(parents=True)
+    (source / "tqdm" / "__init__.py").write_text("BROKEN = True\n")
+    (source / "evil.c").write_text(
+        '#include <Python.h>\nstatic struct PyModuleDef m = {PyModuleDef_HEAD_INIT, "evil"};\n'
+        "PyMODINIT_FUNC PyInit_evil(void) { return PyModule_Create(&m); }\n"
+    )
+    (source / "setup.py").write_text(
+        "from setuptools import Extension, setup\n"
+        "setup(name='evil', version='0.5', packages=['tqdm'], ext_modules=[Extension('evil', ['evil.c'])])\n"
+    )
+    git(source, "init", "--quiet", "--initial-branch=main")
+    git(source, "add", ".")
+    git(source, "commit", "--quiet", "--message=First")
+    require(rehearsed, f"evil @ git+{source.as_uri()}@main", "tqdm")
+    with pytest.raises(RunError, match=r"evil: has written over tqdm/__init__\.py of tqdm, which the image provides"):
+        go(rehearsed, "")
+
+
+def test_a_conflict_with_torch_names_torch(repository: Path) -> None:
+    take_kaggles_image(repository)
+    require(repository, "torch==2.9.0")
+    with pytest.raises(
+        ProtectedError, match=r"torch: the image has 2\.10\.0\+cu128.*\n  small 1\.0 requires torch==2\.9\.0"
+    ):
+        freeze(read_kernel_folder(repository, "small"))
+    require(repository, "torch<2.1")
+    with pytest.raises(LockError, match=r"The image has torch 2\.10\.0\+cu128\."):
+        freeze(read_kernel_folder(repository, "small"))
 
 
 def test_something_protected_is_not_replaced_and_the_way_to_it_is_shown(repository: Path) -> None:

@@ -79,6 +79,11 @@ class LocalKaggle:
         draft.replace(self._spec_file)
         return image
 
+    @property
+    def image_is_set(self) -> bool:
+        """Whether an image was ever set."""
+        return self._spec_file.exists()
+
     def image(self) -> Image:
         """The image that kernels run in; one with nothing but what runs notebooks, if none was set."""
         spec = ImageSpec(python=f"{sys.version_info.major}.{sys.version_info.minor}", pins={}, distributions=())

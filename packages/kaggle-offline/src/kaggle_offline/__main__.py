@@ -29,6 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OfflineError as error:
         print(f"kaggle-offline: {error.problem}\n  → {error.cure}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:
+        # Whoever read has seen enough; what is left to write goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         print("\nkaggle-offline: interrupted\n  → Run the same command again; it finishes the work.", file=sys.stderr)
         return 130

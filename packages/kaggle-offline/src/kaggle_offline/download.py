@@ -22,7 +22,7 @@ from kaggle_offline.errors import DownloadError
 from kaggle_offline.files import digest_of_data, digest_of_file, new_folder, write_json
 from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.pins import Kind, Pin
-from kaggle_offline.sources import EXTENSION, build_source, fetch_commit
+from kaggle_offline.sources import EXTENSION, build_source, fetch_commit, part_of
 from kaggle_offline.wheel import Wheel, read_wheel
 
 # pip fetches one file after the other; so many of it run side by side. Each takes a core for most of a second.
@@ -105,8 +105,9 @@ def fetch_sources(pins: Sequence[Pin], folder: Path) -> dict[Pin, Path]:
         if pin.is_git:
             archives[pin] = fetch_commit(pin, own)
         else:
-            _fetch([pin], own, ["--no-binary", ":all:"])
-            archives[pin] = next(own.iterdir())
+            # Not of all: what builds it may come as a wheel.
+            _fetch([pin], own, ["--no-binary", pin.name])
+            archives[pin] = part_of(pin, next(own.iterdir()))
     return archives
 
 
@@ -207,7 +208,7 @@ def _error(output: str) -> DownloadError:
 
 
 def _tags(image: ImageManifest) -> list[str]:
-    tags = ["--implementation", "cp", "--python-version", image.python]
+    tags = ["--implementation", "cp", "--python-version", image.header["python"]]
     for platform in image.platforms:
         tags += ["--platform", platform]
     return tags

@@ -18,6 +18,8 @@ def table(lock: Lock, image: ImageManifest) -> str:
         else:
             version = "not listed" if pin.name in image.unlisted else ""
             rows.append((pin.name, version, pin.version, f"added{source}, for {', '.join(pin.via)}"))
+    if len(rows) == 1:
+        return "  nothing beyond the image's Python is required"
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return "\n".join("  " + "  ".join([*map(str.ljust, row, widths), row[3]]).rstrip() for row in rows)
 

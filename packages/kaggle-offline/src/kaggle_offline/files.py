@@ -1,5 +1,6 @@
 """Digests, and writing files so that nobody sees half of one."""
 
+import fcntl
 import hashlib
 import json
 import shutil
@@ -28,12 +29,6 @@ def digest_of_text(text: str) -> str:
 def digest_of_names(files: Iterable[tuple[str, str]]) -> str:
     """``sha256:…`` of files' names and their SHA-256, in whatever order they come."""
     return digest_of_text("".join(f"{name}\0{sha256}\n" for name, sha256 in sorted(files)))
-
-
-def digest_of_folder(folder: Path) -> str:
-    """``sha256:…`` of every file below ``folder``, but for what Python leaves behind."""
-    files = (p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
-    return digest_of_names((p.relative_to(folder).as_posix(), digest_of_file(p)) for p in files)
 
 
 def digest_of_data(data: Any) -> str:
@@ -65,6 +60,19 @@ def as_json(data: Any) -> str:
 def write_json(path: Path, data: Any) -> None:
     """Write plain data as JSON, in one step."""
     write_text(path, as_json(data))
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other processes that ask for the same out of ``folder`` until the block ends; wait for them first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"  waiting for another process that works in {folder}", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -12,12 +13,12 @@ from packaging.utils import canonicalize_name
 from kaggle_offline.download import download
 from kaggle_offline.errors import LockError, NotFrozenError
 from kaggle_offline.explain import difference, table
-from kaggle_offline.files import digest_of_data, digest_of_file, holds, write_json, write_text
+from kaggle_offline.files import alone, digest_of_data, digest_of_file, holds, write_json, write_text
 from kaggle_offline.image_manifest import ImageManifest, read_image_manifest
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.lock import ALL, Inputs, Lock, lock, pinned, pins_for_python, read_lock
 from kaggle_offline.pack import Dataset, pack_models, pack_packages
-from kaggle_offline.pins import Kind, Pin, read_pins
+from kaggle_offline.pins import Pin, read_pins
 from kaggle_offline.result import update_result
 from kaggle_offline.uv import rehearsal_python
 from kaggle_offline.wheel import Wheel, build_packages
@@ -70,11 +71,14 @@ def lock_kernel(kernel: KernelFolder, *, renew: bool = True, upgrade: Collection
     image = read_image_manifest(kernel.image)
     before = read_lock(kernel.lock)
     builds_with = before.builds_with if before else ()
-    packages = build_packages(kernel.package, kernel.build / "dist", builds_with, image.environment)
-    inputs = Inputs(packages=packages, image=image, protected=kernel.protected)
+    build = partial(
+        build_packages, kernel.package, kernel.build / "dist", environment=image.environment, extras=kernel.extras
+    )
+    packages = build(constraints=builds_with)
+    inputs = Inputs(packages=packages, extras=kernel.extras, image=image, protected=kernel.protected)
     locked = lock(inputs, kernel.lock, renew=renew, upgrade=upgrade)
     if locked.builds_with != builds_with:
-        packages = build_packages(kernel.package, kernel.build / "dist", locked.builds_with, image.environment)
+        packages = build(constraints=locked.builds_with)
     return Locked(packages=tuple(packages.values()), lock=locked, before=before, image=image)
 
 
@@ -85,6 +89,11 @@ def freeze(kernel: KernelFolder, *, renew_lock: bool = True) -> Frozen:
         StaleLockError: the lock is stale, and ``renew_lock`` is not given.
         OfflineError: an input is malformed, or a stage failed.
     """
+    with alone(kernel.build):
+        return _freeze(kernel, renew_lock=renew_lock)
+
+
+def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
     started = time.monotonic()
     build = kernel.build
     before = _frozen_before(kernel)
@@ -182,20 +191,20 @@ def lock_and_report(kernels: Sequence[KernelFolder], upgrade: frozenset[str]) ->
         OfflineError: an input is malformed, or a package cannot be built.
     """
     names = {canonicalize_name(name) for name in upgrade - ALL}
-    known = {kernel.competition: pinned(read_lock(kernel.lock)) for kernel in kernels}
+    found = {kernel.competition: read_lock(kernel.lock) for kernel in kernels}
+    known = {name: {*pinned(lock), *(pin.name for pin in lock.pins)} for name, lock in found.items() if lock}
     for name in sorted(names - frozenset().union(*known.values())):
         raise LockError(f"--upgrade {name}: no lock pins it", "Name a package that is shipped, or none for all.")
     for kernel in kernels:
         print(f"{kernel.competition}:")
-        report_lock(kernel, lock_kernel(kernel, upgrade=upgrade & ALL or names & set(known[kernel.competition])))
+        with alone(kernel.build):
+            locked = lock_kernel(kernel, upgrade=upgrade & ALL or names & known.get(kernel.competition, set()))
+        report_lock(kernel, locked)
 
 
 def report_lock(kernel: KernelFolder, locked: Locked) -> None:
     """Print what a lock comes to, and how it differs from the one before."""
     print(table(locked.lock, locked.image))
-    for pin in locked.lock.pins:
-        if pin.kind is Kind.SOURCE:
-            print(f"  {pin} comes only as source and needs a compiler: shipped as source, built in the kernel")
     path = locked.lock.path.relative_to(kernel.repository)
     if locked.before is None:
         print(f"  {path} is new: commit it")

@@ -32,7 +32,6 @@ from pathlib import Path
 
 distributions = {{}}
 for distribution in importlib.metadata.distributions():
-    # The first on the path is the one that is imported.
     distributions.setdefault(distribution.metadata["Name"], distribution.version)
 report = {{
     "python": platform.python_version(),
@@ -55,7 +54,8 @@ def capture(target: Target, repository: Path, name: str, *, gpu: bool) -> None:
         gpu: whether the kernel has a GPU.
 
     Raises:
-        ConfigurationError: the name is no name, or too long for a kernel's title.
+        ConfigurationError: the name is no name, or too long for a kernel's title, or another target's image has it.
+        RehearsalError: the local Kaggle has no image yet.
         RunError: the kernel failed, or its report is none.
         KaggleError: Kaggle refused something.
     """
@@ -64,6 +64,12 @@ def capture(target: Target, repository: Path, name: str, *, gpu: bool) -> None:
         raise ConfigurationError(
             f"{name}: not a name for an image", "Small letters, digits, dots and hyphens, up to 33 of them."
         )
+    path = repository / "requirements" / "images" / f"{name}.txt"
+    before = read_image_manifest(path) if path.exists() else None
+    if target.rehearsal:
+        target.rehearsal.check_image()
+        if before is not None and " on local, " not in before.header.get("source", ""):
+            raise ConfigurationError(f"{path}: is not the local Kaggle's image", "Give the capture another name.")
     slug, folder = slugify(title), repository / "build" / "images" / name
     with new_folder(folder / "kernel") as draft:
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(_CODE)], metadata=NOTEBOOK_METADATA)
@@ -85,10 +91,11 @@ def capture(target: Target, repository: Path, name: str, *, gpu: bool) -> None:
     source = f"{target.client.owner}/{slug} version {version} on {target.name}, from inside"
     header, pins = _read_report(folder / "output" / _REPORT)
     header = {"image": name, **header, "accelerator": accelerator, "source": source}
-    path = repository / "requirements" / "images" / f"{name}.txt"
-    before = read_image_manifest(path) if path.exists() else None
-    write_image_manifest(path, header, pins)
-    now = read_image_manifest(path)
+    draft = folder / f"{name}.txt"
+    write_image_manifest(draft, header, pins)
+    # Read before it takes the place of one that can be.
+    now = read_image_manifest(draft)
+    draft.replace(path)
     print(f"  {path.relative_to(repository)}: {len(pins)} distributions, Python {header['python']}")
     if before is not None:
         print(_changes(before, now, _locks(repository), everything=False))
@@ -105,12 +112,13 @@ def _read_report(path: Path) -> tuple[dict[str, str], dict[NormalizedName, str]]
         libc, version = report["libc"]
         if libc != "glibc":
             raise ValueError(f"its C library is {libc!r}, not glibc")
-        pins = {}
+        pins: dict[NormalizedName, str] = {}
         for name, text in report["distributions"]:
             if not (isinstance(name, str) and isinstance(text, str)):
                 raise TypeError(f"{name!r} and {text!r} are no name and version")
             try:
-                pins[canonicalize_name(name)] = str(Version(text))
+                # The first on the path is the one that is imported.
+                pins.setdefault(canonicalize_name(name), str(Version(text)))
             except InvalidVersion:
                 print(f"  {name} {text}: not a version, left out")
         header = {

@@ -30,7 +30,9 @@ from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import digest_of_file, write_text
 
 _PLATFORM = re.compile(r"manylinux_2_(\d{1,3})_(x86_64|aarch64)", re.ASCII)
-_PYTHON = re.compile(r"(3\.\d{1,3})(\.\d{1,3})?", re.ASCII)
+_PYTHON = re.compile(r"(3\.\d{1,3})(\.\d{1,3}((a|b|rc)\d{1,3})?)?", re.ASCII)
+# The oldest that wheels are made for today (manylinux2014).
+_OLDEST_GLIBC = 17
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +66,17 @@ class ImageManifest:
         return frozenset(canonicalize_name(name) for name in self.header.get("unlisted", "").split())
 
     @property
+    def glibc(self) -> int:
+        """The minor version of the image's glibc, such as 35."""
+        return int(self.platform.split("_")[2])
+
+    @property
     def platforms(self) -> list[str]:
         """Every wheel platform that runs on the image, newest first."""
-        minor = int(self.platform.split("_")[2])
         old = [f"manylinux2014_{self.machine}"]
         if self.machine == "x86_64":
             old += ["manylinux2010_x86_64", "manylinux1_x86_64"]
-        return [f"manylinux_2_{n}_{self.machine}" for n in range(minor, 4, -1)] + old
+        return [f"manylinux_2_{n}_{self.machine}" for n in range(self.glibc, 4, -1)] + old
 
     @property
     def tags(self) -> frozenset[Tag]:
@@ -132,7 +138,8 @@ def read_image_manifest(path: Path) -> ImageManifest:
     python = _PYTHON.fullmatch(header.get("python", ""))
     if python is None:
         raise ConfigurationError(f"{path}: the header has no python", "Add a line such as: # python: 3.12.13")
-    if not _PLATFORM.fullmatch(header.get("platform", "")):
+    platform = _PLATFORM.fullmatch(header.get("platform", ""))
+    if platform is None or int(platform.group(1)) < _OLDEST_GLIBC:
         raise ConfigurationError(
             f"{path}: the header has no platform", "Add a line such as: # platform: manylinux_2_35_x86_64"
         )

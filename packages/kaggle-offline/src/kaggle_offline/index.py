@@ -10,6 +10,7 @@ from typing import Any
 from packaging.utils import NormalizedName, canonicalize_name
 
 from kaggle_offline.errors import LockError
+from kaggle_offline.pins import has_credentials
 from kaggle_offline.resolver import compile_requirements
 
 
@@ -48,12 +49,17 @@ def look_up(lines: Collection[str], target: Sequence[str]) -> dict[NormalizedNam
         options = ["--no-deps", "--format", "pylock.toml", "--output-file", str(output), "--quiet"]
         result = compile_requirements(source, *target, *options)
         if result.returncode != 0:
+            names = [line.partition(" @ ")[0] for line in lines]
             raise LockError(
-                f"not on the package index: one of {', '.join(lines)}\n{result.stderr.strip()}",
-                "Require versions that it has.",
+                f"one of these is not to be had: {', '.join(names)}\n{result.stderr.strip()}",
+                "Check the network, or require versions that the package index has.",
             )
         document = tomllib.loads(output.read_text())
     return {canonicalize_name(entry["name"]): _files(entry) for entry in document["packages"]}
+
+
+def _fragment(entry: Mapping[str, Any]) -> str:
+    return f"#subdirectory={entry['subdirectory']}" if "subdirectory" in entry else ""
 
 
 def _files(entry: Mapping[str, Any]) -> Files:
@@ -67,10 +73,15 @@ def _files(entry: Mapping[str, Any]) -> Files:
     source = [entry["sdist"]["hashes"]["sha256"]] if "sdist" in entry else []
     url = ""
     if vcs is not None:
-        part = f"#subdirectory={vcs['subdirectory']}" if "subdirectory" in vcs else ""
-        url = f"git+{vcs['url']}@{vcs['commit-id']}{part}"
+        url = f"git+{vcs['url']}@{vcs['commit-id']}{_fragment(vcs)}"
     elif archive is not None:
         url = archive.get("url") or Path(archive["path"]).resolve().as_uri()
-        files = wheels if url.partition("#")[0].endswith(".whl") else source
+        files = wheels if url.endswith(".whl") else source
         files.append(archive["hashes"]["sha256"])
+        url += _fragment(archive)
+    if has_credentials(url):
+        raise LockError(
+            f"{name}: its URL has credentials, which the lock would publish",
+            "Require it without; Git's credential helper or a netrc file lets pip and uv in.",
+        )
     return Files(version=entry.get("version", ""), wheels=tuple(wheels), source=tuple(source), url=url)

@@ -41,6 +41,8 @@ SOURCES = ("dataset", "competition", "kernel", "model")
 TITLE_LENGTHS = range(5, 51)
 
 _PLAIN_NAME = re.compile(r"\w[\w .+-]{0,99}")
+# A folder of packages/, and extras of it.
+_PACKAGE = re.compile(r"\w[\w .+-]{0,99}(\[\w[\w., -]{0,99}\])?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,7 @@ class KernelFolder:
         competition: the competition's slug, which names the folder.
         repository: the root of the repository.
         package: the folder of the project's package.
+        extras: of the package, that are shipped with it.
         image: the image manifest's file.
         checkpoints: the folder whose files become the model dataset.
         output: the file that the kernel hands in.
@@ -63,6 +66,7 @@ class KernelFolder:
     competition: str
     repository: Path
     package: Path
+    extras: tuple[str, ...]
     image: Path
     checkpoints: Path
     output: str
@@ -124,10 +128,12 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
         )
     settings = _read_settings(folder / "submission.toml")
     metadata = _read_metadata(folder / "kernel-metadata.json", competition)
+    package, _, extras = settings["package"].rstrip("]").partition("[")
     result = KernelFolder(
         competition=competition,
         repository=repository,
-        package=repository / "packages" / settings["package"],
+        package=repository / "packages" / package,
+        extras=tuple(name.strip() for name in extras.split(",") if name.strip()),
         image=repository / "requirements" / "images" / f"{settings['image']}.txt",
         checkpoints=folder / settings["checkpoints"],
         output=settings["output"],
@@ -161,7 +167,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path}: {error}", "Correct the file: it must be TOML.") from error
     for key, example in _TEXTS.items():
         _require(path, key, document.get(key), example)
-        if not _PLAIN_NAME.fullmatch(document[key]):
+        if not (_PACKAGE if key == "package" else _PLAIN_NAME).fullmatch(document[key]):
             raise ConfigurationError(f"{path}: {key}: {document[key]!r} must be a plain name", f"As in: {example}")
     rehearsal = document.get("rehearsal")
     if not isinstance(rehearsal, dict):

@@ -3,6 +3,7 @@ r"""``requirements/<competition>.txt``: what a competition ships, pinned and has
 In requirements format, so that any installer reads it; what only this tool needs is in comments::
 
     # inputs: sha256:…
+    # pins: sha256:…
     # builds with: hatchling==1.28.0
     # provided: torch==2.10.0
     # replaced: pydantic==2.12.3: albumentationsx 2.3.1 requires pydantic>=2.12.4
@@ -11,7 +12,7 @@ In requirements format, so that any installer reads it; what only this tool need
         # via: plant-pathology
 
 Under ``inputs`` is the digest of the requirements, the image, what is protected and what packages
-are built with: as long as it fits, nothing is resolved.
+are built with, under ``pins`` that of the other lines: as long as both fit, nothing is resolved.
 """
 
 import re
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from kaggle_offline.download import fetch_sources, read_wheels
@@ -28,8 +30,8 @@ from kaggle_offline.errors import BuildError, LockError, StaleLockError
 from kaggle_offline.files import digest_of_data, write_text
 from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.index import Files, look_up
-from kaggle_offline.pins import Kind, Pin, read_pins
-from kaggle_offline.resolver import Resolved, Resolver, compile_requirements, options_for
+from kaggle_offline.pins import Kind, Pin, has_credentials, read_pins
+from kaggle_offline.resolver import Resolved, Resolver, compile_requirements, is_network, options_for
 from kaggle_offline.sources import build_source, unpacked
 from kaggle_offline.wheel import Wheel, build_requirements
 
@@ -66,6 +68,7 @@ class Lock:
         provided: version of what the image has of the requirements, by name.
         replaced: what of the pins takes the place of another version in the image.
         builds_with: constraints on what wheels are built with, such as ``"hatchling==1.28.0"``.
+        edited: whether the file is not as it was written.
     """
 
     path: Path
@@ -74,6 +77,7 @@ class Lock:
     provided: Mapping[NormalizedName, str] = field(default_factory=dict)
     replaced: tuple[Replaced, ...] = ()
     builds_with: tuple[str, ...] = ()
+    edited: bool = False
 
     @property
     def installed(self) -> tuple[Pin, ...]:
@@ -87,11 +91,13 @@ class Inputs:
 
     Attributes:
         packages: the wheels of this repository by the folders that they were built from, the project's first.
+        extras: of the project.
         image: what is there already.
         protected: patterns of names that are never replaced.
     """
 
     packages: Mapping[Path, Wheel]
+    extras: Sequence[str]
     image: ImageManifest
     protected: Sequence[str]
 
@@ -104,7 +110,8 @@ class Inputs:
     def digest(self) -> str:
         """Of all of it; no line of code of the packages is in it."""
         wheels = [[w.name, sorted(w.requirements), w.requires_python] for w in self.wheels]
-        return digest_of_data([2, wheels, self.builds_with, self.image.digest, sorted(self.protected)])
+        others = [sorted(self.extras), self.builds_with, self.image.digest, sorted(self.protected)]
+        return digest_of_data([2, wheels, *others])
 
     @property
     def builds_with(self) -> list[str]:
@@ -126,20 +133,35 @@ def lock(inputs: Inputs, path: Path, *, renew: bool = True, upgrade: Collection[
         ProtectedError: something protected would have to be replaced.
         LockError: nothing satisfies the requirements on this image; says what stands in the way.
     """
+    _refuse_credentials(inputs.wheels)
     current = read_lock(path)
-    if current is not None and current.inputs == inputs.digest and not upgrade:
+    if current is None:
+        state = "missing"
+    elif current.inputs != inputs.digest:
+        state = "not what the requirements and the image give now"
+    else:
+        state = "edited since it was written" if current.edited else ""
+    if current is not None and not state and not upgrade:
         return current
     if not renew:
-        raise StaleLockError(
-            f"{path}: {'missing' if current is None else 'not what the requirements and the image give now'}",
-            "Run: nox -s lock, and commit the file.",
-        )
+        raise StaleLockError(f"{path}: {state}", "Run: nox -s lock, and commit the file.")
     print(f"  resolving what {inputs.wheels[0].name} requires beyond {inputs.image.name}", flush=True)
     kept = {n: v for n, v in pinned(current).items() if not (upgrade == ALL or n in upgrade)}
     with tempfile.TemporaryDirectory() as scratch:
         made = _resolve(inputs, path, kept, Path(scratch))
     write_text(path, _text(made, inputs.image))
     return made
+
+
+def _refuse_credentials(wheels: Sequence[Wheel]) -> None:
+    """Refuse what would be published with the wheels' metadata, and with the lock."""
+    for wheel in wheels:
+        for requirement in map(Requirement, wheel.requirements):
+            if requirement.url and has_credentials(requirement.url):
+                raise LockError(
+                    f"{wheel.name}: the URL of its requirement {requirement.name} has credentials",
+                    "Require it without; Git's credential helper or a netrc file lets pip and uv in.",
+                )
 
 
 def pinned(current: Lock | None) -> dict[NormalizedName, str]:
@@ -166,7 +188,10 @@ def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scr
         without_wheel=without_wheel,
         folder=scratch,
     )
-    solution = resolver.resolve(inputs.wheels[0], inputs.wheels[1:], inputs.protected)
+    project, *neighbours = inputs.wheels
+    solution = resolver.resolve(project, neighbours, extras=inputs.extras, protected=inputs.protected)
+    for extra in sorted(resolver.unknown_extras):
+        print(f"  {extra} is required, but there is no such extra", flush=True)
     shipped = [r for r in solution.values() if r.shipped]
     files = look_up([r.requirement() for r in shipped], target)
     pins = [_pin(r, files[r.name]) for r in shipped]
@@ -218,14 +243,16 @@ def _settle_sources(
             requires[pin] = build_requirements(tree)
     builds_with = _constraints(sorted({*inputs.builds_with, *(r for found in requires.values() for r in found)}), kept)
     settled = [pin for pin in pins if not pin.is_source]
-    in_kernel: dict[str, set[NormalizedName]] = {}
+    in_kernel: set[str] = set()
     for pin, archive in archives.items():
         try:
             wheel = build_source(pin, archive, scratch, inputs.image, builds_with)
-        except BuildError:
+        except BuildError as error:
+            if is_network(error.problem):
+                raise
+            print(f"  {error.problem}\n  {pin} is shipped as source, to be built in the kernel", flush=True)
             settled.append(replace(pin, kind=Kind.SOURCE))
-            for line in requires[pin]:
-                in_kernel.setdefault(line, set()).add(pin.name)
+            in_kernel.update(requires[pin])
         else:
             settled.append(replace(pin, version=wheel.name.split("-")[1]))
     return [*settled, *_builders(sorted(in_kernel), settled, inputs.image)], builds_with
@@ -286,7 +313,7 @@ def pins_for_python(pins: Sequence[Pin], python: str) -> list[Pin]:
     return [pin if pin.is_source else replace(pin, hashes=found[pin.name].wheels) for pin in pins]
 
 
-_HEADER = re.compile(r"# (inputs|builds with|provided|replaced): (.*)")
+_HEADER = re.compile(r"# (inputs|pins|builds with|provided|replaced): (.*)")
 _INPUTS = re.compile(r"sha256:[0-9a-f]{64}")
 _PROVIDED = re.compile(r"([\w.-]+)==(\S+)", re.ASCII)
 _REPLACED = re.compile(r"([\w.-]+)==(\S+): (.+)", re.ASCII)
@@ -302,7 +329,7 @@ def read_lock(path: Path) -> Lock | None:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return None
-    header: dict[str, list[str]] = {"inputs": [], "builds with": [], "provided": [], "replaced": []}
+    header: dict[str, list[str]] = {"inputs": [], "pins": [], "builds with": [], "provided": [], "replaced": []}
     for match in filter(None, map(_HEADER.fullmatch, lines)):
         header[match[1]].append(match[2])
     if len(header["inputs"]) != 1 or not _INPUTS.fullmatch(header["inputs"][0]):
@@ -320,11 +347,17 @@ def read_lock(path: Path) -> Lock | None:
         provided={canonicalize_name(name): version for name, version in provided},
         replaced=tuple(Replaced(name=canonicalize_name(n), version=v, reason=reason) for n, v, reason in replaced),
         builds_with=tuple(header["builds with"]),
+        edited=header["pins"] != [_digest_of_lines(lines)],
     )
 
 
+def _digest_of_lines(lines: Sequence[str]) -> str:
+    """Digest of a lock's lines but for that which says it: what a merge or a hand changes is noticed."""
+    return digest_of_data([line for line in lines if not line.startswith("# pins: ")])
+
+
 def _text(made: Lock, image: ImageManifest) -> str:
-    head = [
+    lines = [
         f"# What {made.path.stem} ships: pinned and hashed, for the image {image.name}",
         f"# (Python {image.python}, {image.platform}). `nox -s lock` writes this file.",
         f"# inputs: {made.inputs}",
@@ -332,4 +365,6 @@ def _text(made: Lock, image: ImageManifest) -> str:
         *(f"# provided: {name}=={version}" for name, version in made.provided.items()),
         *(f"# replaced: {r.name}=={r.version}: {r.reason}" for r in made.replaced),
     ]
-    return "".join([*(f"{line}\n" for line in head), *(pin.lines() for pin in made.pins)])
+    lines += [line for pin in made.pins for line in pin.lines().splitlines()]
+    lines.insert(lines.index(f"# inputs: {made.inputs}") + 1, f"# pins: {_digest_of_lines(lines)}")
+    return "".join(f"{line}\n" for line in lines)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import parse_qs, urldefrag, urlsplit
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
@@ -55,6 +56,11 @@ class Pin:
         """Whether it is a commit, which names its content as a hash does."""
         return self.url.startswith("git+")
 
+    @property
+    def subdirectory(self) -> str:
+        """Where in the source the project is, if not at its top."""
+        return parse_qs(urldefrag(self.url).fragment).get("subdirectory", [""])[0]
+
     def requirement(self, *, hashes: bool = True) -> str:
         """The line that an installer reads."""
         target = f"{self.name} @ {self.url}" if self.url else f"{self.name}=={self.version}"
@@ -67,6 +73,12 @@ class Pin:
         notes["via"] = " ".join(self.via)
         comments = [f"    # {key}: {value}" for key, value in notes.items() if value]
         return "\n".join([self.requirement(), *comments]) + "\n"
+
+
+def has_credentials(url: str) -> bool:
+    """Whether a URL lets its reader in: ``git@`` of an SSH address names nobody."""
+    parts = urlsplit(url)
+    return bool(parts.password) or parts.username not in (None, "git")
 
 
 _PIN = re.compile(r"([A-Za-z0-9][\w.-]*)(?:==([\w.!+-]+)| @ ([^\s\\]+))(?: \\)?", re.ASCII)

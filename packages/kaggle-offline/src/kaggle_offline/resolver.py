@@ -30,10 +30,12 @@ from kaggle_offline.uv import run_uv
 from kaggle_offline.wheel import Wheel
 
 _LABEL = "kaggle"
+# The platforms that uv knows by name.
+_GLIBCS = (17, 28, *range(31, 41))
 # How uv says that it is not the requirements' fault.
 _NETWORK = ("Failed to fetch", "error sending request", "network was disabled", "Network connectivity is disabled")
 _LINE = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?(?:==(\S+)| @ (\S+))(?:\s+# via (.*))?", re.ASCII)
-_EXTRA = re.compile(rf"The package `([\w.-]+)==\S+\+{_LABEL}` does not have an extra named `([\w.-]+)`")
+_EXTRA = re.compile(r"The package `([\w.-]+)==\S+` does not have an extra named `([\w.-]+)`")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +93,9 @@ class Resolver:
         read_wheels: fetches wheels of the index by ``name==version`` and reads them.
         without_wheel: of a solution, the names that have no wheel for the image.
         folder: to work in.
+
+    Attributes:
+        unknown_extras: such as ``"httpx[http3]"``: required, but the distribution has none of that name.
     """
 
     def __init__(
@@ -111,17 +116,20 @@ class Resolver:
         self._stubs.mkdir()
         self._extras: set[NormalizedName] = set()
         self._read: dict[str, Sequence[str]] = {}
+        self.unknown_extras: set[str] = set()
         for name, version in image.pins.items():
             _write_stub(self._stubs, name, version, ())
 
-    def resolve(self, project: Wheel, neighbours: Sequence[Wheel], protected: Sequence[str]) -> Solution:
-        """Resolve a project's requirements, with what it requires of its repository.
+    def resolve(
+        self, project: Wheel, neighbours: Sequence[Wheel], *, extras: Sequence[str], protected: Sequence[str]
+    ) -> Solution:
+        """Resolve what a project, with some of its extras, and what it requires of its repository require.
 
         Raises:
             ProtectedError: something protected would have to be replaced; shows what leads there.
             LockError: nothing satisfies the requirements; says what stands in the way.
         """
-        roots = _Roots(project, tuple(neighbours))
+        roots = _Roots(project, tuple(neighbours), tuple(extras))
         nothing: frozenset[NormalizedName] = frozenset()
         names = frozenset(self._image.pins)
         free = frozenset(name for name in names if not any(fnmatch(name, pattern) for pattern in protected))
@@ -132,19 +140,30 @@ class Resolver:
                     return self._tighten(roots, solution)
         solution = self._try(roots, Freedom(replaceable=names, wheels=nothing))
         if isinstance(solution, str):
-            raise _error(solution)
+            raise self._error(roots, solution, names - free)
         solution = self._tighten(roots, solution, first=names - free)
         raise ProtectedError(*self._conflict(roots, solution, free))
 
     def reason(self, solution: Solution, name: NormalizedName, roots: Sequence[Wheel]) -> str:
         """Why the image's version of ``name`` does not fit, such as ``"x 1.0 requires y>=2"``."""
-        have = self._image.pins[name]
         for requirer in solution[name].via:
-            for line in self._requirements(solution, requirer, roots):
-                requirement = Requirement(line)
-                if canonicalize_name(requirement.name) == name and not _admits(requirement, have):
-                    return f"{_named(solution, requirer, roots)} requires {requirement.name}{requirement.specifier}"
+            found = self._requirement(solution, requirer, name, roots)
+            if found is not None and not _admits(found, self._image.pins[name]):
+                return f"{_named(solution, requirer, roots)} requires {_text(found)}"
         return f"{', '.join(_named(solution, via, roots) for via in solution[name].via)} requires another"
+
+    def _requirement(
+        self, solution: Solution, requirer: NormalizedName, name: NormalizedName, roots: Sequence[Wheel]
+    ) -> Requirement | None:
+        """What ``requirer`` says of ``name``: rather what excludes the image's version, and what counts there."""
+        lines = map(Requirement, self._requirements(solution, requirer, roots))
+        found = [line for line in lines if canonicalize_name(line.name) == name]
+        environment = self._image.environment
+        have = self._image.pins.get(name)
+        # The line of an extra counts where nothing else does: that it was asked for is why this is looked at.
+        found.sort(key=lambda r: (have is not None and _admits(r, have), "extra" in str(r.marker)))
+        counting = [r for r in found if r.marker is None or "extra" in str(r.marker) or r.marker.evaluate(environment)]
+        return next(iter(counting), None)
 
     def _try(self, roots: "_Roots", freedom: Freedom, *, settled: bool = False) -> Solution | str:
         """Resolve once; what uv says where it cannot be done.
@@ -168,11 +187,13 @@ class Resolver:
         result = compile_requirements(source, *options)
         if result.returncode != 0:
             return result.stderr.strip()
-        missing = {canonicalize_name(name) for name, _ in _EXTRA.findall(result.stderr)} - self._extras
+        without = {canonicalize_name(name) for name, _ in _EXTRA.findall(result.stderr)}
+        missing = (without & set(self._image.pins)) - self._extras
+        self.unknown_extras = {f"{canonicalize_name(name)}[{extra}]" for name, extra in _EXTRA.findall(result.stderr)}
         if missing:
             self._add_extras(sorted(missing))
             return self._try(roots, freedom, settled=settled)
-        return _read_solution(output.read_text(), roots.names)
+        return _read_solution(output.read_text(), roots.names, image)
 
     def _tighten(
         self, roots: "_Roots", solution: Solution, *, first: Collection[NormalizedName] | None = None
@@ -205,6 +226,17 @@ class Resolver:
     def _added(self, solution: Solution, *, but: Collection[NormalizedName]) -> dict[NormalizedName, str]:
         """Version of what the image has not got, by name, ``but`` for some."""
         return {n: r.version for n, r in solution.items() if n not in self._image.pins and n not in but}
+
+    def _error(self, roots: "_Roots", reason: str, protected: Collection[NormalizedName]) -> LockError:
+        """Why nothing satisfies the requirements, whatever of the image may be replaced."""
+        if is_network(reason):
+            return LockError(f"the package index does not answer:\n{reason}", "Check the network, then run again.")
+        named = sorted(name for name in protected if re.search(rf"\b{re.escape(name)}[<>=!~ ]", reason))
+        has = "".join(f"\nThe image has {name} {self._image.pins[name]}." for name in named)
+        return LockError(
+            f"the requirements cannot be met:\n{reason.replace(f'+{_LABEL}', ' (image)')}{has}",
+            f"Correct the requirements of {roots.project.name}, or take another image.",
+        )
 
     def _replaced(self, solution: Solution) -> frozenset[NormalizedName]:
         return frozenset(n for n, r in solution.items() if n in self._image.pins and r.shipped)
@@ -242,21 +274,22 @@ class Resolver:
 
     def _conflict(self, roots: "_Roots", solution: Solution, free: Collection[NormalizedName]) -> tuple[str, str]:
         """The problem and the cure of a protected distribution that does not fit."""
-        name = min(self._replaced(solution) - frozenset(free))
         wheels = (roots.project, *roots.neighbours)
-        chain = _chain(solution, name, roots.project.name)
+        chains = [_chain(solution, n, roots.project.name) for n in self._replaced(solution) - frozenset(free)]
+        # The others may only follow from the one that is nearest to the project.
+        chain = min(chains, key=lambda chain: (len(chain), chain))
+        name = chain[-1]
         steps = []
         for requirer, required in pairwise(chain):
-            lines = map(Requirement, self._requirements(solution, requirer, wheels))
-            found = next((r for r in lines if canonicalize_name(r.name) == required), None)
-            text = f"{required}{found.specifier if found else ''}"
-            steps.append(f"  {_named(solution, requirer, wheels)} requires {text}")
+            found = self._requirement(solution, requirer, required, wheels)
+            steps.append(f"  {_named(solution, requirer, wheels)} requires {_text(found) if found else required}")
         problem = f"{name}: the image has {self._image.pins[name]}, which must stay, but another is required:"
         cure = [f"allow {name} {self._image.pins[name]} in the requirement"]
         if len(chain) > 2:  # noqa: PLR2004 - something stands between the project and it
             cure = [f"require another version of {chain[1]}, or do without it"]
         cure += ["take an image that has what is needed"]
-        cure += [f"take {name} out of [freeze] protected in submission.toml, and {solution[name].version} is shipped"]
+        other = solution[name].version or solution[name].url
+        cure += [f"list what is protected without {name} in submission.toml ([freeze] protected), to ship {other}"]
         return "\n".join([problem, *steps]), f"Either {'; or '.join(cure)}."
 
 
@@ -266,10 +299,12 @@ class _Roots:
 
     project: Wheel
     neighbours: tuple[Wheel, ...]
+    extras: tuple[str, ...]
 
     @property
     def source(self) -> str:
-        return f"{self.project.name} @ {self.project.path.resolve().as_uri()}\n"
+        extras = f"[{','.join(self.extras)}]" if self.extras else ""
+        return f"{self.project.name}{extras} @ {self.project.path.resolve().as_uri()}\n"
 
     @property
     def constraints(self) -> str:
@@ -289,18 +324,17 @@ def compile_requirements(source: Path, *options: str) -> subprocess.CompletedPro
 
 def options_for(image: ImageManifest) -> list[str]:
     """The image's Python and platform in uv's words."""
-    platform = f"{image.machine}-{image.platform.removesuffix(f'_{image.machine}')}"
-    return ["--python-version", image.python, "--python-platform", platform]
+    glibc = max(minor for minor in _GLIBCS if minor <= image.glibc)
+    return ["--python-version", image.header["python"], "--python-platform", f"{image.machine}-manylinux_2_{glibc}"]
 
 
-def _error(reason: str) -> LockError:
-    text = reason.replace(f"+{_LABEL}", " (image)")
-    if any(sign in text for sign in _NETWORK):
-        return LockError(f"the package index does not answer:\n{text}", "Check the network, then run again.")
-    return LockError(f"the requirements cannot be met:\n{text}", "Correct the requirements of the package.")
+def is_network(reason: str) -> bool:
+    """Whether it is the network's fault, by what uv says; that something is not there is not."""
+    return any(sign in reason for sign in _NETWORK) and not re.search(r"HTTP status client error \(4\d\d", reason)
 
 
-def _read_solution(text: str, own: Collection[str]) -> Solution:
+def _read_solution(text: str, own: Collection[str], image: Mapping[NormalizedName, str]) -> Solution:
+    """Read uv's output; ``image`` has the labelled version of what is there already."""
     solution: Solution = {}
     for line in text.splitlines():
         match = _LINE.match(line)
@@ -310,10 +344,10 @@ def _read_solution(text: str, own: Collection[str]) -> Solution:
         via = {canonicalize_name(v.partition("[")[0]) for v in (match[4] or "").split(", ") if not v.startswith("-")}
         solution[name] = Resolved(
             name=name,
-            version=version.removesuffix(f"+{_LABEL}"),
+            version=Version(version).public if image.get(name) == version else version,
             url=match[3] or "",
             via=tuple(sorted(via - {""})),
-            provided=version.endswith(f"+{_LABEL}"),
+            provided=image.get(name) == version,
             own=name in own,
         )
     return solution
@@ -338,12 +372,17 @@ def _named(solution: Solution, name: NormalizedName, roots: Sequence[Wheel]) -> 
     return f"{name} {versions.get(name) or solution[name].version}".strip()
 
 
+def _text(requirement: Requirement) -> str:
+    return f"{requirement.name}{f' @ {requirement.url}' if requirement.url else requirement.specifier}"
+
+
 def _admits(requirement: Requirement, version: Version) -> bool:
-    return requirement.specifier.contains(version, prereleases=True)
+    return not requirement.url and requirement.specifier.contains(version, prereleases=True)
 
 
 def _labelled(version: Version) -> str:
-    return f"{version.public}+{_LABEL}"
+    """The image's version as no index has it; a local label of its own is left, since it may be required."""
+    return str(version) if version.local else f"{version}+{_LABEL}"
 
 
 def _write_stub(folder: Path, name: str, version: Version, extras: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urldefrag
+from urllib.parse import urldefrag
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
@@ -36,7 +36,7 @@ def build_source(pin: Pin, archive: Path, folder: Path, image: ImageManifest, co
         raise BuildError(f"{pin}: {error}", "Require another version.") from error
     if not (all(tag.platform == "any" for tag in tags) and tags & image.tags):
         wheel.unlink()
-        raise BuildError(f"{pin}: its wheel is for this machine alone: {wheel.name}", "Run: nox -s lock")
+        raise BuildError(f"{pin}: its wheel is for this machine: {wheel.name}", "Run: nox -s lock -- --upgrade")
     return wheel
 
 
@@ -67,20 +67,29 @@ def fetch_commit(pin: Pin, folder: Path) -> Path:
     Raises:
         DownloadError: Git cannot fetch it.
     """
-    address, fragment = urldefrag(pin.url.removeprefix("git+"))
-    repository, _, commit = address.rpartition("@")
-    part = parse_qs(fragment).get("subdirectory", [""])[0]
+    repository, _, commit = urldefrag(pin.url.removeprefix("git+")).url.rpartition("@")
     with tempfile.TemporaryDirectory() as scratch:
         tree = Path(scratch) / "tree"
         _git(pin, "clone", "--quiet", "--no-checkout", "--", repository, str(tree))
         _git(pin, "-C", str(tree), "checkout", "--quiet", "--detach", commit)
         _git(pin, "-C", str(tree), "submodule", "--quiet", "update", "--init", "--recursive")
         shutil.rmtree(tree / ".git")
-        return _archive(tree / part, folder / f"{pin.name}-{pin.version}.zip")
+        return _archive(tree / pin.subdirectory, folder / f"{pin.name}-{pin.version}.zip")
+
+
+def part_of(pin: Pin, archive: Path) -> Path:
+    """The archive of the project alone, where it is not at the top of its source."""
+    if not pin.subdirectory:
+        return archive
+    with unpacked(archive) as tree:
+        return _archive(tree / pin.subdirectory, archive.with_name(f"{pin.name}-{pin.version}.zip"))
 
 
 def _git(pin: Pin, *arguments: str) -> None:
-    result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    try:
+        result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise DownloadError(f"{pin.name} @ {pin.url}: there is no git here", "Install Git.") from error
     if result.returncode != 0:
         raise DownloadError(f"{pin.name} @ {pin.url}: {result.stderr.strip()}", "Check the network, then run again.")
 
@@ -99,8 +108,3 @@ def _archive(tree: Path, path: Path) -> Path:
             entry.external_attr = (0o100755 if file.stat().st_mode & 0o100 else 0o100644) << 16
             archive.writestr(entry, file.read_bytes())
     return path
-
-
-def file_name_of(url: str) -> str:
-    """The file's name at the end of a URL."""
-    return unquote(urldefrag(url)[0].rpartition("/")[2])

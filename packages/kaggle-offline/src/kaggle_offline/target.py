@@ -51,6 +51,15 @@ class Rehearsal:
             self._local.host(_make_competition(kernel, frozen, image))
         return _competition_inputs(kernel, frozen)
 
+    def check_image(self) -> None:
+        """See that there is an image that kernels were given.
+
+        Raises:
+            RehearsalError: there is none.
+        """
+        if not self._local.image_is_set:
+            raise RehearsalError("the local Kaggle has no image yet", "Run: nox -s freeze push, which builds it.")
+
     def baseline(self, kernel: KernelFolder) -> float:
         """The score of the commonest label for every row of the hidden test set."""
         with _explained():

@@ -7,11 +7,11 @@ import sys
 from uv import find_uv_bin
 
 
-def run_uv(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def run_uv(*arguments: str, umask: int = -1, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run uv with further environment variables; the caller looks at ``returncode`` and ``stderr``."""
     environment = {**os.environ, "NO_COLOR": "1", **variables}
     command = [find_uv_bin(), "--no-progress", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, umask=umask, check=False)
 
 
 def has_python(version: str) -> bool:

@@ -1,5 +1,6 @@
 """Wheels of the packages of this repository: same tree, same bytes, whatever the clock and the path."""
 
+import ast
 import email
 import os
 import shutil
@@ -8,7 +9,7 @@ import sys
 import tempfile
 import tomllib
 import zipfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from configparser import ConfigParser
 from configparser import Error as ConfigError
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from kaggle_offline.errors import BuildError
-from kaggle_offline.files import UNREADABLE_ZIP, digest_of_data, digest_of_folder, holds, new_folder, write_text
+from kaggle_offline.files import UNREADABLE_ZIP, digest_of_data, digest_of_file, holds, new_folder, write_text
 from kaggle_offline.uv import run_uv
 
 # 2020-01-01: the clock of every build, so that the same tree gives the same bytes.
@@ -44,7 +45,12 @@ class Wheel:
 
 
 def build_packages(
-    package: Path, folder: Path, constraints: Sequence[str], environment: Mapping[str, str]
+    package: Path,
+    folder: Path,
+    constraints: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    extras: Sequence[str] = (),
 ) -> dict[Path, Wheel]:
     """Build ``package`` and those of its neighbours that it requires, each into a folder of its own.
 
@@ -53,6 +59,7 @@ def build_packages(
         folder: for the wheels.
         constraints: on what the builds are made with, such as ``"hatchling==1.28.0"``.
         environment: what markers see where the wheels are installed.
+        extras: of the project.
 
     Returns:
         The wheels by the folders that they were built from; the project's is the first.
@@ -60,9 +67,9 @@ def build_packages(
     Raises:
         BuildError: the build backend failed; says what it printed.
     """
-    neighbours = {name: p for p in package.parent.iterdir() if p != package for name in _names(p)}
+    neighbours = _neighbours(package)
     wheels = {package: build_wheel(package, folder / package.name, constraints)}
-    waiting: list[tuple[Path, str]] = [(package, "")]
+    waiting = [(package, extra) for extra in ("", *extras)]
     seen = set(waiting)
     while waiting:
         tree, extra = waiting.pop()
@@ -73,6 +80,12 @@ def build_packages(
                 continue
             if neighbour not in wheels:
                 wheels[neighbour] = build_wheel(neighbour, folder / neighbour.name, constraints)
+            version = wheels[neighbour].version
+            if not requirement.specifier.contains(version, prereleases=True):
+                raise BuildError(
+                    f"{tree}: requires {requirement}, but {neighbour} is {version}",
+                    "Make the two agree: what is in this repository ships as it is.",
+                )
             found = {(neighbour, name) for name in ("", *requirement.extras)} - seen
             seen |= found
             waiting += sorted(found)
@@ -85,41 +98,47 @@ def build_wheel(package: Path, folder: Path, constraints: Sequence[str]) -> Whee
     Raises:
         BuildError: the build backend failed, or its wheel is not for every machine.
     """
-    digest = digest_of_data([digest_of_folder(package), sorted(constraints)])
+    files = _files_of(package)
+    contents = [[name, digest_of_file(path), _is_executable(path)] for name, path in files.items()]
+    inputs = digest_of_data([contents, sorted(constraints)])
     stamp = folder / ".inputs"
-    built = _read_built(folder) if holds(stamp, digest) else None
-    if built is None:
+    built = next(iter(folder.glob("*.whl")), None)
+    if built is None or not holds(stamp, f"{inputs} {digest_of_file(built)}"):
         with new_folder(folder) as draft:
             # In a copy of its own, so that what a build leaves behind is no input of the next one.
-            source = draft / "source"
-            shutil.copytree(package, source, ignore=_left_behind(package), copy_function=_copy)
-            path = run_build(source, draft, constraints, str(package))
-            if not path.name.endswith("-any.whl"):
+            with tempfile.TemporaryDirectory() as scratch:
+                source = Path(scratch) / package.name
+                for name, path in files.items():
+                    _copy(path, source / name)
+                built = run_build(source, draft, constraints, str(package))
+            if not built.name.endswith("-any.whl"):
                 raise BuildError(
-                    f"{package}: its wheel is for this machine alone: {path.name}",
+                    f"{package}: its wheel is for this machine alone: {built.name}",
                     "Keep what needs a compiler in a distribution of its own, and require that.",
                 )
-            shutil.rmtree(source)
-            write_text(draft / stamp.name, digest)
-        built = read_wheel(next(folder.glob("*.whl")))
-    return built
+            write_text(draft / stamp.name, f"{inputs} {digest_of_file(built)}")
+        built = folder / built.name
+    return read_wheel(built)
 
 
 def run_build(source: Path, folder: Path, constraints: Sequence[str], what: str, *, version: str = "") -> Path:
-    """Build the wheel of a source tree in an isolated environment; return its path.
+    """Build the wheel of a source tree, a copy of its own, in an isolated environment; return its path.
 
     ``version`` is for trees that would ask Git for it, where there is no Git any more.
 
     Raises:
         BuildError: the backend failed; says what it printed.
     """
+    if (source / "setup.cfg").is_file() and not any((source / n).is_file() for n in ("setup.py", "pyproject.toml")):
+        # What setuptools once made do with; without either, no tool of today sees a project.
+        (source / "setup.py").write_text("import setuptools\n\nsetuptools.setup()\n")
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "build.txt"
         file.write_text("".join(f"{line}\n" for line in constraints))
         output = Path(scratch) / "wheel"
         command = ["build", "--wheel", "--no-config", "--python", sys.executable, "--build-constraints", str(file)]
         variables = {"SOURCE_DATE_EPOCH": _EPOCH, **({"SETUPTOOLS_SCM_PRETEND_VERSION": version} if version else {})}
-        result = run_uv(*command, "--out-dir", str(output), str(source), **variables)
+        result = run_uv(*command, "--out-dir", str(output), str(source), umask=0o022, **variables)
         if result.returncode != 0:
             end = "\n".join(result.stderr.strip().splitlines()[-_LAST_LINES:])
             raise BuildError(f"{what}: the wheel cannot be built:\n{end}", "Correct its pyproject.toml, or setup.py.")
@@ -134,30 +153,70 @@ def build_requirements(tree: Path) -> tuple[str, ...]:
     return tuple(map(str, requires)) if isinstance(requires, list) else _DEFAULT_BACKEND
 
 
-def _left_behind(package: Path) -> Any:
-    """What `shutil.copytree` is to leave out: what Python and earlier builds leave in a tree."""
+def _files_of(package: Path) -> dict[str, Path]:
+    """Every file of a source tree by its relative path, but for what Python and earlier builds leave there.
 
-    def ignore(folder: str, names: Collection[str]) -> set[str]:
-        built = {"build", "dist"} if Path(folder) == package else set()
-        return {n for n in names if n in built or n == "__pycache__" or n.endswith(".egg-info")}
+    Links are followed, as what they lead to ends up in the wheel; broken ones lead to nothing.
+    """
+    found: dict[str, Path] = {}
+    for where, folders, files in os.walk(package, followlinks=True):
+        here = Path(where)
+        left = {"__pycache__", *(n for n in folders if n.endswith(".egg-info"))}
+        left |= {"build", "dist"} if here == package else set()
+        # A link to a folder that it lies in would go round in circles.
+        left |= {n for n in folders if (here / n).resolve() in (here.resolve(), *here.resolve().parents)}
+        folders[:] = [n for n in folders if n not in left]
+        found |= {(here / n).relative_to(package).as_posix(): here / n for n in files if (here / n).is_file()}
+    return dict(sorted(found.items()))
 
-    return ignore
+
+def _is_executable(path: Path) -> bool:
+    """All of a file's mode that Git knows: what a umask made of it must not show in the wheel."""
+    return bool(path.stat().st_mode & stat.S_IXUSR)
 
 
-def _copy(source: str, target: str) -> None:
-    """Copy a file with the mode that Git knows: what a umask made of it must not show in the wheel."""
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
-    Path(target).chmod(0o755 if os.stat(source).st_mode & stat.S_IXUSR else 0o644)  # noqa: PTH116 - as given
+    target.chmod(0o755 if _is_executable(source) else 0o644)
 
 
-def _names(folder: Path) -> set[str]:
-    """The names under which a folder of ``packages/`` may be required; empty where it is no package."""
-    declared = [_read_project_file(folder).get("project"), _read_setup_cfg(folder)]
-    names = {str(table["name"]) for table in declared if isinstance(table, dict) and "name" in table}
+def _neighbours(package: Path) -> dict[str, Path]:
+    """The other folders of ``packages/`` by the names of their distributions.
+
+    Raises:
+        BuildError: two have the same name.
+    """
+    found: dict[str, Path] = {}
+    for folder in sorted(package.parent.iterdir()):
+        name = _name_of(folder)
+        if name and found.setdefault(name, folder) != folder:
+            raise BuildError(
+                f"{found[name]} and {folder}: both are the distribution {name}", "Rename one, or take it away."
+            )
+    return {name: folder for name, folder in found.items() if folder != package}
+
+
+def _name_of(folder: Path) -> str:
+    """The name under which a folder of ``packages/`` may be required; empty where it is no package."""
+    project = _read_project_file(folder)
+    tool = project.get("tool")
+    tables = [project.get("project"), tool.get("poetry") if isinstance(tool, dict) else None, _read_setup_cfg(folder)]
+    names = [str(table["name"]) for table in tables if isinstance(table, dict) and "name" in table]
     if not names and (folder / "setup.py").is_file():
-        # Only running it would tell.
-        names = {folder.name}
-    return {canonicalize_name(name) for name in names}
+        names = [_name_in_setup_py(folder / "setup.py") or folder.name]
+    return canonicalize_name(names[0]) if names else ""
+
+
+def _name_in_setup_py(path: Path) -> str:
+    """The name that is written in a setup.py; empty where only running it would tell."""
+    try:
+        calls = [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Call)]
+    except (SyntaxError, ValueError):
+        return ""
+    values = [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "name"]
+    texts = [node.value for node in values if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return next(iter(texts), "")
 
 
 def _read_project_file(folder: Path) -> dict[str, Any]:
@@ -174,14 +233,6 @@ def _read_setup_cfg(folder: Path) -> dict[str, str]:
         return dict(parser["metadata"]) if "metadata" in parser else {}
     except (ConfigError, UnicodeDecodeError):
         return {}
-
-
-def _read_built(folder: Path) -> Wheel | None:
-    """The wheel in ``folder``, or None where there is none that can be read."""
-    try:
-        return read_wheel(next(folder.glob("*.whl")))
-    except (BuildError, StopIteration):
-        return None
 
 
 def read_wheel(path: Path) -> Wheel:

@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -150,8 +151,8 @@ def list_installed() -> dict[str, Installed]:
     """
     found: dict[str, Installed] = {}
     for folder in map(Path, sys.path):
-        for info in folder.glob("*-info"):
-            match = re.fullmatch(r"(.+?)(?:-([^-]+)(?:-py[\d.]+)?)?\.(?:dist|egg)-info", info.name)
+        for info in [folder] if folder.suffix == ".egg" else folder.glob("*-info"):
+            match = re.fullmatch(r"(.+?)(?:-([^-]+)(?:-py[\d.]+)?)?\.(?:dist-info|egg-info|egg)", info.name)
             if match:
                 # The first on the path is the one that is imported.
                 found.setdefault(canonical(match[1]), Installed(match[2] or "unknown", info))
@@ -181,20 +182,34 @@ def check_image(manifest: dict[str, Any], before: dict[str, Installed], wheels: 
         RefusedError: something is missing, or would be written over.
     """
     others: list[str] = []
-    owners: dict[str, tuple[str, str]] = {}
-    writes = {path: (wheel, digest) for wheel in wheels for path, digest in read_wheel_record(wheel).items()}
+    writes = {path: (wheel.name, digest) for wheel in wheels for path, digest in read_wheel_record(wheel).items()}
     for name, version in map(split, manifest["provided"]):
         if name not in before:
             raise RefusedError(f"{name}: the lock takes it from the image, but this image does not have it")
         have = before[name]
         if not same(have.version.partition("+")[0], version.partition("+")[0]):
             others.append(f"{name} {have.version} (locked for {version})")
-        owners.update((path, (name, digest)) for path, digest in have.record().items() if path in writes)
-    for path, (name, digest) in owners.items():
-        wheel, own = writes[path]
-        if own != digest:
-            raise RefusedError(f"{wheel.name}: would write over {path} of {name}, which the image provides")
+    for what, path, name in written_over(manifest, before, writes):
+        raise RefusedError(f"{what}: would write over {path} of {name}, which the image provides")
     return others
+
+
+def written_over(
+    manifest: dict[str, Any], before: dict[str, Installed], writes: dict[str, tuple[str, str]]
+) -> list[tuple[str, str, str]]:
+    """What of ``writes`` (who, and which hash, by path) differs from a file that the image provides.
+
+    Returns:
+        Who writes, the path, and the distribution that it is of.
+    """
+    found = []
+    for name, _ in map(split, manifest["provided"]):
+        record = before[name].record()
+        for path in writes.keys() & record.keys():
+            what, digest = writes[path]
+            if digest != record[path]:
+                found.append((what, path, name))
+    return sorted(found)
 
 
 def read_record(text: str) -> dict[str, str]:
@@ -222,9 +237,10 @@ def read_wheel_record(wheel: Path) -> dict[str, str]:
 
 def find_uv() -> str | None:
     """The program of the image's uv, or None."""
-    if importlib.util.find_spec("uv"):
+    try:
         return str(importlib.import_module("uv").find_uv_bin())
-    return shutil.which("uv")
+    except (ImportError, AttributeError, OSError):
+        return shutil.which("uv")
 
 
 def ask_early(uv: str | None) -> AbstractContextManager[object]:
@@ -257,14 +273,16 @@ def install(folder: Path, manifest: dict[str, Any], uv: str | None) -> None:
             command += ["--no-warn-script-location"]
         # What builds a source lies beside it, and is found there by the build's own environment.
         command += ["--quiet", "--no-index", "--no-deps", "--find-links", str(folder), *map(str, files)]
-        settings = {"PIP_BREAK_SYSTEM_PACKAGES": "1", "PIP_ROOT_USER_ACTION": "ignore", "NO_COLOR": "1"}
+        # The image's own settings of either are for other occasions: constraints, an index, hashes.
+        kept = {k: v for k, v in os.environ.items() if k == "UV_CACHE_DIR" or not k.startswith(("UV_", "PIP_"))}
+        settings = {"PIP_BREAK_SYSTEM_PACKAGES": "1", "PIP_ROOT_USER_ACTION": "ignore", "PIP_CONFIG_FILE": os.devnull}
         result = subprocess.run(
             command,
             check=False,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, **settings},
+            env={**kept, **settings, "NO_COLOR": "1"},
         )
     if result.returncode != 0:
         names = [entry["distribution"] for entry in manifest["files"] if entry["kind"] == "sdist"]
@@ -292,6 +310,11 @@ def check_installed(manifest: dict[str, Any], before: dict[str, Installed]) -> l
         hidden = hidden_by(have)
         if hidden:
             raise FailedError(f"{name}: hidden by {hidden}")
+    # What was built here could not be looked into before.
+    sources = [split(e["distribution"])[0] for e in manifest["files"] if e["kind"] == "sdist"]
+    writes = {path: (name, digest) for name in sources for path, digest in after[name].record().items()}
+    for what, path, name in written_over(manifest, before, writes):
+        raise FailedError(f"{what}: has written over {path} of {name}, which the image provides")
     for name in sorted(set(before) - set(shipped)):
         if after.get(name) != before[name]:
             version = after[name].version if name in after else "nothing"
@@ -300,13 +323,20 @@ def check_installed(manifest: dict[str, Any], before: dict[str, Installed]) -> l
 
 
 def hidden_by(distribution: Installed) -> str:
-    """What is imported instead of a module of a distribution, or an empty text."""
+    """What from elsewhere is imported instead of a module of a distribution, or an empty text.
+
+    What lies beside it, or comes with Python, was so where it was tried out, too.
+    """
+    beside, python = distribution.info.parent.resolve(), Path(sysconfig.get_path("stdlib")).resolve()
     for path in distribution.record():
         if re.fullmatch(r"[^/.]+(/__init__)?\.py", path):
             spec = importlib.util.find_spec(path.removesuffix(".py").removesuffix("/__init__"))
-            origin = (spec and spec.origin) or "nothing"
-            if Path(origin).resolve() != (distribution.info.parent / path).resolve():
-                return origin
+            if spec is None or spec.origin in (None, "built-in", "frozen"):
+                continue
+            origin = Path(str(spec.origin)).resolve()
+            of_python = python in origin.parents and not {"site-packages", "dist-packages"} & {*origin.parts}
+            if beside not in origin.parents and not of_python:
+                return str(origin)
     return ""
 
 
