@@ -18,9 +18,10 @@ import sys
 import sysconfig
 import tempfile
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Container
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple
 
 INPUT = Path("/kaggle/input")
@@ -117,12 +118,32 @@ def check_files(folder: Path, manifest: dict[str, Any], expected: str) -> None:
         raise RefusedError(f"{name}: missing from the dataset")
     for name in sorted(present - names - BESIDE):
         raise RefusedError(f"{name}: in the dataset, but not among what was frozen")
-    # Hashing lets go of the interpreter, so threads share the cores.
-    with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
-        hashes = threads.map(lambda entry: sha256(folder / entry["name"]), entries)
-        for entry, found in zip(entries, hashes, strict=True):
-            if found != entry["sha256"]:
-                raise RefusedError(f"{entry['name']}: not the file that was frozen")
+    hashes = hash_all([folder / name for name in names])
+    for entry in entries:
+        if hashes.get(entry["name"]) != entry["sha256"]:
+            raise RefusedError(f"{entry['name']}: not the file that was frozen")
+
+
+def hash_all(paths: list[Path]) -> dict[str, str]:
+    """The SHA-256 of each file by its name; of one that cannot be read there is none.
+
+    Hashing lets go of the interpreter, so threads share the cores. (Bare ones: importing a pool of
+    them takes longer than hashing some megabytes.)
+    """
+    hashes = {}
+
+    def work(share: list[Path]) -> None:
+        for path in share:
+            with suppress(OSError):
+                hashes[path.name] = sha256(path)
+
+    count = os.cpu_count() or 1
+    threads = [Thread(target=work, args=(paths[first::count],)) for first in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return hashes
 
 
 def canonical(name: str) -> str:
@@ -136,10 +157,10 @@ class Installed(NamedTuple):
     version: str
     info: Path
 
-    def record(self) -> dict[str, str]:
-        """The hash of every file, by its path relative to where the distribution is."""
+    def record(self, among: Container[str] | None = None) -> dict[str, str]:
+        """The hash of every file, or of those ``among`` some, by its path relative to where the distribution is."""
         try:
-            return read_record((self.info / "RECORD").read_text(encoding="utf-8"))
+            return read_record((self.info / "RECORD").read_text(encoding="utf-8"), among)
         except (OSError, UnicodeDecodeError):
             return {}
 
@@ -204,21 +225,20 @@ def written_over(
     """
     found = []
     for name, _ in map(split, manifest["provided"]):
-        record = before[name].record()
-        for path in writes.keys() & record.keys():
+        for path, own in before[name].record(among=writes).items():
             what, digest = writes[path]
-            if digest != record[path]:
+            if digest != own:
                 found.append((what, path, name))
     return sorted(found)
 
 
-def read_record(text: str) -> dict[str, str]:
-    """The hash of every file in a RECORD, by path.
+def read_record(text: str, among: Container[str] | None = None) -> dict[str, str]:
+    """The hash of every file in a RECORD, or of those ``among`` some, by path.
 
     A path in quotes, with a comma in it, is passed over: reading all of torch's as CSV takes longer than the rest.
     """
-    rows = (line.split(",", 2) for line in text.splitlines())
-    return {row[0]: row[1].partition("=")[2] for row in rows if len(row) > 1}
+    rows = (line.partition(",") for line in text.splitlines())
+    return {path: rest.partition(",")[0].partition("=")[2] for path, _, rest in rows if among is None or path in among}
 
 
 def read_wheel_record(wheel: Path) -> dict[str, str]:
@@ -313,7 +333,7 @@ def check_installed(manifest: dict[str, Any], before: dict[str, Installed]) -> l
     # What was built here could not be looked into before.
     sources = [split(e["distribution"])[0] for e in manifest["files"] if e["kind"] == "sdist"]
     writes = {path: (name, digest) for name in sources for path, digest in after[name].record().items()}
-    for what, path, name in written_over(manifest, before, writes):
+    for what, path, name in written_over(manifest, before, writes) if writes else ():
         raise FailedError(f"{what}: has written over {path} of {name}, which the image provides")
     for name in sorted(set(before) - set(shipped)):
         if after.get(name) != before[name]:
