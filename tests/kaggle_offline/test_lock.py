@@ -14,7 +14,7 @@ from threading import Thread
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kaggle_offline.download import download
+from kaggle_offline.download import _follow, download
 from kaggle_offline.errors import BuildError, DownloadError, LockError, StaleLockError
 from kaggle_offline.explain import difference
 from kaggle_offline.freeze import Locked, freeze, lock_and_report, lock_kernel
@@ -23,6 +23,7 @@ from kaggle_offline.lock import ALL, Lock, read_lock
 from kaggle_offline.pins import Kind, Pin, read_pins
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from tqdm import tqdm
 
 from tests.kaggle_offline.conftest import require
 
@@ -304,6 +305,14 @@ def test_a_lock_that_was_edited_is_named_with_its_line(line: str, kernel: Kernel
     kernel.lock.write_text(kernel.lock.read_text() + f"{line}\n")
     with pytest.raises(LockError, match=r"small\.txt: "):
         freeze(kernel)
+
+
+def test_what_pips_say_of_their_progress_adds_up() -> None:
+    said = "Collecting a\nProgress 0 of 70\nProgress 40 of 70\nProgress 70 of 70\nProgress 0 of 30\nProgress 30 of 30\n"
+    with tqdm(file=io.StringIO()) as bar:
+        for _ in range(2):
+            _follow(io.StringIO(said), bar)
+        assert (bar.n, bar.total) == (200, 200)
 
 
 names = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,4})?", fullmatch=True).map(canonicalize_name)

@@ -51,7 +51,7 @@ def capture(target: Target, repository: Path, name: str, *, gpu: bool) -> None:
         target: where the kernel runs.
         repository: its ``requirements/images/<name>.txt`` is written.
         name: of the image.
-        gpu: whether the kernel has a GPU.
+        gpu: whether the kernel has a GPU; it has one in any case where the manifest to update is of such a kernel.
 
     Raises:
         ConfigurationError: the name is no name, or too long for a kernel's title, or another target's image has it.
@@ -66,6 +66,7 @@ def capture(target: Target, repository: Path, name: str, *, gpu: bool) -> None:
         )
     path = repository / "requirements" / "images" / f"{name}.txt"
     before = read_image_manifest(path) if path.exists() else None
+    gpu = gpu or (before is not None and before.header.get("accelerator") == "gpu")
     if target.rehearsal:
         target.rehearsal.check_image()
         if before is not None and " on local, " not in before.header.get("source", ""):

@@ -13,6 +13,7 @@ from urllib.parse import urldefrag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from kaggle_offline.errors import BuildError, DownloadError
+from kaggle_offline.files import UNREADABLE_ZIP
 from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.pins import Pin
 from kaggle_offline.wheel import run_build
@@ -56,7 +57,7 @@ def unpacked(archive: Path) -> Iterator[Path]:
                 with tarfile.open(archive) as tarred:
                     tarred.extractall(scratch, filter="data")
             (tree,) = Path(scratch).iterdir()
-        except (OSError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
+        except (*UNREADABLE_ZIP, tarfile.TarError) as error:
             raise DownloadError(f"{archive.name}: not a source distribution: {error}", "Require another.") from error
         yield tree
 
