@@ -286,7 +286,7 @@ def install(folder: Path, manifest: dict[str, Any], uv: str | None) -> None:
                 files.append(Path(scratch) / entry["name"][: -len(SOURCE)])
                 shutil.copyfile(folder / entry["name"], files[-1])
         if uv:
-            command = [uv, "pip", "install", "--offline", "--no-config", "--link-mode", "copy"]
+            command = [uv, "pip", "install", "--offline", "--no-config"]
             command += ["--python", sys.executable, "--break-system-packages"]
         else:
             command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
