@@ -83,7 +83,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     project = ["packages/plant-pathology/src", "tests/plant_pathology"]
     tools = ["noxfile.py", "packages/kaggle-local/src", "packages/kaggle-offline/src"]
-    tools += ["benchmarks", "tests/kaggle_local", "tests/kaggle_offline", "tests/end_to_end"]
+    tools += ["benchmarks", "tests/conftest.py", "tests/kaggle_local", "tests/kaggle_offline", "tests/end_to_end"]
     session.run("mypy", *tools)
     session.run("mypy", "--python-executable", _project(session), *project)
 

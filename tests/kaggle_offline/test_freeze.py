@@ -83,6 +83,10 @@ def test_what_is_built_follows_links_and_modes_but_no_umask(repository: Path, tm
     (package / "src" / "small" / "leaf.txt").symlink_to(tmp_path / "shared" / "leaf.txt")
     (package / "src" / "small" / ".#open in an editor").symlink_to("nobody@nowhere")
     (package / "src" / "small" / "round").symlink_to("..")
+    for one, other in (("a", "b"), ("b", "a")):
+        (package / "src" / one).mkdir()
+        for number in range(3):
+            (package / "src" / one / f"link-{number}").symlink_to(f"../{other}")
     digest = freeze_small(repository).packages.digest
     before = os.umask(0o077)
     try:

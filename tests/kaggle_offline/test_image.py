@@ -109,11 +109,11 @@ def test_two_images_are_compared_by_what_matters_to_the_locks(repository: Path) 
     assert compare(repository, "small", "newer", everything=False).splitlines() == [
         "small → newer",
         "  python: 3.12.13 → 3.13.1",
-        "  small: 2 of these matter",
+        "  small: 2 of its distributions changed",
         "    iniconfig not there → 2.1.0 (shipped)",
         "    packaging 24.2 → 25.0 (provided)",
-        "  1 others new",
-        "  1 others gone",
+        "  1 others new (--all lists them)",
+        "  1 others gone (--all lists them)",
     ]
     everything = compare(repository, "small", "newer", everything=True)
     assert "    attrs not there → 25.1.0" in everything

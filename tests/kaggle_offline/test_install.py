@@ -122,7 +122,7 @@ def test_an_extra_file_is_refused(name: str, image: Path, folder: Path, frozen: 
     assert f"{name}: in the dataset, but not among what was frozen" in refused(image, folder, frozen.digest)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(data=st.data())
 def test_a_flipped_byte_is_refused(image: Path, folder: Path, frozen: Dataset, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(sorted(p for p in folder.iterdir() if p.suffix in (".whl", ".json"))))
@@ -163,13 +163,14 @@ def test_an_image_without_what_it_should_provide_is_refused(folder: Path, frozen
     assert "absent: the lock takes it from the image, but this image does not" in refused(image, folder, frozen.digest)
 
 
-def test_a_wheel_that_would_write_over_the_image_is_refused(image: Path, folder: Path) -> None:
+@pytest.mark.parametrize("prefix", ["", "other-1.0.data/purelib/"])
+def test_a_wheel_that_would_write_over_the_image_is_refused(prefix: str, image: Path, folder: Path) -> None:
     wheel = folder / "other-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("packaging/version.py", "")
+        archive.writestr(f"{prefix}packaging/version.py", "")
         archive.writestr("other-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
         archive.writestr("other-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        archive.writestr("other-1.0.dist-info/RECORD", "packaging/version.py,sha256=other,0\n")
+        archive.writestr("other-1.0.dist-info/RECORD", f"{prefix}packaging/version.py,sha256=other,0\n")
 
     def add(manifest: dict[str, Any]) -> None:
         from kaggle_offline.files import digest_of_file, digest_of_names

@@ -15,7 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kaggle_offline.download import _follow, download
-from kaggle_offline.errors import BuildError, DownloadError, LockError, StaleLockError
+from kaggle_offline.errors import (
+    BuildError,
+    DownloadError,
+    LockError,
+    OfflineError,
+    ProtectedError,
+    StaleLockError,
+)
 from kaggle_offline.explain import difference
 from kaggle_offline.freeze import Locked, freeze, lock_and_report, lock_kernel
 from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
@@ -142,8 +149,11 @@ def test_a_project_without_requirements_ships_its_wheel_alone(kernel: KernelFold
 
 
 def test_a_folder_of_this_machine_is_refused(kernel: KernelFolder) -> None:
-    require(kernel.repository, f"elsewhere @ {kernel.package.as_uri()}")
-    with pytest.raises(LockError, match="elsewhere"):
+    elsewhere = kernel.repository / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "setup.py").write_text("from setuptools import setup\nsetup(name='elsewhere', py_modules=[])\n")
+    require(kernel.repository, f"elsewhere @ {elsewhere.as_uri()}")
+    with pytest.raises(LockError, match="elsewhere: a folder of this machine cannot be required"):
         lock_kernel(kernel)
     assert not kernel.lock.exists()
 
@@ -167,10 +177,10 @@ def test_a_lock_that_lost_a_line_is_stale(edit: str, kernel: KernelFolder) -> No
     assert kernel.lock.read_text() == text
 
 
-@pytest.mark.parametrize("secret", ["user:s3cret@", "s3cret@"])
+@pytest.mark.parametrize("secret", ["https://user:s3cret@", "https://s3cret@", "ssh://git:s3cret@"])
 def test_credentials_never_get_into_a_lock(secret: str, kernel: KernelFolder) -> None:
-    require(kernel.repository, f"private @ git+https://{secret}127.0.0.1:9/private.git@main")
-    with pytest.raises(LockError, match="small: the URL of its requirement private has credentials") as refusal:
+    require(kernel.repository, f"private @ git+{secret}127.0.0.1:9/private.git@main")
+    with pytest.raises(LockError, match="small: its requirement private: its URL has credentials") as refusal:
         freeze(kernel)
     assert "s3cret" not in str(refusal.value)
     assert not kernel.lock.exists()
@@ -216,7 +226,11 @@ def add_package(kernel: KernelFolder, folder: str, **files: str) -> None:
         (kernel.repository / "packages" / folder / ".".join(name.rsplit("_", 1))).write_text(text)
 
 
-SETUP_PY = "from setuptools import setup\nsetup(name='leaf.kit', version='2.0', py_modules=[])\n"
+SETUP_PY = """\
+from setuptools import Extension, setup
+EXTENSION = Extension(name='other', sources=[])
+setup(name='leaf.kit', version='2.0', py_modules=[])
+"""
 SETUP_CFG = "[metadata]\nname = leaf-kit\nversion = 2.0\n"
 POETRY = """\
 [build-system]
@@ -249,6 +263,58 @@ def test_a_neighbour_that_does_not_fit_or_is_there_twice_is_named(kernel: Kernel
     add_package(kernel, "old", setup_cfg=SETUP_CFG)
     with pytest.raises(BuildError, match=r"packages/kit and .*packages/old: both are the distribution leaf-kit"):
         lock_kernel(kernel)
+
+
+def test_a_neighbour_takes_the_place_of_what_the_image_has_unless_that_is_protected(
+    kernel: KernelFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_package(kernel, "fork", setup_py="from setuptools import setup\nsetup(name='packaging', version='99')\n")
+    require(kernel.repository, "packaging")
+    lock_and_report([kernel], frozenset())
+    assert re.search(r"\n  packaging +24\.2 +99 +replaced, of this repository\n", capsys.readouterr().out)
+    settings = kernel.folder / "submission.toml"
+    settings.write_text(settings.read_text() + '\n[freeze]\nprotected = ["Packag*"]\n')
+    with pytest.raises(ProtectedError, match="packaging: a package of this repository has the name"):
+        lock_kernel(read_kernel_folder(kernel.repository, "small"))
+
+
+def test_an_extra_that_the_project_has_not_got_is_named(kernel: KernelFolder) -> None:
+    settings = kernel.folder / "submission.toml"
+    settings.write_text(settings.read_text().replace('package = "small"', 'package = "small[nonsense]"'))
+    with pytest.raises(LockError, match=r"small\[nonsense\]: there is no such extra"):
+        lock_kernel(read_kernel_folder(kernel.repository, "small"))
+
+
+def test_settings_of_this_machine_change_nothing(kernel: KernelFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = lock_kernel(kernel).lock
+    constraints = kernel.repository / "constraints.txt"
+    constraints.write_text("iniconfig==2.0.0\n")
+    for name in ("UV_CONSTRAINT", "PIP_CONSTRAINT", "PIP_REQUIREMENT"):
+        monkeypatch.setenv(name, str(constraints))
+    monkeypatch.setenv("UV_REQUIRE_HASHES", "1")
+    monkeypatch.setenv("UV_RESOLUTION", "lowest")
+    assert lock_kernel(kernel, upgrade=ALL).lock == first
+    freeze(kernel)
+
+
+@pytest.mark.parametrize(
+    "line", ["helper @ https://user:s3cret@127.0.0.1/helper.zip", "helper @ file:///helper", "helper @ http://[bad"]
+)
+def test_what_builds_a_package_is_published_too(line: str, kernel: KernelFolder) -> None:
+    project = kernel.package / "pyproject.toml"
+    lock_kernel(kernel)
+    project.write_text(project.read_text().replace('["hatchling"]', f'["hatchling", "{line}"]'))
+    with pytest.raises(OfflineError) as refusal:
+        lock_kernel(kernel)
+    assert "s3cret" not in str(refusal.value)
+    assert "helper" not in kernel.lock.read_text()
+
+
+def test_a_file_that_is_no_lock_is_left_alone(kernel: KernelFolder) -> None:
+    kernel.lock.write_text("iniconfig==2.0.0\n")
+    with pytest.raises(LockError, match=r"small\.txt: is not a lock"):
+        lock_kernel(kernel)
+    assert kernel.lock.read_text() == "iniconfig==2.0.0\n"
 
 
 def make_archive(folder: Path, setup_py: str, top: str = "") -> str:
@@ -350,7 +416,8 @@ def test_no_bytes_make_a_lock_raise_anything_undocumented(tmp_path: Path, conten
     except LockError as error:
         assert str(path) in error.problem  # noqa: PT017 - some of it can be read
     else:
-        assert found is None or found.inputs.startswith("sha256:")
+        assert found is not None
+        assert found.inputs.startswith("sha256:")
 
 
 def test_a_difference_names_what_came_went_and_changed() -> None:

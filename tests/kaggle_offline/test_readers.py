@@ -9,7 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kaggle_offline.checkpoints import list_checkpoints
-from kaggle_offline.errors import BuildError, CheckpointError, ConfigurationError, OfflineError, UnknownCompetitionError
+from kaggle_offline.errors import (
+    BuildError,
+    CheckpointError,
+    ConfigurationError,
+    LockError,
+    OfflineError,
+    UnknownCompetitionError,
+)
 from kaggle_offline.image_manifest import read_image_manifest
 from kaggle_offline.kernel_folder import read_kernel_folder
 from kaggle_offline.lock import read_lock
@@ -184,7 +191,8 @@ def test_no_bytes_raise_anything_undocumented_elsewhere(tmp_path: Path, content:
         read_image_manifest(path)
     with pytest.raises(ConfigurationError):
         read_notebook(path)
-    assert read_lock(path) is None
+    with pytest.raises(LockError):
+        read_lock(path)
     assert digest_of_source(content.decode(errors="replace")) == ""
 
 

@@ -114,7 +114,7 @@ def test_a_git_reference_is_pinned_by_commit_and_built(rehearsed: Path, tmp_path
     assert [pin.url for pin in lock.pins] == [f"git+{source.as_uri()}@{commit}"]
     assert files_of(rehearsed)["leaves-2.1-py3-none-any.whl"] == "wheel"
 
-    # What the branch points to later changes nothing, until it is asked for.
+    # What the branch points to later changes nothing, until the lock is renewed.
     (source / "leaves" / "__init__.py").write_text("COLOUR = 'red'\n")
     git(source, "commit", "--quiet", "--all", "--message=Second")
     assert go(rehearsed, "import leaves\nassert leaves.COLOUR == 'green'") == lock

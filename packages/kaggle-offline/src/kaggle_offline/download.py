@@ -23,12 +23,18 @@ from kaggle_offline.files import digest_of_data, digest_of_file, new_folder, wri
 from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.pins import Kind, Pin
 from kaggle_offline.sources import EXTENSION, build_source, fetch_commit, part_of
+from kaggle_offline.uv import settings_of
 from kaggle_offline.wheel import Wheel, read_wheel
 
 # pip fetches one file after the other; so many of it run side by side. Each takes a core for most of a second.
 _PROCESSES = min(4, max(2, os.cpu_count() or 1))
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)\s*$")
 _LAST_LINES = 12
+# The settings of pip that say where packages come from and how they are reached.
+_PIP = (
+    *("CACHE", "CERT", "CLIENT", "CONFIG", "DEFAULT_TIMEOUT", "EXTRA_INDEX", "FIND_LINKS", "INDEX", "KEYRING"),
+    *("NO_CACHE", "PROXY", "RETRIES", "TIMEOUT", "TRUSTED"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +165,7 @@ def _run_pips(requirements: Sequence[Path], folder: Path, options: Sequence[str]
     """
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check"]
     command += ["--no-color", "--progress-bar", "raw", "--dest", str(folder), *options]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment = {**settings_of("PIP_", _PIP), "PYTHONUNBUFFERED": "1"}
     with ExitStack() as stack:
         bar = stack.enter_context(
             tqdm(desc="  fetching", unit="B", unit_scale=True, delay=2, leave=False, disable=None)

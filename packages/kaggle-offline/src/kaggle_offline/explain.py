@@ -1,14 +1,25 @@
 """A lock for people: what is provided, added and replaced, and what a renewal changed."""
 
+from collections.abc import Sequence
+
+from packaging.utils import canonicalize_name
+
 from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.lock import Lock
 from kaggle_offline.pins import Kind
+from kaggle_offline.wheel import Wheel
 
 
-def table(lock: Lock, image: ImageManifest) -> str:
-    """One line for each distribution: the image's version, the one shipped, and why."""
+def table(lock: Lock, image: ImageManifest, packages: Sequence[Wheel]) -> str:
+    """One line for each distribution: the image's version, the one shipped, and why.
+
+    ``packages`` are the wheels of this repository.
+    """
     reasons = {r.name: r for r in lock.replaced}
     rows = [("distribution", "in the image", "shipped", "")]
+    for wheel in packages:
+        version = str(image.pins.get(canonicalize_name(wheel.name), ""))
+        rows.append((wheel.name, version, wheel.version, f"{'replaced' if version else 'added'}, of this repository"))
     rows += [(name, version, "", "provided") for name, version in lock.provided.items()]
     for pin in lock.installed:
         source = {Kind.BUILT: ", built from source", Kind.SOURCE: ", to be built in the kernel"}.get(pin.kind, "")
@@ -18,8 +29,6 @@ def table(lock: Lock, image: ImageManifest) -> str:
         else:
             version = "not listed" if pin.name in image.unlisted else ""
             rows.append((pin.name, version, pin.version, f"added{source}, for {', '.join(pin.via)}"))
-    if len(rows) == 1:
-        return "  nothing beyond the image's Python is required"
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return "\n".join("  " + "  ".join([*map(str.ljust, row, widths), row[3]]).rstrip() for row in rows)
 

@@ -118,7 +118,7 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
     )
     python, rehearsal = searched.result(), packages
     if python != image.python:
-        host_pins = _pins_here(pins, python, build / "rehearsal" / "requirements.txt")
+        host_pins = _pins_here(pins, python, image, build / "rehearsal" / "requirements.txt")
         shipped = download(host_pins, build / "rehearsal" / "wheels", image, constraints=constraints, for_image=shipped)
         rehearsal = pack_packages(
             kernel,
@@ -151,7 +151,7 @@ def _check_notebook(kernel: KernelFolder) -> None:
         write_text(stamp, digest)
 
 
-def _pins_here(pins: tuple[Pin, ...], python: str, path: Path) -> tuple[Pin, ...]:
+def _pins_here(pins: tuple[Pin, ...], python: str, image: ImageManifest, path: Path) -> tuple[Pin, ...]:
     """The pins for this machine's Python, looked up unless ``path`` has them already."""
     head = f"# of: {digest_of_data([python, *(pin.lines() for pin in pins)])}\n"
     try:
@@ -160,7 +160,7 @@ def _pins_here(pins: tuple[Pin, ...], python: str, path: Path) -> tuple[Pin, ...
             return read_pins(text.splitlines())
     except (OSError, ValueError):
         pass
-    found = tuple(pins_for_python(pins, python))
+    found = tuple(pins_for_python(pins, python, image))
     write_text(path, "".join([head, *(pin.lines() for pin in found)]))
     return found
 
@@ -171,7 +171,7 @@ def _report(kernel: KernelFolder, frozen: Frozen, locked: Locked, *, changed: bo
     if renewed:
         report_lock(kernel, locked)
     elif changed:
-        print(table(locked.lock, locked.image))
+        print(table(locked.lock, locked.image, locked.packages))
     if changed:
         size = sum(frozen.packages.files.values())
         print(f"  shipped: {', '.join(sorted(frozen.packages.files))} ({size / 1e6:.1f} MB)")
@@ -204,12 +204,13 @@ def lock_and_report(kernels: Sequence[KernelFolder], upgrade: frozenset[str]) ->
 
 def report_lock(kernel: KernelFolder, locked: Locked) -> None:
     """Print what a lock comes to, and how it differs from the one before."""
-    print(table(locked.lock, locked.image))
+    print(table(locked.lock, locked.image, locked.packages))
     path = locked.lock.path.relative_to(kernel.repository)
     if locked.before is None:
         print(f"  {path} is new: commit it")
     elif locked.before != locked.lock:
         changes = difference(locked.before, locked.lock)
+        changes += ["it was edited by hand, or by a merge"] if locked.before.edited else []
         print("\n".join([f"  {path} is renewed: commit it", *(f"    {line}" for line in changes)]))
     else:
         print(f"  {path} is as it was")

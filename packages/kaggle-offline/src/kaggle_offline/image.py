@@ -15,7 +15,7 @@ from slugify import slugify
 from kaggle_offline.errors import ConfigurationError, RunError
 from kaggle_offline.files import new_folder, write_json, write_text
 from kaggle_offline.image_manifest import ImageManifest, read_image_manifest, write_image_manifest
-from kaggle_offline.kernel_folder import TITLE_LENGTHS
+from kaggle_offline.kernel_folder import TITLE_LENGTHS, list_competitions
 from kaggle_offline.lock import Lock, read_lock
 from kaggle_offline.log import read_log
 from kaggle_offline.notebook import NOTEBOOK_METADATA
@@ -145,7 +145,8 @@ def compare(repository: Path, before: str, after: str, *, everything: bool) -> s
 
 
 def _locks(repository: Path) -> list[Lock]:
-    found = [read_lock(path) for path in sorted((repository / "requirements").glob("*.txt"))]
+    paths = [repository / "requirements" / f"{name}.txt" for name in list_competitions(repository)]
+    found = [read_lock(path) for path in paths]
     return [lock for lock in found if lock is not None]
 
 
@@ -160,7 +161,9 @@ def _changes(before: ImageManifest, after: ImageManifest, locks: list[Lock], *, 
         roles = dict.fromkeys(lock.provided, "provided") | {pin.name: "shipped" for pin in lock.installed}
         matters = sorted(changed & set(roles))
         rest -= set(matters)
-        lines.append(f"  {lock.path.stem}: {f'{len(matters)} of these matter' if matters else 'nothing of it changed'}")
+        lines.append(
+            f"  {lock.path.stem}: {f'{len(matters)} of its distributions' if matters else 'nothing of it'} changed"
+        )
         lines += [f"    {_change(name, before, after)} ({roles[name]})" for name in matters]
     groups: list[tuple[str, Callable[[NormalizedName], bool]]] = [
         ("changed", lambda n: n in before.pins and n in after.pins),
@@ -169,7 +172,8 @@ def _changes(before: ImageManifest, after: ImageManifest, locks: list[Lock], *, 
     ]
     for word, belongs in groups:
         names = sorted(name for name in rest if belongs(name))
-        lines += [f"  {len(names)} others {word}"] if names else []
+        hint = "" if everything else " (--all lists them)"
+        lines += [f"  {len(names)} others {word}{hint}"] if names else []
         lines += [f"    {_change(name, before, after)}" for name in names if everything]
     return "\n".join(lines)
 

@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from packaging.utils import NormalizedName, canonicalize_name
 
 from kaggle_offline.errors import LockError
-from kaggle_offline.pins import has_credentials
+from kaggle_offline.pins import refuse_secrets
 from kaggle_offline.resolver import compile_requirements
 
 
@@ -76,12 +77,8 @@ def _files(entry: Mapping[str, Any]) -> Files:
         url = f"git+{vcs['url']}@{vcs['commit-id']}{_fragment(vcs)}"
     elif archive is not None:
         url = archive.get("url") or Path(archive["path"]).resolve().as_uri()
-        files = wheels if url.endswith(".whl") else source
+        files = wheels if urlsplit(url).path.endswith(".whl") else source
         files.append(archive["hashes"]["sha256"])
         url += _fragment(archive)
-    if has_credentials(url):
-        raise LockError(
-            f"{name}: its URL has credentials, which the lock would publish",
-            "Require it without; Git's credential helper or a netrc file lets pip and uv in.",
-        )
+    refuse_secrets(name, url)
     return Files(version=entry.get("version", ""), wheels=tuple(wheels), source=tuple(source), url=url)

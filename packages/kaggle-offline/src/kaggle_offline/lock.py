@@ -1,6 +1,6 @@
 r"""``requirements/<competition>.txt``: what a competition ships, pinned and hashed, with what it was made from.
 
-In requirements format, so that any installer reads it; what only this tool needs is in comments::
+In requirements format; what only this tool needs is in comments::
 
     # inputs: sha256:…
     # pins: sha256:…
@@ -30,7 +30,7 @@ from kaggle_offline.errors import BuildError, LockError, StaleLockError
 from kaggle_offline.files import digest_of_data, write_text
 from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.index import Files, look_up
-from kaggle_offline.pins import Kind, Pin, has_credentials, read_pins
+from kaggle_offline.pins import Kind, Pin, read_pins, refuse_secrets
 from kaggle_offline.resolver import Resolved, Resolver, compile_requirements, is_network, options_for
 from kaggle_offline.sources import build_source, unpacked
 from kaggle_offline.wheel import Wheel, build_requirements
@@ -133,7 +133,7 @@ def lock(inputs: Inputs, path: Path, *, renew: bool = True, upgrade: Collection[
         ProtectedError: something protected would have to be replaced.
         LockError: nothing satisfies the requirements on this image; says what stands in the way.
     """
-    _refuse_credentials(inputs.wheels)
+    _refuse_credentials(inputs)
     current = read_lock(path)
     if current is None:
         state = "missing"
@@ -153,15 +153,22 @@ def lock(inputs: Inputs, path: Path, *, renew: bool = True, upgrade: Collection[
     return made
 
 
-def _refuse_credentials(wheels: Sequence[Wheel]) -> None:
-    """Refuse what would be published with the wheels' metadata, and with the lock."""
-    for wheel in wheels:
+def _refuse_credentials(inputs: Inputs) -> None:
+    """Refuse what would be published with the wheels' metadata, and with the lock.
+
+    Raises:
+        LockError: a requirement has a URL with credentials, or a build requires a folder of this machine.
+    """
+    for wheel in inputs.wheels:
         for requirement in map(Requirement, wheel.requirements):
-            if requirement.url and has_credentials(requirement.url):
-                raise LockError(
-                    f"{wheel.name}: the URL of its requirement {requirement.name} has credentials",
-                    "Require it without; Git's credential helper or a netrc file lets pip and uv in.",
-                )
+            refuse_secrets(f"{wheel.name}: its requirement {requirement.name}", requirement.url or "")
+    for line in inputs.builds_with:
+        name, _, url = line.partition("@")
+        refuse_secrets(f"build-system.requires: {name.strip()}", url.strip())
+        if url.strip().startswith("file:"):
+            raise LockError(
+                f"build-system.requires: {name.strip()}: is a file of this machine", "Require what others have, too."
+            )
 
 
 def pinned(current: Lock | None) -> dict[NormalizedName, str]:
@@ -191,6 +198,10 @@ def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scr
     project, *neighbours = inputs.wheels
     solution = resolver.resolve(project, neighbours, extras=inputs.extras, protected=inputs.protected)
     for extra in sorted(resolver.unknown_extras):
+        if extra.partition("[")[0] in {wheel.name for wheel in inputs.wheels}:
+            raise LockError(
+                f"{extra}: there is no such extra", "Correct what requires it, or package in submission.toml."
+            )
         print(f"  {extra} is required, but there is no such extra", flush=True)
     shipped = [r for r in solution.values() if r.shipped]
     files = look_up([r.requirement() for r in shipped], target)
@@ -200,6 +211,11 @@ def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scr
         Replaced(name=r.name, version=str(image.pins[r.name]), reason=resolver.reason(solution, r.name, inputs.wheels))
         for r in shipped
         if r.name in image.pins
+    ]
+    replaced += [
+        Replaced(name=name, version=str(image.pins[name]), reason="it is a package of this repository")
+        for name in map(canonicalize_name, (wheel.name for wheel in inputs.wheels))
+        if name in image.pins
     ]
     return Lock(
         path=path,
@@ -296,8 +312,8 @@ def _compile(lines: Sequence[str], preferred: Mapping[NormalizedName, str], opti
         return output.read_text()
 
 
-def pins_for_python(pins: Sequence[Pin], python: str) -> list[Pin]:
-    """The same versions with the wheels that this machine's ``python`` takes, for a rehearsal on it.
+def pins_for_python(pins: Sequence[Pin], python: str, image: ImageManifest) -> list[Pin]:
+    """The same versions with the wheels that this machine's ``python`` takes, not the ``image``'s, to rehearse on it.
 
     Raises:
         LockError: one of the versions has no wheel for that Python.
@@ -308,7 +324,7 @@ def pins_for_python(pins: Sequence[Pin], python: str) -> list[Pin]:
     if without:
         raise LockError(
             f"no wheel for Python {python}, which the rehearsal would run on: {', '.join(without)}",
-            "Install the image's Python, for instance with: uv python install",
+            f"Install the image's Python, for instance with: uv python install {image.python}",
         )
     return [pin if pin.is_source else replace(pin, hashes=found[pin.name].wheels) for pin in pins]
 
@@ -320,24 +336,27 @@ _REPLACED = re.compile(r"([\w.-]+)==(\S+): (.+)", re.ASCII)
 
 
 def read_lock(path: Path) -> Lock | None:
-    """Read a lock; None where there is none, or none that this module wrote.
+    """Read a lock; None where there is no such file.
 
     Raises:
-        LockError: it was one, but a line is not what a lock has.
+        LockError: the file is no lock, or a line of it is not one of a lock.
     """
+    cure = "Take one side of a merge, or delete it or move it away; then run: nox -s lock"
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+    except FileNotFoundError:
         return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise LockError(f"{path}: {error}", cure) from error
     header: dict[str, list[str]] = {"inputs": [], "pins": [], "builds with": [], "provided": [], "replaced": []}
     for match in filter(None, map(_HEADER.fullmatch, lines)):
         header[match[1]].append(match[2])
     if len(header["inputs"]) != 1 or not _INPUTS.fullmatch(header["inputs"][0]):
-        return None
+        raise LockError(f"{path}: is not a lock, or two of them", cure)
     try:
         pins = read_pins(lines)
     except ValueError as error:
-        raise LockError(f"{path}: {error}", "Undo what was edited in it, then run: nox -s lock") from error
+        raise LockError(f"{path}: {error}", cure) from error
     provided = [m.groups() for m in map(_PROVIDED.fullmatch, header["provided"]) if m]
     replaced = [m.groups() for m in map(_REPLACED.fullmatch, header["replaced"]) if m]
     return Lock(

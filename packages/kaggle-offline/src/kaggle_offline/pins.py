@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import parse_qs, urldefrag, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urldefrag, urlsplit
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
+
+from kaggle_offline.errors import LockError
 
 
 class Kind(StrEnum):
@@ -75,12 +77,26 @@ class Pin:
         return "\n".join([self.requirement(), *comments]) + "\n"
 
 
-def has_credentials(url: str) -> bool:
-    """Whether a URL lets its reader in: ``git@`` of an SSH address names nobody."""
-    parts = urlsplit(url)
-    return bool(parts.password) or parts.username not in (None, "git")
+def refuse_secrets(what: str, url: str) -> None:
+    """Refuse a URL that lets its reader in: what is locked is published.
+
+    Raises:
+        LockError: it has credentials, or is no URL.
+    """
+    try:
+        parts = urlsplit(url)
+        user = parts.username if "ssh" not in parts.scheme else None
+        secret = parts.password or user not in (None, "git") or any(map(_SECRET.search, dict(parse_qsl(parts.query))))
+    except ValueError as error:
+        raise LockError(f"{what}: its URL is none: {error}", "Correct it.") from error
+    if secret:
+        raise LockError(
+            f"{what}: its URL has credentials, which the lock would publish",
+            "Require it without; Git's credential helper or a netrc file lets pip and uv in.",
+        )
 
 
+_SECRET = re.compile("token|key|secret|passw|sig|auth|cred", re.IGNORECASE)
 _PIN = re.compile(r"([A-Za-z0-9][\w.-]*)(?:==([\w.!+-]+)| @ ([^\s\\]+))(?: \\)?", re.ASCII)
 _HASH = re.compile(r"    --hash=sha256:([0-9a-f]{64})(?: \\)?")
 _NOTE = re.compile(r"    # (version|kind|via): (.+)")

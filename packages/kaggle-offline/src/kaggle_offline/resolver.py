@@ -35,7 +35,7 @@ _GLIBCS = (17, 28, *range(31, 41))
 # How uv says that it is not the requirements' fault.
 _NETWORK = ("Failed to fetch", "error sending request", "network was disabled", "Network connectivity is disabled")
 _LINE = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?(?:==(\S+)| @ (\S+))(?:\s+# via (.*))?", re.ASCII)
-_EXTRA = re.compile(r"The package `([\w.-]+)==\S+` does not have an extra named `([\w.-]+)`")
+_EXTRA = re.compile(r"The package `([\w.-]+)(?:==| @ )[^`]+` does not have an extra named `([\w.-]+)`")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,13 @@ class Resolver:
         roots = _Roots(project, tuple(neighbours), tuple(extras))
         nothing: frozenset[NormalizedName] = frozenset()
         names = frozenset(self._image.pins)
-        free = frozenset(name for name in names if not any(fnmatch(name, pattern) for pattern in protected))
+        patterns = [re.sub(r"[-_.]+", "-", pattern).lower() for pattern in protected]
+        free = frozenset(name for name in names if not any(fnmatch(name, pattern) for pattern in patterns))
+        for name in sorted((names - free) & roots.names):
+            raise ProtectedError(
+                f"{name}: a package of this repository has the name of something protected in the image",
+                "Give it another name, or list what is protected without it in submission.toml ([freeze] protected).",
+            )
         for replaceable in (nothing, free):
             for wheels in (nothing, None):
                 solution = self._try(roots, Freedom(replaceable=replaceable, wheels=wheels))
@@ -173,7 +179,8 @@ class Resolver:
         source, constraints = self._folder / "requirements.in", self._folder / "constraints.txt"
         source.write_text(roots.source)
         image = {name: _labelled(version) for name, version in self._image.pins.items()}
-        fixed = [f"{n}=={version}\n" for n, version in image.items() if n not in freedom.replaceable]
+        free = freedom.replaceable | roots.names
+        fixed = [f"{n}=={version}\n" for n, version in image.items() if n not in free]
         constraints.write_text(roots.constraints + "".join(fixed))
         # uv keeps to what its output holds already, as far as it can.
         output = self._folder / "requirements.txt"

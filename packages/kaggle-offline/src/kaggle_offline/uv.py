@@ -6,10 +6,22 @@ import sys
 
 from uv import find_uv_bin
 
+# Where packages come from and how they are reached. What else can be set would change what is resolved and built.
+_UV = (
+    *("CACHE", "CONCURRENT", "DEFAULT_INDEX", "EXTRA_INDEX", "FIND_LINKS", "HTTP", "INDEX", "INSECURE", "KEYRING"),
+    *("NATIVE_TLS", "NO_CACHE", "OFFLINE", "PYTHON_DOWNLOADS", "PYTHON_INSTALL", "REQUEST", "SYSTEM_CERTS"),
+)
+
+
+def settings_of(prefix: str, kept: tuple[str, ...]) -> dict[str, str]:
+    """This process's environment, of the variables with ``prefix`` those that go on with one of ``kept`` alone."""
+    names = tuple(prefix + word for word in kept)
+    return {name: v for name, v in os.environ.items() if not name.startswith(prefix) or name.startswith(names)}
+
 
 def run_uv(*arguments: str, umask: int = -1, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run uv with further environment variables; the caller looks at ``returncode`` and ``stderr``."""
-    environment = {**os.environ, "NO_COLOR": "1", **variables}
+    environment = {**settings_of("UV_", _UV), "NO_COLOR": "1", **variables}
     command = [find_uv_bin(), "--no-progress", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment, umask=umask, check=False)
 

@@ -2,7 +2,6 @@
 
 import ast
 import email
-import os
 import shutil
 import stat
 import sys
@@ -159,14 +158,18 @@ def _files_of(package: Path) -> dict[str, Path]:
     Links are followed, as what they lead to ends up in the wheel; broken ones lead to nothing.
     """
     found: dict[str, Path] = {}
-    for where, folders, files in os.walk(package, followlinks=True):
-        here = Path(where)
-        left = {"__pycache__", *(n for n in folders if n.endswith(".egg-info"))}
-        left |= {"build", "dist"} if here == package else set()
-        # A link to a folder that it lies in would go round in circles.
-        left |= {n for n in folders if (here / n).resolve() in (here.resolve(), *here.resolve().parents)}
-        folders[:] = [n for n in folders if n not in left]
-        found |= {(here / n).relative_to(package).as_posix(): here / n for n in files if (here / n).is_file()}
+    waiting: list[tuple[Path, tuple[Path, ...]]] = [(package, ())]
+    while waiting:
+        folder, above = waiting.pop()
+        above = (*above, folder.resolve())
+        for path in folder.iterdir():
+            left = path.name == "__pycache__" or path.name.endswith(".egg-info")
+            left = left or (folder == package and path.name in ("build", "dist") and path.is_dir())
+            if path.is_file():
+                found[path.relative_to(package).as_posix()] = path
+            # A link to where one has come from would lead round in circles.
+            elif path.is_dir() and not left and path.resolve() not in above:
+                waiting.append((path, above))
     return dict(sorted(found.items()))
 
 
@@ -214,6 +217,7 @@ def _name_in_setup_py(path: Path) -> str:
         calls = [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Call)]
     except (SyntaxError, ValueError):
         return ""
+    calls = [c for c in calls if getattr(c.func, "id", getattr(c.func, "attr", "")) == "setup"]
     values = [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "name"]
     texts = [node.value for node in values if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     return next(iter(texts), "")

@@ -250,9 +250,11 @@ def read_wheel_record(wheel: Path) -> dict[str, str]:
     try:
         with zipfile.ZipFile(wheel) as archive:
             name = next(n for n in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/RECORD", n))
-            return read_record(archive.read(name).decode())
+            record = read_record(archive.read(name).decode())
     except (zipfile.BadZipFile, StopIteration, ValueError, OSError) as error:
         raise RefusedError(f"{wheel.name}: not a wheel: {error}") from error
+    # Where they are installed (PEP 427).
+    return {re.sub(r"^[^/]+\.data/(purelib|platlib)/", "", path): digest for path, digest in record.items()}
 
 
 def find_uv() -> str | None:
@@ -330,9 +332,14 @@ def check_installed(manifest: dict[str, Any], before: dict[str, Installed]) -> l
         hidden = hidden_by(have)
         if hidden:
             raise FailedError(f"{name}: hidden by {hidden}")
-    # What was built here could not be looked into before.
-    sources = [split(e["distribution"])[0] for e in manifest["files"] if e["kind"] == "sdist"]
-    writes = {path: (name, digest) for name in sources for path, digest in after[name].record().items()}
+    # What was built here, and what wheels have outside of site-packages, could not be looked into before.
+    built = {split(entry["distribution"])[0] for entry in manifest["files"] if entry["kind"] == "sdist"}
+    writes = {
+        path: (name, digest)
+        for name in shipped
+        for path, digest in after[name].record().items()
+        if name in built or path.startswith("..")
+    }
     for what, path, name in written_over(manifest, before, writes) if writes else ():
         raise FailedError(f"{what}: has written over {path} of {name}, which the image provides")
     for name in sorted(set(before) - set(shipped)):
