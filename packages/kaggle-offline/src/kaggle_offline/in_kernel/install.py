@@ -3,21 +3,18 @@
 ``python install.py --digest sha256:…`` checks every file beside it against ``freeze.json`` before
 anything is installed, installs the lock without resolving, and checks what can be imported then.
 ``--check`` does all but the installing. Standard library only, Python 3.10 or newer.
+
+What is needed late is imported late: uv, which takes longest, is at work meanwhile.
 """
 
-import argparse
 import hashlib
 import importlib
 import importlib.util
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import sysconfig
-import tempfile
-import zipfile
 from collections.abc import Container
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
@@ -247,6 +244,8 @@ def read_wheel_record(wheel: Path) -> dict[str, str]:
     Raises:
         RefusedError: it is no wheel.
     """
+    import zipfile
+
     try:
         with zipfile.ZipFile(wheel) as archive:
             name = next(n for n in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/RECORD", n))
@@ -262,6 +261,8 @@ def find_uv() -> str | None:
     try:
         return str(importlib.import_module("uv").find_uv_bin())
     except (ImportError, AttributeError, OSError):
+        import shutil
+
         return shutil.which("uv")
 
 
@@ -279,6 +280,9 @@ def install(folder: Path, manifest: dict[str, Any], uv: str | None) -> None:
     Raises:
         FailedError: it could not; says what was printed.
     """
+    import shutil
+    import tempfile
+
     with tempfile.TemporaryDirectory() as scratch:
         files = []
         for entry in manifest["files"]:
@@ -354,7 +358,7 @@ def hidden_by(distribution: Installed) -> str:
 
     What lies beside it, or comes with Python, was so where it was tried out, too.
     """
-    beside, python = distribution.info.parent.resolve(), Path(sysconfig.get_path("stdlib")).resolve()
+    beside, python = distribution.info.parent.resolve(), Path(os.__file__).resolve().parent
     for path in distribution.record():
         if re.fullmatch(r"[^/.]+(/__init__)?\.py", path):
             spec = importlib.util.find_spec(path.removesuffix(".py").removesuffix("/__init__"))
@@ -367,16 +371,23 @@ def hidden_by(distribution: Installed) -> str:
     return ""
 
 
-def main() -> int:
-    """The command line: 0 done, 2 refused before anything was installed, 3 failed."""
+def read_options() -> Any:
+    """The digest that is expected, and whether only to check."""
+    import argparse
+
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--digest", default="", help="of the packages that the kernel was made for")
     parser.add_argument("--check", action="store_true", help="do all but the installing")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    """The command line: 0 done, 2 refused before anything was installed, 3 failed."""
     try:
-        folder = find_files(options.digest)
         uv = find_uv()
         with ask_early(uv):
+            options = read_options()
+            folder = find_files(options.digest)
             manifest = read_manifest(folder)
             check_files(folder, manifest, options.digest)
             before = list_installed()
