@@ -98,6 +98,13 @@ def git(folder: Path, *arguments: str) -> str:
     return result.stdout.strip()
 
 
+def commit_first(folder: Path) -> None:
+    """Make a Git repository of a folder, with all of it in one commit on main."""
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message=First")
+
+
 def test_a_git_reference_is_pinned_by_commit_and_built(rehearsed: Path, tmp_path: Path) -> None:
     take_kaggles_image(rehearsed)
     source = tmp_path / "leaves"
@@ -105,9 +112,7 @@ def test_a_git_reference_is_pinned_by_commit_and_built(rehearsed: Path, tmp_path
     (source / "leaves" / "__init__.py").write_text("COLOUR = 'green'\n")
     (source / "setup.cfg").write_text("[metadata]\nname = leaves\nversion = 2.1\n[options]\npackages = leaves\n")
     (source / "setup.py").write_text("import setuptools\nsetuptools.setup()\n")
-    git(source, "init", "--quiet", "--initial-branch=main")
-    git(source, "add", ".")
-    git(source, "commit", "--quiet", "--message=First")
+    commit_first(source)
     commit = git(source, "rev-parse", "HEAD")
     require(rehearsed, f"leaves @ git+{source.as_uri()}@main")
     lock = go(rehearsed, "import leaves\nassert leaves.COLOUR == 'green'")
@@ -187,9 +192,7 @@ def test_a_source_that_writes_over_the_image_is_found_out_once_it_is_built(rehea
         "from setuptools import Extension, setup\n"
         "setup(name='evil', version='0.5', packages=['tqdm'], ext_modules=[Extension('evil', ['evil.c'])])\n"
     )
-    git(source, "init", "--quiet", "--initial-branch=main")
-    git(source, "add", ".")
-    git(source, "commit", "--quiet", "--message=First")
+    commit_first(source)
     require(rehearsed, f"evil @ git+{source.as_uri()}@main", "tqdm")
     with pytest.raises(RunError, match=r"evil: has written over tqdm/__init__\.py of tqdm, which the image provides"):
         go(rehearsed, "")

@@ -126,9 +126,9 @@ def read_wheels(lines: Sequence[str], image: ImageManifest) -> list[Wheel]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "wheels"
         folder.mkdir()
-        pins = [Path(scratch) / "requirements.txt"]
-        pins[0].write_text("".join(f"{line}\n" for line in lines))
-        _run_pips(pins, folder, ["--only-binary", ":all:", *_tags(image)])
+        requirements = Path(scratch) / "requirements.txt"
+        requirements.write_text("".join(f"{line}\n" for line in lines))
+        _run_pips([requirements], folder, ["--only-binary", ":all:", *_tags(image)])
         return [read_wheel(path) for path in sorted(folder.glob("*.whl"))]
 
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from packaging.utils import canonicalize_name
-
 from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.lock import Lock
 from kaggle_offline.pins import Kind
@@ -18,7 +16,7 @@ def table(lock: Lock, image: ImageManifest, packages: Sequence[Wheel]) -> str:
     reasons = {r.name: r for r in lock.replaced}
     rows = [("distribution", "in the image", "shipped", "")]
     for wheel in packages:
-        version = str(image.pins.get(canonicalize_name(wheel.name), ""))
+        version = str(image.pins.get(wheel.name, ""))
         rows.append((wheel.name, version, wheel.version, f"{'replaced' if version else 'added'}, of this repository"))
     rows += [(name, version, "", "provided") for name, version in lock.provided.items()]
     for pin in lock.installed:

@@ -68,7 +68,10 @@ def lock_kernel(kernel: KernelFolder, *, renew: bool = True, upgrade: Collection
     Raises:
         OfflineError: an input is malformed, or a package cannot be built or its requirements met.
     """
-    image = read_image_manifest(kernel.image)
+    return _lock_for(kernel, read_image_manifest(kernel.image), renew=renew, upgrade=upgrade)
+
+
+def _lock_for(kernel: KernelFolder, image: ImageManifest, *, renew: bool, upgrade: Collection[str] = ()) -> Locked:
     before = read_lock(kernel.lock)
     builds_with = before.builds_with if before else ()
     build = partial(
@@ -101,34 +104,20 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
     (build / _RECORD).unlink(missing_ok=True)
     _check_notebook(kernel)
     models = pack_models(kernel, build / "models")
+    image = read_image_manifest(kernel.image)
     with ThreadPoolExecutor(1) as thread:
         # uv asks every interpreter that it meets, which takes a while.
-        searched = thread.submit(rehearsal_python, read_image_manifest(kernel.image).python)
-        locked = lock_kernel(kernel, renew=renew_lock)
-    image, pins, constraints = locked.image, locked.lock.pins, locked.lock.builds_with
+        searched = thread.submit(rehearsal_python, image.python)
+        locked = _lock_for(kernel, image, renew=renew_lock)
+    pins, constraints = locked.lock.pins, locked.lock.builds_with
     shipped = download(pins, build / "wheels", image, constraints=constraints)
-    packages = pack_packages(
-        kernel,
-        build / "packages",
-        packages=locked.packages,
-        shipped=shipped,
-        lock=locked.lock,
-        image=image,
-        python=image.python,
-    )
+    pack = partial(pack_packages, kernel, packages=locked.packages, lock=locked.lock, image=image)
+    packages = pack(build / "packages", shipped=shipped, python=image.python)
     python, rehearsal = searched.result(), packages
     if python != image.python:
         host_pins = _pins_here(pins, python, image, build / "rehearsal" / "requirements.txt")
         shipped = download(host_pins, build / "rehearsal" / "wheels", image, constraints=constraints, for_image=shipped)
-        rehearsal = pack_packages(
-            kernel,
-            build / "rehearsal" / "packages",
-            packages=locked.packages,
-            shipped=shipped,
-            lock=locked.lock,
-            image=image,
-            python=python,
-        )
+        rehearsal = pack(build / "rehearsal" / "packages", shipped=shipped, python=python)
     update_result(kernel.build, seconds={"freeze": time.monotonic() - started})
     of_image = sorted({*locked.lock.provided, *(r.name for r in locked.lock.replaced)})
     frozen = Frozen(packages=packages, rehearsal=rehearsal, models=models, python=python, of_image=tuple(of_image))

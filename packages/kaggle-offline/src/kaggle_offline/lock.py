@@ -214,7 +214,7 @@ def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scr
     ]
     replaced += [
         Replaced(name=name, version=str(image.pins[name]), reason="it is a package of this repository")
-        for name in map(canonicalize_name, (wheel.name for wheel in inputs.wheels))
+        for name in (wheel.name for wheel in inputs.wheels)
         if name in image.pins
     ]
     return Lock(

@@ -94,9 +94,9 @@ def pack_packages(
         for wheel in packages:
             shutil.copyfile(wheel.path, draft / wheel.path.name)
             entries.append((wheel.path.name, "project", f"{wheel.name}=={wheel.version}"))
-        for path, pin in ((file.path, file.pin) for file in shipped):
-            shutil.copyfile(path, draft / path.name)
-            entries.append((path.name, _KINDS[pin.kind], f"{pin.name}=={pin.version}"))
+        for file in shipped:
+            shutil.copyfile(file.path, draft / file.path.name)
+            entries.append((file.path.name, _KINDS[file.pin.kind], f"{file.pin.name}=={file.pin.version}"))
         files = [
             {
                 "name": name,

@@ -132,7 +132,7 @@ class Resolver:
         roots = _Roots(project, tuple(neighbours), tuple(extras))
         nothing: frozenset[NormalizedName] = frozenset()
         names = frozenset(self._image.pins)
-        patterns = [re.sub(r"[-_.]+", "-", pattern).lower() for pattern in protected]
+        patterns = [canonicalize_name(pattern) for pattern in protected]
         free = frozenset(name for name in names if not any(fnmatch(name, pattern) for pattern in patterns))
         for name in sorted((names - free) & roots.names):
             raise ProtectedError(
@@ -259,8 +259,8 @@ class Resolver:
                 "Require what the extra is for by name.",
             ) from error
         for wheel in wheels:
-            name = canonicalize_name(wheel.name)
-            _write_stub(self._stubs, name, self._image.pins[name], [r for r in wheel.requirements if "extra ==" in r])
+            extras = [line for line in wheel.requirements if "extra ==" in line]
+            _write_stub(self._stubs, wheel.name, self._image.pins[wheel.name], extras)
         self._extras.update(names)
 
     def _requirements(self, solution: Solution, name: NormalizedName, roots: Sequence[Wheel]) -> Sequence[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from kaggle_offline.errors import BuildError
@@ -37,7 +37,7 @@ class Wheel:
     """A built wheel and what its metadata says."""
 
     path: Path
-    name: str
+    name: NormalizedName
     version: str
     requirements: tuple[str, ...]
     requires_python: str
@@ -101,7 +101,7 @@ def build_wheel(package: Path, folder: Path, constraints: Sequence[str]) -> Whee
     contents = [[name, digest_of_file(path), _is_executable(path)] for name, path in files.items()]
     inputs = digest_of_data([contents, sorted(constraints)])
     stamp = folder / ".inputs"
-    built = next(iter(folder.glob("*.whl")), None)
+    built = next(folder.glob("*.whl"), None)
     if built is None or not holds(stamp, f"{inputs} {digest_of_file(built)}"):
         with new_folder(folder) as draft:
             # In a copy of its own, so that what a build leaves behind is no input of the next one.

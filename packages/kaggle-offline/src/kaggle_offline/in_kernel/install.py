@@ -27,6 +27,8 @@ MANIFEST = "freeze.json"
 SOURCE = ".source"
 # What freeze leaves beside the files for the upload, and does not upload.
 BESIDE = {MANIFEST, "dataset-metadata.json"}
+# Kinds of files that are installed: as they are, and once they are built.
+WHEELS, SOURCES = ("project", "wheel"), ("sdist",)
 LINES = 6
 NAMES = 5
 
@@ -94,6 +96,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RefusedError(f"{MANIFEST}: {type(error).__name__}: {error}") from error
     return manifest
+
+
+def of_kind(manifest: dict[str, Any], *kinds: str) -> list[dict[str, str]]:
+    """The manifest's entries of some kinds."""
+    return [entry for entry in manifest["files"] if entry["kind"] in kinds]
 
 
 def check_files(folder: Path, manifest: dict[str, Any], expected: str) -> None:
@@ -284,13 +291,10 @@ def install(folder: Path, manifest: dict[str, Any], uv: str | None) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as scratch:
-        files = []
-        for entry in manifest["files"]:
-            if entry["kind"] in ("project", "wheel"):
-                files.append(folder / entry["name"])
-            elif entry["kind"] == "sdist":
-                files.append(Path(scratch) / entry["name"][: -len(SOURCE)])
-                shutil.copyfile(folder / entry["name"], files[-1])
+        files = [folder / entry["name"] for entry in of_kind(manifest, *WHEELS)]
+        for entry in of_kind(manifest, *SOURCES):
+            files.append(Path(scratch) / entry["name"][: -len(SOURCE)])
+            shutil.copyfile(folder / entry["name"], files[-1])
         if uv:
             command = [uv, "pip", "install", "--offline", "--no-config"]
             command += ["--python", sys.executable, "--break-system-packages"]
@@ -311,7 +315,7 @@ def install(folder: Path, manifest: dict[str, Any], uv: str | None) -> None:
             env={**kept, **settings, "NO_COLOR": "1"},
         )
     if result.returncode != 0:
-        names = [entry["distribution"] for entry in manifest["files"] if entry["kind"] == "sdist"]
+        names = [entry["distribution"] for entry in of_kind(manifest, *SOURCES)]
         names = [name for name in names if split(name)[0] in canonical(result.stdout)] or ["the packages"]
         end = [line.rstrip() for line in result.stdout.splitlines() if line.strip()][-LINES:]
         raise FailedError("\n".join([f"{', '.join(names)}: could not be installed:", *end]))
@@ -327,7 +331,7 @@ def check_installed(manifest: dict[str, Any], before: dict[str, Installed]) -> l
         FailedError: a distribution is not there, hidden by another, or changed.
     """
     importlib.invalidate_caches()
-    shipped = dict(split(e["distribution"]) for e in manifest["files"] if e["kind"] in ("project", "wheel", "sdist"))
+    shipped = dict(split(entry["distribution"]) for entry in of_kind(manifest, *WHEELS, *SOURCES))
     after = list_installed()
     for name, version in shipped.items():
         have = after.get(name)
@@ -337,7 +341,7 @@ def check_installed(manifest: dict[str, Any], before: dict[str, Installed]) -> l
         if hidden:
             raise FailedError(f"{name}: hidden by {hidden}")
     # What was built here, and what wheels have outside of site-packages, could not be looked into before.
-    built = {split(entry["distribution"])[0] for entry in manifest["files"] if entry["kind"] == "sdist"}
+    built = {split(entry["distribution"])[0] for entry in of_kind(manifest, *SOURCES)}
     writes = {
         path: (name, digest)
         for name in shipped
@@ -391,8 +395,7 @@ def main() -> int:
             manifest = read_manifest(folder)
             check_files(folder, manifest, options.digest)
             before = list_installed()
-            kinds = ("project", "wheel")
-            wheels = [folder / entry["name"] for entry in manifest["files"] if entry["kind"] in kinds]
+            wheels = [folder / entry["name"] for entry in of_kind(manifest, *WHEELS)]
             others = check_image(manifest, before, wheels)
         if others:
             more = f" and {len(others) - NAMES} more" if len(others) > NAMES else ""
