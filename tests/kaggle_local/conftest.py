@@ -1,64 +1,53 @@
-"""A local Kaggle for each test, on one image for all of them, and the official client pointed at it."""
+"""The official client as a subprocess, pointed at a local Kaggle of the test's own (see kaggle_local.pytest_plugin)."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from kaggle_local.server import LocalKaggle, serve
+from kaggle_local.server import LocalKaggle
 
 Kaggle = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture(scope="session")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("images")
-
-
 @pytest.fixture
-def storage(tmp_path: Path, images: Path) -> Path:
-    """A storage that shares the images of the session: building one takes seconds."""
+def storage(tmp_path: Path, kaggle_images: Path) -> Path:
+    """A storage for tests that open it themselves; it shares the images of the session."""
     root = tmp_path / "storage"
     root.mkdir()
-    (root / "images").symlink_to(images)
+    (root / "images").symlink_to(kaggle_images)
     return root
 
 
 @pytest.fixture
-def local(storage: Path) -> Iterator[LocalKaggle]:
-    with serve(storage) as kaggle:
-        yield kaggle
+def local(local_kaggle: LocalKaggle) -> LocalKaggle:
+    return local_kaggle
 
 
-def client_environment(local: LocalKaggle) -> dict[str, str]:
-    """What `kaggle-local serve` tells people to export."""
+def client_environment(local: LocalKaggle, **changes: str) -> dict[str, str]:
+    """What `kaggle-local serve` tells people to export, and nothing else of this machine."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return {
-        **kept,
-        "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
-        "HTTP_PROXY": local.url,
-        "NO_PROXY": "",
-        "KAGGLE_API_TOKEN": local.token,
-    }
+    return {**kept, **local.environment, **changes}
 
 
 @pytest.fixture
 def kaggle(local: LocalKaggle, tmp_path: Path) -> Kaggle:
-    """Run the official command line, unmodified, and expect it to succeed."""
+    """Run the official command line, unmodified, and expect it to succeed; `user` says as whom."""
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, user: str = "", code: int = 0) -> subprocess.CompletedProcess[str]:
         program = Path(sys.executable).with_name("kaggle")
+        changes = {"KAGGLE_API_TOKEN": f"local-{user}"} if user else {}
         result = subprocess.run(
             [program, *arguments],
-            env=client_environment(local),
+            env=client_environment(local, **changes),
             cwd=tmp_path,
             capture_output=True,
             text=True,
             check=False,
         )
-        assert result.returncode == 0, result.stdout + result.stderr
+        assert result.returncode == code, result.stdout + result.stderr
         return result
 
     return run

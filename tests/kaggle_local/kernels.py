@@ -1,12 +1,14 @@
-"""Kernels for tests: written, pushed, waited for."""
+"""Kernels and datasets for tests: written, pushed, waited for."""
 
 import json
+import secrets
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kaggle_local.server import USERNAME, LocalKaggle
-from kaggle_local.storage import KernelVersion, Submission
+from kaggle_local.storage import KernelVersion, Submission, Version
 
 
 def notebook(*sources: str) -> dict[str, Any]:
@@ -22,11 +24,13 @@ def notebook(*sources: str) -> dict[str, Any]:
 def write_kernel(folder: Path, *sources: str, **metadata: Any) -> Path:
     """A folder that `kaggle kernels push -p` takes."""
     folder.mkdir(exist_ok=True)
-    (folder / "kernel.ipynb").write_text(json.dumps(notebook(*sources)))
+    script = metadata.get("kernel_type") == "script"
+    code_file = "kernel.py" if script else "kernel.ipynb"
+    (folder / code_file).write_text("\n".join(sources) if script else json.dumps(notebook(*sources)))
     settings = {
         "id": f"{USERNAME}/my-kernel",
         "title": "My kernel",
-        "code_file": "kernel.ipynb",
+        "code_file": code_file,
         "language": "python",
         "kernel_type": "notebook",
         "enable_internet": False,
@@ -36,33 +40,44 @@ def write_kernel(folder: Path, *sources: str, **metadata: Any) -> Path:
     return folder
 
 
-def run(local: LocalKaggle, *sources: str, **settings: Any) -> KernelVersion:
-    """Have a kernel run and wait for it."""
-    number = local.storage.add_kernel_version(
-        USERNAME,
-        "my-kernel",
-        "My kernel",
-        json.dumps(notebook(*sources)),
-        {
-            "datasets": [],
-            "competitions": [],
-            "is_private": True,
-            "enable_gpu": False,
-            "enable_internet": False,
-            "docker_image": None,
-            **settings,
-        },
-    )
-    version = local.storage.kernel_version(USERNAME, "my-kernel", number)
-    assert version is not None
+def settings_of(**settings: Any) -> dict[str, Any]:
+    """The settings of a kernel version."""
+    return {
+        "datasets": [],
+        "models": [],
+        "kernels": [],
+        "competitions": [],
+        "kernel_type": "notebook",
+        "is_private": True,
+        "enable_gpu": False,
+        "enable_internet": False,
+        "docker_image": None,
+        "seconds": None,
+        **settings,
+    }
+
+
+def run(local: LocalKaggle, *sources: str, slug: str = "my-kernel", **settings: Any) -> KernelVersion:
+    """Have a notebook run and wait for it."""
+    text = json.dumps(notebook(*sources))
+    version = local.storage.kernels.add_version(USERNAME, slug, slug, text, settings_of(**settings))
     local.worker.run(version)
-    return finished(local, number)
+    return finished(local, version.number, slug)
 
 
-def finished(local: LocalKaggle, number: int | None = None) -> KernelVersion:
+def run_script(local: LocalKaggle, source: str, slug: str = "my-kernel", **settings: Any) -> KernelVersion:
+    """Have a script run, which takes a tenth of the time, and wait for it."""
+    version = local.storage.kernels.add_version(
+        USERNAME, slug, slug, source, settings_of(kernel_type="script", **settings)
+    )
+    local.worker.run(version)
+    return finished(local, version.number, slug)
+
+
+def finished(local: LocalKaggle, number: int | None = None, slug: str = "my-kernel") -> KernelVersion:
     """Wait until a version of the test's kernel has run."""
     while True:
-        version = local.storage.kernel_version(USERNAME, "my-kernel", number)
+        version = local.storage.kernels.get(USERNAME, slug, number)
         assert version is not None
         if version.status not in ("queued", "running"):
             return version
@@ -76,6 +91,45 @@ def printed(version: KernelVersion) -> str:
 
 def scored(local: LocalKaggle, ref: int) -> Submission:
     """Wait until a submission is scored."""
-    while local.storage.submission(ref).status == "pending":
+    while True:
+        submission = local.storage.submissions.get(ref)
+        assert submission is not None
+        if submission.status != "pending":
+            return submission
         time.sleep(0.02)
-    return local.storage.submission(ref)
+
+
+def uploaded(local: LocalKaggle, name: str, content: bytes) -> str:
+    """Have a file uploaded; return its token."""
+    token = secrets.token_hex(8)
+    local.storage.uploads.add(token, name, len(content))
+    (local.storage.root / "uploads" / token).write_bytes(content)
+    return token
+
+
+def published(local: LocalKaggle, files: Mapping[str, bytes], slug: str = "my-data") -> Version:
+    """Have a dataset's first or next version made of files by path, and wait for its processing."""
+    content = [(path, uploaded(local, Path(path).name, data)) for path, data in files.items()]
+    details = {"subtitle": "", "description": "", "license": "unknown", "keywords": []}
+    resources, ref = local.storage.resources, f"{USERNAME}/{slug}"
+    resource = resources.get("dataset", ref)
+    if resource is None:
+        added = resources.add(
+            "dataset", ref, title="My data", private=True, details=details, first_version=("", content)
+        )
+        assert added is not None
+        version = resources.versions("dataset", ref)[0]
+    else:
+        version = resources.add_version(resource, "", content)
+    local.worker.process(version)
+    return processed(local, version.number, slug)
+
+
+def processed(local: LocalKaggle, number: int, slug: str = "my-data") -> Version:
+    """Wait until a version of the test's dataset has been processed."""
+    while True:
+        version = local.storage.resources.version("dataset", f"{USERNAME}/{slug}", number)
+        assert version is not None
+        if version.status != "processing":
+            return version
+        time.sleep(0.01)

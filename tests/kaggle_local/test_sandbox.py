@@ -3,13 +3,12 @@
 import json
 import os
 import socket
-import time
 from pathlib import Path
 
 import pytest
 import requests
-from kaggle_local.server import USERNAME, LocalKaggle, serve
-from kaggle_local.storage import Dataset
+from kaggle_local.server import USERNAME, LocalKaggle
+from kaggle_local.storage import KernelSource
 
 from tests.kaggle_local.kernels import printed, run, scored
 
@@ -65,6 +64,65 @@ def attempts() -> dict[str, str]:
         "this repository": f"return os.listdir({str(Path.cwd())!r})",
         "the host's temporary folder": "return Path('{marker}').read_text()",
         "the host's passwords": "return Path('/etc/shadow').read_text()",
+        "netlink to the host's interfaces": (
+            "s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0); names = [n for _, n in socket.if_nameindex()]; "
+            "return [n for n in names if n != 'lo'][0]"
+        ),
+        "a datagram to an abstract socket": (
+            "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(chr(0) + '{abstract}'); return 'connected'"
+        ),
+        "a bound port that the host can see": (
+            "s = socket.create_server(('127.0.0.1', {port})); c = socket.create_connection(('127.0.0.1', {port})); "
+            "assert s.getsockname()[1] != {port}, 'its own loopback'"
+        ),
+        "writing through a link in the output": (
+            "os.symlink('{marker}', '/kaggle/working/through'); return open('/kaggle/working/through', 'r+').write('x')"
+        ),
+        "writing through a link to the input": (
+            "os.symlink('/kaggle/input/competitions/leaves/test_images/a', '/kaggle/working/to'); "
+            "return open('/kaggle/working/to', 'w')"
+        ),
+        "a hard link to the input": (
+            "return os.link('/kaggle/input/competitions/leaves/test_images/a', '/kaggle/working/hard')"
+        ),
+        "the root of another process": (
+            "return [p for p in os.listdir('/proc') if p.isdigit() and os.path.exists(f'/proc/{{p}}/root{marker}')][0]"
+        ),
+        "the host's memory": "return open('/dev/mem', 'rb').read(1)",
+        "the kernel's log": "return open('/dev/kmsg', 'rb').read(1)",
+        "the host's disks": "return [d for d in os.listdir('/dev') if d[:2] in ('sd', 'vd', 'nv', 'xv')][0]",
+        "ptrace": (
+            "libc = ctypes.CDLL(None, use_errno=True); "
+            "assert libc.ptrace(16, {pid}, 0, 0) == 0, os.strerror(ctypes.get_errno())"
+        ),
+        "another's memory": (
+            "libc = ctypes.CDLL(None, use_errno=True); b = ctypes.create_string_buffer(8); "
+            "vec = (ctypes.c_size_t * 2)(ctypes.addressof(b), 8); "
+            "assert libc.process_vm_readv({pid}, vec, 1, vec, 1, 0) >= 0, os.strerror(ctypes.get_errno())"
+        ),
+        "a signal to everybody's first process": "return os.kill({pid}, 9)",
+        "keys that the host keeps": (
+            "libc = ctypes.CDLL(None, use_errno=True); "
+            "assert libc.syscall(250, 0, -3, 1) >= 0, os.strerror(ctypes.get_errno())"
+        ),
+        "a new user namespace": (
+            "libc = ctypes.CDLL(None, use_errno=True); "
+            "assert libc.unshare(0x10000000) == 0, os.strerror(ctypes.get_errno())"
+        ),
+        "a new root": (
+            "libc = ctypes.CDLL(None, use_errno=True); "
+            "assert libc.chroot(b'/tmp') == 0, os.strerror(ctypes.get_errno())"
+        ),
+        "becoming somebody else": "return os.setuid(1000)",
+        "the host's clock": "import time; return time.clock_settime(time.CLOCK_REALTIME, time.time())",
+        "the host's name": "return socket.sethostname('mine')",
+        "a descriptor that was inherited": (
+            "mine = [os.readlink(f'/proc/self/fd/{{n}}') for n in os.listdir('/proc/self/fd') "
+            "if os.path.lexists(f'/proc/self/fd/{{n}}')]; "
+            "return [f for f in mine if f.startswith('/') and not f.startswith(('/proc', '/dev', '/opt', '/tmp'))][0]"
+        ),
+        "the database": "return [p for p in Path('/').rglob('kaggle.db')][0]",
+        "the host's own settings": "return Path('/etc/hostname').read_text()",
         "another process": (
             "mine = [int(p) for p in os.listdir('/proc') if p.isdigit()]; "
             "return [p for p in mine if p > 200 or '{secret}' in Path(f'/proc/{{p}}/environ').read_text()][0]"
@@ -126,24 +184,6 @@ def test_a_kernel_works_in_its_own_folder_and_can_install(local: LocalKaggle) ->
     assert again.status == "error", "what a kernel installs is gone with it"
 
 
-def test_a_run_over_its_time_is_ended_and_says_so(local: LocalKaggle, competition: Path) -> None:
-    with (competition / "competition.toml").open("a") as file:
-        file.write("[limits]\nseconds = 3\n")
-    local.host(competition)
-    version = run(local, "import time; time.sleep(600)", competitions=["leaves"])
-    assert version.status == "error"
-    assert "longer than its limit of 3 s" in version.failure
-
-
-def test_both_mount_layouts(storage: Path, competition: Path) -> None:
-    source = "from pathlib import Path; print(sorted(str(p) for p in Path('/kaggle/input').rglob('*.csv')))"
-    with serve(storage) as local:
-        local.host(competition)
-        assert "/kaggle/input/competitions/leaves/sample" in printed(run(local, source, competitions=["leaves"]))
-    with serve(storage, old_layout=True) as local:
-        assert "/kaggle/input/leaves/sample" in printed(run(local, source, competitions=["leaves"]))
-
-
 def test_what_a_kernel_leaves_leads_nowhere(local: LocalKaggle, competition: Path, tmp_path: Path) -> None:
     """Links, pipes and odd modes in the output are read by nobody on the host."""
     local.host(competition)
@@ -164,8 +204,8 @@ os.mkdir('sealed'); open('sealed/file', 'w').write('x'); os.chmod('sealed', 0o55
     )
     assert version.status == "complete", version.log()
     assert [name for name, _ in version.output()] == ["a#b?%41.csv", "sealed/file", "setuid"]
-    assert oct((version.folder / "output" / "setuid").stat().st_mode) == "0o100644"
-    base = f"{local.url}/output/{version.owner}/{version.slug}/{version.number}"
+    assert oct((version.output_folder / "setuid").stat().st_mode) == "0o100444"
+    base = f"{local.url}/download/kernels/{version.ref}/{version.number}/output"
     assert requests.get(f"{base}/link.txt", timeout=10).status_code == 404
     assert requests.get(f"{base}/a%23b%3F%2541.csv", timeout=10).text == "odd name"
 
@@ -180,7 +220,8 @@ def test_a_submission_that_is_no_file_is_refused_and_its_log_is_kept(
         f"if 'KAGGLE_IS_COMPETITION_RERUN' in os.environ: {trick}\nelse: open(path, 'w').write('x')"
     )
     version = run(local, source, competitions=["leaves"])
-    ref = local.storage.add_submission(version, "leaves", "submission.csv", "", USERNAME)
+    source_of = KernelSource(owner=USERNAME, slug="my-kernel", number=version.number)
+    ref = local.storage.submissions.add("leaves", source_of, "submission.csv", "", USERNAME)
     local.worker.score(ref)
     submission = scored(local, ref)
     assert submission.status == "error"
@@ -192,7 +233,7 @@ def test_a_submission_that_is_no_file_is_refused_and_its_log_is_kept(
 def test_a_kernel_that_writes_into_its_own_log_harms_nobody(
     local: LocalKaggle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kaggle_local.worker.MAXIMUM_LOG", 100_000)
+    monkeypatch.setattr("kaggle_local.log.MAXIMUM_LOG", 100_000)
     version = run(
         local,
         """
@@ -220,21 +261,3 @@ def test_folders_too_deep_to_walk_fail_the_run(local: LocalKaggle) -> None:
     assert version.status == "error"
     assert "too deep" in version.failure
     assert run(local, "print('next')").status == "complete"
-
-
-def test_a_pinned_version_is_mounted(local: LocalKaggle) -> None:
-    dataset = Dataset(owner=USERNAME, slug="my-data", title="My data", description="", private=True)
-    for number in (1, 2):
-        local.storage.add_upload(f"token-{number}", "file.txt", 1)
-        (local.storage.root / "uploads" / f"token-{number}").write_text(str(number))
-        if number == 1:
-            local.storage.add_dataset(dataset, "", ["token-1"])
-        else:
-            local.storage.add_dataset_version(USERNAME, "my-data", "", ["token-2"])
-        local.worker.process(local.storage.dataset_versions(USERNAME, "my-data")[-1])
-        while local.storage.dataset_versions(USERNAME, "my-data")[-1].status == "processing":
-            time.sleep(0.01)
-    read = f"print(open('/kaggle/input/datasets/{USERNAME}/my-data/file.txt').read())"
-    assert printed(run(local, read, datasets=[f"{USERNAME}/my-data"])).strip() == "2"
-    assert printed(run(local, read, datasets=[f"{USERNAME}/my-data/1"])).strip() == "1"
-    assert run(local, read, datasets=[f"{USERNAME}/my-data/3"]).failure.startswith(f"{USERNAME}/my-data/3")

@@ -1,6 +1,6 @@
 """The storage outlives its server, and serves one at a time."""
 
-import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from kaggle_local.errors import StorageError
 from kaggle_local.server import USERNAME, LocalKaggle, serve
-from kaggle_local.storage import Dataset, Storage
+from kaggle_local.storage import Storage
+from kaggle_local.storage.database import Database
 
-from tests.kaggle_local.kernels import finished, notebook
+from tests.kaggle_local.kernels import finished, processed, published, run_script, settings_of, uploaded
 
-DATASET = Dataset(owner=USERNAME, slug="my-data", title="My data", description="", private=True)
-SETTINGS: dict[str, list[str]] = {"datasets": [], "competitions": []}
+REF = f"{USERNAME}/my-data"
 
 
 def test_two_servers_do_not_share_a_storage(local: LocalKaggle) -> None:
@@ -24,37 +24,99 @@ def test_two_servers_do_not_share_a_storage(local: LocalKaggle) -> None:
 
 def test_what_a_dead_server_left_is_done_at_the_next_start(storage: Path) -> None:
     left = Storage(storage)
-    left.add_upload("token", "file.txt", 2)
+    left.uploads.add("token", "file.txt", 2)
     (storage / "uploads" / "token").write_text("hi")
-    left.add_dataset(DATASET, "notes", ["token"])
-    left.add_kernel_version(USERNAME, "my-kernel", "My kernel", json.dumps(notebook("print(1)")), SETTINGS)
+    details = {"subtitle": "", "description": "", "license": "", "keywords": []}
+    content = [("file.txt", "token")]
+    left.resources.add("dataset", REF, title="", private=True, details=details, first_version=("", content))
+    left.kernels.add_version(USERNAME, "my-kernel", "", "print(1)", settings_of(kernel_type="script"))
     (storage / "drafts" / "half").mkdir()
     left.close()
     with serve(storage) as local:
         assert finished(local).status == "complete"
-        (version,) = local.storage.dataset_versions(USERNAME, "my-data")
+        version = processed(local, 1)
         assert (version.status, version.files()) == ("ready", [("file.txt", 2)])
         assert not (storage / "drafts" / "half").exists()
 
 
 def test_a_version_with_a_broken_archive_fails_and_shows_nothing(local: LocalKaggle) -> None:
-    local.storage.add_upload("token", "broken.zip", 2)
-    (local.storage.root / "uploads" / "token").write_text("hi")
-    local.storage.add_dataset(DATASET, "", ["token"])
-    local.worker.process(local.storage.dataset_versions(USERNAME, "my-data")[0])
-    while (version := local.storage.dataset_versions(USERNAME, "my-data")[0]).status == "processing":
-        pass
+    version = published(local, {"broken.zip": b"hi"})
     assert version.status == "failed"
     assert "broken.zip" in version.reason
     assert version.files() == []
 
 
 def test_a_transaction_that_fails_leaves_nothing(storage: Path) -> None:
-    database = Storage(storage)
+    storage.mkdir(exist_ok=True)
+    database = Database(storage / "kaggle.db")
     with pytest.raises(sqlite3.IntegrityError), database.transaction() as db:
         db.executemany("INSERT INTO uploads VALUES (?, 'n', 1)", [("t",), ("t",)])
-    assert database.upload("t") is None
+    assert database.rows("SELECT * FROM uploads") == []
     database.close()
+
+
+def test_the_same_content_is_stored_once(local: LocalKaggle) -> None:
+    content = bytes(range(256)) * 1000
+    first = published(local, {"a.bin": content, "folder/b.bin": content})
+    second = published(local, {"c.bin": content}, "other-data")
+    run = run_script(
+        local, "import shutil; shutil.copy('/kaggle/input/datasets/kaggler/my-data/a.bin', 'd.bin')", datasets=[REF]
+    )
+    paths = [first.folder / "a.bin", first.folder / "folder/b.bin", second.folder / "c.bin"]
+    paths += [dict(run.output())["d.bin"], *(local.storage.root / "uploads").iterdir()]
+    assert len(paths) == 7
+    assert len({path.stat().st_ino for path in paths}) == 1
+    assert {path.read_bytes() for path in paths} == {content}
+
+
+def test_garbage_is_what_nothing_needs(storage: Path) -> None:
+    with serve(storage) as local:
+        kept = published(local, {"kept.bin": b"k" * 5000})
+        gone = published(local, {"gone.bin": b"g" * 7000}, "other-data")
+        local.storage.files.bundle(kept.folder, "some.zip")
+        resource = local.storage.resources.get("dataset", gone.ref)
+        assert resource is not None
+        local.storage.resources.delete(resource)
+        fresh = uploaded(local, "fresh.bin", b"f" * 3000)
+        for path in (storage / "uploads").iterdir():
+            if path.name != fresh:
+                os.utime(path, (0, 0))
+        (storage / "datasets" / USERNAME / "orphan" / "1").mkdir(parents=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "kaggle_local", "gc", "--storage", str(storage)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "MB are free now" in done.stdout
+    assert (kept.folder / "kept.bin").read_bytes() == b"k" * 5000
+    assert [p.stat().st_size for p in (storage / "blobs").glob("*/*")] == [5000]
+    assert [p.name for p in (storage / "uploads").iterdir()] == [fresh], "one that may yet be published stays"
+    assert not (storage / "bundles").exists()
+    assert not (storage / "datasets" / USERNAME / "orphan" / "1").exists()
+
+
+def test_reset_empties_a_storage_and_nothing_else(storage: Path, tmp_path: Path) -> None:
+    with serve(storage) as local:
+        published(local, {"file.txt": b"x"})
+        refused = run_cli("reset", "--storage", str(storage), "--yes")
+        assert refused.returncode == 2
+        assert "in use" in refused.stderr
+    assert "Nothing was deleted" in run_cli("reset", "--storage", str(storage)).stdout
+    assert "is empty" in run_cli("reset", "--storage", str(storage), "--yes").stdout
+    with serve(storage) as local:
+        assert local.storage.resources.all("dataset") == []
+    assert sorted(p.name for p in (storage / "blobs").iterdir()) == []
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "precious").write_text("x")
+    refused = run_cli("reset", "--storage", str(tmp_path / "home"), "--yes")
+    assert "not the storage of a local Kaggle" in refused.stderr
+    assert (tmp_path / "home" / "precious").exists()
+
+
+def run_cli(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "kaggle_local", *arguments]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
 
 def test_serve_prints_what_points_the_client_here_and_ends_on_interrupt(storage: Path) -> None:
@@ -77,9 +139,10 @@ def test_serve_explains_what_is_in_its_way(local: LocalKaggle, tmp_path: Path) -
         (["--storage", str(tmp_path / "other"), "--port", port], f"port {port}"),
         (["--storage", "/dev/null/storage", "--port", "0"], "/dev/null/storage"),
         (["--storage", str(tmp_path / "third"), "--port", "0", "--competition", str(tmp_path)], "competition.toml"),
+        (["--storage", str(tmp_path / "fourth"), "--set", "surprise=1"], "surprise"),
+        (["--storage", str(tmp_path / "fifth"), "--set", "old_layout=perhaps"], "old_layout=true or false"),
     ):
-        command = [sys.executable, "-m", "kaggle_local", "serve", *arguments]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        result = run_cli("serve", *arguments)
         assert result.returncode == 2
         assert named in result.stderr
         assert "Traceback" not in result.stderr
@@ -91,9 +154,25 @@ def test_a_broken_database_is_named(storage: Path) -> None:
         Storage(storage)
 
 
+def test_a_storage_of_another_version_says_what_to_do(storage: Path) -> None:
+    with sqlite3.connect(storage / "kaggle.db") as db:
+        db.execute("PRAGMA user_version = 1")
+    with pytest.raises(StorageError, match="kaggle-local reset"):
+        Storage(storage)
+    (storage / "lock").touch()
+    assert run_cli("reset", "--storage", str(storage), "--yes").returncode == 0
+    Storage(storage).close()
+
+
 def test_a_dataset_is_there_with_its_first_version_or_not_at_all(storage: Path) -> None:
-    database = Storage(storage)
-    assert database.add_dataset(DATASET, "first", ["token"])
-    assert not database.add_dataset(DATASET, "again", ["token"])
-    assert [v.notes for v in database.dataset_versions(USERNAME, "my-data")] == ["first"]
-    database.close()
+    opened = Storage(storage)
+
+    def add(notes: str) -> object:
+        return opened.resources.add(
+            "dataset", REF, title="", private=True, details={}, first_version=(notes, [("file", "token")])
+        )
+
+    assert add("first") is not None
+    assert add("again") is None
+    assert [v.notes for v in opened.resources.versions("dataset", REF)] == ["first"]
+    opened.close()

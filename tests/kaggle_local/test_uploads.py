@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 import requests
 from kaggle_local.server import USERNAME, LocalKaggle
-from kaggle_local.storage import Dataset
+
+from tests.kaggle_local.kernels import published
 
 CONTENT = bytes(range(256)) * 40
 
@@ -45,7 +46,7 @@ def test_an_interrupted_upload_is_resumed(local: LocalKaggle, start: Start) -> N
     assert put(url, b"", f"bytes */{total}").headers["Range"] == "bytes=0-4999"
     assert put(url, CONTENT[5000:], f"bytes 5000-{total - 1}/{total}").status_code == 200
     assert put(url, b"", f"bytes */{total}").status_code == 200
-    upload = local.storage.upload(url.rpartition("/")[2])
+    upload = local.storage.uploads.get(url.rpartition("/")[2])
     assert upload is not None
     assert upload.path.read_bytes() == CONTENT
 
@@ -74,7 +75,7 @@ def test_what_is_published_cannot_be_changed_through_its_upload(local: LocalKagg
     with socket.create_connection(address, timeout=10) as stalled:
         head = f"PUT /uploads/{url.rpartition('/')[2]} HTTP/1.1\r\n"
         stalled.sendall(f"{head}Host: localhost\r\nContent-Length: {len(CONTENT)}\r\n\r\nhalf".encode())
-        while (upload := local.storage.upload(url.rpartition("/")[2])) is None or not upload.path.exists():
+        while (upload := local.storage.uploads.get(url.rpartition("/")[2])) is None or not upload.path.exists():
             time.sleep(0.01)
         assert put(url, CONTENT).status_code == 409, "one writer at a time"
     while put(url, CONTENT).status_code == 409:
@@ -84,15 +85,7 @@ def test_what_is_published_cannot_be_changed_through_its_upload(local: LocalKagg
 
 
 def test_pages_are_asked_for_by_token(local: LocalKaggle) -> None:
-    for n in range(5):
-        local.storage.add_upload(f"token-{n}", f"{n}.txt", 1)
-        (local.storage.root / "uploads" / f"token-{n}").write_text("x")
-    dataset = Dataset(owner=USERNAME, slug="my-data", title="My data", description="", private=True)
-    local.storage.add_dataset(dataset, "", [f"token-{n}" for n in range(5)])
-    version = local.storage.dataset_versions(USERNAME, "my-data")[0]
-    local.worker.process(version)
-    while len(version.files()) < 5:
-        time.sleep(0.01)
+    published(local, {f"{n}.txt": b"x" for n in range(5)})
 
     def listed(token: str) -> requests.Response:
         return requests.post(

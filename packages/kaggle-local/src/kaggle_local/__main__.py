@@ -1,44 +1,88 @@
-"""The command line: ``kaggle-local serve``."""
+"""The command line: ``kaggle-local serve``, ``gc``, ``reset``."""
 
 import argparse
+import inspect
 import signal
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import LocalKaggleError
-from kaggle_local.server import serve
+from kaggle_local.server import collect_garbage, serve
+from kaggle_local.storage import reset
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until interrupted; see ``--help``."""
-    parser = argparse.ArgumentParser(prog="kaggle-local", description="A Kaggle of one's own, on loopback.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    command = commands.add_parser("serve", help="serve the official client until interrupted")
-    command.add_argument("--storage", type=Path, default=Path(".kaggle-local"), help="default: %(default)s")
-    command.add_argument(
-        "--port", type=int, default=8899, help="on 127.0.0.1; 0 takes a free one (default %(default)s)"
-    )
-    command.add_argument("--competition", type=Path, action="append", default=[], help="a competition folder to host")
-    command.add_argument("--old-layout", action="store_true", help="mount inputs as /kaggle/input/<slug>")
-    options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Do what the command line says; see ``--help``."""
+    options = _parser().parse_args(arguments)
     try:
-        with serve(options.storage, port=options.port, old_layout=options.old_layout) as kaggle:
-            for folder in options.competition:
-                kaggle.host(folder)
-            print("# The official client, pointed here:")
-            print("export KAGGLE_API_ENVIRONMENT=LOCALHOST")
-            print(f"export HTTP_PROXY={kaggle.url} http_proxy={kaggle.url} NO_PROXY= no_proxy=")
-            print(f"export KAGGLE_API_TOKEN={kaggle.token}", flush=True)
-            threading.Event().wait()
+        if options.command == "serve":
+            _serve(options)
+        elif options.command == "gc":
+            print(f"{collect_garbage(options.storage) / 1e6:,.1f} MB are free now.")
+        else:
+            _reset(options)
     except KeyboardInterrupt:
         return 0
     except LocalKaggleError as error:
         print(f"kaggle-local: {error.problem}\n  {error.cure}", file=sys.stderr)
         return 2
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kaggle-local", description="A Kaggle of one's own, on loopback.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    settings = (inspect.getdoc(Behaviour) or "").partition("Attributes:\n")[2]
+    command = commands.add_parser(
+        "serve",
+        help="serve the official client until interrupted",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"settings:\n{settings}",
+    )
+    command.add_argument(
+        "--port", type=int, default=8899, help="on 127.0.0.1; 0 takes a free one (default %(default)s)"
+    )
+    command.add_argument("--competition", type=Path, action="append", default=[], help="a competition folder to host")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, see below; may be repeated"
+    )
+    commands.add_parser("gc", help="drop what nothing needs: forgotten uploads, archives for downloads, old images")
+    command = commands.add_parser("reset", help="empty the storage")
+    command.add_argument("--images", action="store_true", help="the images too, which take minutes to build")
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    for command in commands.choices.values():
+        command.add_argument("--storage", type=Path, default=Path(".kaggle-local"), help="default: %(default)s")
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with serve(options.storage, port=options.port, behaviour=Behaviour().changed(options.set)) as kaggle:
+        for folder in options.competition:
+            kaggle.host(folder)
+        print("# The official client, pointed here:")
+        print("export KAGGLE_API_ENVIRONMENT=LOCALHOST")
+        print(f"export HTTP_PROXY={kaggle.url} http_proxy={kaggle.url} NO_PROXY= no_proxy=")
+        print(f"export KAGGLE_API_TOKEN={kaggle.token}", flush=True)
+        threading.Event().wait()
+
+
+def _reset(options: argparse.Namespace) -> None:
+    if options.yes or _asked(f"Delete every dataset, model, kernel and submission of {options.storage}? [y/N] "):
+        reset(options.storage, images=options.images)
+        print(f"{options.storage} is empty.")
+    else:
+        print("Nothing was deleted.")
+
+
+def _asked(question: str) -> bool:
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:  # nobody is there to answer
+        return False
 
 
 if __name__ == "__main__":

@@ -5,7 +5,10 @@
     public/           mounted in a normal run
     hidden/           mounted in its place when a submission is scored: same layout, other files
     solution.csv      the answers to the hidden test set
-    competition.toml  slug, title, metric, id and target columns, limits
+    competition.toml  slug, title, metric, id and target columns, submissions, limits
+
+``submissions = "code"``, the default, is a competition of kernels, run again on ``hidden/``. With
+``"file"`` files are handed in, or a kernel's output as it is; there is no ``hidden/`` then.
 """
 
 import tomllib
@@ -18,22 +21,28 @@ from kaggle_local.errors import CompetitionError
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a competition allows."""
+    """What a competition allows; of memory and output no more than the server does, by default all of that."""
 
     seconds: int = 32400
     submissions_per_day: int = 5
+    memory_bytes: int | None = None
+    output_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Competition:
-    """A competition folder that has been read and found whole."""
+    """A competition folder that has been read and found whole.
+
+    ``target`` are the columns that are predicted; ``code`` is whether kernels are handed in.
+    """
 
     folder: Path
     slug: str
     title: str
     metric: str
     id: str
-    target: str
+    target: tuple[str, ...]
+    code: bool
     limits: Limits
 
     @property
@@ -52,7 +61,8 @@ class Competition:
         return self.folder / "solution.csv"
 
 
-_TEXTS = ("slug", "title", "metric", "id", "target")
+_TEXTS = ("slug", "title", "metric", "id")
+_SUBMISSIONS = ("code", "file")
 
 
 def load_competition(folder: Path) -> Competition:
@@ -74,16 +84,29 @@ def load_competition(folder: Path) -> Competition:
     for key in _TEXTS:
         if not isinstance(document.get(key), str) or not document[key]:
             raise CompetitionError(f"{path}: {key} must be a text", f'Set it, as in: {key} = "…"')
+    submissions = document.get("submissions", _SUBMISSIONS[0])
+    if submissions not in _SUBMISSIONS:
+        raise CompetitionError(f"{path}: submissions {submissions!r}", f"Known are: {', '.join(_SUBMISSIONS)}.")
     competition = Competition(
         folder=folder.resolve(),
+        target=_target(path, document.get("target")),
+        code=submissions == "code",
         limits=_limits(path, document.get("limits", {})),
         **{key: document[key] for key in _TEXTS},
     )
-    unknown = sorted(set(document) - {*_TEXTS, "limits"})
+    known = (*_TEXTS, "target", "submissions", "limits")
+    unknown = sorted(set(document) - set(known))
     if unknown:
-        raise CompetitionError(f"{path}: unknown key {unknown[0]}", f"Known are: {', '.join(_TEXTS)}, limits.")
+        raise CompetitionError(f"{path}: unknown key {unknown[0]}", f"Known are: {', '.join(known)}.")
     _check_data(competition)
     return competition
+
+
+def _target(path: Path, value: Any) -> tuple[str, ...]:
+    columns = [value] if isinstance(value, str) else value
+    if not isinstance(columns, list) or not columns or not all(isinstance(c, str) and c for c in columns):
+        raise CompetitionError(f"{path}: target must be a text, or a list of texts", 'Set it, as in: target = "…"')
+    return tuple(columns)
 
 
 def _limits(path: Path, table: Any) -> Limits:
@@ -99,7 +122,7 @@ def _limits(path: Path, table: Any) -> Limits:
 def _check_data(competition: Competition) -> None:
     if not competition.solution.is_file():
         raise CompetitionError(f"{competition.solution}: not there", "It must hold the hidden test set's answers.")
-    for root in (competition.public, competition.hidden):
+    for root in (competition.public, competition.hidden) if competition.code else (competition.public,):
         if not root.is_dir():
             raise CompetitionError(f"{root}: no such folder", "A competition folder needs public/ and hidden/.")
         for folder in (root, *(p for p in root.rglob("*") if p.is_dir())):

@@ -40,3 +40,11 @@ class SubmissionError(LocalKaggleError):
 
 class ServerError(LocalKaggleError):
     """The server cannot be reached where it was asked to be."""
+
+
+class BehaviourError(LocalKaggleError):
+    """A setting of the local Kaggle is not known, or has no such value."""
+
+
+class FaultError(LocalKaggleError):
+    """What is asked to go wrong cannot."""

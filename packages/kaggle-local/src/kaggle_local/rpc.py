@@ -3,9 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import quote
 
+from kagglesdk.common.types.http_redirect import HttpRedirect
 from kagglesdk.kaggle_object import KaggleObject
 
+from kaggle_local.behaviour import Behaviour
 from kaggle_local.storage import Storage
 from kaggle_local.worker import Worker
 
@@ -30,17 +33,40 @@ class Call:
 
     storage: Storage
     worker: Worker
+    behaviour: Behaviour
     user: str
     base_url: str
 
-    def require_owner(self, owner: str) -> None:
-        """Refuse whoever is not ``owner``.
+    def redirect(self, path: str) -> HttpRedirect:
+        """To where a file of the storage, or of a competition, is downloaded."""
+        response = HttpRedirect()
+        response.url = f"{self.base_url}/download/{quote(path)}"
+        return response
 
-        Raises:
-            ApiError: 403.
-        """
-        if owner != self.user:
-            raise ApiError(403, f"Permission denied: {self.user} may not change what belongs to {owner}")
+
+def require_owner(call: Call, owner: str) -> None:
+    """Refuse to change what belongs to somebody else.
+
+    Raises:
+        ApiError: 403.
+    """
+    if call.behaviour.permissions and owner != call.user:
+        raise ApiError(403, f"Permission denied: {call.user} may not change what belongs to {owner}")
+
+
+def require_visible(call: Call, owner: str, private: bool) -> None:
+    """Refuse to show what is somebody else's and private.
+
+    Raises:
+        ApiError: 403.
+    """
+    if not visible(call, owner, private):
+        raise ApiError(403, f"Permission denied: this is private to {owner}")
+
+
+def visible(call: Call, owner: str, private: bool) -> bool:
+    """Whether whoever asks may see something."""
+    return owner == call.user or not (private and call.behaviour.permissions)
 
 
 @dataclass(frozen=True)
@@ -55,14 +81,15 @@ T = TypeVar("T")
 
 
 def page(items: Sequence[T], request: Any) -> tuple[Sequence[T], str]:
-    """The items that a request asks for by its ``page_size`` and ``page_token``, and the next token.
+    """The items that a request asks for by ``page_size`` and ``page_token`` or ``page``, and the next token.
 
     Raises:
         ApiError: 400 for a token that is none.
     """
-    token = request.page_token or "0"
+    size = request.page_size if request.page_size > 0 else DEFAULT_PAGE
+    token = request.page_token or str((max(1, getattr(request, "page", 1) or 1) - 1) * size)
     if not token.isdecimal():
         raise ApiError(400, f"Not a page token: {token!r}")
-    start, size = int(token), request.page_size if request.page_size > 0 else DEFAULT_PAGE
+    start = int(token)
     more = str(start + size) if start + size < len(items) else ""
     return items[start : start + size], more

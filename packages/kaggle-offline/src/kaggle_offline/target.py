@@ -67,7 +67,9 @@ class Rehearsal:
 
     def reason(self, ref: str) -> tuple[str, str]:
         """Why a submission failed, which Kaggle would keep to itself, and the log of its rerun."""
-        submission = self._local.storage.submission(int(ref))
+        submission = self._local.storage.submissions.get(int(ref))
+        if submission is None:
+            return "", ""
         log = submission.folder / "log.json"
         return submission.reason, log.read_text() if log.exists() else ""
 

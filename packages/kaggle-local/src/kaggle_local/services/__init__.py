@@ -1,7 +1,7 @@
 """The services of Kaggle's API, a module each; ``METHODS`` has every method that is answered."""
 
 from kaggle_local.rpc import Method
-from kaggle_local.services import blobs, competitions, datasets, kernels, security
+from kaggle_local.services import blobs, competitions, datasets, kernels, models, security
 
 METHODS: dict[str, Method] = {
     f"{service}/{name}": method
@@ -10,6 +10,7 @@ METHODS: dict[str, Method] = {
         ("competitions.CompetitionApiService", competitions.METHODS),
         ("datasets.DatasetApiService", datasets.METHODS),
         ("kernels.KernelsApiService", kernels.METHODS),
+        ("models.ModelApiService", models.METHODS),
         ("security.OAuthService", security.METHODS),
     )
     for name, method in methods.items()

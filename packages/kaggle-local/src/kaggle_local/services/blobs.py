@@ -1,4 +1,4 @@
-"""Uploads: a token and an address to put the bytes to (``server.py`` takes them)."""
+"""Uploads: a token and an address to put the bytes to (``application.py`` takes them)."""
 
 import re
 import secrets
@@ -9,21 +9,39 @@ from kaggle_local.rpc import ApiError, Call, Method
 
 _NAME = re.compile(r"[\w .()+,=!\[\]{}~-]{1,255}")
 
+# What no file system takes.
+_IMPOSSIBLE = re.compile(r"[/\0]")
 
-def start_blob_upload(call: Call, request: ApiStartBlobUploadRequest) -> ApiStartBlobUploadResponse:
-    """Expect a file.
+
+def check_name(call: Call, name: str) -> None:
+    """Refuse a name that Kaggle refuses for a file or a folder.
+
+    Raises:
+        ApiError: 400.
+    """
+    allowed = _NAME.fullmatch(name) if call.behaviour.strict_names else name and not _IMPOSSIBLE.search(name)
+    if not allowed or name.strip(". ") == "":
+        raise ApiError(400, f"Invalid file name: {name!r}")
+
+
+def start_upload(call: Call, name: str, size: int) -> tuple[str, str]:
+    """Expect a file; return its token and the address to put it to.
 
     Raises:
         ApiError: 400 for a name that Kaggle refuses or a negative length.
     """
-    name = request.name
-    if not _NAME.fullmatch(name) or name.strip(". ") == "" or request.content_length < 0:
-        raise ApiError(400, f"Invalid file name or length: {name!r}, {request.content_length}")
+    check_name(call, name)
+    if size < 0:
+        raise ApiError(400, f"Invalid length of {name}: {size}")
     token = secrets.token_urlsafe(24)
-    call.storage.add_upload(token, name, request.content_length)
+    call.storage.uploads.add(token, name, size)
+    return token, f"{call.base_url}/uploads/{token}"
+
+
+def start_blob_upload(call: Call, request: ApiStartBlobUploadRequest) -> ApiStartBlobUploadResponse:
+    """Expect a file of a dataset or a model."""
     response = ApiStartBlobUploadResponse()
-    response.token = token
-    response.create_url = f"{call.base_url}/uploads/{token}"
+    response.token, response.create_url = start_upload(call, request.name, request.content_length)
     return response
 
 

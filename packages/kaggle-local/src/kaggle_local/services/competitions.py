@@ -1,23 +1,48 @@
-"""Competitions: a submission of a kernel version, rerun on the hidden test set and scored."""
+"""Competitions: their files, submissions of files and of kernel versions, the leaderboard."""
 
-from datetime import UTC, datetime
+import csv
+import io
+import os
+import zlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from kagglesdk.common.types.http_redirect import HttpRedirect
 from kagglesdk.competitions.types.competition_api_service import (
     ApiCompetition,
     ApiCreateCodeSubmissionRequest,
     ApiCreateCodeSubmissionResponse,
+    ApiCreateSubmissionRequest,
+    ApiCreateSubmissionResponse,
+    ApiDataFile,
+    ApiDownloadDataFileRequest,
+    ApiDownloadDataFilesRequest,
+    ApiDownloadLeaderboardRequest,
     ApiGetCompetitionRequest,
+    ApiGetLeaderboardRequest,
+    ApiGetLeaderboardResponse,
     ApiGetSubmissionLimitsRequest,
+    ApiGetSubmissionRequest,
+    ApiLeaderboardSubmission,
+    ApiListCompetitionsRequest,
+    ApiListCompetitionsResponse,
+    ApiListDataFilesRequest,
+    ApiListDataFilesResponse,
     ApiListSubmissionsRequest,
     ApiListSubmissionsResponse,
+    ApiStartSubmissionUploadRequest,
+    ApiStartSubmissionUploadResponse,
     ApiSubmission,
     ApiSubmissionLimits,
 )
 from kagglesdk.competitions.types.submission_status import SubmissionStatus
 
 from kaggle_local.competition import Competition, load_competition
-from kaggle_local.rpc import DEFAULT_PAGE, ApiError, Call, Method, page
-from kaggle_local.storage import Submission
+from kaggle_local.execution import notice
+from kaggle_local.rpc import ApiError, Call, Method, page, require_owner, require_visible
+from kaggle_local.scoring import metric_of
+from kaggle_local.services.blobs import start_upload
+from kaggle_local.storage import FileSource, KernelSource, Submission
 
 _STATUS = {
     "pending": SubmissionStatus.PENDING,
@@ -25,23 +50,124 @@ _STATUS = {
     "error": SubmissionStatus.ERROR,
 }
 
+# A competition here never ends; clients expect a date.
+_OPEN_DAYS = 365
+
 
 def _competition(call: Call, slug: str) -> Competition:
-    folder = call.storage.competition_folder(slug)
+    folder = call.storage.submissions.competition_folder(slug)
     if folder is None:
         raise ApiError(404, f"Competition not found: {slug}")
     return load_competition(folder)
 
 
+def list_competitions(call: Call, request: ApiListCompetitionsRequest) -> ApiListCompetitionsResponse:
+    """The competitions that are hosted, by slug."""
+    found = [
+        load_competition(folder)
+        for slug, folder, _ in call.storage.submissions.competitions()
+        if (folder / "competition.toml").is_file() and request.search.lower() in slug
+    ]
+    some, more = page(found, request)
+    response = ApiListCompetitionsResponse()
+    response.competitions = [_describe(call, competition) for competition in some]
+    response.next_page_token = more
+    return response
+
+
 def get_competition(call: Call, request: ApiGetCompetitionRequest) -> ApiCompetition:
     """A hosted competition."""
+    return _describe(call, _competition(call, request.competition_name))
+
+
+def _describe(call: Call, competition: Competition) -> ApiCompetition:
+    described = ApiCompetition()
+    described.id = zlib.crc32(competition.slug.encode())
+    described.ref, described.title = competition.slug, competition.title
+    described.url = f"{call.base_url}/competitions/{competition.slug}"
+    described.evaluation_metric = competition.metric
+    described.category, described.reward = "Rehearsal", "Knowledge"
+    described.deadline = (datetime.now(UTC) + timedelta(days=_OPEN_DAYS)).replace(tzinfo=None, microsecond=0)
+    described.is_kernels_submissions_only = competition.code
+    described.user_has_entered = True
+    described.max_daily_submissions = competition.limits.submissions_per_day
+    described.team_count = len(_best(call, competition))
+    return described
+
+
+# Data files
+
+
+def _data_files(competition: Competition) -> list[Path]:
+    return sorted(p for p in competition.public.rglob("*") if p.is_file())
+
+
+def list_data_files(call: Call, request: ApiListDataFilesRequest) -> ApiListDataFilesResponse:
+    """The files that everybody may see."""
     competition = _competition(call, request.competition_name)
-    response = ApiCompetition()
-    response.ref, response.title = competition.slug, competition.title
-    response.evaluation_metric = competition.metric
-    response.is_kernels_submissions_only = True
-    response.user_has_entered = True
-    response.max_daily_submissions = competition.limits.submissions_per_day
+    files, more = page(_data_files(competition), request)
+    response = ApiListDataFilesResponse()
+    response.files = []
+    for path in files:
+        status = path.stat()
+        file = ApiDataFile()
+        file.name = file.ref = path.relative_to(competition.public).as_posix()
+        file.total_bytes = status.st_size
+        file.creation_date = datetime.fromtimestamp(status.st_mtime, UTC).replace(tzinfo=None)
+        response.files.append(file)
+    response.next_page_token = more
+    return response
+
+
+def download_data_file(call: Call, request: ApiDownloadDataFileRequest) -> HttpRedirect:
+    """One of those files.
+
+    Raises:
+        ApiError: 404 where there is no such file or competition.
+    """
+    competition = _competition(call, request.competition_name)
+    if competition.public / request.file_name not in _data_files(competition):
+        raise ApiError(404, f"{competition.slug} has no file {request.file_name}")
+    return call.redirect(f"competitions/{competition.slug}/{request.file_name}")
+
+
+def download_data_files(call: Call, request: ApiDownloadDataFilesRequest) -> HttpRedirect:
+    """All of them, as a zip."""
+    competition = _competition(call, request.competition_name)
+    hosted = next(at for slug, _, at in call.storage.submissions.competitions() if slug == competition.slug)
+    name = f"competitions/{competition.slug}/{hosted:%Y%m%d%H%M%S%f}/{competition.slug}.zip"
+    bundle = call.storage.files.bundle(competition.public, name)
+    return call.redirect(bundle.relative_to(call.storage.root).as_posix())
+
+
+# Submissions
+
+
+def start_submission_upload(call: Call, request: ApiStartSubmissionUploadRequest) -> ApiStartSubmissionUploadResponse:
+    """Expect the file of a submission."""
+    _competition(call, request.competition_name)
+    response = ApiStartSubmissionUploadResponse()
+    response.token, response.create_url = start_upload(call, request.file_name, request.content_length)
+    return response
+
+
+def create_submission(call: Call, request: ApiCreateSubmissionRequest) -> ApiCreateSubmissionResponse:
+    """Hand in an uploaded file.
+
+    Raises:
+        ApiError: 400 for a competition of kernels, an upload that is not complete, or over the day's limit.
+    """
+    competition = _competition(call, request.competition_name)
+    if competition.code:
+        raise ApiError(400, f"{competition.slug} accepts submissions from notebooks only")
+    upload = call.storage.uploads.get(request.blob_file_tokens)
+    if upload is None or not upload.complete:
+        raise ApiError(400, "The upload of the submission is not complete")
+    response = ApiCreateSubmissionResponse()
+    response.ref = _submit(
+        call, competition, FileSource(token=upload.token), upload.name, request.submission_description
+    )
+    response.message = f"Successfully submitted to {competition.title}"
     return response
 
 
@@ -49,32 +175,42 @@ def create_code_submission(call: Call, request: ApiCreateCodeSubmissionRequest) 
     """Hand in a kernel version.
 
     Raises:
-        ApiError: 400 for a version that did not run through, whose output lacks the file, or over
-            the day's limit; 403 for another's kernel; 404 where there is no such version.
+        ApiError: 400 for a version that did not run through, whose output lacks the file, that may
+            use the network where the competition forbids it, or over the day's limit; 403 for
+            another's kernel; 404 where there is no such version.
     """
     competition = _competition(call, request.competition_name)
-    call.require_owner(request.kernel_owner)
-    version = call.storage.kernel_version(request.kernel_owner, request.kernel_slug, request.kernel_version or None)
+    require_owner(call, request.kernel_owner)
+    version = call.storage.kernels.get(request.kernel_owner, request.kernel_slug, request.kernel_version or None)
     if version is None:
         raise ApiError(404, f"Kernel version not found: {request.kernel_owner}/{request.kernel_slug}")
     if version.status != "complete" or competition.slug not in version.settings["competitions"]:
         raise ApiError(400, f"Version {version.number} has not run through on this competition's data")
     if request.file_name not in (name for name, _ in version.output()):
         raise ApiError(400, f"Version {version.number} did not write {request.file_name}")
-    if _limits(call, competition).num_allowed_now == 0:
-        raise ApiError(400, f"The {competition.limits.submissions_per_day} submissions of today are used up")
-    ref = call.storage.add_submission(
-        version, competition.slug, request.file_name, request.submission_description, call.user
-    )
-    call.worker.score(ref)
+    if competition.code and version.settings["enable_internet"]:
+        raise ApiError(400, "Your notebook cannot use the internet in this competition: set enable_internet to false")
+    source = KernelSource(owner=version.owner, slug=version.slug, number=version.number)
     response = ApiCreateCodeSubmissionResponse()
-    response.ref = ref
-    response.message = f"Successfully submitted to {competition.title}"
+    response.ref = _submit(call, competition, source, request.file_name, request.submission_description)
+    response.message = " ".join(
+        filter(None, [f"Successfully submitted to {competition.title}", notice(isolation=call.behaviour.isolation)])
+    )
     return response
 
 
+def _submit(
+    call: Call, competition: Competition, source: FileSource | KernelSource, file_name: str, description: str | None
+) -> int:
+    if _limits(call, competition).num_allowed_now == 0:
+        raise ApiError(400, f"The {competition.limits.submissions_per_day} submissions of today are used up")
+    ref = call.storage.submissions.add(competition.slug, source, file_name, description or "", call.user)
+    call.worker.score(ref)
+    return ref
+
+
 def _limits(call: Call, competition: Competition) -> ApiSubmissionLimits:
-    submissions = call.storage.submissions(competition.slug, call.user)
+    submissions = call.storage.submissions.of_user(competition.slug, call.user)
     today = sum(s.created.date() == datetime.now(UTC).date() for s in submissions)
     limits = ApiSubmissionLimits()
     limits.num_today, limits.num_total = today, len(submissions)
@@ -90,16 +226,27 @@ def get_submission_limits(call: Call, request: ApiGetSubmissionLimitsRequest) ->
 def list_submissions(call: Call, request: ApiListSubmissionsRequest) -> ApiListSubmissionsResponse:
     """The user's submissions, newest first."""
     competition = _competition(call, request.competition_name)
-    if request.page > 1 and not request.page_token:
-        request.page_token = str((request.page - 1) * (request.page_size or DEFAULT_PAGE))
-    submissions, more = page(call.storage.submissions(competition.slug, call.user), request)
+    submissions, more = page(call.storage.submissions.of_user(competition.slug, call.user), request)
     response = ApiListSubmissionsResponse()
-    response.submissions = [_describe(call, submission) for submission in submissions]
+    response.submissions = [_describe_submission(call, submission) for submission in submissions]
     response.next_page_token = more
     return response
 
 
-def _describe(call: Call, submission: Submission) -> ApiSubmission:
+def get_submission(call: Call, request: ApiGetSubmissionRequest) -> ApiSubmission:
+    """One submission.
+
+    Raises:
+        ApiError: 403 for another's, 404 where there is none.
+    """
+    submission = call.storage.submissions.get(request.ref)
+    if submission is None:
+        raise ApiError(404, f"Submission not found: {request.ref}")
+    require_visible(call, submission.submitter, private=True)
+    return _describe_submission(call, submission)
+
+
+def _describe_submission(call: Call, submission: Submission) -> ApiSubmission:
     described = ApiSubmission()
     described.ref = submission.ref
     described.date = submission.created.replace(tzinfo=None)
@@ -107,15 +254,73 @@ def _describe(call: Call, submission: Submission) -> ApiSubmission:
     described.file_name = submission.file_name
     described.status = _STATUS[submission.status]
     described.submitted_by = described.submitted_by_ref = described.team_name = submission.submitter
-    described.url = f"{call.base_url}/code/{submission.owner}/{submission.slug}?version={submission.number}"
+    if isinstance(submission.source, KernelSource):
+        source = submission.source
+        described.url = f"{call.base_url}/code/{source.owner}/{source.slug}?version={source.number}"
     if submission.score is not None:
         described.public_score = described.private_score = f"{submission.score:.5f}"
+    if call.behaviour.tell_reasons:
+        described.error_description = submission.reason
     return described
 
 
+# The leaderboard
+
+
+def _best(call: Call, competition: Competition) -> list[Submission]:
+    """The best submission of each team, the best first; of equal ones the earlier."""
+    sign = -1 if metric_of(competition).greater_is_better else 1
+    ranked = sorted(call.storage.submissions.scored(competition.slug), key=lambda s: sign * (s.score or 0.0))
+    best: dict[str, Submission] = {}
+    for submission in ranked:
+        best.setdefault(submission.submitter, submission)
+    return list(best.values())
+
+
+def get_leaderboard(call: Call, request: ApiGetLeaderboardRequest) -> ApiGetLeaderboardResponse:
+    """Each team's best score, the best first."""
+    some, more = page(_best(call, _competition(call, request.competition_name)), request)
+    response = ApiGetLeaderboardResponse()
+    response.submissions = []
+    for submission in some:
+        row = ApiLeaderboardSubmission()
+        row.team_id, row.team_name = zlib.crc32(submission.submitter.encode()), submission.submitter
+        row.submission_date = submission.created.replace(tzinfo=None)
+        row.score = f"{submission.score:.5f}"
+        response.submissions.append(row)
+    response.next_page_token = more
+    return response
+
+
+def download_leaderboard(call: Call, request: ApiDownloadLeaderboardRequest) -> HttpRedirect:
+    """The same as a table, in a zip."""
+    competition = _competition(call, request.competition_name)
+    table = io.StringIO()
+    writer = csv.writer(table)
+    writer.writerow(["TeamId", "TeamName", "SubmissionDate", "Score"])
+    for submission in _best(call, competition):
+        team = submission.submitter
+        writer.writerow([zlib.crc32(team.encode()), team, f"{submission.created:%Y-%m-%d %H:%M:%S}", submission.score])
+    files = call.storage.files
+    name = f"leaderboards/{os.urandom(8).hex()}/{competition.slug}"
+    with files.draft(files.root / "bundles" / name) as draft:
+        (draft / f"{competition.slug}-publicleaderboard.csv").write_text(table.getvalue())
+    bundle = files.bundle(files.root / "bundles" / name, f"{name}.zip")
+    return call.redirect(bundle.relative_to(call.storage.root).as_posix())
+
+
 METHODS = {
-    "GetCompetition": Method(ApiGetCompetitionRequest, get_competition),
     "CreateCodeSubmission": Method(ApiCreateCodeSubmissionRequest, create_code_submission),
-    "ListSubmissions": Method(ApiListSubmissionsRequest, list_submissions),
+    "CreateSubmission": Method(ApiCreateSubmissionRequest, create_submission),
+    "DownloadDataFile": Method(ApiDownloadDataFileRequest, download_data_file),
+    "DownloadDataFiles": Method(ApiDownloadDataFilesRequest, download_data_files),
+    "DownloadLeaderboard": Method(ApiDownloadLeaderboardRequest, download_leaderboard),
+    "GetCompetition": Method(ApiGetCompetitionRequest, get_competition),
+    "GetLeaderboard": Method(ApiGetLeaderboardRequest, get_leaderboard),
+    "GetSubmission": Method(ApiGetSubmissionRequest, get_submission),
     "GetSubmissionLimits": Method(ApiGetSubmissionLimitsRequest, get_submission_limits),
+    "ListCompetitions": Method(ApiListCompetitionsRequest, list_competitions),
+    "ListDataFiles": Method(ApiListDataFilesRequest, list_data_files),
+    "ListSubmissions": Method(ApiListSubmissionsRequest, list_submissions),
+    "StartSubmissionUpload": Method(ApiStartSubmissionUploadRequest, start_submission_upload),
 }

@@ -1,27 +1,47 @@
 """Datasets: snapshots of uploaded files, processed after the call that creates them."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
+from kagglesdk.common.types.http_redirect import HttpRedirect
 from kagglesdk.datasets.types.dataset_api_service import (
     ApiCreateDatasetRequest,
     ApiCreateDatasetResponse,
+    ApiCreateDatasetVersionByIdRequest,
     ApiCreateDatasetVersionRequest,
     ApiDataset,
     ApiDatasetFile,
     ApiDatasetVersion,
+    ApiDeleteDatasetRequest,
+    ApiDeleteDatasetResponse,
+    ApiDownloadDatasetRequest,
+    ApiGetDatasetMetadataRequest,
+    ApiGetDatasetMetadataResponse,
     ApiGetDatasetRequest,
     ApiGetDatasetStatusRequest,
     ApiGetDatasetStatusResponse,
     ApiListDatasetFilesRequest,
     ApiListDatasetFilesResponse,
+    ApiListDatasetsRequest,
+    ApiListDatasetsResponse,
+    ApiUpdateDatasetMetadataRequest,
+    ApiUpdateDatasetMetadataResponse,
 )
-from kagglesdk.datasets.types.dataset_enums import DatabundleVersionStatus
+from kagglesdk.datasets.types.dataset_enums import DatabundleVersionStatus, DatasetSelectionGroup
+from kagglesdk.datasets.types.dataset_types import DatasetInfo, SettingsLicense
 
-from kaggle_local.rpc import ApiError, Call, Method, page
-from kaggle_local.storage import Dataset, DatasetVersion
+from kaggle_local.rpc import ApiError, Call, Method, page, require_owner, visible
+from kaggle_local.services.versions import add_version, content_of, download, find, find_version, process_first
+from kaggle_local.storage import Resource, Version
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{4,48}[a-z0-9]")
+_TITLE_LENGTHS = range(6, 51)
+_MINE = (
+    DatasetSelectionGroup.DATASET_SELECTION_GROUP_MY,
+    DatasetSelectionGroup.DATASET_SELECTION_GROUP_MY_PRIVATE,
+    DatasetSelectionGroup.DATASET_SELECTION_GROUP_MY_PUBLIC,
+)
 _STATUS = {
     "processing": DatabundleVersionStatus.BLOBS_RECEIVED,
     "ready": DatabundleVersionStatus.READY,
@@ -32,24 +52,38 @@ _STATUS = {
 def create_dataset(call: Call, request: ApiCreateDatasetRequest) -> ApiCreateDatasetResponse:
     """Create a dataset with its first version.
 
+    One that exists is answered with an error in the response, which both clients look for.
+
     Raises:
-        ApiError: 400 for a bad slug or file, 403 for another's name, 409 where it exists.
+        ApiError: 400 for a bad slug, title or file, 403 for another's name.
     """
-    call.require_owner(request.owner_slug)
-    if not _SLUG.fullmatch(request.slug):
-        raise ApiError(400, f"Invalid slug {request.slug!r}: 6 to 50 of a-z, 0-9 and -")
-    owner, slug = request.owner_slug, request.slug
-    tokens = _tokens(call, request.files)
-    dataset = Dataset(
-        owner=owner,
-        slug=slug,
-        title=request.title,
-        description=request.description or "",
+    owner, slug, title = request.owner_slug or call.user, request.slug, request.title
+    require_owner(call, owner)
+    if not slug or (call.behaviour.strict_names and not _SLUG.fullmatch(slug)) or "/" in slug:
+        raise ApiError(400, f"Invalid slug {slug!r}: 6 to 50 of a-z, 0-9 and -")
+    if call.behaviour.strict_names and len(title) not in _TITLE_LENGTHS:
+        raise ApiError(400, f"Invalid title {title!r}: 6 to 50 characters")
+    details = {
+        "subtitle": request.subtitle or "",
+        "description": request.description or "",
+        "license": request.license_name or "unknown",
+        "keywords": request.category_ids or [],
+    }
+    resource = call.storage.resources.add(
+        "dataset",
+        f"{owner}/{slug}",
+        title=title,
         private=request.is_private,
+        details=details,
+        first_version=("Initial release", content_of(call, request)),
     )
-    if not call.storage.add_dataset(dataset, "Initial release", tokens):
-        raise ApiError(409, f"The dataset {owner}/{slug} exists already")
-    return _process(call, owner, slug, 1)
+    if resource is None:
+        response = ApiCreateDatasetResponse()
+        response.status = "error"
+        response.error = f"The requested title {title!r} is already in use by a dataset: {owner}/{slug}"
+        return response
+    process_first(call, resource)
+    return _created(call, resource)
 
 
 def create_dataset_version(call: Call, request: ApiCreateDatasetVersionRequest) -> ApiCreateDatasetResponse:
@@ -59,109 +93,186 @@ def create_dataset_version(call: Call, request: ApiCreateDatasetVersionRequest) 
         ApiError: 400 for a bad file, 403 for another's dataset or while the first version is in
             processing, 404 where there is no such dataset.
     """
-    owner, slug = request.owner_slug, request.dataset_slug
-    call.require_owner(owner)
-    versions = _versions(call, owner, slug)
-    if len(versions) == 1 and versions[0].status == "processing":
-        raise ApiError(403, f"The first version of {owner}/{slug} is still in processing")
-    tokens = _tokens(call, request.body.files)
-    return _process(
-        call, owner, slug, call.storage.add_dataset_version(owner, slug, request.body.version_notes, tokens)
-    )
+    return _version(call, find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}"), request.body)
 
 
-def _tokens(call: Call, files: list[Any] | None) -> list[str]:
-    names: set[str] = set()
-    tokens = [file.token for file in files or []]
-    for token in tokens:
-        upload = call.storage.upload(token)
-        if upload is None or not upload.complete or upload.name in names:
-            raise ApiError(400, f"The upload of {upload.name if upload else 'a file'} is not complete, or there twice")
-        names.add(upload.name)
-    if not tokens:
-        raise ApiError(400, "A dataset version needs at least one file")
-    return tokens
+def create_dataset_version_by_id(call: Call, request: ApiCreateDatasetVersionByIdRequest) -> ApiCreateDatasetResponse:
+    """The same, by the dataset's number."""
+    resource = call.storage.resources.by_id(request.id)
+    if resource is None or resource.kind != "dataset":
+        raise ApiError(404, f"Dataset not found: {request.id}")
+    return _version(call, resource, request.body)
 
 
-def _process(call: Call, owner: str, slug: str, number: int) -> ApiCreateDatasetResponse:
-    version = call.storage.dataset_version(owner, slug, number)
-    assert version is not None  # it has just been added
-    call.worker.process(version)
+def _version(call: Call, resource: Resource, body: Any) -> ApiCreateDatasetResponse:
+    require_owner(call, resource.owner)
+    version = add_version(call, resource, body.version_notes, body)
+    if body.delete_old_versions:
+        for old in call.storage.resources.versions("dataset", resource.ref):
+            if old.number != version.number:
+                call.storage.resources.delete_version(old)
+    return _created(call, resource)
+
+
+def _created(call: Call, resource: Resource) -> ApiCreateDatasetResponse:
     response = ApiCreateDatasetResponse()
-    response.ref = f"{owner}/{slug}"
-    response.url = f"{call.base_url}/datasets/{owner}/{slug}"
+    response.ref = resource.ref
+    response.url = f"{call.base_url}/datasets/{resource.ref}"
     response.status = "ok"
     return response
 
 
-def _versions(call: Call, owner: str, slug: str) -> list[DatasetVersion]:
-    versions = call.storage.dataset_versions(owner, slug)
-    if not versions:
-        raise ApiError(404, f"Dataset not found: {owner}/{slug}")
-    return versions
+def list_datasets(call: Call, request: ApiListDatasetsRequest) -> ApiListDatasetsResponse:
+    """Datasets that whoever asks may see, the newest first: of a user, one's own, or all."""
+    owner = call.user if request.group in _MINE else request.user
+    found = [
+        (resource, version)
+        for resource, version in call.storage.resources.all("dataset")
+        if visible(call, resource.owner, resource.private)
+        and owner in ("", resource.owner)
+        and request.search.lower() in f"{resource.ref} {resource.title}".lower()
+    ]
+    some, more = page(found, request)
+    response = ApiListDatasetsResponse()
+    response.datasets = [_describe(call, resource, version) for resource, version in some]
+    response.next_page_token = more
+    return response
 
 
 def get_dataset(call: Call, request: ApiGetDatasetRequest) -> ApiDataset:
     """A dataset with its versions, newest first."""
-    owner, slug = request.owner_slug, request.dataset_slug
-    versions = _versions(call, owner, slug)
-    record = call.storage.dataset(owner, slug)
-    assert record is not None  # it has versions
-    dataset = ApiDataset()
-    dataset.ref = f"{owner}/{slug}"
-    dataset.owner_ref = dataset.owner_name = owner
-    dataset.title, dataset.description, dataset.is_private = record.title, record.description, record.private
-    dataset.current_version_number = versions[-1].number
-    dataset.last_updated = versions[-1].created.replace(tzinfo=None)
-    dataset.total_bytes = sum(size for _, size in versions[-1].files())
-    dataset.versions = [_describe(version) for version in reversed(versions)]
+    resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
+    versions = call.storage.resources.versions("dataset", resource.ref)
+    dataset = _describe(call, resource, versions[-1])
+    dataset.versions = [_describe_version(resource, version) for version in reversed(versions)]
     return dataset
 
 
-def _describe(version: DatasetVersion) -> ApiDatasetVersion:
+def _describe(call: Call, resource: Resource, version: Version | None) -> ApiDataset:
+    dataset = ApiDataset()
+    dataset.id, dataset.ref, dataset.title = resource.id, resource.ref, resource.title
+    dataset.url = f"{call.base_url}/datasets/{resource.ref}"
+    dataset.owner_ref = dataset.owner_name = dataset.creator_name = resource.owner
+    dataset.subtitle, dataset.description = resource.details["subtitle"], resource.details["description"]
+    dataset.license_name, dataset.is_private = resource.details["license"], resource.private
+    if version is not None:
+        dataset.current_version_number = version.number
+        dataset.last_updated = version.created.replace(tzinfo=None)
+        dataset.total_bytes = version.total_bytes
+    return dataset
+
+
+def _describe_version(resource: Resource, version: Version) -> ApiDatasetVersion:
     described = ApiDatasetVersion()
     described.version_number = version.number
     described.version_notes = version.notes
     described.status = _STATUS[version.status].name.title().replace("_", "")
     described.creation_date = version.created.replace(tzinfo=None)
-    described.creator_ref = described.creator_name = version.owner
+    described.creator_ref = described.creator_name = resource.owner
     return described
 
 
 def get_dataset_status(call: Call, request: ApiGetDatasetStatusRequest) -> ApiGetDatasetStatusResponse:
     """Where the latest version's processing stands."""
+    resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
     response = ApiGetDatasetStatusResponse()
-    response.status = _STATUS[_versions(call, request.owner_slug, request.dataset_slug)[-1].status]
+    response.status = _STATUS[call.storage.resources.versions("dataset", resource.ref)[-1].status]
     return response
 
 
 def list_dataset_files(call: Call, request: ApiListDatasetFilesRequest) -> ApiListDatasetFilesResponse:
-    """The files of a version, unpacked; of the latest by default."""
-    versions = _versions(call, request.owner_slug, request.dataset_slug)
-    wanted = request.dataset_version_number or versions[-1].number
-    version = next((v for v in versions if v.number == wanted), None)
-    if version is None:
-        raise ApiError(404, f"Dataset version not found: {wanted}")
-    files, more = page(version.files(), request)
+    """The files of a version, unpacked; by default of the one in use."""
+    resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
     response = ApiListDatasetFilesResponse()
-    response.dataset_files = [_file(version, name, total) for name, total in files]
-    response.next_page_token = more
+    if not request.dataset_version_number and call.storage.resources.latest_ready("dataset", resource.ref) is None:
+        return response  # nothing is ready yet
+    version = find_version(call, "dataset", resource.ref, request.dataset_version_number)
+    files, response.next_page_token = page(version.files(), request)
+    response.dataset_files = [_file(version, name, size) for name, size in files]
     return response
 
 
-def _file(version: DatasetVersion, name: str, size: int) -> ApiDatasetFile:
+def _file(version: Version, name: str, size: int) -> ApiDatasetFile:
     file = ApiDatasetFile()
-    file.name = name
+    file.name = file.ref = name
     file.total_bytes = size
     file.creation_date = version.created.replace(tzinfo=None)
-    file.dataset_ref = f"{version.owner}/{version.slug}"
+    file.dataset_ref = version.ref
     return file
+
+
+def download_dataset(call: Call, request: ApiDownloadDatasetRequest) -> HttpRedirect:
+    """A file of a version, or all of them as a zip."""
+    resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
+    version = find_version(call, "dataset", resource.ref, request.dataset_version_number)
+    return download(call, version, request.file_name, ".zip")
+
+
+def get_dataset_metadata(call: Call, request: ApiGetDatasetMetadataRequest) -> ApiGetDatasetMetadataResponse:
+    """What a dataset is, as ``dataset-metadata.json`` has it."""
+    resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
+    info = DatasetInfo()
+    info.dataset_id, info.owner_user = resource.id, resource.owner
+    info.dataset_slug = resource.ref.partition("/")[2]
+    info.title, info.is_private = resource.title, resource.private
+    info.subtitle, info.description = resource.details["subtitle"], resource.details["description"]
+    info.keywords = resource.details["keywords"]
+    license_of = SettingsLicense()
+    license_of.name = resource.details["license"]
+    info.licenses = [license_of]
+    response = ApiGetDatasetMetadataResponse()
+    response.info = info
+    return response
+
+
+def update_dataset_metadata(call: Call, request: ApiUpdateDatasetMetadataRequest) -> ApiUpdateDatasetMetadataResponse:
+    """Change what a dataset is.
+
+    Raises:
+        ApiError: 403 for another's dataset, 404 where there is none.
+    """
+    resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
+    require_owner(call, resource.owner)
+    settings = request.settings
+    licenses = [license_of.name for license_of in settings.licenses or []]
+    details = {
+        "subtitle": settings.subtitle or "",
+        "description": settings.description or "",
+        "license": licenses[0] if licenses else resource.details["license"],
+        "keywords": settings.keywords or [],
+    }
+    title = settings.title or resource.title
+    response = ApiUpdateDatasetMetadataResponse()
+    response.errors = []
+    if call.behaviour.strict_names and len(title) not in _TITLE_LENGTHS:
+        response.errors = [f"Invalid title {title!r}: 6 to 50 characters"]
+    else:
+        call.storage.resources.update(replace(resource, title=title, private=settings.is_private, details=details))
+    return response
+
+
+def delete_dataset(call: Call, request: ApiDeleteDatasetRequest) -> ApiDeleteDatasetResponse:
+    """Have a dataset gone.
+
+    Raises:
+        ApiError: 403 for another's dataset, 404 where there is none.
+    """
+    resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
+    require_owner(call, resource.owner)
+    call.storage.resources.delete(resource)
+    return ApiDeleteDatasetResponse()
 
 
 METHODS = {
     "CreateDataset": Method(ApiCreateDatasetRequest, create_dataset),
     "CreateDatasetVersion": Method(ApiCreateDatasetVersionRequest, create_dataset_version),
+    "CreateDatasetVersionById": Method(ApiCreateDatasetVersionByIdRequest, create_dataset_version_by_id),
+    "DeleteDataset": Method(ApiDeleteDatasetRequest, delete_dataset),
+    "DownloadDataset": Method(ApiDownloadDatasetRequest, download_dataset),
     "GetDataset": Method(ApiGetDatasetRequest, get_dataset),
+    "GetDatasetMetadata": Method(ApiGetDatasetMetadataRequest, get_dataset_metadata),
     "GetDatasetStatus": Method(ApiGetDatasetStatusRequest, get_dataset_status),
     "ListDatasetFiles": Method(ApiListDatasetFilesRequest, list_dataset_files),
+    "ListDatasets": Method(ApiListDatasetsRequest, list_datasets),
+    "UpdateDatasetMetadata": Method(ApiUpdateDatasetMetadataRequest, update_dataset_metadata),
 }

@@ -2,9 +2,13 @@
 
 import json
 from collections.abc import Callable
-from urllib.parse import quote
+from typing import Any
 
+from kagglesdk.common.types.http_redirect import HttpRedirect
 from kagglesdk.kernels.types.kernels_api_service import (
+    ApiDeleteKernelRequest,
+    ApiDeleteKernelResponse,
+    ApiDownloadKernelOutputRequest,
     ApiGetKernelRequest,
     ApiGetKernelResponse,
     ApiGetKernelSessionStatusRequest,
@@ -12,16 +16,22 @@ from kagglesdk.kernels.types.kernels_api_service import (
     ApiKernelBlob,
     ApiKernelMetadata,
     ApiKernelSessionOutputFile,
+    ApiListKernelFilesItem,
+    ApiListKernelFilesRequest,
+    ApiListKernelFilesResponse,
     ApiListKernelSessionOutputRequest,
     ApiListKernelSessionOutputResponse,
+    ApiListKernelsRequest,
+    ApiListKernelsResponse,
     ApiSaveKernelRequest,
     ApiSaveKernelResponse,
 )
-from kagglesdk.kernels.types.kernels_enums import KernelWorkerStatus
+from kagglesdk.kernels.types.kernels_enums import KernelsListViewType, KernelWorkerStatus
 from slugify import slugify
 
-from kaggle_local.rpc import ApiError, Call, Method, page
-from kaggle_local.storage import KernelVersion
+from kaggle_local.rpc import ApiError, Call, Method, page, require_owner, require_visible, visible
+from kaggle_local.services.models import variation_ref
+from kaggle_local.storage import KernelVersion, Kind
 
 _STATUS = {
     "queued": KernelWorkerStatus.QUEUED,
@@ -29,6 +39,7 @@ _STATUS = {
     "complete": KernelWorkerStatus.COMPLETE,
     "error": KernelWorkerStatus.ERROR,
 }
+_SHORTEST_TITLE = 5
 
 
 def save_kernel(call: Call, request: ApiSaveKernelRequest) -> ApiSaveKernelResponse:
@@ -38,57 +49,100 @@ def save_kernel(call: Call, request: ApiSaveKernelRequest) -> ApiSaveKernelRespo
     meets a title that is taken.
 
     Raises:
-        ApiError: 400 for what cannot run, 403 for another's name, 409 for a title that is taken.
+        ApiError: 400 for what cannot run, 403 for another's name, 404 for a number that no kernel
+            has, 409 for a title that is taken.
     """
-    owner, _, slug = request.slug.partition("/")
-    call.require_owner(owner)
-    if request.kernel_type != "notebook" or request.language != "python":
-        raise ApiError(400, "Only Python notebooks are run here: set kernel_type to notebook, language to python")
+    owner, slug, title = _name(call, request)
+    require_owner(call, owner)
+    _check_source(request)
+    sources = {
+        "datasets": _split(request.dataset_data_sources, lambda ref: _has_version(call, "dataset", ref, 2)),
+        "models": _split(
+            [variation_ref(ref) for ref in request.model_data_sources or []],
+            lambda ref: _has_version(call, "variation", ref, 4),
+        ),
+        "kernels": _split(request.kernel_data_sources, lambda ref: _has_kernel(call, ref)),
+        "competitions": _split(
+            request.competition_data_sources,
+            lambda ref: call.storage.submissions.competition_folder(ref) is not None,
+        ),
+    }
+    settings = {
+        **{kind: known for kind, (known, _) in sources.items()},
+        "kernel_type": request.kernel_type,
+        "is_private": request.is_private,
+        "enable_gpu": request.enable_gpu,
+        "enable_internet": request.enable_internet,
+        "docker_image": request.docker_image,
+        "seconds": request.session_timeout_seconds or None,
+    }
+    version = call.storage.kernels.add_version(owner, slug, title, request.text, settings)
+    call.worker.run(version)
+    response = ApiSaveKernelResponse()
+    response.ref = version.ref
+    response.url = f"{call.base_url}/code/{version.ref}"
+    response.version_number = version.number
+    response.kernel_id = version.kernel_id
+    response.invalid_dataset_sources = sources["datasets"][1]
+    response.invalid_model_sources = sources["models"][1]
+    response.invalid_kernel_sources = sources["kernels"][1]
+    response.invalid_competition_sources = sources["competitions"][1]
+    return response
+
+
+def _name(call: Call, request: ApiSaveKernelRequest) -> tuple[str, str, str]:
+    """Owner, slug and title of the kernel that a push is for."""
+    kernels = call.storage.kernels
+    ref = request.slug or (kernels.ref_of_id(request.id) if request.id else None)
+    if not ref or ref.count("/") != 1:
+        raise ApiError(404, f"Kernel not found: {request.slug or request.id}")
+    owner, slug = ref.split("/")
+    title = request.new_title or slug
+    known = kernels.get(owner, slug)
+    if known is not None:
+        return owner, slug, known.title
+    if kernels.slug_of_title(owner, title) is not None:
+        raise ApiError(409, f"The title {title!r} is in use by another of your kernels")
+    if call.behaviour.strict_names:
+        if len(title) < _SHORTEST_TITLE:
+            raise ApiError(400, f"The title {title!r} is too short: at least {_SHORTEST_TITLE} characters")
+        slug = slugify(title)
+    if not slug:
+        raise ApiError(400, f"The title {title!r} gives no slug")
+    if kernels.get(owner, slug) is not None:
+        raise ApiError(409, f"The title {title!r} leads to {owner}/{slug}, which is another of your kernels")
+    return owner, slug, title
+
+
+def _check_source(request: ApiSaveKernelRequest) -> None:
+    if request.kernel_type not in ("notebook", "script") or request.language != "python":
+        raise ApiError(400, "Only Python is run here: set kernel_type to notebook or script, language to python")
+    if request.kernel_type == "script":
+        return
     try:
         cells = json.loads(request.text)["cells"]
     except (ValueError, KeyError, TypeError):
         cells = None
     if not isinstance(cells, list):
         raise ApiError(400, "The source is not a notebook")
-    title = request.new_title or slug
-    if call.storage.kernel_version(owner, slug) is None:
-        if call.storage.kernel_slug_of_title(owner, title) is not None:
-            raise ApiError(409, f"The title {title!r} is in use by another of your kernels")
-        slug = slugify(title)
-        if not slug:
-            raise ApiError(400, f"The title {title!r} gives no slug")
-    datasets, unknown_datasets = _split(request.dataset_data_sources, lambda ref: _has_dataset(call, ref))
-    competitions, unknown_competitions = _split(
-        request.competition_data_sources, lambda ref: call.storage.competition_folder(ref) is not None
-    )
-    settings = {
-        "datasets": datasets,
-        "competitions": competitions,
-        "is_private": request.is_private,
-        "enable_gpu": request.enable_gpu,
-        "enable_internet": request.enable_internet,
-        "docker_image": request.docker_image,
-    }
-    number = call.storage.add_kernel_version(owner, slug, title, request.text, settings)
-    version = _version(call, owner, slug, number)
-    call.worker.run(version)
-    response = ApiSaveKernelResponse()
-    response.ref = f"{owner}/{slug}"
-    response.url = f"{call.base_url}/code/{owner}/{slug}"
-    response.version_number = number
-    response.kernel_id = version.kernel_id
-    response.invalid_dataset_sources = unknown_datasets
-    response.invalid_competition_sources = unknown_competitions
-    # Neither is there yet.
-    response.invalid_kernel_sources = request.kernel_data_sources or []
-    response.invalid_model_sources = request.model_data_sources or []
-    return response
 
 
-def _has_dataset(call: Call, ref: str) -> bool:
-    """Whether there is the dataset ``owner/slug``, or its version ``owner/slug/number``."""
-    owner, slug, *number = ref.split("/") if ref.count("/") in (1, 2) else ("", "")
-    return any(number in ([], [str(v.number)]) for v in call.storage.dataset_versions(owner, slug))
+def _has_version(call: Call, kind: Kind, ref: str, parts: int) -> bool:
+    """Whether there is a resource of that name, of so many parts, or the version that follows the name."""
+    fields = ref.split("/")
+    name, number = "/".join(fields[:parts]), fields[parts:]
+    resource = call.storage.resources.get(kind, name)
+    if resource is None or not visible(call, resource.owner, resource.private):
+        return False
+    return any(number in ([], [str(v.number)]) for v in call.storage.resources.versions(kind, name))
+
+
+def _has_kernel(call: Call, ref: str) -> bool:
+    fields = ref.split("/")
+    kernel = call.storage.kernels.get(fields[0], fields[1]) if len(fields) in (2, 3) else None
+    if kernel is None or not visible(call, kernel.owner, kernel.settings["is_private"]):
+        return False
+    return fields[2:] == [] or fields[2].isdecimal()
 
 
 def _split(refs: list[str] | None, known: Callable[[str], bool]) -> tuple[list[str], list[str]]:
@@ -96,40 +150,75 @@ def _split(refs: list[str] | None, known: Callable[[str], bool]) -> tuple[list[s
     return [r for r in refs or [] if known(r)], [r for r in refs or [] if not known(r)]
 
 
-def _version(call: Call, owner: str, slug: str, number: int | None = None) -> KernelVersion:
-    version = call.storage.kernel_version(owner, slug, number)
+def _version(call: Call, request: Any) -> KernelVersion:
+    """The version that a request is about, by its label or after the slug; by default the latest.
+
+    Raises:
+        ApiError: 400 for what is no version, 403 for another's private kernel, 404 where there is none.
+    """
+    slug, _, label = request.kernel_slug.partition("/")
+    label = label or getattr(request, "version_label", "") or ""
+    if label and not label.isdigit():
+        raise ApiError(400, f"Not a version: {label!r}")
+    version = call.storage.kernels.get(request.user_name, slug, int(label) if label else None)
     if version is None:
-        raise ApiError(404, f"Kernel not found: {owner}/{slug}")
+        raise ApiError(404, f"Kernel not found: {request.user_name}/{slug}")
+    require_visible(call, version.owner, version.settings["is_private"])
     return version
 
 
-def _number(label: str) -> int | None:
-    """The number in a version label such as ``"3"``."""
-    if label and not label.isdigit():
-        raise ApiError(400, f"Not a version: {label!r}")
-    return int(label) if label else None
+def list_kernels(call: Call, request: ApiListKernelsRequest) -> ApiListKernelsResponse:
+    """Kernels that whoever asks may see, the newest first."""
+    owner = call.user if request.group == KernelsListViewType.PROFILE else request.user
+    sources = {
+        "datasets": request.dataset,
+        "competitions": request.competition,
+        "kernels": request.parent_kernel,
+    }
+    found = [
+        version
+        for version in call.storage.kernels.all()
+        if visible(call, version.owner, version.settings["is_private"])
+        and owner in ("", version.owner)
+        and request.kernel_type in ("", "all", version.settings["kernel_type"])
+        and request.language in ("", "all", "python")
+        and request.search.lower() in f"{version.ref} {version.title}".lower()
+        and all(not ref or ref in version.settings[kind] for kind, ref in sources.items())
+    ]
+    some, more = page(found, request)
+    response = ApiListKernelsResponse()
+    response.kernels = [_describe(version) for version in some]
+    response.next_page_token = more
+    return response
 
 
-def get_kernel(call: Call, request: ApiGetKernelRequest) -> ApiGetKernelResponse:
-    """A kernel's source and settings, of its latest version by default."""
-    version = _version(call, request.user_name, request.kernel_slug, _number(request.version_label))
-    blob = ApiKernelBlob()
-    blob.source, blob.language, blob.kernel_type, blob.slug = version.source, "python", "notebook", version.slug
+def _describe(version: KernelVersion) -> ApiKernelMetadata:
     metadata = ApiKernelMetadata()
     metadata.id = version.kernel_id
-    metadata.ref = f"{version.owner}/{version.slug}"
+    metadata.ref = version.ref
     metadata.title, metadata.slug, metadata.author = version.title, version.slug, version.owner
-    metadata.language, metadata.kernel_type = "python", "notebook"
+    metadata.language, metadata.kernel_type = "python", version.settings["kernel_type"]
     metadata.is_private = version.settings["is_private"]
     metadata.enable_gpu = version.settings["enable_gpu"]
     metadata.enable_internet = version.settings["enable_internet"]
     metadata.dataset_data_sources = version.settings["datasets"]
     metadata.competition_data_sources = version.settings["competitions"]
+    metadata.kernel_data_sources = version.settings["kernels"]
+    metadata.model_data_sources = version.settings["models"]
     metadata.docker_image = version.settings["docker_image"]
     metadata.current_version_number = version.number
     metadata.last_run_time = version.created.replace(tzinfo=None)
+    return metadata
+
+
+def get_kernel(call: Call, request: ApiGetKernelRequest) -> ApiGetKernelResponse:
+    """A kernel's source and settings, of its latest version by default."""
+    version = _version(call, request)
+    blob = ApiKernelBlob()
+    blob.source, blob.slug = version.source, version.slug
+    blob.language, blob.kernel_type = "python", version.settings["kernel_type"]
     response = ApiGetKernelResponse()
-    response.blob, response.metadata = blob, metadata
+    response.blob, response.metadata = blob, _describe(version)
     return response
 
 
@@ -137,22 +226,37 @@ def get_kernel_session_status(
     call: Call, request: ApiGetKernelSessionStatusRequest
 ) -> ApiGetKernelSessionStatusResponse:
     """Where the run of a version stands."""
-    version = _version(call, request.user_name, request.kernel_slug, _number(request.version_label))
+    version = _version(call, request)
     response = ApiGetKernelSessionStatusResponse()
     response.status = _STATUS[version.status]
     response.failure_message = version.failure
     return response
 
 
+def list_kernel_files(call: Call, request: ApiListKernelFilesRequest) -> ApiListKernelFilesResponse:
+    """The files that a run left, with their sizes."""
+    version = _version(call, request)
+    files, more = page(version.output(), request)
+    response = ApiListKernelFilesResponse()
+    response.files = []
+    for name, path in files:
+        item = ApiListKernelFilesItem()
+        item.name, item.size, item.creation_date = name, path.stat().st_size, version.created.isoformat()
+        response.files.append(item)
+    response.next_page_token = more
+    return response
+
+
 def list_kernel_session_output(
     call: Call, request: ApiListKernelSessionOutputRequest
 ) -> ApiListKernelSessionOutputResponse:
-    """The files that a run left, and its log."""
-    version = _version(call, request.user_name, request.kernel_slug, _number(request.version_label))
+    """The files that a run left, and its log; of one under way the log so far."""
+    version = _version(call, request)
     files, more = page(version.output(), request)
     response = ApiListKernelSessionOutputResponse()
     response.files = [_output_file(call, version, name) for name, _ in files]
-    response.log = version.log()
+    live = call.worker.live_log(version, 0)
+    response.log = version.log() if live is None else json.dumps(live[0])
     response.next_page_token = more
     return response
 
@@ -160,13 +264,52 @@ def list_kernel_session_output(
 def _output_file(call: Call, version: KernelVersion, name: str) -> ApiKernelSessionOutputFile:
     file = ApiKernelSessionOutputFile()
     file.file_name = name
-    file.url = f"{call.base_url}/output/{version.owner}/{version.slug}/{version.number}/{quote(name)}"
+    file.url = call.redirect(_path(call, version, name)).url
     return file
 
 
+def _path(call: Call, version: KernelVersion, name: str) -> str:
+    return (version.output_folder.relative_to(call.storage.root) / name).as_posix()
+
+
+def download_kernel_output(call: Call, request: ApiDownloadKernelOutputRequest) -> HttpRedirect:
+    """A file that a run left, or all of them as a zip.
+
+    Raises:
+        ApiError: 403 for another's private kernel, 404 where there is no such version or file.
+    """
+    version = call.storage.kernels.get(request.owner_slug, request.kernel_slug, request.version_number or None)
+    if version is None or version.status not in ("complete", "error"):
+        raise ApiError(404, f"No output of {request.owner_slug}/{request.kernel_slug}")
+    require_visible(call, version.owner, version.settings["is_private"])
+    name = request.file_path
+    if name:
+        if name not in dict(version.output()):
+            raise ApiError(404, f"{version.ref} did not write {name}")
+        return call.redirect(_path(call, version, name))
+    bundle = call.storage.files.bundle(version.output_folder, f"kernels/{version.ref}/{version.number}.zip")
+    return call.redirect(bundle.relative_to(call.storage.root).as_posix())
+
+
+def delete_kernel(call: Call, request: ApiDeleteKernelRequest) -> ApiDeleteKernelResponse:
+    """Have a kernel gone, with all its versions.
+
+    Raises:
+        ApiError: 403 for another's kernel, 404 where there is none.
+    """
+    version = _version(call, request)
+    require_owner(call, version.owner)
+    call.storage.kernels.delete(version)
+    return ApiDeleteKernelResponse()
+
+
 METHODS = {
-    "SaveKernel": Method(ApiSaveKernelRequest, save_kernel),
+    "DeleteKernel": Method(ApiDeleteKernelRequest, delete_kernel),
+    "DownloadKernelOutput": Method(ApiDownloadKernelOutputRequest, download_kernel_output),
     "GetKernel": Method(ApiGetKernelRequest, get_kernel),
     "GetKernelSessionStatus": Method(ApiGetKernelSessionStatusRequest, get_kernel_session_status),
+    "ListKernelFiles": Method(ApiListKernelFilesRequest, list_kernel_files),
     "ListKernelSessionOutput": Method(ApiListKernelSessionOutputRequest, list_kernel_session_output),
+    "ListKernels": Method(ApiListKernelsRequest, list_kernels),
+    "SaveKernel": Method(ApiSaveKernelRequest, save_kernel),
 }

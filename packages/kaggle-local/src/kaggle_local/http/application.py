@@ -1,0 +1,145 @@
+"""The ASGI application: what answers which address."""
+
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kagglesdk.common.types.http_redirect import HttpRedirect
+from kagglesdk.kaggle_object import KaggleObject
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kaggle_local.errors import LocalKaggleError
+from kaggle_local.faults import read_faults
+from kaggle_local.http.answers import error
+from kaggle_local.http.faulty import Faulty
+from kaggle_local.http.log import log_response
+from kaggle_local.http.uploads import UploadEndpoint
+from kaggle_local.rpc import ApiError, Call, Method, visible
+from kaggle_local.services import METHODS
+from kaggle_local.services.security import user_of
+
+if TYPE_CHECKING:
+    from kaggle_local.server import LocalKaggle
+
+logger = logging.getLogger(__name__)
+
+# Folders of the storage that downloads come from.
+_DOWNLOADS = ("datasets", "models", "kernels", "bundles")
+
+
+def application(kaggle: "LocalKaggle") -> ASGIApp:
+    """The ASGI application of a local Kaggle."""
+
+    async def call(request: Request) -> Response:
+        return await run_in_threadpool(_answer, kaggle, request, await request.body())
+
+    def download(request: Request) -> Response:
+        kind, _, path = request.path_params["path"].partition("/")
+        if kind == "competitions":
+            slug, _, path = path.partition("/")
+            folder = kaggle.storage.submissions.competition_folder(slug)
+            root = folder / "public" if folder else None
+        else:
+            root = kaggle.storage.root / kind if kind in _DOWNLOADS else None
+        return _file(root, path)
+
+    def log(request: Request) -> Response:
+        owner, slug = request.path_params["owner"], request.path_params["slug"]
+        version = kaggle.storage.kernels.get(owner, slug)
+        if version is None:
+            return error(404, f"Kernel not found: {owner}/{slug}")
+        if not visible(_call(kaggle, request, _user(request) or ""), owner, version.settings["is_private"]):
+            return error(403, f"Permission denied: {owner}/{slug} is private")
+        return log_response(version, kaggle.storage, kaggle.worker)
+
+    async def faults(request: Request) -> Response:
+        kaggle.faults.clear()
+        if request.method != "DELETE":
+            try:
+                kaggle.faults.add(*read_faults(await request.json()))
+            except (LocalKaggleError, ValueError) as problem:
+                return error(400, str(problem))
+        return JSONResponse({})
+
+    routes = [
+        Route("/api/v1/kernels/logs/stream/{owner}/{slug}", log, methods=["GET"]),
+        Route("/api/v1/{service}/{method}", call, methods=["POST"]),
+        Route("/uploads/{token}", UploadEndpoint(kaggle.storage).put, methods=["PUT"]),
+        Route("/download/{path:path}", download, methods=["GET"]),
+        Route("/local/faults", faults, methods=["PUT", "DELETE"]),
+    ]
+    return _FromProxy(Faulty(Starlette(routes=routes), kaggle.faults))
+
+
+class _FromProxy:
+    """Understands what clients send to a proxy: the whole address in place of the path."""
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and "://" in scope["path"]:
+            path = "/" + scope["path"].split("://", 1)[1].partition("/")[2]
+            scope = {**scope, "path": path, "raw_path": path.encode()}
+        await self._application(scope, receive, send)
+
+
+def _user(request: Request) -> str | None:
+    """Who asks."""
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    return user_of(scheme.lower(), credentials)
+
+
+def _call(kaggle: "LocalKaggle", request: Request, user: str) -> Call:
+    return Call(
+        storage=kaggle.storage,
+        worker=kaggle.worker,
+        behaviour=kaggle.behaviour,
+        user=user,
+        base_url=f"http://{request.headers.get('host', 'localhost')}",
+    )
+
+
+def _answer(kaggle: "LocalKaggle", request: Request, body: bytes) -> Response:
+    name = f"{request.path_params['service']}/{request.path_params['method']}"
+    method = METHODS.get(name)
+    if method is None:
+        return error(501, f"The local Kaggle does not have {name}")
+    user = _user(request)
+    if user is None and name != "security.OAuthService/IntrospectToken":
+        return error(401, "Unauthenticated: the token of the local Kaggle is local-<username>")
+    try:
+        typed = method.request.from_dict(json.loads(body or b"{}"))
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        return error(400, f"The request is not a {method.request.__name__}: {problem}")
+    return _handle(method, _call(kaggle, request, user or ""), typed)
+
+
+def _handle(method: Method, call: Call, request: KaggleObject) -> Response:
+    try:
+        response = method.handle(call, request)
+    except ApiError as refusal:
+        return error(refusal.code, refusal.message)
+    except LocalKaggleError as problem:
+        return error(500, str(problem))
+    except Exception:
+        logger.exception("%s failed", method.request.__name__)
+        return error(500, f"{method.request.__name__} failed; the server's own output has the reason")
+    if isinstance(response, HttpRedirect):
+        return RedirectResponse(response.url, status_code=302)
+    return Response(response.to_json(), media_type="application/json")
+
+
+def _file(root: Path | None, path: str) -> Response:
+    """A file below ``root``, with ranges; nothing that a path or a link leads to elsewhere."""
+    if root is not None:
+        file = (root / path).resolve()
+        if file.is_relative_to(root.resolve()) and file.is_file():
+            return FileResponse(file)
+    return error(404, "No such file")

@@ -1,0 +1,110 @@
+"""What goes wrong on demand, for any request: see `kaggle_local.faults`."""
+
+import asyncio
+import socket
+import struct
+from http import HTTPStatus
+from typing import Any, cast
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kaggle_local.faults import Fault, Faults
+from kaggle_local.http.answers import error
+
+
+class Faulty:
+    """Has faults come about."""
+
+    def __init__(self, application: ASGIApp, faults: Faults) -> None:
+        self._application = application
+        self._faults = faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or do what a fault wants instead."""
+        place = _place(scope["path"]) if scope["type"] == "http" else ""
+        size = dict(scope["headers"]).get(b"content-length") if place else None
+        fault = self._faults.take(place, float(size or "inf")) if place else None
+        if fault is None:
+            await self._application(scope, receive, send)
+            return
+        await asyncio.sleep(fault.delay)
+        if fault.reset == "before":
+            await _reset(receive)
+        elif fault.status is not None:
+            await _drain(receive)
+            await _refusal(fault, place)(scope, receive, send)
+        elif fault.reset == "after":
+            await self._application(scope, receive, _nowhere)
+            await _reset(receive)
+        elif fault.keep_bytes is not None:
+            await self._application(scope, _cut_off(receive, fault.keep_bytes), _nowhere)
+        else:
+            await self._application(scope, receive, send)
+
+
+def _place(path: str) -> str:
+    """The method or the place that a path belongs to, as faults name it."""
+    _, first, *rest = path.split("/")
+    if first == "api" and len(rest) == 3:  # noqa: PLR2004 - v1, service, method
+        return f"{rest[1]}/{rest[2]}"
+    return {"uploads": "upload", "download": "download"}.get(first, "")
+
+
+def _refusal(fault: Fault, place: str) -> Response:
+    assert fault.status is not None
+    response = error(fault.status, f"{place}: {_phrase(fault.status)}, on demand")
+    if fault.retry_after is not None:
+        response.headers["Retry-After"] = str(fault.retry_after)
+    return response
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return str(status)
+
+
+async def _drain(receive: Receive) -> None:
+    """Read a request to its end: a client that is still sending would not see the answer."""
+    while (await receive()).get("more_body", False):
+        pass
+
+
+async def _nowhere(_: Message) -> None:
+    """An answer that nobody gets."""
+
+
+async def _reset(receive: Receive) -> None:
+    """Reset a request's connection, as a router that fails would.
+
+    ASGI has no way to do this; uvicorn's ``receive`` is a method of what holds the connection.
+    """
+    transport: asyncio.Transport = cast("Any", receive).__self__.transport
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        # Closed without lingering, a connection is reset (socket(7)).
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+    # Whoever holds it learns of it in the loop's next turn.
+    await asyncio.sleep(0)
+
+
+def _cut_off(receive: Receive, keep: int) -> Receive:
+    """The first bytes of a request, and then the connection is reset."""
+    left = keep
+
+    async def limited() -> Message:
+        nonlocal left
+        if left <= 0:
+            await _reset(receive)
+            return {"type": "http.disconnect"}
+        message = await receive()
+        if message["type"] == "http.request":
+            body = message.get("body", b"")[:left]
+            left -= len(body)
+            return {**message, "body": body, "more_body": True}
+        return message
+
+    return limited

@@ -1,0 +1,61 @@
+"""Uploads, in pieces if need be: Google's resumable protocol, which the official clients speak."""
+
+import re
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from kaggle_local.http.answers import error
+from kaggle_local.storage import Storage, Upload
+
+_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+)")
+
+
+class UploadEndpoint:
+    """Takes the bytes of uploads, or says how many are there (Google's resumable uploads)."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._busy: set[str] = set()
+
+    async def put(self, request: Request) -> Response:
+        """Answer a PUT to an upload's address."""
+        upload = self._storage.uploads.get(request.path_params["token"])
+        if upload is None:
+            return error(404, "No such upload")
+        header = request.headers.get("content-range", f"bytes 0-0/{upload.size}")
+        match = _RANGE.fullmatch(header)
+        if match is None or int(match.group(2)) != upload.size:
+            return error(400, f"Content-Range {header!r} does not fit an upload of {upload.size} bytes")
+        # None where a client asks what has arrived.
+        start = None if match.group(1) is None else int(match.group(1))
+        # A complete upload is never written to again: a version may hold it already.
+        if start is None or upload.complete or start > upload.received:
+            return _received(upload)
+        if upload.token in self._busy:
+            return error(409, f"{upload.name} is being uploaded by another request")
+        self._busy.add(upload.token)
+        try:
+            return await self._write(upload, start, request)
+        except ClientDisconnect:
+            return _received(upload)
+        finally:
+            self._busy.discard(upload.token)
+
+    async def _write(self, upload: Upload, start: int, request: Request) -> Response:
+        with upload.path.open("r+b" if upload.path.exists() else "wb") as file:
+            file.truncate(start)
+            file.seek(start)
+            async for chunk in request.stream():
+                if file.tell() + len(chunk) > upload.size:
+                    return error(400, f"More than the announced {upload.size} bytes")
+                file.write(chunk)
+        return _received(upload)
+
+
+def _received(upload: Upload) -> Response:
+    """What of an upload has arrived: all of it, or the bytes up to a number."""
+    if upload.complete:
+        return JSONResponse({})
+    headers = {"Range": f"bytes=0-{upload.received - 1}"} if upload.received else {}
+    return Response(status_code=308, headers=headers)

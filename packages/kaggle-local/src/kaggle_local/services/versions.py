@@ -1,0 +1,99 @@
+"""What datasets and models share: versions made of uploads, and how they are looked up and downloaded."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from kagglesdk.common.types.http_redirect import HttpRedirect
+
+from kaggle_local.rpc import ApiError, Call, require_visible
+from kaggle_local.services.blobs import check_name
+from kaggle_local.storage import Content, Kind, Resource, Version
+
+
+def content_of(call: Call, body: Any) -> Content:
+    """Path and token of every file of a request's ``files`` and ``directories``.
+
+    Raises:
+        ApiError: 400 for an upload that is not complete, a path that is there twice, or no file at all.
+    """
+    content = list(_files(call, body, ""))
+    if not content:
+        raise ApiError(400, "A version needs at least one file")
+    paths: set[str] = set()
+    for path, _ in content:
+        if path in paths:
+            raise ApiError(400, f"{path} is there twice")
+        paths.add(path)
+    return content
+
+
+def _files(call: Call, folder: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    for file in folder.files or []:
+        upload = call.storage.uploads.get(file.token)
+        if upload is None or not upload.complete:
+            raise ApiError(400, f"The upload of {upload.name if upload else 'a file'} is not complete")
+        yield f"{prefix}{upload.name}", upload.token
+    for inner in folder.directories or []:
+        check_name(call, inner.name)
+        yield from _files(call, inner, f"{prefix}{inner.name}/")
+
+
+def find(call: Call, kind: Kind, ref: str) -> Resource:
+    """The resource of that name, if whoever asks may see it.
+
+    Raises:
+        ApiError: 404 where there is none, 403 where it is another's and private.
+    """
+    resource = call.storage.resources.get(kind, ref)
+    if resource is None:
+        raise ApiError(404, f"{kind.capitalize()} not found: {ref}")
+    require_visible(call, resource.owner, resource.private)
+    return resource
+
+
+def find_version(call: Call, kind: Kind, ref: str, number: int | None) -> Version:
+    """A version of a resource that `find` has found; by default the one in use.
+
+    Raises:
+        ApiError: 404.
+    """
+    resources = call.storage.resources
+    version = resources.version(kind, ref, number) if number else resources.latest_ready(kind, ref)
+    if version is None:
+        raise ApiError(404, f"{kind.capitalize()} version not found: {ref}{f'/{number}' if number else ''}")
+    return version
+
+
+def add_version(call: Call, resource: Resource, notes: str, body: Any) -> Version:
+    """Have another version of a resource made of a request's files.
+
+    Raises:
+        ApiError: 403 while the first version is in processing; as `content_of`.
+    """
+    versions = call.storage.resources.versions(resource.kind, resource.ref)
+    if call.behaviour.one_at_a_time and len(versions) == 1 and versions[0].status == "processing":
+        raise ApiError(403, f"The first version of {resource.ref} is still in processing")
+    version = call.storage.resources.add_version(resource, notes, content_of(call, body))
+    call.worker.process(version)
+    return version
+
+
+def process_first(call: Call, resource: Resource) -> None:
+    """Have the first version of a new resource processed."""
+    call.worker.process(call.storage.resources.versions(resource.kind, resource.ref)[0])
+
+
+def download(call: Call, version: Version, path: str | None, suffix: str) -> HttpRedirect:
+    """To a version's file, or to an archive of them all.
+
+    Raises:
+        ApiError: 404 for a file that is not there, or a version that is not ready.
+    """
+    files = [name for name, _ in version.files()]
+    if version.status != "ready" or (path and path not in files):
+        raise ApiError(404, f"{version.ref} version {version.number} has no {path or 'files yet'}")
+    folder = version.folder.relative_to(call.storage.root)
+    if path:
+        return call.redirect(f"{folder}/{path}")
+    bundle = call.storage.files.bundle(version.folder, f"{folder}{suffix}")
+    return call.redirect(bundle.relative_to(call.storage.root).as_posix())

@@ -1,0 +1,129 @@
+"""What the local Kaggle keeps: records in SQLite, files in folders beside it.
+
+::
+
+    kaggle.db                        the records
+    uploads/<token>                  what was uploaded
+    blobs/<first two>/<sha256>       every content once; all below are links to it
+    datasets/<owner>/<slug>/<version>/
+    models/<owner>/<model>/<framework>/<variation>/<version>/
+    kernels/<owner>/<slug>/<version>/       output/, log.json and the executed notebook
+    submissions/<ref>/               the file handed in, log.json of the rerun on the hidden test set
+    bundles/                         archives made for downloads
+    images/                          environments (see image.py)
+"""
+
+import fcntl
+from pathlib import Path
+from typing import TextIO
+
+from kaggle_local.errors import StorageError
+from kaggle_local.storage.database import Database
+from kaggle_local.storage.files import Files, remove_tree, size_of
+from kaggle_local.storage.kernels import Input, Kernels, KernelVersion
+from kaggle_local.storage.resources import Content, Kind, Resource, Resources, Version
+from kaggle_local.storage.submissions import FileSource, KernelSource, Submission, Submissions
+from kaggle_local.storage.uploads import Upload, Uploads
+
+__all__ = [
+    "Content",
+    "FileSource",
+    "Input",
+    "KernelSource",
+    "KernelVersion",
+    "Kind",
+    "Resource",
+    "Storage",
+    "Submission",
+    "Upload",
+    "Version",
+    "remove_tree",
+    "reset",
+]
+
+
+class Storage:
+    """Everything below one folder, for one process at a time.
+
+    Raises:
+        StorageError: another process uses the folder, or it is of another version.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._lock_file = _lock(root)
+        try:
+            database = Database(root / "kaggle.db")
+        except StorageError:
+            self._lock_file.close()
+            raise
+        self._database = database
+        self.files = Files(root)
+        self.uploads = Uploads(database, root / "uploads")
+        self.resources = Resources(database, self.files)
+        self.kernels = Kernels(database, self.files)
+        self.submissions = Submissions(database, root / "submissions")
+
+    def close(self) -> None:
+        """Release the folder."""
+        self._database.close()
+        self._lock_file.close()
+
+    def collect_garbage(self, image: Path | None) -> int:
+        """Drop what nothing needs: archives made for downloads, forgotten uploads, what was deleted, old images.
+
+        Args:
+            image: the folder of the image that is in use.
+
+        Returns:
+            The bytes that are free now.
+        """
+        waiting = {token for version in self.resources.unprocessed() for _, token in version.content}
+        waiting |= {s.source.token for s in self.submissions.pending() if isinstance(s.source, FileSource)}
+        freed = self.files.drop_bundles() + self.uploads.drop_old(waiting)
+        self.resources.drop_orphans()
+        self.kernels.drop_orphans()
+        for folder in (self.root / "images").iterdir():
+            if folder != image:
+                freed += size_of(folder)
+                remove_tree(folder)
+        return freed + self.files.drop_unused_blobs()
+
+
+def reset(root: Path, *, images: bool) -> None:
+    """Empty a storage; the images, which take minutes to build, only if told so.
+
+    Raises:
+        StorageError: the folder is in use, or is no storage.
+    """
+    if not (root / "lock").is_file():
+        raise StorageError(f"{root}: not the storage of a local Kaggle", "Name one with --storage.")
+    lock = _lock(root)
+    try:
+        for path in root.iterdir():
+            if path.name == "lock" or (path.name in ("images", "image.json") and not images):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                remove_tree(path)
+            else:
+                path.unlink()
+    finally:
+        lock.close()
+
+
+def _lock(root: Path) -> TextIO:
+    """The storage's lock, held by this process until it is closed."""
+    try:
+        for name in ("", "images", "submissions"):
+            (root / name).mkdir(parents=True, exist_ok=True)
+        lock_file = (root / "lock").open("a+")
+    except OSError as error:
+        raise StorageError(f"{root}: {error.strerror}", "Choose a folder that can be written to.") from error
+    try:
+        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock_file.close()
+        raise StorageError(
+            f"{root}: in use by another local Kaggle", "Wait for it to end, or stop it, and try again."
+        ) from None
+    return lock_file

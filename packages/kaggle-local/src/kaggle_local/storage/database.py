@@ -1,0 +1,96 @@
+"""The records: SQLite, used by one process and many threads."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kaggle_local.errors import StorageError
+
+SCHEMA_VERSION = 2
+
+_SCHEMA = f"""
+PRAGMA user_version = {SCHEMA_VERSION};
+CREATE TABLE uploads (
+    token TEXT PRIMARY KEY, name TEXT NOT NULL, size INTEGER NOT NULL
+);
+CREATE TABLE resources (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, owner TEXT NOT NULL, ref TEXT NOT NULL,
+    title TEXT NOT NULL, private INTEGER NOT NULL, details TEXT NOT NULL, UNIQUE (kind, ref)
+);
+CREATE TABLE versions (
+    resource INTEGER NOT NULL REFERENCES resources (id) ON DELETE CASCADE, number INTEGER NOT NULL,
+    notes TEXT NOT NULL, content TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '',
+    total_bytes INTEGER NOT NULL DEFAULT 0, created TEXT NOT NULL, PRIMARY KEY (resource, number)
+);
+CREATE TABLE kernels (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, slug TEXT NOT NULL, title TEXT NOT NULL,
+    UNIQUE (owner, slug), UNIQUE (owner, title)
+);
+CREATE TABLE kernel_versions (
+    kernel INTEGER NOT NULL REFERENCES kernels (id) ON DELETE CASCADE, number INTEGER NOT NULL,
+    source TEXT NOT NULL, settings TEXT NOT NULL, inputs TEXT NOT NULL DEFAULT '[]', status TEXT NOT NULL,
+    failure TEXT NOT NULL DEFAULT '', created TEXT NOT NULL, PRIMARY KEY (kernel, number)
+);
+CREATE TABLE competitions (slug TEXT PRIMARY KEY, folder TEXT NOT NULL, hosted TEXT NOT NULL);
+CREATE TABLE submissions (
+    ref INTEGER PRIMARY KEY AUTOINCREMENT, competition TEXT NOT NULL, source TEXT NOT NULL,
+    file_name TEXT NOT NULL, description TEXT NOT NULL, submitter TEXT NOT NULL, status TEXT NOT NULL,
+    score REAL, reason TEXT NOT NULL DEFAULT '', created TEXT NOT NULL
+);
+"""
+
+
+class Database:
+    """The records below one storage.
+
+    Raises:
+        StorageError: the file is no database, or of another version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.RLock()
+        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._connection.row_factory = sqlite3.Row
+        try:
+            self._connection.execute("PRAGMA foreign_keys = ON")
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                self._connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise StorageError(f"{path}: {error}", f"Run: kaggle-local reset --storage {path.parent}") from error
+        if version not in (0, SCHEMA_VERSION):
+            self.close()
+            raise StorageError(
+                f"{path.parent}: written by another version of the local Kaggle",
+                f"Run: kaggle-local reset --storage {path.parent}, which empties it.",
+            )
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Statements that take effect together or not at all."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+        """What a query finds."""
+        with self._lock:
+            return self._connection.execute(query, values).fetchall()
+
+
+def now() -> str:
+    """The time, as records have it."""
+    return datetime.now(UTC).isoformat()

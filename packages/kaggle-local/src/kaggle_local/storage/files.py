@@ -1,0 +1,162 @@
+"""Files: whole or not there, and each content stored once.
+
+A version's folder holds hard links; the file that they lead to lies under its content's SHA-256 in
+``blobs/``. So what is mounted into a kernel is an ordinary folder, the file system counts who still
+needs a blob, and one that nothing else links to is garbage.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+import tarfile
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_READ_ONLY = 0o444
+
+
+class Files:
+    """The folders below one storage."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._blobs = root / "blobs"
+        self._drafts = root / "drafts"
+        self._bundles = root / "bundles"
+        self._blobs.mkdir(exist_ok=True)
+        # What a server that died was about to write.
+        remove_tree(self._drafts)
+        self._drafts.mkdir()
+
+    @contextmanager
+    def draft(self, target: Path) -> Iterator[Path]:
+        """A new folder to fill, which becomes ``target`` in one step at the end, or is gone."""
+        draft = self._drafts / os.urandom(8).hex()
+        draft.mkdir()
+        try:
+            yield draft
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.remove(target)
+            draft.rename(target)
+        finally:
+            remove_tree(draft)
+
+    def remove(self, folder: Path) -> None:
+        """Have a folder gone in one step."""
+        if folder.exists():
+            grave = self._drafts / os.urandom(8).hex()
+            folder.rename(grave)
+            remove_tree(grave)
+
+    def keep(self, path: Path) -> None:
+        """Make a file a link to the one blob with its content; the first of its kind becomes the blob.
+
+        The file is read once, in pieces: whatever its size, memory is not what it takes.
+        """
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        path.chmod(_READ_ONLY)
+        blob = self._blobs / digest[:2] / digest
+        blob.parent.mkdir(exist_ok=True)
+        try:
+            os.link(path, blob)
+        except FileExistsError:
+            self.link(blob, path)
+
+    def keep_tree(self, folder: Path) -> int:
+        """Keep every plain file below a folder; return their bytes."""
+        total = 0
+        for path, _, names in os.walk(folder):
+            for name in names:
+                file = Path(path, name)
+                status = file.lstat()
+                if stat.S_ISREG(status.st_mode):
+                    total += status.st_size
+                    self.keep(file)
+        return total
+
+    def link(self, source: Path, target: Path) -> None:
+        """Have ``target`` be the same file as ``source``, in one step, in place of what it was."""
+        if target.exists() and target.samefile(source):
+            return
+        draft = self._drafts / os.urandom(8).hex()
+        try:
+            os.link(source, draft)
+        except OSError as error:
+            if error.errno != errno.EMLINK:  # a file can have some ten thousand names
+                raise
+            shutil.copyfile(source, draft)
+        draft.replace(target)
+
+    def bundle(self, folder: Path, name: str) -> Path:
+        """All files of a folder as one archive, ``.zip`` or ``.tar.gz`` by its name; made when first asked for.
+
+        A file of its own, so that an interrupted download can be resumed.
+        """
+        target = self._bundles / name
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            draft = self._drafts / os.urandom(8).hex()
+            files = sorted(p for p in folder.rglob("*") if p.is_file())
+            try:
+                (_zip if name.endswith(".zip") else _tar)(draft, [(p, p.relative_to(folder).as_posix()) for p in files])
+                draft.replace(target)
+            finally:
+                draft.unlink(missing_ok=True)
+        return target
+
+    def drop_unused_blobs(self) -> int:
+        """Drop every blob that nothing else links to; return the bytes that are free now."""
+        freed = 0
+        for blob in self._blobs.glob("*/*"):
+            status = blob.stat()
+            if status.st_nlink == 1:
+                freed += status.st_size
+                blob.unlink()
+        return freed
+
+    def drop_bundles(self) -> int:
+        """Drop the archives that were made for downloads; return their bytes."""
+        freed = size_of(self._bundles)
+        self.remove(self._bundles)
+        return freed
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of the plain files below a folder."""
+    return sum(p.lstat().st_size for p in folder.rglob("*") if stat.S_ISREG(p.lstat().st_mode))
+
+
+def _zip(target: Path, files: list[tuple[Path, str]]) -> None:
+    # Stored: what is worth compressing is rare among checkpoints and images, and time is not.
+    with zipfile.ZipFile(target, "w", strict_timestamps=False) as archive:
+        for path, name in files:
+            archive.write(path, name)
+
+
+def _tar(target: Path, files: list[tuple[Path, str]]) -> None:
+    with tarfile.open(target, "w:gz", compresslevel=1) as archive:
+        for path, name in files:
+            with path.open("rb") as file:
+                # Not by path: two names of one blob would be packed as a file and a link to it.
+                member = tarfile.TarInfo(name)
+                member.size, member.mtime = path.stat().st_size, int(time.time())
+                archive.addfile(member, file)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and all in it, nothing if it is not there.
+
+    With the system's tools: a kernel may have left folders deeper than Python can walk, or read-only.
+    """
+    if folder.exists():
+        # Folders alone: a file's mode is that of every other link to its blob.
+        name = str(folder)
+        for tool in (["find", name, "-type", "d", "-exec", "chmod", "u+rwx", "{}", "+"], ["rm", "-rf", "--", name]):
+            subprocess.run(tool, check=False, capture_output=True)

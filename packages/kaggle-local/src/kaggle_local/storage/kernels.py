@@ -1,0 +1,173 @@
+"""Kernels: each version is a source with settings, and the one run of it."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from kaggle_local.storage.database import Database, now
+from kaggle_local.storage.files import Files
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """What a run sees of a resource or of another kernel's output: one version of it, for good."""
+
+    kind: str
+    ref: str
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelVersion:
+    """One version of a kernel and its run. Status: ``queued``, ``running``, ``complete`` or ``error``.
+
+    ``settings`` are those of the push; ``inputs`` what the run saw.
+    """
+
+    kernel_id: int
+    owner: str
+    slug: str
+    title: str
+    number: int
+    source: str
+    settings: dict[str, Any]
+    inputs: tuple[Input, ...]
+    status: str
+    failure: str
+    created: datetime
+    folder: Path
+
+    @property
+    def ref(self) -> str:
+        """Its kernel's name, ``owner/slug``."""
+        return f"{self.owner}/{self.slug}"
+
+    @property
+    def output_folder(self) -> Path:
+        """What the run left; there once it has ended."""
+        return self.folder / "output"
+
+    def output(self) -> list[tuple[str, Path]]:
+        """Name and path of every file that the run left."""
+        root = self.output_folder
+        return sorted((p.relative_to(root).as_posix(), p) for p in root.rglob("*") if p.is_file())
+
+    def log(self) -> str:
+        """The log of the finished run, a JSON array of events."""
+        path = self.folder / "log.json"
+        return path.read_text() if path.exists() else ""
+
+
+_VERSIONS = (
+    "SELECT k.id AS kernel_id, k.owner, k.slug, k.title, v.* FROM kernel_versions AS v JOIN kernels AS k"
+    " ON k.id = v.kernel"
+)
+
+
+class Kernels:
+    """The kernels of a storage; what a run left lies in ``kernels/<owner>/<slug>/<number>``."""
+
+    def __init__(self, database: Database, files: Files) -> None:
+        self._database = database
+        self._files = files
+
+    def slug_of_title(self, owner: str, title: str) -> str | None:
+        """The slug of the owner's kernel with that title."""
+        rows = self._database.rows("SELECT slug FROM kernels WHERE owner = ? AND title = ?", owner, title)
+        return rows[0]["slug"] if rows else None
+
+    def ref_of_id(self, number: int) -> str | None:
+        """The name of the kernel with that number."""
+        rows = self._database.rows("SELECT owner, slug FROM kernels WHERE id = ?", number)
+        return f"{rows[0]['owner']}/{rows[0]['slug']}" if rows else None
+
+    def add_version(self, owner: str, slug: str, title: str, source: str, settings: dict[str, Any]) -> KernelVersion:
+        """Record a version that is to be run, and its kernel if it is the first."""
+        with self._database.transaction() as db:
+            db.execute("INSERT OR IGNORE INTO kernels (owner, slug, title) VALUES (?, ?, ?)", (owner, slug, title))
+            db.execute(
+                "INSERT INTO kernel_versions (kernel, number, source, settings, status, created)"
+                " SELECT k.id, COALESCE(MAX(v.number), 0) + 1, ?, ?, 'queued', ?"
+                " FROM kernels AS k LEFT JOIN kernel_versions AS v ON v.kernel = k.id"
+                " WHERE k.owner = ? AND k.slug = ? GROUP BY k.id",
+                (source, json.dumps(settings), now(), owner, slug),
+            )
+            version = self.get(owner, slug)
+        assert version is not None  # it has just been added
+        return version
+
+    def start(self, version: KernelVersion, inputs: list[Input]) -> None:
+        """Record that the run has begun, and what it sees."""
+        with self._database.transaction() as db:
+            db.execute(
+                "UPDATE kernel_versions SET status = 'running', inputs = ? WHERE kernel = ? AND number = ?",
+                (json.dumps([vars(i) for i in inputs]), version.kernel_id, version.number),
+            )
+
+    def finish(self, version: KernelVersion, status: str, failure: str) -> None:
+        """Record what the run came to; where the kernel was deleted meanwhile, so is what it left."""
+        with self._database.transaction() as db:
+            found = db.execute(
+                "UPDATE kernel_versions SET status = ?, failure = ? WHERE kernel = ? AND number = ?",
+                (status, failure, version.kernel_id, version.number),
+            ).rowcount
+        if not found:
+            self._files.remove(version.folder)
+
+    def get(self, owner: str, slug: str, number: int | None = None) -> KernelVersion | None:
+        """A version of a kernel; the latest by default."""
+        rows = self._database.rows(
+            f"{_VERSIONS} WHERE k.owner = ? AND k.slug = ? AND (? IS NULL OR v.number = ?)"
+            " ORDER BY v.number DESC LIMIT 1",
+            owner,
+            slug,
+            number,
+            number,
+        )
+        return self._version(rows[0]) if rows else None
+
+    def latest_complete(self, owner: str, slug: str) -> KernelVersion | None:
+        """The last version that ran through: what another kernel sees as this one's output."""
+        rows = self._database.rows(
+            f"{_VERSIONS} WHERE k.owner = ? AND k.slug = ? AND v.status = 'complete' ORDER BY v.number DESC LIMIT 1",
+            owner,
+            slug,
+        )
+        return self._version(rows[0]) if rows else None
+
+    def all(self) -> list[KernelVersion]:
+        """The latest version of every kernel, the newest first."""
+        latest = "v.number = (SELECT MAX(number) FROM kernel_versions WHERE kernel = k.id)"
+        rows = self._database.rows(f"{_VERSIONS} WHERE {latest} ORDER BY v.created DESC")
+        return [self._version(row) for row in rows]
+
+    def unfinished(self) -> list[KernelVersion]:
+        """Versions whose run has not ended."""
+        rows = self._database.rows(f"{_VERSIONS} WHERE v.status IN ('queued', 'running') ORDER BY v.created")
+        return [self._version(row) for row in rows]
+
+    def delete(self, version: KernelVersion) -> None:
+        """Have a version's kernel gone, with all its versions."""
+        with self._database.transaction() as db:
+            db.execute("DELETE FROM kernels WHERE id = ?", (version.kernel_id,))
+        self._files.remove(version.folder.parent)
+
+    def drop_orphans(self) -> None:
+        """Drop the folders of versions that are not recorded."""
+        known = {self._version(row).folder for row in self._database.rows(_VERSIONS)}
+        for folder in (self._files.root / "kernels").glob("*/*/*"):
+            if folder not in known:
+                self._files.remove(folder)
+
+    def _version(self, row: sqlite3.Row) -> KernelVersion:
+        keys = ("kernel_id", "owner", "slug", "title", "number", "source", "status", "failure")
+        return KernelVersion(
+            **{key: row[key] for key in keys},
+            settings=json.loads(row["settings"]),
+            inputs=tuple(Input(**fields) for fields in json.loads(row["inputs"])),
+            created=datetime.fromisoformat(row["created"]),
+            folder=self._files.root / "kernels" / row["owner"] / row["slug"] / str(row["number"]),
+        )

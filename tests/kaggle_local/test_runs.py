@@ -1,0 +1,307 @@
+"""Runs of kernels: what they see, what they may use, how they end."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from kaggle_local import execution, sandbox
+from kaggle_local.behaviour import Behaviour
+from kaggle_local.faults import Fault
+from kaggle_local.server import USERNAME, LocalKaggle, serve
+from kaggle_local.storage import KernelSource, KernelVersion
+
+from tests.kaggle_local.kernels import finished, printed, published, run, run_script, scored, settings_of, uploaded
+
+SEEN = """
+from pathlib import Path
+print(*sorted(str(p) for p in Path('/kaggle/input').rglob('*') if p.is_file()), sep='\n')
+"""
+MEGABYTE = 10**6
+
+
+def publish_variation(local: LocalKaggle, **files: bytes) -> None:
+    """A variation of a model, its first version ready."""
+    ref = f"{USERNAME}/leaf-model/pytorch/small"
+    content = [(name, uploaded(local, name, data)) for name, data in files.items()]
+    local.storage.resources.add("variation", ref, title="", private=True, details={}, first_version=("", content))
+    local.worker.process(local.storage.resources.versions("variation", ref)[0])
+    while local.storage.resources.versions("variation", ref)[0].status == "processing":
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("old_layout", "expected"),
+    [
+        (
+            False,
+            [
+                "/kaggle/input/competitions/leaves/sample_submission.csv",
+                f"/kaggle/input/datasets/{USERNAME}/my-data/file.txt",
+                f"/kaggle/input/models/{USERNAME}/leaf-model/pytorch/small/1/weights",
+                f"/kaggle/input/notebooks/{USERNAME}/first/out.txt",
+            ],
+        ),
+        (
+            True,
+            [
+                "/kaggle/input/first/out.txt",
+                "/kaggle/input/leaf-model/pytorch/small/1/weights",
+                "/kaggle/input/leaves/sample_submission.csv",
+                "/kaggle/input/my-data/file.txt",
+            ],
+        ),
+    ],
+)
+def test_every_source_is_mounted_under_both_layouts(
+    old_layout: bool, expected: list[str], storage: Path, competition: Path
+) -> None:
+    for image in (competition / "public" / "test_images").iterdir():
+        image.unlink()
+    (competition / "public" / "test_images").rmdir()
+    with serve(storage, behaviour=Behaviour(old_layout=old_layout)) as local:
+        local.host(competition)
+        published(local, {"file.txt": b"1"})
+        publish_variation(local, weights=b"w")
+        run_script(local, "open('out.txt', 'w').write('x')", slug="first")
+        sources: dict[str, Any] = {
+            "competitions": ["leaves"],
+            "datasets": [f"{USERNAME}/my-data"],
+            "models": [f"{USERNAME}/leaf-model/pytorch/small/1"],
+            "kernels": [f"{USERNAME}/first"],
+        }
+        assert printed(run_script(local, SEEN, **sources)).splitlines() == expected
+
+
+def test_a_pinned_version_is_mounted(local: LocalKaggle) -> None:
+    published(local, {"file.txt": b"1"})
+    published(local, {"file.txt": b"2"})
+    read = f"print(open('/kaggle/input/datasets/{USERNAME}/my-data/file.txt').read())"
+    assert printed(run_script(local, read, datasets=[f"{USERNAME}/my-data"])).strip() == "2"
+    assert printed(run_script(local, read, datasets=[f"{USERNAME}/my-data/1"])).strip() == "1"
+    missing = run_script(local, read, datasets=[f"{USERNAME}/my-data/3"])
+    assert missing.failure.startswith(f"{USERNAME}/my-data: no version is ready")
+
+
+def test_the_old_version_is_mounted_while_the_new_one_is_in_processing(local: LocalKaggle) -> None:
+    published(local, {"file.txt": b"old"})
+    local.faults.add(Fault(on="processing", outcome="stuck"))
+    resource = local.storage.resources.get("dataset", f"{USERNAME}/my-data")
+    assert resource is not None
+    version = local.storage.resources.add_version(resource, "", [("file.txt", uploaded(local, "file.txt", b"new"))])
+    local.worker.process(version)
+    read = f"print(open('/kaggle/input/datasets/{USERNAME}/my-data/file.txt').read())"
+    assert printed(run_script(local, read, datasets=[f"{USERNAME}/my-data"])).strip() == "old"
+
+
+def test_another_kernels_output_is_that_of_its_last_run_that_went_through(local: LocalKaggle) -> None:
+    run_script(local, "open('out.txt', 'w').write('good')", slug="first")
+    run_script(local, "open('out.txt', 'w').write('bad'); raise SystemExit(1)", slug="first")
+    read = f"print(open('/kaggle/input/notebooks/{USERNAME}/first/out.txt').read())"
+    second = run_script(local, read, kernels=[f"{USERNAME}/first"])
+    assert printed(second).strip() == "good"
+    assert [vars(i) for i in second.inputs] == [{"kind": "kernel", "ref": f"{USERNAME}/first", "number": 1}]
+    missing = run_script(local, "", kernels=[f"{USERNAME}/never"])
+    assert "no version has run through" in missing.failure
+
+
+def test_the_environment_is_kaggles_and_nothing_of_the_server(
+    local: LocalKaggle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "not-for-kernels")
+    seen = printed(run_script(local, "import os; print(dict(os.environ))"))
+    assert "not-for-kernels" not in seen
+    assert "'KAGGLE_KERNEL_RUN_TYPE': 'Batch'" in seen
+    assert "RERUN" not in seen
+
+
+# Limits
+
+
+def limited(storage: Path, competition: Path, source: str, **behaviour: int) -> tuple[KernelVersion, float]:
+    """A script's run under limits, and how long it took."""
+    with serve(storage, behaviour=Behaviour(**behaviour)) as local:  # type: ignore[arg-type]
+        local.host(competition)
+        started = time.monotonic()
+        version = run_script(local, source, competitions=["leaves"])
+        left = [p for p in psutil.Process().children(recursive=True) if "kaggle" in " ".join(p.cmdline())]
+        assert left == [], "nothing of a run is left"
+        return version, time.monotonic() - started
+
+
+@pytest.mark.parametrize(
+    ("source", "limits", "cause"),
+    [
+        ("import time; time.sleep(600)", {"session_seconds": 2}, "longer than its limit of 2 s"),
+        ("x = []\nwhile True: x.append(bytearray(10**6))", {"memory_bytes": 300 * MEGABYTE}, "more memory than"),
+        (
+            "import os, time\nif os.fork(): os.fork()\nx = bytearray(130 * 10**6)\ntime.sleep(600)",
+            {"memory_bytes": 300 * MEGABYTE},
+            "more memory than",
+        ),
+        (
+            "import time\nfor f in ('tmp', 'dev/shm'): open(f'/{f}/x', 'wb').write(bytes(160 * 10**6))\ntime.sleep(60)",
+            {"memory_bytes": 300 * MEGABYTE},
+            "more memory than",
+        ),
+        (
+            "import time\nfor n in range(10**6): open(f'{n}', 'wb').write(bytes(10**6)); time.sleep(0.001)",
+            {"output_bytes": 50 * MEGABYTE},
+            "left more than",
+        ),
+        ("f = open('big', 'wb')\nwhile True: f.write(bytes(10**6))", {"output_bytes": 50 * MEGABYTE}, "left more than"),
+        (
+            "import os, time\nfor n in range(10**7): os.mkdir(str(n))\ntime.sleep(600)",
+            {"output_bytes": MEGABYTE},
+            "left more than",
+        ),
+        (
+            "import os, time\nwhile True:\n    try: os.fork()\n    except OSError: time.sleep(0.01)",
+            {"processes": 200},
+            "more than its limit of 200 processes",
+        ),
+    ],
+)
+def test_a_run_over_a_limit_is_ended_and_says_which(
+    source: str, limits: dict[str, int], cause: str, storage: Path, competition: Path
+) -> None:
+    version, seconds = limited(storage, competition, source, **limits)
+    assert version.status == "error"
+    assert cause in version.failure
+    assert seconds < 120
+    assert sum(path.stat().st_size for _, path in version.output()) <= 60 * MEGABYTE
+
+
+def test_a_file_with_a_hole_beyond_the_limit_is_refused(storage: Path, competition: Path) -> None:
+    version, _ = limited(storage, competition, "open('big', 'wb').truncate(10**13)", output_bytes=50 * MEGABYTE)
+    assert version.status == "error"
+    assert "File too large" in printed(version)
+
+
+def test_pages_that_processes_share_count_once(storage: Path, competition: Path) -> None:
+    source = (
+        "import os, time\nx = bytearray(os.urandom(100 * 10**6))\npids = []\n"
+        "for _ in range(4):\n    pid = os.fork()\n    if not pid:\n        time.sleep(2)\n        os._exit(0)\n"
+        "    pids.append(pid)\nfor pid in pids: os.waitpid(pid, 0)\nprint('through')"
+    )
+    version, _ = limited(storage, competition, source, memory_bytes=300 * MEGABYTE)
+    assert version.status == "complete", version.failure
+
+
+def test_a_competition_and_a_push_can_ask_for_less(local: LocalKaggle, competition: Path) -> None:
+    with (competition / "competition.toml").open("a") as file:
+        file.write("[limits]\nseconds = 3\n")
+    local.host(competition)
+    version = run_script(local, "import time; time.sleep(600)", competitions=["leaves"])
+    assert "longer than its limit of 3 s" in version.failure
+    version = run_script(local, "import time; time.sleep(600)", seconds=2)
+    assert "longer than its limit of 2 s" in version.failure
+
+
+# Reruns
+
+
+def test_a_rerun_that_fails_tells_kaggle_nothing_and_the_log_everything(
+    local: LocalKaggle, competition: Path, kaggle_api: object
+) -> None:
+    local.host(competition)
+    source = "import os; open('submission.csv', 'w'); assert 'KAGGLE_IS_COMPETITION_RERUN' not in os.environ, 'hidden'"
+    version = run_script(local, source, competitions=["leaves"])
+    kernel = KernelSource(owner=USERNAME, slug="my-kernel", number=version.number)
+    ref = local.storage.submissions.add("leaves", kernel, "submission.csv", "", USERNAME)
+    local.worker.score(ref)
+    submission = scored(local, ref)
+    assert "the rerun on the hidden test set failed" in submission.reason
+    assert "AssertionError: hidden" in (submission.folder / "log.json").read_text()
+    (shown,) = kaggle_api.competition_submissions("leaves")  # type: ignore[attr-defined]
+    assert (shown.status.name, shown.error_description, shown.public_score) == ("ERROR", "", "")
+
+
+# Without isolation
+
+
+@pytest.fixture
+def waived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Kernels see a folder of the test's own in place of /kaggle: few may make that."""
+    place = tmp_path / "kaggle"
+    monkeypatch.setattr(execution, "_KAGGLE", place)
+    return place
+
+
+def test_without_isolation_every_result_says_so(
+    storage: Path, competition: Path, waived: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "not-for-kernels")
+    with serve(storage, behaviour=Behaviour(isolation=False)) as local:
+        local.host(competition)
+        source = (
+            f"import os; print(os.listdir('{waived}/input/competitions/leaves'), os.environ.get('KAGGLE_API_TOKEN'))"
+            f"; open('{waived}/working/out.txt', 'w').write(os.getcwd())"
+        )
+        version = run(local, source, "import os, sys; print(sys.prefix)", competitions=["leaves"])
+        assert version.status == "complete", version.log()
+        assert "not isolated" in version.failure
+        assert "not isolated" in json.loads(version.log())[0]["data"]
+        assert "'sample_submission.csv'" in printed(version)
+        assert "not-for-kernels" not in version.log()
+        assert [name for name, _ in version.output()] == ["out.txt"]
+        failed = run_script(local, "import subprocess; subprocess.Popen(['sleep', '600']); raise SystemExit(3)")
+        assert (failed.status, "not isolated" in failed.failure) == ("error", True)
+        assert [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "600"]] == []
+    assert not os.path.lexists(waived), "what was made is taken away again"
+
+
+@pytest.mark.usefixtures("waived")
+def test_without_isolation_what_a_kernel_installs_is_gone_with_it(storage: Path) -> None:
+    with serve(storage, behaviour=Behaviour(isolation=False)) as local:
+        source = "import site; open(site.getsitepackages()[0] + '/added_module.py', 'w').write('x = 7')"
+        assert run_script(local, source).status == "complete"
+        assert run_script(local, "import nbclient; print('of the image')").status == "complete"
+        assert run_script(local, "import added_module").status == "error"
+
+
+def test_a_place_that_leads_elsewhere_is_left_alone(storage: Path, waived: Path) -> None:
+    waived.mkdir()
+    (waived / "precious").write_text("x")
+    with serve(storage, behaviour=Behaviour(isolation=False)) as local:
+        version = run_script(local, "")
+        assert "sudo ln -sfn" in version.failure
+    assert (waived / "precious").exists()
+
+
+def test_a_machine_that_cannot_isolate_says_what_to_do(local: LocalKaggle, monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox.find_bwrap.cache_clear()
+    monkeypatch.setattr("sys.platform", "darwin")
+    try:
+        version = run_script(local, "")
+    finally:
+        sandbox.find_bwrap.cache_clear()
+    assert version.status == "error"
+    assert "cannot be isolated on darwin" in version.failure
+    assert "isolation=false" in version.failure
+
+
+def test_the_devices_of_a_gpu_are_passed_through_where_asked_for(
+    local: LocalKaggle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "_DEVICES", ("/dev/loop-con*", "/dev/net/tun", "/dev/fuse", "/dev/kvm"))
+    present = [d for d in ("/dev/loop-control", "/dev/net/tun", "/dev/fuse", "/dev/kvm") if Path(d).exists()]
+    look = f"import os; print([d for d in {present!r} if os.path.exists(d)])"
+    assert printed(run_script(local, look, enable_gpu=True)).strip() == repr(present)
+    assert printed(run_script(local, look)).strip() == "[]"
+
+
+def test_a_run_can_fail_or_hang_on_demand(local: LocalKaggle) -> None:
+    local.faults.add(Fault(on="run", outcome="failed"), Fault(on="run", outcome="stuck"))
+    failed = run_script(local, "print('never')")
+    assert failed.status == "error"
+    assert "on demand" in printed(failed)
+    version = local.storage.kernels.add_version(
+        USERNAME, "my-kernel", "", "print(1)", settings_of(kernel_type="script", seconds=2)
+    )
+    local.worker.run(version)
+    assert "longer than its limit" in finished(local, version.number).failure
+    assert run_script(local, "").status == "complete"
