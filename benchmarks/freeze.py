@@ -11,14 +11,17 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kaggle_local.execution import Executor, Program
 from kaggle_local.image import Image, ImageSpec, build_image
-from kaggle_local.sandbox import INPUT, WORKING, Mount, sandboxed
-from kaggle_local.seccomp import socket_filter
+from kaggle_local.limits import RunLimits
+from kaggle_local.log import RunLog
+from kaggle_local.sandbox import INPUT, WORKING, Mount
 from kaggle_offline.freeze import Frozen, read_frozen
 from kaggle_offline.image_manifest import ImageManifest, read_image_manifest
 from kaggle_offline.kernel_folder import read_kernel_folder
@@ -152,25 +155,23 @@ def _image(frozen: Frozen, manifest: ImageManifest) -> Image:
 
 def _in_kernel(image: Image, script: str, files: Path, name: str, scratch: Path) -> float:
     """Seconds that a script takes in a fresh sandbox with ``files`` among its inputs."""
-    working, run = scratch / "working", scratch / "run"
-    for folder in (working, run):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-    (run / "script.py").write_text(script)
-    with tempfile.TemporaryFile() as filter_file:
-        filter_file.write(socket_filter())
-        filter_file.seek(0)
-        command = sandboxed(
-            image,
-            ["/opt/kaggle/run/script.py"],
-            mounts=[Mount(files, f"{INPUT}/{name}"), Mount(run, "/opt/kaggle/run")],
-            writable=[Mount(working, WORKING)],
-            environment={},
-            seccomp=filter_file.fileno(),
-        )
-        inherited = [filter_file.fileno()]
-        output = subprocess.run(command, check=True, capture_output=True, text=True, env={}, pass_fds=inherited)
-    return float(output.stdout.split()[-1])
+    limits = RunLimits(seconds=3600, memory_bytes=2**40, output_bytes=2**40, processes=4096)
+    program = Program(
+        source=script,
+        kind="script",
+        mounts=[Mount(files, f"{INPUT}/{name}")],
+        environment={},
+        limits=limits,
+        gpu=False,
+    )
+    log = RunLog()
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        executor = Executor(image=image, isolation=True, closing=threading.Event(), link=scratch / "kaggle")
+        outcome = executor.run(program, Path(folder), log)
+    printed = "".join(event["data"] for event in log.since(0)[0])
+    if outcome.failed:
+        raise RuntimeError(printed)
+    return float(printed.split()[-1])
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ def test_the_official_client_sees_it_all(clone: Path, tmp_path: Path) -> None:
 def test_the_same_submission_works_under_the_old_layout(clone: Path) -> None:
     """The kernel that was pushed, pushed again by hand and submitted where inputs are mounted the old way."""
     kernel = clone / "build" / COMPETITION / "kernel"
-    with served(clone, "--old-layout") as environment:
+    with served(clone, "--set", "old_layout=true") as environment:
         assert "version 2" in kaggle(clone, environment, "kernels", "push", "-p", str(kernel))
         while "RUNNING" in (status := kaggle(clone, environment, "kernels", "status", KERNEL)) or "QUEUED" in status:
             pass

@@ -54,6 +54,21 @@ def go(kernel: KernelFolder) -> dict[str, Any]:
     return read_result(kernel.build)
 
 
+def test_settings_reach_the_rehearsal_and_a_waiver_is_told(
+    kernel: KernelFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kaggle_local.execution._KAGGLE", tmp_path / "kaggle")
+    predict = kernel.folder / "predict.py"
+    predict.write_text(PREDICT.replace("/kaggle", str(tmp_path / "kaggle")))
+    monkeypatch.setenv("KAGGLE_LOCAL_SETTINGS", "isolation=false")
+    result = go(kernel)
+    assert "not isolated" in result["run"]["notice"]
+    assert "not isolated" in (kernel.build / "summary.md").read_text()
+    monkeypatch.setenv("KAGGLE_LOCAL_SETTINGS", "surprise=1")
+    with pytest.raises(RehearsalError, match="surprise"):
+        go(kernel)
+
+
 def nothing_submitted(kernel: KernelFolder) -> None:
     with opened(kernel) as target:
         assert target.client.submissions("small") == []

@@ -215,11 +215,12 @@ class Executor:
         if leads != self.link.absolute():
             raise _no_link(self.link, f"it leads to {leads}")
         try:
-            for mount in (*program.mounts, Mount(folder / "output", WORKING)):
-                target = self.link / Path(mount.target).relative_to(Path(INPUT).parent)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.symlink_to(mount.source.absolute())
             (self.link / Path(INPUT).name).mkdir(exist_ok=True)
+            for mount in program.mounts:
+                # Folders of their own, as where they are mounted: few programs look through a link to one.
+                target = self.link / Path(mount.target).relative_to(Path(INPUT).parent)
+                shutil.copytree(mount.source, target, copy_function=_link_or_copy)
+            (self.link / Path(WORKING).name).symlink_to((folder / "output").absolute())
             # Of its own, so that what a kernel installs is gone with it.
             own = layer_over(self.image, folder / "run" / "environment")
             environment = {"PATH": f"{own.parent}:{os.defpath}", "HOME": str(folder / "run"), "LANG": "C.UTF-8"}
@@ -230,6 +231,13 @@ class Executor:
             remove_tree(self.link)
             if made:
                 _KAGGLE.unlink()
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copyfile(source, target)
 
 
 def _no_link(link: Path, reason: str) -> RunError:

@@ -173,7 +173,12 @@ def _run_kernel(
             f"Let it write /kaggle/working/{kernel.output}.",
         )
     print(f"  {kernel.slug}: ran through in {log.seconds:.0f} s, wrote {output / kernel.output}", flush=True)
-    return version, {"status": run.status, "seconds": log.seconds, "peak_memory_bytes": _peak_memory(output)}
+    record = {"status": run.status, "seconds": log.seconds, "peak_memory_bytes": _peak_memory(output)}
+    if run.failure:
+        # Of a run that went through: the local Kaggle's word that it was not isolated.
+        print(f"  {run.failure}", flush=True)
+        record["notice"] = run.failure
+    return version, record
 
 
 def wait_for_run(target: Target, slug: str) -> RunState:

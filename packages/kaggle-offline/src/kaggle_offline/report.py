@@ -50,6 +50,8 @@ def _rows(result: dict[str, Any]) -> list[tuple[str, str]]:
     rows.append(
         ("run", f"{run['status']}, {run['seconds']:.0f} s, {run['peak_memory_bytes'] / 2**20:.0f} MiB at its peak")
     )
+    if "notice" in run:
+        rows.append(("notice", run["notice"]))
     rows.append(("submission", f"{submission['ref']}, {submission['status']}"))
     rows.append(("score", f"{submission['score']}"))
     if "baseline" in submission:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from kaggle_local.behaviour import Behaviour
 from kaggle_local.competition import load_competition
 from kaggle_local.errors import LocalKaggleError
 from kaggle_local.image import Image, ImageSpec
@@ -110,8 +111,11 @@ def open_target(word: str, repository: Path) -> Iterator[Target]:
 
 @contextmanager
 def _local(repository: Path) -> Iterator[LocalKaggle]:
-    with _explained(), serve(repository / ".kaggle-local") as local:
-        yield local
+    """The local Kaggle of a repository; `KAGGLE_LOCAL_SETTINGS` changes how it behaves (see `Behaviour`)."""
+    with _explained():
+        behaviour = Behaviour().changed(os.environ.get("KAGGLE_LOCAL_SETTINGS", "").split())
+        with serve(repository / ".kaggle-local", behaviour=behaviour) as local:
+            yield local
 
 
 @contextmanager

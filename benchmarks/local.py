@@ -1,0 +1,193 @@
+"""What a local Kaggle costs: to start, to list, to move files, to run a kernel, each against doing without it."""
+
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+from kaggle_local.execution import Executor, Program
+from kaggle_local.image import Image, ImageSpec, build_image
+from kaggle_local.limits import RunLimits
+from kaggle_local.log import RunLog
+from kaggle_local.storage import Storage
+from kaggle_local.storage.database import now
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+RESULT = REPOSITORY / "build" / "bench" / "local.json"
+RUNS = 7
+
+DATASETS, VERSIONS = 1000, 10
+PAGE = 200
+FILE_BYTES = 2**30
+
+# What is asked of it, in seconds.
+START_SECONDS, LIST_SECONDS, OVERHEAD_SECONDS = 1.0, 1.0, 0.5
+
+
+def main() -> None:
+    """Measure, print the table, write it as JSON."""
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        image = build_image(ImageSpec(python="3", pins={}, distributions=()), scratch / "images")
+        python = _median(lambda: _python_alone(image))
+        result = {
+            "python alone, s": python,
+            "start to first answer, s": _median(lambda: _start(scratch / "empty")),
+            "script kernel, s": _median(lambda: _empty_kernel(image, scratch)),
+            f"list {DATASETS} datasets of {VERSIONS} versions, s": _list(scratch / "many"),
+            **_transfer(scratch),
+        }
+    overhead = result["script kernel, s"] - python
+    print(f"{'':44}  measured     asked")
+    print(f"{'start to first answer':44} {result['start to first answer, s']:7.2f} s  < {START_SECONDS} s")
+    print(f"{'python alone':44} {python:7.3f} s")
+    print(f"{'an empty script kernel, beyond python alone':44} {overhead:7.3f} s  < {OVERHEAD_SECONDS} s")
+    listing = f"list {DATASETS} datasets of {VERSIONS} versions"
+    print(f"{listing:44} {result[f'{listing}, s']:7.2f} s  < {LIST_SECONDS} s")
+    print(f"{f'copy {FILE_BYTES / 2**30:.0f} GiB with cp':44} {result['copy, s']:7.2f} s")
+    for way in ("upload", "download"):
+        print(f"{way:44} {result[f'{way}, s']:7.2f} s  {result[f'{way}, s'] / result['copy, s']:.1f} times cp")
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(json.dumps({**result, "overhead, s": overhead}, indent=1) + "\n")
+
+
+def _median(measure: Callable[[], float]) -> float:
+    """The median of some measurements."""
+    return statistics.median(measure() for _ in range(RUNS))
+
+
+def _python_alone(image: Image) -> float:
+    started = time.perf_counter()
+    subprocess.run([image.python, "-c", ""], check=True)
+    return time.perf_counter() - started
+
+
+@contextmanager
+def _server(storage: Path) -> Iterator[str]:
+    """A server in a process of its own; its address."""
+    command = [sys.executable, "-m", "kaggle_local", "serve", "--port", "0", "--storage", str(storage)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = re.search(r"HTTP_PROXY=(\S+)", "".join(process.stdout.readline() for _ in range(4)))
+        assert found is not None
+        try:
+            yield found.group(1)
+        finally:
+            process.terminate()
+
+
+def _call(url: str, method: str, **body: object) -> dict[str, object]:
+    headers = {"Authorization": "Bearer local-kaggler"}
+    answer = requests.post(f"{url}/api/v1/{method}", json=body, headers=headers, timeout=60)
+    answer.raise_for_status()
+    return dict(answer.json())
+
+
+def _start(storage: Path) -> float:
+    """Seconds from the command to the first answer."""
+    started = time.perf_counter()
+    with _server(storage) as url:
+        _call(url, "datasets.DatasetApiService/ListDatasets")
+        return time.perf_counter() - started
+
+
+def _empty_kernel(image: Image, scratch: Path) -> float:
+    """Seconds of a run, from its source to its log."""
+    started = time.perf_counter()
+    limits = RunLimits(seconds=60, memory_bytes=2**32, output_bytes=2**30, processes=100)
+    program = Program(source="", kind="script", mounts=[], environment={}, limits=limits, gpu=False)
+    executor = Executor(image=image, isolation=True, closing=threading.Event(), link=scratch / "kaggle")
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        outcome = executor.run(program, Path(folder), RunLog())
+    assert not outcome.failed
+    return time.perf_counter() - started
+
+
+def _list(root: Path) -> float:
+    """Seconds of listing everything, page by page."""
+    storage = Storage(root)
+    details = json.dumps({"subtitle": "", "description": "", "license": "unknown", "keywords": []})
+    with storage._database.transaction() as db:  # noqa: SLF001 - ten thousand uploads would measure something else
+        for number in range(DATASETS):
+            cursor = db.execute(
+                "INSERT INTO resources (kind, owner, ref, title, private, details)"
+                " VALUES ('dataset', 'kaggler', ?, 'Some data', 1, ?)",
+                (f"kaggler/data-{number}", details),
+            )
+            rows = [(cursor.lastrowid, version, now()) for version in range(1, VERSIONS + 1)]
+            db.executemany(
+                "INSERT INTO versions (resource, number, notes, content, status, created)"
+                " VALUES (?, ?, '', '[]', 'ready', ?)",
+                rows,
+            )
+    storage.close()
+    with _server(root) as url:
+        started = time.perf_counter()
+        token, found = "", 0
+        while True:
+            page = _call(
+                url,
+                "datasets.DatasetApiService/ListDatasets",
+                group="DATASET_SELECTION_GROUP_MY",
+                pageSize=PAGE,
+                pageToken=token,
+            )
+            datasets = page["datasets"]
+            assert isinstance(datasets, list)
+            found += len(datasets)
+            token = str(page.get("nextPageToken", ""))
+            if not token:
+                break
+        assert found == DATASETS
+        return time.perf_counter() - started
+
+
+def _transfer(scratch: Path) -> dict[str, float]:
+    """Seconds of a large file up and down, and of copying it."""
+    file = scratch / "large.bin"
+    with file.open("wb") as sink:
+        for _ in range(FILE_BYTES // 2**20):
+            sink.write(os.urandom(2**20))
+    started = time.perf_counter()
+    shutil.copyfile(file, scratch / "copy.bin")
+    copy = time.perf_counter() - started
+    with _server(scratch / "files") as url:
+        started = time.perf_counter()
+        upload = _call(url, "blobs.BlobApiService/StartBlobUpload", name="large.bin", contentLength=FILE_BYTES)
+        with file.open("rb") as source:
+            requests.put(str(upload["createUrl"]), data=source, timeout=600).raise_for_status()
+        up = time.perf_counter() - started
+        ref = {"ownerSlug": "kaggler", "datasetSlug": "large-data"}
+        service = "datasets.DatasetApiService"
+        _call(
+            url,
+            f"{service}/CreateDataset",
+            ownerSlug="kaggler",
+            slug="large-data",
+            title="Large data",
+            files=[{"token": upload["token"]}],
+        )
+        while _call(url, f"{service}/GetDatasetStatus", **ref)["status"] != "READY":
+            time.sleep(0.1)
+        started = time.perf_counter()
+        address = f"{url}/download/datasets/kaggler/large-data/1/large.bin"
+        with requests.get(address, stream=True, timeout=60) as answer, (scratch / "back.bin").open("wb") as sink:
+            for chunk in answer.iter_content(2**20):
+                sink.write(chunk)
+        down = time.perf_counter() - started
+    assert (scratch / "back.bin").stat().st_size == FILE_BYTES
+    return {"copy, s": copy, "upload, s": up, "download, s": down}
+
+
+if __name__ == "__main__":
+    main()
