@@ -42,8 +42,8 @@ def test_five_gigabytes_up_and_down(tmp_path: Path) -> None:
         assert server.stdout is not None
         exports = dict(re.findall(r"(\w+)=(\S*)", "".join(server.stdout.readline() for _ in range(4))))
         try:
-            client = [Path(sys.executable).with_name("kaggle"), "datasets"]
-            create = [*client, "create", "-p", folder, "--quiet"]
+            client = [str(Path(sys.executable).with_name("kaggle")), "datasets"]
+            create = [*client, "create", "-p", str(folder), "--quiet"]
             subprocess.run(create, env={"HOME": str(tmp_path), **exports}, check=True, capture_output=True)
             status = [*client, "status", "kaggler/large-data"]
             while True:
