@@ -17,8 +17,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kaggle_local.execution import Executor, Program
+from kaggle_local.execution import Executor
 from kaggle_local.image import Image, ImageSpec, build_image
+from kaggle_local.isolation import Program
 from kaggle_local.limits import RunLimits
 from kaggle_local.log import RunLog
 from kaggle_local.sandbox import INPUT, WORKING, Mount

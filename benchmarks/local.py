@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import requests
-from kaggle_local.execution import Executor, Program
+from kaggle_local.execution import Executor
 from kaggle_local.image import Image, ImageSpec, build_image
+from kaggle_local.isolation import Program
 from kaggle_local.limits import RunLimits
 from kaggle_local.log import RunLog
 from kaggle_local.storage import Storage

@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 import pytest
-from kaggle_local import execution, sandbox
+from kaggle_local import isolation, sandbox
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.faults import Fault
 from kaggle_local.server import USERNAME, LocalKaggle, serve
@@ -18,7 +18,9 @@ from tests.kaggle_local.kernels import finished, printed, published, run, run_sc
 
 SEEN = """
 from pathlib import Path
-print(*sorted(str(p) for p in Path('/kaggle/input').rglob('*') if p.is_file()), sep='\n')
+for path in sorted(Path('/kaggle/input').rglob('*')):
+    if path.is_file():
+        print(path)
 """
 MEGABYTE = 10**6
 
@@ -227,7 +229,7 @@ def test_a_rerun_that_fails_tells_kaggle_nothing_and_the_log_everything(
 def waived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Kernels see a folder of the test's own in place of /kaggle: few may make that."""
     place = tmp_path / "kaggle"
-    monkeypatch.setattr(execution, "_KAGGLE", place)
+    monkeypatch.setattr(isolation, "_KAGGLE", place)
     return place
 
 

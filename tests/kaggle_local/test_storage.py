@@ -73,7 +73,7 @@ def test_garbage_is_what_nothing_needs(storage: Path) -> None:
     with serve(storage) as local:
         kept = published(local, {"kept.bin": b"k" * 5000})
         gone = published(local, {"gone.bin": b"g" * 7000}, "other-data")
-        local.storage.files.bundle(kept.folder, "some.zip")
+        local.storage.bundles.make(kept.folder, "some.zip")
         resource = local.storage.resources.get("dataset", gone.ref)
         assert resource is not None
         local.storage.resources.delete(resource)

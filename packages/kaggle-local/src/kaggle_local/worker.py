@@ -14,9 +14,10 @@ from kaggle_local.archives import unpack_archives
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.competition import Competition, load_competition
 from kaggle_local.errors import ArchiveError, LocalKaggleError, RunError, SubmissionError
-from kaggle_local.execution import Executor, Outcome, Program, Stopped, notice
+from kaggle_local.execution import Executor, Outcome, Stopped
 from kaggle_local.faults import Faults
 from kaggle_local.image import Image
+from kaggle_local.isolation import Program, notice
 from kaggle_local.limits import RunLimits
 from kaggle_local.log import Event, RunLog
 from kaggle_local.sandbox import INPUT, Mount

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,7 +37,7 @@ from kagglesdk.competitions.types.competition_api_service import (
 from kagglesdk.competitions.types.submission_status import SubmissionStatus
 
 from kaggle_local.competition import Competition, load_competition
-from kaggle_local.execution import notice
+from kaggle_local.isolation import notice
 from kaggle_local.rpc import ApiError, Call, Method, page, require_owner, require_visible
 from kaggle_local.scoring import metric_of
 from kaggle_local.services.blobs import start_upload
@@ -136,7 +135,7 @@ def download_data_files(call: Call, request: ApiDownloadDataFilesRequest) -> Htt
     competition = _competition(call, request.competition_name)
     hosted = next(at for slug, _, at in call.storage.submissions.competitions() if slug == competition.slug)
     name = f"competitions/{competition.slug}/{hosted:%Y%m%d%H%M%S%f}/{competition.slug}.zip"
-    bundle = call.storage.files.bundle(competition.public, name)
+    bundle = call.storage.bundles.make(competition.public, name)
     return call.redirect(bundle.relative_to(call.storage.root).as_posix())
 
 
@@ -301,11 +300,8 @@ def download_leaderboard(call: Call, request: ApiDownloadLeaderboardRequest) -> 
     for submission in _best(call, competition):
         team = submission.submitter
         writer.writerow([zlib.crc32(team.encode()), team, f"{submission.created:%Y-%m-%d %H:%M:%S}", submission.score])
-    files = call.storage.files
-    name = f"leaderboards/{os.urandom(8).hex()}/{competition.slug}"
-    with files.draft(files.root / "bundles" / name) as draft:
-        (draft / f"{competition.slug}-publicleaderboard.csv").write_text(table.getvalue())
-    bundle = files.bundle(files.root / "bundles" / name, f"{name}.zip")
+    name = f"leaderboards/{competition.slug}.zip"
+    bundle = call.storage.bundles.make_of_text(table.getvalue(), f"{competition.slug}-publicleaderboard.csv", name)
     return call.redirect(bundle.relative_to(call.storage.root).as_posix())
 
 

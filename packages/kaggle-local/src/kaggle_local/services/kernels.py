@@ -287,7 +287,7 @@ def download_kernel_output(call: Call, request: ApiDownloadKernelOutputRequest) 
         if name not in dict(version.output()):
             raise ApiError(404, f"{version.ref} did not write {name}")
         return call.redirect(_path(call, version, name))
-    bundle = call.storage.files.bundle(version.output_folder, f"kernels/{version.ref}/{version.number}.zip")
+    bundle = call.storage.bundles.make(version.output_folder, f"kernels/{version.ref}/{version.number}.zip")
     return call.redirect(bundle.relative_to(call.storage.root).as_posix())
 
 

@@ -95,5 +95,5 @@ def download(call: Call, version: Version, path: str | None, suffix: str) -> Htt
     folder = version.folder.relative_to(call.storage.root)
     if path:
         return call.redirect(f"{folder}/{path}")
-    bundle = call.storage.files.bundle(version.folder, f"{folder}{suffix}")
+    bundle = call.storage.bundles.make(version.folder, f"{folder}{suffix}")
     return call.redirect(bundle.relative_to(call.storage.root).as_posix())

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TextIO
 
 from kaggle_local.errors import StorageError
+from kaggle_local.storage.bundles import Bundles
 from kaggle_local.storage.database import Database
 from kaggle_local.storage.files import Files, remove_tree, size_of
 from kaggle_local.storage.kernels import Input, Kernels, KernelVersion
@@ -59,6 +60,7 @@ class Storage:
             raise
         self._database = database
         self.files = Files(root)
+        self.bundles = Bundles(self.files)
         self.uploads = Uploads(database, root / "uploads")
         self.resources = Resources(database, self.files)
         self.kernels = Kernels(database, self.files)
@@ -80,7 +82,7 @@ class Storage:
         """
         waiting = {token for version in self.resources.unprocessed() for _, token in version.content}
         waiting |= {s.source.token for s in self.submissions.pending() if isinstance(s.source, FileSource)}
-        freed = self.files.drop_bundles() + self.uploads.drop_old(waiting)
+        freed = self.bundles.drop() + self.uploads.drop_old(waiting)
         self.resources.drop_orphans()
         self.kernels.drop_orphans()
         for folder in (self.root / "images").iterdir():

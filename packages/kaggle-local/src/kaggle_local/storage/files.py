@@ -11,9 +11,6 @@ import os
 import shutil
 import stat
 import subprocess
-import tarfile
-import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +25,6 @@ class Files:
         self.root = root
         self._blobs = root / "blobs"
         self._drafts = root / "drafts"
-        self._bundles = root / "bundles"
         self._blobs.mkdir(exist_ok=True)
         # What a server that died was about to write.
         remove_tree(self._drafts)
@@ -46,6 +42,17 @@ class Files:
             draft.rename(target)
         finally:
             remove_tree(draft)
+
+    @contextmanager
+    def draft_file(self, target: Path) -> Iterator[Path]:
+        """As `draft`, for a file."""
+        draft = self._drafts / os.urandom(8).hex()
+        try:
+            yield draft
+            target.parent.mkdir(parents=True, exist_ok=True)
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
 
     def remove(self, folder: Path) -> None:
         """Have a folder gone in one step."""
@@ -94,23 +101,6 @@ class Files:
             shutil.copyfile(source, draft)
         draft.replace(target)
 
-    def bundle(self, folder: Path, name: str) -> Path:
-        """All files of a folder as one archive, ``.zip`` or ``.tar.gz`` by its name; made when first asked for.
-
-        A file of its own, so that an interrupted download can be resumed.
-        """
-        target = self._bundles / name
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            draft = self._drafts / os.urandom(8).hex()
-            files = sorted(p for p in folder.rglob("*") if p.is_file())
-            try:
-                (_zip if name.endswith(".zip") else _tar)(draft, [(p, p.relative_to(folder).as_posix()) for p in files])
-                draft.replace(target)
-            finally:
-                draft.unlink(missing_ok=True)
-        return target
-
     def drop_unused_blobs(self) -> int:
         """Drop every blob that nothing else links to; return the bytes that are free now."""
         freed = 0
@@ -121,33 +111,10 @@ class Files:
                 blob.unlink()
         return freed
 
-    def drop_bundles(self) -> int:
-        """Drop the archives that were made for downloads; return their bytes."""
-        freed = size_of(self._bundles)
-        self.remove(self._bundles)
-        return freed
-
 
 def size_of(folder: Path) -> int:
     """Bytes of the plain files below a folder."""
     return sum(p.lstat().st_size for p in folder.rglob("*") if stat.S_ISREG(p.lstat().st_mode))
-
-
-def _zip(target: Path, files: list[tuple[Path, str]]) -> None:
-    # Stored: what is worth compressing is rare among checkpoints and images, and time is not.
-    with zipfile.ZipFile(target, "w", strict_timestamps=False) as archive:
-        for path, name in files:
-            archive.write(path, name)
-
-
-def _tar(target: Path, files: list[tuple[Path, str]]) -> None:
-    with tarfile.open(target, "w:gz", compresslevel=1) as archive:
-        for path, name in files:
-            with path.open("rb") as file:
-                # Not by path: two names of one blob would be packed as a file and a link to it.
-                member = tarfile.TarInfo(name)
-                member.size, member.mtime = path.stat().st_size, int(time.time())
-                archive.addfile(member, file)
 
 
 def remove_tree(folder: Path) -> None:
