@@ -8,7 +8,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -107,7 +106,7 @@ def _empty_kernel(image: Image, scratch: Path) -> float:
     started = time.perf_counter()
     limits = RunLimits(seconds=60, memory_bytes=2**32, output_bytes=2**30, processes=100)
     program = Program(source="", kind="script", mounts=[], environment={}, limits=limits, gpu=False)
-    executor = Executor(image=image, isolation=True, closing=threading.Event(), link=scratch / "kaggle")
+    executor = Executor(image=image, isolation=True, given_up=lambda: False, link=scratch / "kaggle")
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         outcome = executor.run(program, Path(folder), RunLog())
     assert not outcome.failed
@@ -181,8 +180,14 @@ def _transfer(scratch: Path) -> dict[str, float]:
         while _call(url, f"{service}/GetDatasetStatus", **ref)["status"] != "READY":
             time.sleep(0.1)
         started = time.perf_counter()
-        address = f"{url}/download/datasets/kaggler/large-data/1/large.bin"
-        with requests.get(address, stream=True, timeout=60) as answer, (scratch / "back.bin").open("wb") as sink:
+        method = f"{url}/api/v1/{service}/DownloadDataset"
+        headers = {"Authorization": "Bearer local-kaggler"}
+        with (
+            requests.post(
+                method, json={**ref, "fileName": "large.bin"}, headers=headers, stream=True, timeout=60
+            ) as answer,
+            (scratch / "back.bin").open("wb") as sink,
+        ):
             for chunk in answer.iter_content(2**20):
                 sink.write(chunk)
         down = time.perf_counter() - started

@@ -7,8 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import requests
 from kaggle_local.server import USERNAME, LocalKaggle
 from kaggle_local.storage import KernelVersion, Submission, Version
+
+
+def ask(local: LocalKaggle, method: str, user: str = USERNAME, **body: Any) -> requests.Response:
+    """Call a method of the API; what it leads to is fetched."""
+    headers = {"Authorization": f"Bearer local-{user}"}
+    return requests.post(f"{local.url}/api/v1/{method}", json=body, headers=headers, timeout=30)
 
 
 def notebook(*sources: str) -> dict[str, Any]:

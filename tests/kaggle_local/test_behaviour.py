@@ -8,15 +8,7 @@ from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import BehaviourError
 from kaggle_local.server import USERNAME, LocalKaggle, serve
 
-from tests.kaggle_local.kernels import published, run_script, uploaded
-
-
-def ask(local: LocalKaggle, method: str, user: str = USERNAME, **body: object) -> requests.Response:
-    """Call a method of the API."""
-    return requests.post(
-        f"{local.url}/api/v1/{method}", json=body, headers={"Authorization": f"Bearer local-{user}"}, timeout=30
-    )
-
+from tests.kaggle_local.kernels import ask, published, run_script, uploaded
 
 OF_DATASET = ("GetDataset", "GetDatasetStatus", "GetDatasetMetadata", "ListDatasetFiles", "DownloadDataset")
 
@@ -143,15 +135,37 @@ def test_who_asks_is_known(local: LocalKaggle) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["kernels/../kaggle.db", "../kaggle.db", "uploads/x", "images/x", "competitions/leaves/../solution.csv", ""],
+    [
+        "datasets/kaggler/my-data/1/../../../../kaggle.db",
+        "kernels/../kaggle.db",
+        "../kaggle.db",
+        "kaggle.db",
+        "secret",
+        "uploads/x",
+        "images/x",
+        "competitions/leaves/../solution.csv",
+        "competitions/nowhere/x",
+        "",
+    ],
 )
 def test_downloads_lead_nowhere_else(path: str, local: LocalKaggle, competition: Path) -> None:
     local.host(competition)
-    url = f"{local.url}/download/"
+    signature = local.storage.signature(path)
     with requests.Session() as session:
-        request = requests.Request("GET", url).prepare()
-        request.url = url + path.replace("..", "%2e%2e")
+        request = requests.Request("GET", local.url).prepare()
+        request.url = f"{local.url}/download/{signature}/{path.replace('..', '%2e%2e')}"
         assert session.send(request, timeout=10).status_code == 404
+
+
+def test_only_links_that_the_api_gave_are_followed(local: LocalKaggle) -> None:
+    published(local, {"file.txt": b"secret"})
+    body = {"ownerSlug": USERNAME, "datasetSlug": "my-data", "fileName": "file.txt"}
+    answer = ask(local, "datasets.DatasetApiService/DownloadDataset", **body)
+    assert answer.content == b"secret"
+    assert requests.get(answer.url, timeout=10).content == b"secret"
+    signature = answer.url.split("/download/")[1].split("/")[0]
+    for other in (answer.url.replace(signature, "0" * len(signature)), answer.url.replace("file.txt", "other.txt")):
+        assert requests.get(other, timeout=10).status_code == 403
 
 
 def test_settings_are_read_from_texts() -> None:

@@ -9,7 +9,7 @@ from kaggle_local.behaviour import Behaviour
 from kaggle_local.server import USERNAME, LocalKaggle
 
 from tests.kaggle_local.conftest import Kaggle
-from tests.kaggle_local.kernels import processed, published
+from tests.kaggle_local.kernels import ask, processed, published
 
 REF = f"{USERNAME}/my-data"
 
@@ -113,10 +113,8 @@ def test_an_interrupted_download_goes_on_where_it_stopped(local: LocalKaggle, ka
 
 
 def local_etag(local: LocalKaggle) -> str:
-    import requests
-
-    url = f"{local.url}/download/datasets/{REF}/1/large.bin"
-    return requests.get(url, timeout=10).headers["ETag"]
+    body = {"ownerSlug": USERNAME, "datasetSlug": "my-data", "fileName": "large.bin"}
+    return ask(local, "datasets.DatasetApiService/DownloadDataset", **body).headers["ETag"]
 
 
 def test_metadata_down_and_up(local: LocalKaggle, kaggle: Kaggle, tmp_path: Path) -> None:

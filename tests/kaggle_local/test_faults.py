@@ -10,25 +10,20 @@ from kaggle_local.errors import FaultError
 from kaggle_local.faults import Fault, read_faults
 from kaggle_local.server import USERNAME, LocalKaggle
 
-from tests.kaggle_local.kernels import processed, published, uploaded
+from tests.kaggle_local.kernels import ask, processed, published, uploaded
 
 CREATE = "datasets.DatasetApiService/CreateDataset"
 GET = "datasets.DatasetApiService/GetDataset"
 
 
-def call(local: LocalKaggle, method: str, **body: Any) -> requests.Response:
-    headers = {"Authorization": f"Bearer {local.token}"}
-    return requests.post(f"{local.url}/api/v1/{method}", json=body, headers=headers, timeout=30)
-
-
 def create(local: LocalKaggle) -> requests.Response:
     files = [{"token": uploaded(local, "a.txt", b"x")}]
-    return call(local, CREATE, ownerSlug=USERNAME, slug="my-data", title="My data", files=files)
+    return ask(local, CREATE, ownerSlug=USERNAME, slug="my-data", title="My data", files=files)
 
 
 def test_a_status_comes_so_often_and_for_that_method_alone(local: LocalKaggle) -> None:
     local.faults.add(Fault(on=CREATE, status=503, times=2), Fault(on=CREATE, status=429, retry_after=7))
-    assert call(local, "datasets.DatasetApiService/ListDatasets").ok
+    assert ask(local, "datasets.DatasetApiService/ListDatasets").ok
     answers = [create(local) for _ in range(4)]
     assert [a.status_code for a in answers] == [503, 503, 429, 200]
     assert [a.headers.get("Retry-After") for a in answers] == [None, None, "7", None]
@@ -38,7 +33,7 @@ def test_a_status_comes_so_often_and_for_that_method_alone(local: LocalKaggle) -
 
 def test_any_method_can_be_meant_and_faults_can_be_cleared(local: LocalKaggle) -> None:
     local.faults.add(Fault(on="*", status=500, times=100))
-    assert call(local, GET).status_code == 500
+    assert ask(local, GET).status_code == 500
     assert create(local).status_code == 500
     local.faults.clear()
     assert create(local).ok
@@ -55,7 +50,7 @@ def test_a_connection_is_reset_before_or_after_the_effect(when: Any, effect: int
 def test_an_answer_can_be_late(local: LocalKaggle) -> None:
     local.faults.add(Fault(on=GET, delay=1.0))
     started = time.monotonic()
-    call(local, GET)
+    ask(local, GET)
     assert time.monotonic() - started >= 1.0
     local.faults.add(Fault(on=GET, delay=5.0))
     with pytest.raises(requests.ReadTimeout):
@@ -64,7 +59,7 @@ def test_an_answer_can_be_late(local: LocalKaggle) -> None:
 
 def test_an_upload_is_cut_off_and_can_be_resumed(local: LocalKaggle) -> None:
     content = bytes(range(256)) * 4000
-    started = call(local, "blobs.BlobApiService/StartBlobUpload", name="a.bin", contentLength=len(content)).json()
+    started = ask(local, "blobs.BlobApiService/StartBlobUpload", name="a.bin", contentLength=len(content)).json()
     local.faults.add(Fault(on="upload", keep_bytes=300_000))
     with pytest.raises(requests.ConnectionError):
         requests.put(started["createUrl"], data=content, timeout=30)
@@ -93,7 +88,8 @@ def test_the_official_client_resumes_an_upload_that_was_cut_off(
 
 def test_downloads_can_fail(local: LocalKaggle) -> None:
     published(local, {"a.txt": b"abc"})
-    url = f"{local.url}/download/datasets/{USERNAME}/my-data/1/a.txt"
+    body = {"ownerSlug": USERNAME, "datasetSlug": "my-data", "fileName": "a.txt"}
+    url = ask(local, "datasets.DatasetApiService/DownloadDataset", **body).url
     local.faults.add(Fault(on="download", status=500))
     assert requests.get(url, timeout=10).status_code == 500
     assert requests.get(url, timeout=10).text == "abc"
@@ -117,10 +113,10 @@ def test_processing_fails_or_never_ends(local: LocalKaggle) -> None:
 def test_other_processes_ask_for_faults_over_http(local: LocalKaggle) -> None:
     url = f"{local.url}/local/faults"
     assert requests.put(url, json=[{"on": GET, "status": 418}], timeout=10).ok
-    assert call(local, GET).status_code == 418
+    assert ask(local, GET).status_code == 418
     assert requests.put(url, json=[{"on": GET, "status": 418}], timeout=10).ok
     assert requests.delete(url, timeout=10).ok
-    assert call(local, GET).status_code == 404
+    assert ask(local, GET).status_code == 404
     refused = requests.put(url, json=[{"on": "nowhere"}], timeout=10)
     assert refused.status_code == 400
     assert "nowhere" in refused.json()["message"]
@@ -139,7 +135,18 @@ def test_other_processes_ask_for_faults_over_http(local: LocalKaggle) -> None:
         [{"on": "run", "outcome": "late"}],
         [{"on": "x/Y", "keep_bytes": 1}],
         [{"on": "x/Y", "reset": "during"}],
-        [{"on": 1}],
+        [{"on": 1, "status": 500}],
+        [{"on": "foo/bar", "status": 500}],
+        [{"on": "upload", "status": 500, "times": 0}],
+        [{"on": "upload", "status": 500, "times": 1.5}],
+        [{"on": "upload", "status": 99}],
+        [{"on": "upload", "status": 204}],
+        [{"on": "upload", "status": 1000}],
+        [{"on": "upload"}],
+        [{"on": "upload", "retry_after": 5}],
+        [{"on": "upload", "delay": float("inf")}],
+        [{"on": "upload", "reset": "after", "status": 500}],
+        [{"on": "processing", "outcome": "failed", "status": 503}],
     ],
 )
 def test_faults_that_could_not_come_about_are_refused(document: Any) -> None:

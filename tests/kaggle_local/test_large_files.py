@@ -52,9 +52,11 @@ def test_five_gigabytes_up_and_down(tmp_path: Path) -> None:
                 )
                 if said.stdout.strip() == "ready":
                     break
-            url = f"{exports['HTTP_PROXY']}/download/datasets/kaggler/large-data/1/large.bin"
+            url = f"{exports['HTTP_PROXY']}/api/v1/datasets.DatasetApiService/DownloadDataset"
+            body = {"ownerSlug": "kaggler", "datasetSlug": "large-data", "fileName": "large.bin"}
+            headers = {"Authorization": f"Bearer {exports['KAGGLE_API_TOKEN']}"}
             received = hashlib.sha256()
-            with requests.get(url, stream=True, timeout=60) as answer:
+            with requests.post(url, json=body, headers=headers, stream=True, timeout=60) as answer:
                 for chunk in answer.iter_content(2**20):
                     received.update(chunk)
             assert received.hexdigest() == digest

@@ -6,11 +6,10 @@ import socket
 from pathlib import Path
 
 import pytest
-import requests
 from kaggle_local.server import USERNAME, LocalKaggle
 from kaggle_local.storage import KernelSource
 
-from tests.kaggle_local.kernels import printed, run, scored
+from tests.kaggle_local.kernels import ask, printed, run, scored
 
 # What being contained looks like; anything else, a mistake in an attempt for instance, is a failure.
 CONTAINED = (
@@ -205,9 +204,10 @@ os.mkdir('sealed'); open('sealed/file', 'w').write('x'); os.chmod('sealed', 0o55
     assert version.status == "complete", version.log()
     assert [name for name, _ in version.output()] == ["a#b?%41.csv", "sealed/file", "setuid"]
     assert oct((version.output_folder / "setuid").stat().st_mode) == "0o100444"
-    base = f"{local.url}/download/kernels/{version.ref}/{version.number}/output"
-    assert requests.get(f"{base}/link.txt", timeout=10).status_code == 404
-    assert requests.get(f"{base}/a%23b%3F%2541.csv", timeout=10).text == "odd name"
+    body = {"ownerSlug": version.owner, "kernelSlug": version.slug}
+    method = "kernels.KernelsApiService/DownloadKernelOutput"
+    assert ask(local, method, **body, filePath="link.txt").status_code == 404
+    assert ask(local, method, **body, filePath="a#b?%41.csv").text == "odd name"
 
 
 @pytest.mark.parametrize("trick", ["os.symlink('/etc/passwd', path)", "os.mkfifo(path)", "os.mkdir(path)"])

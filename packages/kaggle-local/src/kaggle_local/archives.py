@@ -1,7 +1,9 @@
 """Archives in a version, unpacked as Kaggle does: ``x.zip`` becomes the folder ``x/``, also within another."""
 
 import lzma
+import os
 import shutil
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -20,6 +22,21 @@ _WHOLE_VERSION = "archive.zip"
 
 _CHUNK = 2**20
 
+# Characters of a reason that is told, bytes of the headers that tar keeps beside a member's own.
+_LONGEST_REASON = 500
+_LARGEST_HEADER = 2**16
+_HEADERS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
+
+# The end of a zip (APPNOTE.TXT, 4.3.14 to 4.3.16): record and locator of the 64-bit form, and the plain one.
+_END, _END_64, _LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
+_LARGEST_END = 22 + 2**16 + 20
+
 _BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -27,7 +44,9 @@ _BROKEN = (
     lzma.LZMAError,
     EOFError,
     OSError,
-    # An encrypted member, a method of compression that Python lacks, a name with a NUL.
+    struct.error,
+    # An encrypted member, a method of compression that Python lacks, a name with a NUL or none at all.
+    IndexError,
     RuntimeError,
     ValueError,
 )
@@ -65,17 +84,24 @@ def unpack_archives(folder: Path, limits: ArchiveLimits) -> None:
             raise ArchiveError(f"{name}: archives in archives, deeper than {limits.depth}", "Unpack them before.")
         target = path.with_name(path.name[: -len(suffix)])
         try:
-            target.mkdir()
-            files = _unpack(path, target, name, left)
+            # Under a name that nothing in it can have, until it is whole.
+            draft = path.with_name(f".{os.urandom(8).hex()}")
+            draft.mkdir()
+            files = _unpack(path, draft, name, left)
             path.unlink()
             if whole and depth == 1:
-                for entry in list(target.iterdir()):
+                target = folder
+                for entry in list(draft.iterdir()):
                     entry.rename(folder / entry.name)
-                target.rmdir()
-                files = [folder / file.relative_to(target) for file in files]
+                draft.rmdir()
+            elif os.path.lexists(target):
+                raise ArchiveError(f"{name}: {target.name} is there already", "Rename one of the two.")
+            else:
+                draft.rename(target)
         except _BROKEN as error:
-            raise ArchiveError(f"{name}: {error}", "Pack it again, or rename it to keep it whole.") from error
-        waiting.extend((file, depth + 1) for file in files)
+            reason = str(error)[:_LONGEST_REASON]
+            raise ArchiveError(f"{name}: {reason}", "Pack it again, or rename it to keep it whole.") from error
+        waiting.extend((target / file.relative_to(draft), depth + 1) for file in files)
 
 
 @dataclass
@@ -93,9 +119,14 @@ def _unpack(path: Path, target: Path, name: str, left: _Left) -> list[Path]:
     written is counted, not what the archive says of itself.
     """
     files = []
-    members = _zip_members(path) if path.name.lower().endswith(".zip") else _tar_members(path)
+    zipped = path.name.lower().endswith(".zip")
+    if zipped and _directory_bytes(path) > left.files * _LARGEST_HEADER:
+        raise ArchiveError(f"{name}: too many files", "Upload fewer, or in parts.")
+    members = _zip_members(path) if zipped else _tar_members(path)
     for member, source in members:
         inner = PurePosixPath(member)
+        if not _is_text(member):
+            raise ArchiveError(f"{name}: {member!r} is not UTF-8", "Rename it, and pack it again.")
         if inner.is_absolute() or ".." in inner.parts or "\\" in member:
             raise ArchiveError(f"{name}: {member} leaves the folder", "Pack it again.")
         left.files -= 1
@@ -116,6 +147,32 @@ def _unpack(path: Path, target: Path, name: str, left: _Left) -> list[Path]:
     return files
 
 
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _directory_bytes(path: Path) -> int:
+    """Size of a zip's list of members, which is read as a whole; 0 of what is no zip."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _LARGEST_END))
+        tail = file.read()
+        end = tail.rfind(_END)
+        if end < 0 or len(tail) < end + 22:
+            return 0
+        (directory,) = struct.unpack_from("<I", tail, end + 12)
+        locator = tail[max(0, end - 20) : end]
+        if directory == 2**32 - 1 and locator.startswith(_LOCATOR_64):
+            file.seek(struct.unpack_from("<Q", locator, 8)[0])
+            record = file.read(56)
+            directory = struct.unpack_from("<Q", record, 40)[0] if record.startswith(_END_64) else 0
+        return int(directory)
+
+
 def _zip_members(path: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
     """Name and content of each member; None for a folder."""
     with zipfile.ZipFile(path) as archive:
@@ -127,8 +184,18 @@ def _zip_members(path: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
                     yield member.filename, source
 
 
+class _BoundedHeader(tarfile.TarInfo):
+    """A member whose header does not become larger than what anybody needs."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        # Names and attributes come as members of their own, which tarfile reads as a whole.
+        if self.type in _HEADERS and self.size > _LARGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {self.size} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc, no-any-return]
+
+
 def _tar_members(path: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
-    with tarfile.open(path) as archive:
+    with tarfile.open(path, tarinfo=_BoundedHeader) as archive:
         for member in archive:
             # "./" is how "tar -C folder ." begins every name.
             name = member.name.removeprefix("./") or "."

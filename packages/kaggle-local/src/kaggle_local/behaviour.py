@@ -19,13 +19,14 @@ class Behaviour:
         unpacked_files: how many files the archives of a version may hold.
         unpacked_bytes: how many bytes.
         unpacked_depth: how deep archives may lie in archives.
-        strict_names: file names, titles and slugs that Kaggle refuses are refused.
+        strict_names: file names, titles and slugs that Kaggle refuses are refused, and titles that are taken.
         permissions: what is private is its owner's alone, and nobody changes what is another's.
         old_layout: inputs are mounted as ``/kaggle/input/<slug>``, not under ``datasets/<owner>`` and so on.
-        session_seconds: how long a run may take; a competition can set less.
+        session_seconds: how long a run may take; a push or a competition can ask for less.
+        gpu_session_seconds: the same, of a run with a GPU.
         memory_bytes: how much memory a run may use, its files outside of /kaggle/working included.
         output_bytes: how much a run may leave in /kaggle/working.
-        processes: how many processes a run may have at a time.
+        processes: how many processes and threads a run may have at a time.
         isolation: kernels run in a sandbox; without, every result says so.
         tell_reasons: a failed submission says why, which Kaggle hardly ever does.
     """
@@ -40,6 +41,7 @@ class Behaviour:
     permissions: bool = True
     old_layout: bool = False
     session_seconds: int = 12 * 3600
+    gpu_session_seconds: int = 9 * 3600
     memory_bytes: int = 30 * GIB
     output_bytes: int = 20 * 10**9
     processes: int = 4096

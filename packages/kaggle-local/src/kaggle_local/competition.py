@@ -11,6 +11,7 @@
 ``"file"`` files are handed in, or a kernel's output as it is; there is no ``hidden/`` then.
 """
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,11 +63,12 @@ class Competition:
 
 
 _TEXTS = ("slug", "title", "metric", "id")
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
 _SUBMISSIONS = ("code", "file")
 
 
-def load_competition(folder: Path) -> Competition:
-    """Read ``competition.toml`` and check that the folder is whole.
+def load_competition(folder: Path, *, check_data: bool = True) -> Competition:
+    """Read ``competition.toml`` and, unless that was done before, check that the folder is whole.
 
     Raises:
         CompetitionError: something is missing, empty or malformed; the message names it.
@@ -98,7 +100,12 @@ def load_competition(folder: Path) -> Competition:
     unknown = sorted(set(document) - set(known))
     if unknown:
         raise CompetitionError(f"{path}: unknown key {unknown[0]}", f"Known are: {', '.join(known)}.")
-    _check_data(competition)
+    if not _SLUG.fullmatch(competition.slug):
+        raise CompetitionError(f"{path}: slug {competition.slug!r}", "Write it in a-z, 0-9 and -.")
+    if len({competition.id, *competition.target}) != 1 + len(competition.target):
+        raise CompetitionError(f"{path}: a column is there twice", "id and target must be different columns.")
+    if check_data:
+        _check_data(competition)
     return competition
 
 
@@ -125,6 +132,10 @@ def _check_data(competition: Competition) -> None:
     for root in (competition.public, competition.hidden) if competition.code else (competition.public,):
         if not root.is_dir():
             raise CompetitionError(f"{root}: no such folder", "A competition folder needs public/ and hidden/.")
-        for folder in (root, *(p for p in root.rglob("*") if p.is_dir())):
+        entries = list(root.rglob("*"))
+        link = next((path for path in entries if path.is_symlink()), None)
+        if link:
+            raise CompetitionError(f"{link}: a link", "Put the file itself there: a kernel could not follow it.")
+        for folder in (root, *(p for p in entries if p.is_dir())):
             if not any(folder.iterdir()):
                 raise CompetitionError(f"{folder}: the folder is empty", "Put the competition's files there.")

@@ -2,17 +2,16 @@
 
 import os
 import shutil
-import signal
 import stat
 import subprocess
-import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from kaggle_local.errors import RunError
 from kaggle_local.image import Image
 from kaggle_local.isolation import Process, Program, in_sandbox, on_host
 from kaggle_local.limits import Usage
@@ -24,15 +23,12 @@ from kaggle_local.storage import remove_tree
 _POLL = 0.02
 _LOOKS = 12
 
-# Levels of folders in a kernel's output.
-_DEEPEST = 100
-
 # So that it is the watch that ends a run whose file grows too large, and names the cause.
 _FILE_SLACK = 64 * 2**20
 
 
 class Stopped(Exception):  # noqa: N818 - not an error
-    """The server is closing; the run is to be done again."""
+    """The run was given up; if it is still wanted, it is done again."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +51,13 @@ class Executor:
     Attributes:
         image: what they run in.
         isolation: in a sandbox, or on the host.
-        closing: set when runs are to be given up.
+        given_up: whether the run is to end at once: the server is closing, or its kernel was deleted.
         link: where unisolated runs keep what ``/kaggle`` leads to.
     """
 
     image: Image
     isolation: bool
-    closing: threading.Event
+    given_up: Callable[[], bool]
     link: Path
 
     def run(self, program: Program, folder: Path, log: RunLog) -> Outcome:
@@ -69,8 +65,8 @@ class Executor:
 
         Raises:
             SandboxError: this machine cannot isolate kernels.
-            RunError: what the run left cannot be kept, or it cannot be run without isolation.
-            Stopped: the server is closing.
+            RunError: it cannot be run without isolation.
+            Stopped: it was given up.
         """
         (folder / "output").mkdir()
         run = folder / "run"
@@ -92,10 +88,10 @@ class Executor:
         )
         with apart as process:
             outcome = self._watch(process, program, folder, log)
-        # From here on the host reads what the kernel has left.
-        _defuse(folder / "output")
-        _defuse(run)
         (folder / "log.json").write_text(log.to_json())
+        # From here on the host reads what the kernel has left.
+        for left in (folder / "output", run):
+            _defuse(left)
         if (run / "executed").is_file():
             (run / "executed").rename(folder / "notebook.ipynb")
         remove_tree(run)
@@ -105,7 +101,7 @@ class Executor:
         """Run the process to its end, or to a limit.
 
         Raises:
-            Stopped: the server is closing.
+            Stopped: it was given up.
         """
         with subprocess.Popen(
             process.command,
@@ -120,54 +116,58 @@ class Executor:
             start_new_session=True,
         ) as running:
             log.read(running, events=program.kind == "notebook")
-            usage = Usage(running.pid, program.limits, folder / "output")
+            usage = Usage(running.pid, program.limits, [folder / "output", folder / "run"])
             stopped, looks = "", 0
-            while running.poll() is None and not self.closing.is_set() and not stopped:
-                self.closing.wait(_POLL)
+            while running.poll() is None and not self.given_up() and not stopped:
+                time.sleep(_POLL)
                 looks += 1
                 stopped = usage.excess() if looks % _LOOKS == 0 else ""
-            _end(running, usage, isolation=self.isolation)
-            if self.closing.is_set():
+            _end(running, usage, process.mark)
+            if self.given_up():
                 raise Stopped
             # Within the block: at its end the pipes are closed, read or not.
             log.finish()
         disk = usage.excess_of_disk()
         if disk:
             # Nobody reads what is too much, and a file with holes is more than it seems.
-            remove_tree(folder / "output")
-            (folder / "output").mkdir()
+            for left in (folder / "output", folder / "run"):
+                remove_tree(left)
+                left.mkdir()
         return Outcome(running.returncode, stopped or disk)
 
 
-def _end(process: subprocess.Popen[str], usage: Usage, *, isolation: bool) -> None:
+def _end(process: subprocess.Popen[str], usage: Usage, mark: str) -> None:
     """See that nothing of a run is left."""
     # With the sandbox's first process, the system ends every other in it.
     for each in usage.processes() if process.poll() is None else []:
         with suppress(psutil.NoSuchProcess):
             each.kill()
-    if not isolation:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    # Without one, those that left their parents still carry the run's mark.
+    for each in psutil.process_iter() if mark else ():
+        with suppress(psutil.Error):
+            if mark in each.environ():
+                each.kill()
     process.wait()
 
 
 def _defuse(folder: Path) -> None:
-    """Leave plain files and folders that their owner can read, and nothing that leads elsewhere.
-
-    Raises:
-        RunError: folders lie so deep that no program could walk them.
-    """
-    for path, folders, files in os.walk(folder):
-        here = Path(path)
-        if len(here.relative_to(folder).parts) > _DEEPEST:
-            remove_tree(folder)
-            raise RunError("the kernel's output has folders too deep", f"{_DEEPEST} levels are kept.")
-        for name in [*folders, *files]:
-            entry = here / name
+    """Leave plain files and folders, readable, by names that are text, and nothing that leads elsewhere."""
+    # It is the host's own, so no link, but its mode may be the kernel's.
+    folder.chmod(0o755)
+    for path, folders, files in os.walk(folder, onerror=_raise):
+        entries = [Path(path, name) for name in [*folders, *files]]
+        # Walked below are those that are left, as they are called then.
+        folders.clear()
+        for entry in entries:
             mode = entry.lstat().st_mode
-            if stat.S_ISDIR(mode):
-                entry.chmod(0o755)
-            elif stat.S_ISREG(mode):
-                entry.chmod(0o644)
-            else:
+            if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
                 entry.unlink()
+                continue
+            entry.chmod(0o755 if stat.S_ISDIR(mode) else 0o644)
+            kept = entry.rename(entry.with_name(os.fsencode(entry.name).decode(errors="replace")))
+            if stat.S_ISDIR(mode):
+                folders.append(kept.name)
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -1,5 +1,6 @@
 """What goes wrong on demand, so that any client's behaviour under it can be tested."""
 
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -11,6 +12,13 @@ Reset = Literal["before", "after"]
 Bad = Literal["failed", "stuck"]
 
 _PLACES = ("upload", "download", "processing", "run")
+_METHOD = re.compile(r"[A-Za-z.]+Service/[A-Za-z]+")
+_EFFECTS = ("status", "delay", "reset", "keep_bytes", "outcome")
+
+# The least that each number may be.
+_NUMBERS = {"times": 1, "status": 400, "retry_after": 0, "keep_bytes": 1}
+_HIGHEST_STATUS = 599
+_LONGEST = 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +31,7 @@ class Fault:
         times: how often, from now on.
         status: an HTTP status to answer instead of doing it.
         retry_after: seconds in that answer's ``Retry-After``.
-        delay: seconds to wait before anything else.
+        delay: seconds to wait before anything else, a status too.
         reset: the connection is reset before the effect, or after it.
         keep_bytes: of an upload this many bytes are taken, then the connection is reset.
         outcome: of a processing or a run: it fails, or never ends.
@@ -44,15 +52,31 @@ class Fault:
         Raises:
             FaultError: a value is not of its kind, or does not go with the place.
         """
-        if "/" not in self.on and self.on not in ("*", *_PLACES):
+        if not isinstance(self.on, str) or (self.on not in ("*", *_PLACES) and not _METHOD.fullmatch(self.on)):
             raise FaultError(f"no place is called {self.on!r}", f"Known are a method, * and {', '.join(_PLACES)}.")
+        for name, least in _NUMBERS.items():
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+                raise FaultError(f"{name}: {value!r}", f"It must be a whole number, {least} or more.")
+        if isinstance(self.delay, bool) or not isinstance(self.delay, int | float) or not 0 <= self.delay <= _LONGEST:
+            raise FaultError(f"delay: {self.delay!r}", f"It must be seconds, from 0 to {_LONGEST}.")
         for name, known in (("reset", get_args(Reset)), ("outcome", get_args(Bad))):
             if getattr(self, name) not in (None, *known):
                 raise FaultError(f"{name}: {getattr(self, name)!r}", f"Known are {', '.join(known)}.")
-        if (self.outcome is not None) != (self.on in ("processing", "run")):
-            raise FaultError(f"{self.on}: outcome {self.outcome}", "Processing and runs have one, nothing else has.")
+        self._check_effect()
+
+    def _check_effect(self) -> None:
+        effects = [name for name in _EFFECTS if getattr(self, name) not in (None, 0.0)]
+        if len(effects) != 1 and effects != ["status", "delay"]:
+            raise FaultError(f"{self.on}: {' and '.join(effects) or 'no effect'}", f"One of {', '.join(_EFFECTS)}.")
+        if ("outcome" in effects) != (self.on in ("processing", "run")):
+            raise FaultError(f"{self.on}: {effects[0]}", "Processing and runs have an outcome, nothing else has.")
         if self.keep_bytes is not None and self.on != "upload":
             raise FaultError(f"{self.on}: keep_bytes", "Only an upload can be cut off.")
+        if self.status is not None and self.status > _HIGHEST_STATUS:
+            raise FaultError(f"status: {self.status}", f"From {_NUMBERS['status']} to {_HIGHEST_STATUS}.")
+        if self.retry_after is not None and self.status is None:
+            raise FaultError(f"{self.on}: retry_after", "It goes with a status.")
 
 
 class Faults:
@@ -107,11 +131,5 @@ def read_faults(document: Any) -> list[Fault]:
         missing = [n for n, f in kinds.items() if f.default is MISSING and n not in entry]
         if unknown or missing:
             raise FaultError(f"a fault has no {(unknown or missing)[0]!r}", f"Its attributes are {', '.join(kinds)}.")
-        if not isinstance(entry["on"], str):
-            raise FaultError(f"on: {entry['on']!r}", "It must be a text.")
-        for name in ("times", "status", "retry_after", "delay", "keep_bytes"):
-            value = entry.get(name, 1)
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-                raise FaultError(f"{name}: {value!r}", "It must be a number.")
         faults.append(Fault(**entry))
     return faults

@@ -40,11 +40,15 @@ class Program:
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """How to start a run: command, whole environment, descriptors that it inherits."""
+    """How to start a run: command, whole environment, descriptors that it inherits.
+
+    ``mark`` is a variable that all its processes have, where nothing else holds them together.
+    """
 
     command: list[str]
     environment: Mapping[str, str]
-    inherited: Sequence[int]
+    inherited: Sequence[int] = ()
+    mark: str = ""
 
 
 def notice(*, isolation: bool) -> str:
@@ -83,7 +87,9 @@ def on_host(image: Image, program: Program, arguments: Sequence[str], folder: Pa
     Raises:
         RunError: ``/kaggle`` cannot be made, or leads elsewhere.
     """
-    link.mkdir(exist_ok=True)
+    # What a server that died has left.
+    remove_tree(link)
+    link.mkdir()
     made = not os.path.lexists(_KAGGLE)
     try:
         if made:
@@ -96,25 +102,20 @@ def on_host(image: Image, program: Program, arguments: Sequence[str], folder: Pa
     try:
         (link / Path(INPUT).name).mkdir(exist_ok=True)
         for mount in program.mounts:
-            # Folders of their own, as where they are mounted: few programs look through a link to one.
+            # Copies: a kernel could write to them, and few programs look through a link to a folder.
             target = link / Path(mount.target).relative_to(Path(INPUT).parent)
-            shutil.copytree(mount.source, target, copy_function=_link_or_copy)
+            shutil.copytree(mount.source, target, copy_function=shutil.copyfile)
         (link / Path(WORKING).name).symlink_to((folder / "output").absolute())
         # Of its own, so that what a kernel installs is gone with it.
         own = layer_over(image, folder / "run" / "environment")
         environment = {"PATH": f"{own.parent}:{os.defpath}", "HOME": str(folder / "run"), "LANG": "C.UTF-8"}
-        yield Process(command=[str(own), *arguments], environment={**environment, **program.environment}, inherited=[])
+        mark = f"KAGGLE_LOCAL_RUN_{os.urandom(8).hex().upper()}"
+        variables = {**environment, **program.environment, mark: "1"}
+        yield Process(command=[str(own), *arguments], environment=variables, mark=mark)
     finally:
         remove_tree(link)
         if made:
             _KAGGLE.unlink()
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system
-        shutil.copyfile(source, target)
 
 
 def _no_link(link: Path, reason: str) -> RunError:

@@ -7,6 +7,8 @@ them, and a run must be bounded where there is none.
 import os
 import stat
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +19,19 @@ _GIB = 2**30
 # What a file costs beside its content, so that a million empty ones are not free.
 _ENTRY_BYTES = 512
 
-# Where a sandbox keeps files in memory (see sandbox.py).
-_IN_MEMORY = ("tmp", "dev/shm", "opt/kaggle/image/lib")
+# Levels of folders in a kernel's output.
+DEEPEST = 100
+
+_IN_MEMORY = ("tmpfs", "overlay")
+
+# How the system names memory that several processes share, but for memfd and files.
+_SHARED = ("/dev/zero", "/SYSV")
+_MEMFD = "/memfd:"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunLimits:
-    """What a run may use."""
+    """What a run may use; threads count as processes."""
 
     seconds: float
     memory_bytes: int
@@ -36,13 +44,14 @@ class Usage:
 
     Args:
         pid: of the process that all others of the run descend from.
-        output: the folder that counts as disk.
+        folders: those that the run can write to; what is in them counts as disk.
     """
 
-    def __init__(self, pid: int, limits: RunLimits, output: Path) -> None:
+    def __init__(self, pid: int, limits: RunLimits, folders: Sequence[Path]) -> None:
         self._process = psutil.Process(pid)
         self._limits = limits
-        self._output = output
+        self._folders = folders
+        self._disk = folders[0].stat().st_dev
         self._started = time.monotonic()
 
     def excess(self) -> str:
@@ -51,26 +60,32 @@ class Usage:
         if time.monotonic() - self._started > limits.seconds:
             return f"the run took longer than its limit of {limits.seconds:.0f} s"
         processes = self.processes()
-        if len(processes) > limits.processes:
+        if sum(map(_threads, processes)) > limits.processes:
             return f"the run had more than its limit of {limits.processes} processes"
-        if _memory(processes, limits.memory_bytes) > limits.memory_bytes:
+        on_disk, in_memory = _without_name(processes, self._disk)
+        if _memory(processes, in_memory, limits.memory_bytes) > limits.memory_bytes:
             return f"the run used more memory than its limit of {limits.memory_bytes / _GIB:.2f} GiB"
-        return self.excess_of_disk()
+        return self.excess_of_disk(on_disk)
 
-    def excess_of_disk(self) -> str:
-        """As `excess`, for what the run has left in its folder."""
-        left = self._limits.output_bytes
-        waiting = [self._output]
+    def excess_of_disk(self, beside: int = 0) -> str:
+        """As `excess`, for what the run has in its folders, and ``beside`` them on the same disk."""
+        left = self._limits.output_bytes - beside
+        waiting = [(folder, 0) for folder in self._folders]
         while waiting:
+            folder, depth = waiting.pop()
+            if depth > DEEPEST:
+                return f"the run made folders too deep, {DEEPEST} levels are kept"
             try:
-                with os.scandir(waiting.pop()) as entries:
+                with os.scandir(folder) as entries:
                     for entry in entries:
                         left -= _cost(entry)
                         if left < 0:
                             return f"the run left more than its limit of {self._limits.output_bytes / 1e9:.2f} GB"
                         if entry.is_dir(follow_symlinks=False):
-                            waiting.append(Path(entry.path))
-            except OSError:  # gone meanwhile, or closed to its owner: then it grows no more
+                            waiting.append((Path(entry.path), depth + 1))
+            except PermissionError:
+                return "the run closed a folder to its owner, so that nobody sees what is in it"
+            except OSError:  # gone meanwhile
                 continue
         return ""
 
@@ -91,49 +106,86 @@ def _cost(entry: "os.DirEntry[str]") -> int:
     return _ENTRY_BYTES + (max(status.st_size, status.st_blocks * 512) if stat.S_ISREG(status.st_mode) else 0)
 
 
-def _memory(processes: list[psutil.Process], limit: int) -> int:
-    """Bytes of memory that processes and their files in memory take.
-
-    Forked processes share pages, which the cheap figure counts for each; only where that is above
-    the limit the exact one is asked for.
-    """
-    files = _files_in_memory(processes[-1].pid) if processes else 0
-    if sum(map(_private, processes)) + files <= limit:
-        return files
-    shares = [_share(process) for process in processes]
-    # What is mapped of the files in memory is counted with them.
-    return sum(private for private, _ in shares) + max(files, sum(mapped for _, mapped in shares))
-
-
-def _private(process: psutil.Process) -> int:
-    """A process's memory, in bytes, that is no file's, as if it shared none with others."""
+def _threads(process: psutil.Process) -> int:
     try:
-        memory = process.memory_info()
+        return process.num_threads()
     except psutil.Error:
         return 0
-    return int(memory.rss - getattr(memory, "shared", 0))
 
 
-def _share(process: psutil.Process) -> tuple[int, int]:
-    """A process's proportional share of anonymous and of shared memory, in bytes."""
-    try:
-        text = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
-    except OSError:
-        return 0, 0
-    fields = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in text.splitlines()[1:]}
-    return fields.get("Pss_Anon", 0), fields.get("Pss_Shmem", 0)
+def _without_name(processes: list[psutil.Process], disk: int) -> tuple[int, int]:
+    """Bytes of open files that no folder has any more: on a disk, and in memory that no mount shows."""
+    sizes: dict[tuple[int, int], int] = {}
+    for process in processes:
+        with suppress(OSError):
+            for entry in Path(f"/proc/{process.pid}/fd").iterdir():
+                with suppress(OSError):
+                    status = entry.stat()
+                    if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
+                        in_memory = str(entry.readlink()).startswith(_MEMFD)
+                        if in_memory or status.st_dev == disk:
+                            place = (0 if in_memory else status.st_dev, status.st_ino)
+                            sizes[place] = status.st_blocks * 512
+    memory = sum(size for (device, _), size in sizes.items() if device == 0)
+    return sum(sizes.values()) - memory, memory
 
 
-def _files_in_memory(pid: int) -> int:
-    """Bytes of the files that the sandbox of a process keeps in memory; 0 for one without a sandbox."""
+def _memory(processes: list[psutil.Process], files: int, limit: int) -> int:
+    """Bytes of memory that processes take, with ``files`` without a name and those of their sandbox.
+
+    The cheap figure counts shared pages for each process, and what lies in files. Only where it is
+    above the limit the exact one is asked for.
+    """
+    files += next(filter(None, (_in_sandbox(process.pid) for process in reversed(processes))), 0)
+    if sum(_resident(process.pid) for process in processes) + files <= limit:
+        return files
+    return files + sum(_share(process.pid) for process in processes)
+
+
+def _of_threads(pid: int, name: str) -> Iterator[str]:
+    """A process's figures of one kind, as its threads have them: the first can have ended before the others."""
+    with suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):
+                yield (thread / name).read_text()
+
+
+def _resident(pid: int) -> int:
+    """A process's pages in memory, in bytes."""
+    pages = (int(text.split()[1]) for text in _of_threads(pid, "statm"))
+    return next(filter(None, pages), 0) * os.sysconf("SC_PAGESIZE")
+
+
+def _share(pid: int) -> int:
+    """A process's proportional share, in bytes, of memory that is neither a file's nor counted elsewhere."""
+    text = next(filter(None, _of_threads(pid, "smaps")), "")
+    total = 0
+    anonymous = shared = False
+    for line in text.splitlines():
+        name, *values = line.split()
+        if "-" in name and not name.endswith(":"):
+            path = values[4] if len(values) > 4 else ""  # noqa: PLR2004 - after mode, offset, device, inode
+            anonymous = not path or path.startswith("[")
+            shared = path.startswith(_SHARED)
+        elif name == "Pss:" and (anonymous or shared):
+            total += int(values[0]) * 1024
+        elif name == "Anonymous:" and not (anonymous or shared):
+            # Pages of a file's mapping that were written to are the process's own.
+            total += int(values[0]) * 1024
+    return total
+
+
+def _in_sandbox(pid: int) -> int:
+    """Bytes of the files that a process's sandbox keeps in memory; 0 for one without a sandbox."""
     root = Path(f"/proc/{pid}/root")
     used: dict[int, int] = {}
-    try:
+    with suppress(OSError):
         if root.samefile("/"):
             return 0
-        for folder in _IN_MEMORY:
-            status = os.statvfs(root / folder)
-            used[status.f_fsid] = (status.f_blocks - status.f_bfree) * status.f_frsize
-    except OSError:  # it has ended, or not begun
-        return 0
+        for line in Path(f"/proc/{pid}/mounts").read_text().splitlines():
+            _, place, kind, *_ = line.split()
+            if kind in _IN_MEMORY:
+                with suppress(OSError):
+                    status = os.statvfs(f"{root}{place}")
+                    used[status.f_fsid] = (status.f_blocks - status.f_bfree) * status.f_frsize
     return sum(used.values())

@@ -11,6 +11,10 @@ from typing import IO, TypedDict
 MAXIMUM_LOG = 20_000_000
 _LINE = 1_000_000
 
+# What an event costs in memory beside its text.
+_EVENT = 250
+_STREAMS = ("stdout", "stderr")
+
 
 class Event(TypedDict):
     """One piece of what a run printed; ``time`` counts from its start."""
@@ -69,9 +73,9 @@ class RunLog:
         elapsed = time.monotonic() - self._started if seconds is None else seconds
         with self._lock:
             self._events.append({"stream_name": stream_name, "time": round(elapsed, 3), "data": data})
-            self._size += len(data)
+            self._size += len(data) + _EVENT
             while self._size > MAXIMUM_LOG:
-                self._size -= len(self._events.popleft()["data"])
+                self._size -= len(self._events.popleft()["data"]) + _EVENT
                 self._dropped += 1
 
     def _read_events(self, stream: IO[str], name: str) -> None:
@@ -80,10 +84,12 @@ class RunLog:
             try:
                 event = json.loads(line)
                 stream_name, seconds, data = event["stream_name"], float(event["time"]), event["data"]
-            except (ValueError, KeyError, TypeError):
+                if stream_name not in _STREAMS or not isinstance(data, str):
+                    raise ValueError(line)
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 self.add(name, line)
             else:
-                self.add(str(stream_name), str(data), seconds)
+                self.add(stream_name, data, seconds)
 
     def _read_lines(self, stream: IO[str], name: str) -> None:
         for line in iter(lambda: stream.readline(_LINE), ""):

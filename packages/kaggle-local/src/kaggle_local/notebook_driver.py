@@ -16,6 +16,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from traitlets.config import Config
 
+# Characters of one event; its line must be one that the server reads whole.
+LONGEST = 50_000
+
 STARTED = time.monotonic()
 # Whatever else writes to descriptor 1 must not come between the events.
 EVENTS = os.fdopen(os.dup(1), "w", buffering=1)
@@ -24,8 +27,10 @@ os.dup2(2, 1)
 
 def emit(stream: str, text: str) -> None:
     """Write one event of the log."""
-    event = {"stream_name": stream, "time": round(time.monotonic() - STARTED, 3), "data": text}
-    EVENTS.write(json.dumps(event) + "\n")
+    seconds = round(time.monotonic() - STARTED, 3)
+    for start in range(0, len(text), LONGEST):
+        event = {"stream_name": stream, "time": seconds, "data": text[start : start + LONGEST]}
+        EVENTS.write(json.dumps(event) + "\n")
 
 
 class LoggedClient(NotebookClient):

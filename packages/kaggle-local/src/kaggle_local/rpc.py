@@ -1,7 +1,9 @@
 """How the SDK's calls reach a handler: ``POST /api/v1/<service>/<Method>`` with a JSON body."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -13,6 +15,9 @@ from kaggle_local.storage import Storage
 from kaggle_local.worker import Worker
 
 DEFAULT_PAGE = 20
+
+# What a user can be called.
+USER = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 class ApiError(Exception):
@@ -37,19 +42,21 @@ class Call:
     user: str
     base_url: str
 
-    def redirect(self, path: str) -> HttpRedirect:
-        """To where a file of the storage, or of a competition, is downloaded."""
+    def redirect(self, path: PurePath) -> HttpRedirect:
+        """To where a file of the storage, or of a competition, is downloaded: whoever is told so may."""
         response = HttpRedirect()
-        response.url = f"{self.base_url}/download/{quote(path)}"
+        response.url = f"{self.base_url}/download/{self.storage.signature(path.as_posix())}/{quote(path.as_posix())}"
         return response
 
 
 def require_owner(call: Call, owner: str) -> None:
-    """Refuse to change what belongs to somebody else.
+    """Refuse to change what belongs to somebody else, or to nobody who could be.
 
     Raises:
-        ApiError: 403.
+        ApiError: 400, 403.
     """
+    if not USER.fullmatch(owner):
+        raise ApiError(400, f"Invalid owner {owner!r}")
     if call.behaviour.permissions and owner != call.user:
         raise ApiError(403, f"Permission denied: {call.user} may not change what belongs to {owner}")
 

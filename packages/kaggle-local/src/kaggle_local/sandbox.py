@@ -130,7 +130,7 @@ def sandboxed(
     if gpu:
         for device in sorted(path for pattern in _DEVICES for path in glob.glob(pattern)):  # noqa: PTH207 - absolute
             command += ["--dev-bind", device, device]
-    command += [*_system(), *_environment(image)]
+    command += [*_system(), *_environment(image, memory_bytes)]
     for mount in mounts:
         command += ["--ro-bind", str(mount.source), mount.target]
     for mount in writable:
@@ -144,7 +144,8 @@ def sandboxed(
         command += ["--setenv", name, value]
     # What is not a mount of its own is sealed, so that a kernel cannot grow files beside its input.
     # So is /proc: where the server's user is root, the host's sysctls would be the kernel's to write.
-    command += ["--dir", INPUT, "--remount-ro", "/proc", "--remount-ro", "/", "--chdir", WORKING]
+    sealed = [option for place in ("/proc", "/dev", "/") for option in ("--remount-ro", place)]
+    command += ["--dir", INPUT, *sealed, "--chdir", WORKING]
     return [*command, PYTHON, *arguments]
 
 
@@ -164,15 +165,15 @@ def _system() -> list[str]:
     return options
 
 
-def _environment(image: Image) -> list[str]:
+def _environment(image: Image, memory_bytes: int) -> list[str]:
     """The image's environment at `PREFIX`: what is installed into it goes to overlays in memory."""
     options: list[str] = []
     for part in image.base:
         options += ["--ro-bind", str(image.prefix / part), f"{BASE}/{part}"]
         if (image.prefix / part / "site-packages").is_dir():
-            options += ["--tmpfs", f"{BASE}/{part}/site-packages"]
+            options += ["--size", str(memory_bytes), "--tmpfs", f"{BASE}/{part}/site-packages"]
     # What is installed has programs and data files, too.
-    options += ["--tmpfs", PREFIX]
+    options += ["--size", str(memory_bytes), "--tmpfs", PREFIX]
     options += ["--overlay-src", str(image.folder / "sandbox-bin"), "--tmp-overlay", f"{PREFIX}/bin"]
     options += ["--ro-bind", str(image.folder / "sandbox.cfg"), f"{PREFIX}/pyvenv.cfg"]
     options += ["--overlay-src", str(image.folder / "lib"), "--tmp-overlay", f"{PREFIX}/lib"]

@@ -3,6 +3,8 @@
 The metrics are scikit-learn's; what Kaggle does beside them is said where it is done.
 """
 
+import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,12 @@ from kaggle_local.errors import CompetitionError, SubmissionError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# What a probability is at least, so that its logarithm is a number.
+_LEAST = 1e-15
+
+# Bytes of a submission: more is no table that anybody scores.
+_LARGEST = 2**30
 
 Cells = Literal["text", "number", "probability", "whole number"]
 
@@ -45,29 +53,38 @@ def mean_f1(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
     from sklearn.preprocessing import MultiLabelBinarizer
 
     wanted, given = truth.iloc[:, 0].str.split(), predicted.iloc[:, 0].str.split()
-    binarizer = MultiLabelBinarizer().fit([*wanted, *given])
+    # Sparse: a label for each row must not make a table of rows by rows.
+    binarizer = MultiLabelBinarizer(sparse_output=True).fit([*wanted, *given])
     return float(f1_score(binarizer.transform(wanted), binarizer.transform(given), average="samples", zero_division=0))
 
 
 def accuracy(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
-    """The part of the rows that are right, from 0 to 1."""
+    """The part of the rows that are right, from 0 to 1; where the truth is numbers, 1.0 is 1."""
+    import pandas as pd
     from sklearn.metrics import accuracy_score
 
-    return float(accuracy_score(truth.iloc[:, 0], predicted.iloc[:, 0]))
+    wanted, given = truth.iloc[:, 0], predicted.iloc[:, 0]
+    numbers = pd.to_numeric(wanted, errors="coerce")
+    if numbers.notna().all():
+        return float((numbers == pd.to_numeric(given, errors="coerce")).mean())
+    return float(accuracy_score(wanted, given))
 
 
 def log_loss(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
     """Negative logarithm of the probability given to what is true, averaged over the rows; 0 is best.
 
     One column is the probability of 1. Several are those of classes, of which the truth has one a
-    row; as on Kaggle each row is divided by its sum, so they need not add up to 1.
+    row; as on Kaggle each row is divided by its sum, so they need not add up to 1, and none counts as
+    less likely than 1e-15.
     """
     from sklearn.metrics import log_loss as of
 
     if truth.shape[1] == 1:
-        return float(of(truth.iloc[:, 0].astype(int), predicted.iloc[:, 0], labels=[0, 1]))
+        return float(of(truth.iloc[:, 0].astype(int), predicted.iloc[:, 0].clip(_LEAST, 1 - _LEAST), labels=[0, 1]))
     sums = predicted.sum(axis=1)
     shares = predicted.div(sums.where(sums > 0, 1.0), axis=0).where(sums > 0, 1.0 / predicted.shape[1], axis=0)
+    shares = shares.clip(_LEAST, 1 - _LEAST)
+    shares = shares.div(shares.sum(axis=1), axis=0)
     classes = list(range(truth.shape[1]))
     return float(of(truth.to_numpy().argmax(axis=1), shares.to_numpy(), labels=classes))
 
@@ -87,19 +104,16 @@ def auc(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
 
 
 def quadratic_kappa(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
-    """Agreement of ratings beyond chance, disagreement weighed by its square (Cohen's kappa), up to 1."""
-    from sklearn.metrics import cohen_kappa_score
+    """Agreement of ratings beyond chance, disagreement weighed by its square (Cohen's kappa), up to 1.
 
-    # Every rating between the lowest and the highest counts, given or not.
-    both = [*truth.iloc[:, 0], *predicted.iloc[:, 0]]
-    labels = list(range(int(min(both)), int(max(both)) + 1))
-    if len(labels) == 1:
-        return 1.0
-    return float(
-        cohen_kappa_score(
-            truth.iloc[:, 0].astype(int), predicted.iloc[:, 0].astype(int), labels=labels, weights="quadratic"
-        )
-    )
+    The squares of what the pairs differ by, over those of every truth with every prediction. That is
+    scikit-learn's ``cohen_kappa_score(weights="quadratic")`` over all ratings from the lowest to the
+    highest, whose table of ratings by ratings one wild prediction would make larger than any memory.
+    """
+    a, b = truth.iloc[:, 0], predicted.iloc[:, 0]
+    observed = ((a - b) ** 2).mean()
+    by_chance = a.var(ddof=0) + b.var(ddof=0) + (a.mean() - b.mean()) ** 2
+    return 1.0 if by_chance == 0 else float(1 - observed / by_chance)
 
 
 METRICS: dict[str, Metric] = {
@@ -131,7 +145,10 @@ def score(competition: Competition, submission: Path) -> float:
     given = _rows_of(truth, given, competition, submission.name)
     columns = list(competition.target)
     values = _cells(given, columns, metric.cells, competition.id, submission.name)
-    return _compute(metric, truth[columns], values)
+    result = _compute(metric, truth[columns], values)
+    if not math.isfinite(result):
+        raise SubmissionError(f"{submission.name}: its {competition.metric} is no number", "Predict smaller numbers.")
+    return result
 
 
 def score_of_commonest(competition: Competition) -> float:
@@ -176,6 +193,10 @@ def _solution(competition: Competition) -> "pd.DataFrame":
         raise CompetitionError(error.problem, f"{competition.solution} must suit {competition.metric}.") from error
     if metric.binary_truth and not truth[columns].isin([0, 1]).all(axis=None):
         raise CompetitionError(f"{path}: has other cells than 0 and 1", f"{competition.metric} needs those.")
+    if not truth[competition.id].is_unique or truth.empty:
+        raise CompetitionError(f"{path}: an {competition.id} occurs twice, or none at all", "Each must occur once.")
+    if metric.compute is log_loss and len(columns) > 1 and (truth[columns].sum(axis=1) != 1).any():
+        raise CompetitionError(f"{path}: a row has not just one 1", "Each row is of one class.")
     if metric.compute is auc and (truth[columns].nunique() == 1).any():
         raise CompetitionError(f"{path}: a column has nothing but one of 0 and 1", "auc needs both.")
     return truth
@@ -189,11 +210,16 @@ def _read(competition: Competition, path: Path) -> "pd.DataFrame":
     """A table of texts with the competition's columns and no empty cell."""
     import pandas as pd
 
-    if not path.is_file():
+    if path.is_symlink() or not path.is_file():
         raise SubmissionError(f"{path.name}: the kernel did not write it", "Write it to /kaggle/working.")
+    if path.stat().st_size > _LARGEST:
+        raise SubmissionError(f"{path.name}: {path.stat().st_size:,} bytes", f"At most {_LARGEST:,} are read.")
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        with warnings.catch_warnings():
+            # Rows with more cells than there are columns.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise SubmissionError(f"{path.name}: not a CSV file: {error}", "Write it with pandas or csv.") from error
     columns = [competition.id, *competition.target]
     for column in columns:

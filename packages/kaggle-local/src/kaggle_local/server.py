@@ -18,8 +18,9 @@ from kaggle_local.faults import Faults
 from kaggle_local.http.application import application
 from kaggle_local.image import Image, ImageSpec, build_image, image_folder
 from kaggle_local.sandbox import find_bwrap
+from kaggle_local.scoring import metric_of
 from kaggle_local.services.security import token_of
-from kaggle_local.storage import Storage
+from kaggle_local.storage import Storage, require_storage
 from kaggle_local.worker import Worker
 
 USERNAME = "kaggler"
@@ -58,9 +59,10 @@ class LocalKaggle:
         """Host a competition folder under its slug.
 
         Raises:
-            CompetitionError: the folder is not one.
+            CompetitionError: the folder is not one, or its metric is not known.
         """
         competition = load_competition(folder)
+        metric_of(competition)
         self.storage.submissions.host(competition.slug, competition.folder)
         return competition
 
@@ -116,8 +118,9 @@ def collect_garbage(root: Path) -> int:
     """Drop what a storage does not need; return the bytes that are free now.
 
     Raises:
-        StorageError: the storage is in use.
+        StorageError: the storage is in use, or is none.
     """
+    require_storage(root)
     storage = Storage(root)
     try:
         return storage.collect_garbage(image_folder(image_in_use(root), root / "images"))

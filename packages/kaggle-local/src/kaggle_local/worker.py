@@ -8,6 +8,8 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from kaggle_local.archives import unpack_archives
@@ -23,8 +25,22 @@ from kaggle_local.log import Event, RunLog
 from kaggle_local.sandbox import INPUT, Mount
 from kaggle_local.scoring import score
 from kaggle_local.storage import FileSource, Input, KernelSource, KernelVersion, Kind, Storage, Submission, Version
+from kaggle_local.storage.resources import variation_ref
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A run that is under way."""
+
+    version: KernelVersion
+    log: RunLog
+    abandoned: threading.Event
+
+    def is_of(self, version: KernelVersion) -> bool:
+        """Whether it is the run of a version."""
+        return (self.version.kernel_id, self.version.number) == (version.kernel_id, version.number)
 
 
 class Worker:
@@ -45,7 +61,7 @@ class Worker:
         self._processing = ThreadPoolExecutor(1, thread_name_prefix="processing")
         self._runs = ThreadPoolExecutor(1, thread_name_prefix="runs")
         self._closing = threading.Event()
-        self._running: tuple[KernelVersion, RunLog] | None = None
+        self._running: _Running | None = None
         for version in storage.resources.unprocessed():
             self.process(version)
         for kernel in storage.kernels.unfinished():
@@ -74,31 +90,35 @@ class Worker:
     def live_log(self, version: KernelVersion, number: int) -> tuple[list[Event], int] | None:
         """The events of a run that is under way, from a number on, and the next number; None where it is not."""
         running = self._running
-        if running is None or (running[0].ref, running[0].number) != (version.ref, version.number):
-            return None
-        return running[1].since(number)
+        return running.log.since(number) if running is not None and running.is_of(version) else None
+
+    def abandon(self, kernel_id: int) -> None:
+        """End the run of a kernel that was deleted, if it is under way."""
+        running = self._running
+        if running is not None and running.version.kernel_id == kernel_id:
+            running.abandoned.set()
 
     # Versions of datasets and models
 
     def _process(self, version: Version) -> None:
         outcome = self._faults.outcome("processing")
-        if outcome == "stuck" or self._closing.wait(self._behaviour.processing_seconds):
+        age = (datetime.now(UTC) - version.created).total_seconds()
+        if outcome == "stuck" or self._closing.wait(max(0.0, self._behaviour.processing_seconds - age)):
             return
         resources = self._storage.resources
         try:
             if outcome == "failed":
                 raise ArchiveError("the processing fails on demand", "Upload again.")
-            with self._storage.files.draft(version.folder) as draft:
-                self._gather(version, draft)
+            with self._storage.files.scratch() as folder:
+                self._gather(version, folder)
                 if self._behaviour.unpack:
-                    unpack_archives(draft, self._behaviour.archive_limits)
-                total = self._storage.files.keep_tree(draft)
-                self._share(version, draft)
+                    unpack_archives(folder, self._behaviour.archive_limits)
+                total = self._storage.files.keep_tree(folder)
+                self._share(version, folder)
+                resources.publish(version, folder, total)
         except Exception as error:  # noqa: BLE001 - the version must not stay in processing for ever
             logger.warning("%s version %s: %s", version.ref, version.number, error)
-            resources.finish_version(version, "failed", str(error))
-        else:
-            resources.finish_version(version, "ready", total_bytes=total)
+            resources.fail(version, str(error))
 
     def _gather(self, version: Version, folder: Path) -> None:
         for path, token in version.content:
@@ -118,8 +138,11 @@ class Worker:
 
     def _run(self, version: KernelVersion) -> None:
         kernels = self._storage.kernels
+        if not kernels.is_recorded(version):
+            return
         try:
-            inputs = self._inputs(version)
+            # Those that it saw before the server died, should it have.
+            inputs = list(version.inputs) or self._inputs(version)
             kernels.start(version, inputs)
             outcome = self._execute(version, inputs, version.folder, rerun_of=None)
         except Stopped:
@@ -144,7 +167,7 @@ class Worker:
         settings = version.settings
         return [
             *(self._in_use("dataset", *_split(source, 2)) for source in settings["datasets"]),
-            *(self._in_use("variation", *_split(source, 4)) for source in settings["models"]),
+            *(self._in_use("variation", *_split(variation_ref(source), 4)) for source in settings["models"]),
             *(self._output_in_use(*_split(source, 2)) for source in settings["kernels"]),
         ]
 
@@ -169,7 +192,9 @@ class Worker:
         """Run a version and keep what it left in ``target``; with ``rerun_of`` on that one's hidden test set."""
         mounts = [self._mount(each) for each in inputs]
         behaviour = self._behaviour
-        seconds = version.settings.get("seconds") or behaviour.session_seconds
+        gpu = version.settings["enable_gpu"]
+        most = behaviour.gpu_session_seconds if gpu else behaviour.session_seconds
+        seconds = min(most, version.settings["seconds"] or most)
         memory, output = behaviour.memory_bytes, behaviour.output_bytes
         for slug in version.settings["competitions"]:
             competition = self._competition(slug)
@@ -193,18 +218,18 @@ class Worker:
             mounts=mounts,
             environment=environment,
             limits=RunLimits(seconds=seconds, memory_bytes=memory, output_bytes=output, processes=behaviour.processes),
-            gpu=version.settings["enable_gpu"],
+            gpu=gpu,
         )
+        log, abandoned = RunLog(notice(isolation=behaviour.isolation)), threading.Event()
+        if rerun_of is None:
+            self._running = _Running(version, log, abandoned)
         executor = Executor(
             image=self._image(),
             isolation=behaviour.isolation,
-            closing=self._closing,
+            given_up=lambda: self._closing.is_set() or abandoned.is_set(),
             link=self._storage.root / "kaggle",
         )
-        log = RunLog(notice(isolation=behaviour.isolation))
-        if rerun_of is None:
-            self._running = (version, log)
-        with self._storage.files.draft(target) as draft:
+        with self._storage.files.held(), self._storage.files.draft(target) as draft:
             result = executor.run(program, draft, log)
             if rerun_of is None:
                 self._storage.files.keep_tree(draft / "output")
@@ -236,7 +261,7 @@ class Worker:
         folder = self._storage.submissions.competition_folder(slug)
         if folder is None:
             raise RunError(f"{slug}: the competition is gone.", "Host it again.")
-        return load_competition(folder)
+        return load_competition(folder, check_data=False)
 
     def _score(self, ref: int) -> None:
         submission = self._storage.submissions.get(ref)
@@ -253,7 +278,7 @@ class Worker:
             logger.exception("submission %s to %s", ref, submission.competition)
             finish(submission, None, repr(error))
         else:
-            finish(submission, value)
+            finish(submission, value, notice(isolation=self._behaviour.isolation))
 
     def _value(self, submission: Submission) -> float:
         """Score a submission: its file, or the output of its kernel, run again where the competition wants it."""

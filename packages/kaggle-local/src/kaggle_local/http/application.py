@@ -1,5 +1,6 @@
 """The ASGI application: what answers which address."""
 
+import hmac
 import json
 import logging
 from pathlib import Path
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_LARGEST_NUMBER = 2**63
+
 # Folders of the storage that downloads come from.
 _DOWNLOADS = ("datasets", "models", "kernels", "bundles")
 
@@ -40,7 +43,10 @@ def application(kaggle: "LocalKaggle") -> ASGIApp:
         return await run_in_threadpool(_answer, kaggle, request, await request.body())
 
     def download(request: Request) -> Response:
-        kind, _, path = request.path_params["path"].partition("/")
+        signed = request.path_params["path"]
+        if not hmac.compare_digest(request.path_params["signature"], kaggle.storage.signature(signed)):
+            return error(403, "The link is not one that the API has given")
+        kind, _, path = signed.partition("/")
         if kind == "competitions":
             slug, _, path = path.partition("/")
             folder = kaggle.storage.submissions.competition_folder(slug)
@@ -59,19 +65,13 @@ def application(kaggle: "LocalKaggle") -> ASGIApp:
         return log_response(version, kaggle.storage, kaggle.worker)
 
     async def faults(request: Request) -> Response:
-        kaggle.faults.clear()
-        if request.method != "DELETE":
-            try:
-                kaggle.faults.add(*read_faults(await request.json()))
-            except (LocalKaggleError, ValueError) as problem:
-                return error(400, str(problem))
-        return JSONResponse({})
+        return _set_faults(kaggle, await request.body())
 
     routes = [
         Route("/api/v1/kernels/logs/stream/{owner}/{slug}", log, methods=["GET"]),
         Route("/api/v1/{service}/{method}", call, methods=["POST"]),
         Route("/uploads/{token}", UploadEndpoint(kaggle.storage).put, methods=["PUT"]),
-        Route("/download/{path:path}", download, methods=["GET"]),
+        Route("/download/{signature}/{path:path}", download, methods=["GET"]),
         Route("/local/faults", faults, methods=["PUT", "DELETE"]),
     ]
     return _FromProxy(Faulty(Starlette(routes=routes), kaggle.faults))
@@ -88,6 +88,17 @@ class _FromProxy:
             path = "/" + scope["path"].split("://", 1)[1].partition("/")[2]
             scope = {**scope, "path": path, "raw_path": path.encode()}
         await self._application(scope, receive, send)
+
+
+def _set_faults(kaggle: "LocalKaggle", body: bytes) -> Response:
+    """Have the faults of a request come about, in place of all others; without any, nothing more."""
+    try:
+        faults = read_faults(json.loads(body or b"[]"))
+    except (LocalKaggleError, ValueError) as problem:
+        return error(400, str(problem))
+    kaggle.faults.clear()
+    kaggle.faults.add(*faults)
+    return JSONResponse({})
 
 
 def _user(request: Request) -> str | None:
@@ -116,9 +127,24 @@ def _answer(kaggle: "LocalKaggle", request: Request, body: bytes) -> Response:
         return error(401, "Unauthenticated: the token of the local Kaggle is local-<username>")
     try:
         typed = method.request.from_dict(json.loads(body or b"{}"))
+        _check_numbers(typed)
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         return error(400, f"The request is not a {method.request.__name__}: {problem}")
     return _handle(method, _call(kaggle, request, user or ""), typed)
+
+
+def _check_numbers(request: KaggleObject) -> None:
+    """See that whole numbers are some, and such as records can hold; the SDK takes anything.
+
+    Raises:
+        ValueError: one is not.
+    """
+    fields = request._fields
+    numbers = {field.field_name: getattr(request, field.field_name) for field in fields if field.field_type is int}
+    for name, value in numbers.items():
+        whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_NUMBER
+        if not whole and value is not None:
+            raise ValueError(f"{name} is {value!r}")
 
 
 def _handle(method: Method, call: Call, request: KaggleObject) -> Response:

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from kaggle_local.http.answers import error
 from kaggle_local.storage import Storage, Upload
 
-_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+)")
+_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)")
 
 
 class UploadEndpoint:
@@ -23,9 +23,9 @@ class UploadEndpoint:
         upload = self._storage.uploads.get(request.path_params["token"])
         if upload is None:
             return error(404, "No such upload")
-        header = request.headers.get("content-range", f"bytes 0-0/{upload.size}")
+        header = request.headers.get("content-range", f"bytes 0-{max(0, upload.size - 1)}/{upload.size}")
         match = _RANGE.fullmatch(header)
-        if match is None or int(match.group(2)) != upload.size:
+        if match is None or int(match.group(3)) != upload.size or not _fits(request, match):
             return error(400, f"Content-Range {header!r} does not fit an upload of {upload.size} bytes")
         # None where a client asks what has arrived.
         start = None if match.group(1) is None else int(match.group(1))
@@ -51,6 +51,15 @@ class UploadEndpoint:
                     return error(400, f"More than the announced {upload.size} bytes")
                 file.write(chunk)
         return _received(upload)
+
+
+def _fits(request: Request, content_range: re.Match[str]) -> bool:
+    """Whether a range is as long as what comes with it, where both are told."""
+    length = request.headers.get("content-length")
+    start, end, _ = content_range.groups()
+    if length is None or start is None or "content-range" not in request.headers:
+        return True
+    return int(end) - int(start) + 1 == int(length)
 
 
 def _received(upload: Upload) -> Response:

@@ -1,27 +1,11 @@
 """Uploads: a token and an address to put the bytes to (``application.py`` takes them)."""
 
-import re
 import secrets
 
 from kagglesdk.blobs.types.blob_api_service import ApiStartBlobUploadRequest, ApiStartBlobUploadResponse
 
 from kaggle_local.rpc import ApiError, Call, Method
-
-_NAME = re.compile(r"[\w .()+,=!\[\]{}~-]{1,255}")
-
-# What no file system takes.
-_IMPOSSIBLE = re.compile(r"[/\0]")
-
-
-def check_name(call: Call, name: str) -> None:
-    """Refuse a name that Kaggle refuses for a file or a folder.
-
-    Raises:
-        ApiError: 400.
-    """
-    allowed = _NAME.fullmatch(name) if call.behaviour.strict_names else name and not _IMPOSSIBLE.search(name)
-    if not allowed or name.strip(". ") == "":
-        raise ApiError(400, f"Invalid file name: {name!r}")
+from kaggle_local.services.names import check_file_name
 
 
 def start_upload(call: Call, name: str, size: int) -> tuple[str, str]:
@@ -30,7 +14,7 @@ def start_upload(call: Call, name: str, size: int) -> tuple[str, str]:
     Raises:
         ApiError: 400 for a name that Kaggle refuses or a negative length.
     """
-    check_name(call, name)
+    check_file_name(call, name)
     if size < 0:
         raise ApiError(400, f"Invalid length of {name}: {size}")
     token = secrets.token_urlsafe(24)

@@ -3,8 +3,9 @@
 import csv
 import io
 import zlib
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from kagglesdk.common.types.http_redirect import HttpRedirect
 from kagglesdk.competitions.types.competition_api_service import (
@@ -37,6 +38,7 @@ from kagglesdk.competitions.types.competition_api_service import (
 from kagglesdk.competitions.types.submission_status import SubmissionStatus
 
 from kaggle_local.competition import Competition, load_competition
+from kaggle_local.errors import CompetitionError
 from kaggle_local.isolation import notice
 from kaggle_local.rpc import ApiError, Call, Method, page, require_owner, require_visible
 from kaggle_local.scoring import metric_of
@@ -57,16 +59,17 @@ def _competition(call: Call, slug: str) -> Competition:
     folder = call.storage.submissions.competition_folder(slug)
     if folder is None:
         raise ApiError(404, f"Competition not found: {slug}")
-    return load_competition(folder)
+    return load_competition(folder, check_data=False)
 
 
 def list_competitions(call: Call, request: ApiListCompetitionsRequest) -> ApiListCompetitionsResponse:
-    """The competitions that are hosted, by slug."""
-    found = [
-        load_competition(folder)
-        for slug, folder, _ in call.storage.submissions.competitions()
-        if (folder / "competition.toml").is_file() and request.search.lower() in slug
-    ]
+    """The competitions that are hosted and still whole, by slug."""
+    found = []
+    for _, folder, _ in call.storage.submissions.competitions():
+        with suppress(CompetitionError):
+            competition = load_competition(folder, check_data=False)
+            if request.search.lower() in f"{competition.slug} {competition.title}".lower():
+                found.append(competition)
     some, more = page(found, request)
     response = ApiListCompetitionsResponse()
     response.competitions = [_describe(call, competition) for competition in some]
@@ -127,7 +130,7 @@ def download_data_file(call: Call, request: ApiDownloadDataFileRequest) -> HttpR
     competition = _competition(call, request.competition_name)
     if competition.public / request.file_name not in _data_files(competition):
         raise ApiError(404, f"{competition.slug} has no file {request.file_name}")
-    return call.redirect(f"competitions/{competition.slug}/{request.file_name}")
+    return call.redirect(PurePath("competitions", competition.slug, request.file_name))
 
 
 def download_data_files(call: Call, request: ApiDownloadDataFilesRequest) -> HttpRedirect:
@@ -135,8 +138,7 @@ def download_data_files(call: Call, request: ApiDownloadDataFilesRequest) -> Htt
     competition = _competition(call, request.competition_name)
     hosted = next(at for slug, _, at in call.storage.submissions.competitions() if slug == competition.slug)
     name = f"competitions/{competition.slug}/{hosted:%Y%m%d%H%M%S%f}/{competition.slug}.zip"
-    bundle = call.storage.bundles.make(competition.public, name)
-    return call.redirect(bundle.relative_to(call.storage.root).as_posix())
+    return call.redirect(call.storage.bundles.make(competition.public, name).relative_to(call.storage.root))
 
 
 # Submissions
@@ -258,7 +260,7 @@ def _describe_submission(call: Call, submission: Submission) -> ApiSubmission:
         described.url = f"{call.base_url}/code/{source.owner}/{source.slug}?version={source.number}"
     if submission.score is not None:
         described.public_score = described.private_score = f"{submission.score:.5f}"
-    if call.behaviour.tell_reasons:
+    if call.behaviour.tell_reasons or submission.status == "complete":
         described.error_description = submission.reason
     return described
 
@@ -302,7 +304,7 @@ def download_leaderboard(call: Call, request: ApiDownloadLeaderboardRequest) -> 
         writer.writerow([zlib.crc32(team.encode()), team, f"{submission.created:%Y-%m-%d %H:%M:%S}", submission.score])
     name = f"leaderboards/{competition.slug}.zip"
     bundle = call.storage.bundles.make_of_text(table.getvalue(), f"{competition.slug}-publicleaderboard.csv", name)
-    return call.redirect(bundle.relative_to(call.storage.root).as_posix())
+    return call.redirect(bundle.relative_to(call.storage.root))
 
 
 METHODS = {

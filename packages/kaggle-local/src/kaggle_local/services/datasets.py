@@ -32,10 +32,11 @@ from kagglesdk.datasets.types.dataset_enums import DatabundleVersionStatus, Data
 from kagglesdk.datasets.types.dataset_types import DatasetInfo, SettingsLicense
 
 from kaggle_local.rpc import ApiError, Call, Method, page, require_owner, visible
+from kaggle_local.services.names import check_slug
 from kaggle_local.services.versions import add_version, content_of, download, find, find_version, process_first
 from kaggle_local.storage import Resource, Version
 
-_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{4,48}[a-z0-9]")
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{4,48}[a-z0-9]")  # 6 to 50 characters
 _TITLE_LENGTHS = range(6, 51)
 _MINE = (
     DatasetSelectionGroup.DATASET_SELECTION_GROUP_MY,
@@ -59,10 +60,12 @@ def create_dataset(call: Call, request: ApiCreateDatasetRequest) -> ApiCreateDat
     """
     owner, slug, title = request.owner_slug or call.user, request.slug, request.title
     require_owner(call, owner)
-    if not slug or (call.behaviour.strict_names and not _SLUG.fullmatch(slug)) or "/" in slug:
-        raise ApiError(400, f"Invalid slug {slug!r}: 6 to 50 of a-z, 0-9 and -")
-    if call.behaviour.strict_names and len(title) not in _TITLE_LENGTHS:
-        raise ApiError(400, f"Invalid title {title!r}: 6 to 50 characters")
+    check_slug(call, slug, _SLUG)
+    if call.behaviour.strict_names:
+        if len(title) not in _TITLE_LENGTHS:
+            raise ApiError(400, f"Invalid title {title!r}: 6 to 50 characters")
+        if call.storage.resources.of_title("dataset", owner, title) is not None:
+            return _taken(title)
     details = {
         "subtitle": request.subtitle or "",
         "description": request.description or "",
@@ -78,12 +81,16 @@ def create_dataset(call: Call, request: ApiCreateDatasetRequest) -> ApiCreateDat
         first_version=("Initial release", content_of(call, request)),
     )
     if resource is None:
-        response = ApiCreateDatasetResponse()
-        response.status = "error"
-        response.error = f"The requested title {title!r} is already in use by a dataset: {owner}/{slug}"
-        return response
+        return _taken(title)
     process_first(call, resource)
     return _created(call, resource)
+
+
+def _taken(title: str) -> ApiCreateDatasetResponse:
+    response = ApiCreateDatasetResponse()
+    response.status = "error"
+    response.error = f"The requested title {title!r} is already in use by a dataset"
+    return response
 
 
 def create_dataset_version(call: Call, request: ApiCreateDatasetVersionRequest) -> ApiCreateDatasetResponse:
@@ -106,11 +113,9 @@ def create_dataset_version_by_id(call: Call, request: ApiCreateDatasetVersionByI
 
 def _version(call: Call, resource: Resource, body: Any) -> ApiCreateDatasetResponse:
     require_owner(call, resource.owner)
-    version = add_version(call, resource, body.version_notes, body)
-    if body.delete_old_versions:
-        for old in call.storage.resources.versions("dataset", resource.ref):
-            if old.number != version.number:
-                call.storage.resources.delete_version(old)
+    if body is None:
+        raise ApiError(400, "A version needs a body")
+    add_version(call, resource, body.version_notes, body, replaces_all=body.delete_old_versions)
     return _created(call, resource)
 
 
@@ -131,6 +136,7 @@ def list_datasets(call: Call, request: ApiListDatasetsRequest) -> ApiListDataset
         if visible(call, resource.owner, resource.private)
         and owner in ("", resource.owner)
         and request.search.lower() in f"{resource.ref} {resource.title}".lower()
+        and _in_size(version.total_bytes if version else 0, request.min_size, request.max_size)
     ]
     some, more = page(found, request)
     response = ApiListDatasetsResponse()
@@ -139,11 +145,16 @@ def list_datasets(call: Call, request: ApiListDatasetsRequest) -> ApiListDataset
     return response
 
 
+def _in_size(size: int, smallest: int | None, largest: int | None) -> bool:
+    return (smallest or 0) <= size and (not largest or size <= largest)
+
+
 def get_dataset(call: Call, request: ApiGetDatasetRequest) -> ApiDataset:
     """A dataset with its versions, newest first."""
     resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
     versions = call.storage.resources.versions("dataset", resource.ref)
-    dataset = _describe(call, resource, versions[-1])
+    in_use = call.storage.resources.latest_ready("dataset", resource.ref) or versions[-1]
+    dataset = _describe(call, resource, in_use)
     dataset.versions = [_describe_version(resource, version) for version in reversed(versions)]
     return dataset
 
@@ -234,6 +245,8 @@ def update_dataset_metadata(call: Call, request: ApiUpdateDatasetMetadataRequest
     resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
     require_owner(call, resource.owner)
     settings = request.settings
+    if settings is None:
+        raise ApiError(400, "There are no settings to change")
     licenses = [license_of.name for license_of in settings.licenses or []]
     details = {
         "subtitle": settings.subtitle or "",

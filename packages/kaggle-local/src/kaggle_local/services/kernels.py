@@ -1,7 +1,9 @@
 """Kernels: a push saves a version and runs it."""
 
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from kagglesdk.common.types.http_redirect import HttpRedirect
@@ -30,8 +32,9 @@ from kagglesdk.kernels.types.kernels_enums import KernelsListViewType, KernelWor
 from slugify import slugify
 
 from kaggle_local.rpc import ApiError, Call, Method, page, require_owner, require_visible, visible
-from kaggle_local.services.models import variation_ref
+from kaggle_local.services.names import check_slug
 from kaggle_local.storage import KernelVersion, Kind
+from kaggle_local.storage.resources import variation_ref
 
 _STATUS = {
     "queued": KernelWorkerStatus.QUEUED,
@@ -40,6 +43,8 @@ _STATUS = {
     "error": KernelWorkerStatus.ERROR,
 }
 _SHORTEST_TITLE = 5
+_SLUG = re.compile(r"[\w-]+")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 def save_kernel(call: Call, request: ApiSaveKernelRequest) -> ApiSaveKernelResponse:
@@ -53,13 +58,11 @@ def save_kernel(call: Call, request: ApiSaveKernelRequest) -> ApiSaveKernelRespo
             has, 409 for a title that is taken.
     """
     owner, slug, title = _name(call, request)
-    require_owner(call, owner)
     _check_source(request)
     sources = {
         "datasets": _split(request.dataset_data_sources, lambda ref: _has_version(call, "dataset", ref, 2)),
         "models": _split(
-            [variation_ref(ref) for ref in request.model_data_sources or []],
-            lambda ref: _has_version(call, "variation", ref, 4),
+            request.model_data_sources, lambda ref: _has_version(call, "variation", variation_ref(ref), 4)
         ),
         "kernels": _split(request.kernel_data_sources, lambda ref: _has_kernel(call, ref)),
         "competitions": _split(
@@ -97,13 +100,15 @@ def _name(call: Call, request: ApiSaveKernelRequest) -> tuple[str, str, str]:
     if not ref or ref.count("/") != 1:
         raise ApiError(404, f"Kernel not found: {request.slug or request.id}")
     owner, slug = ref.split("/")
+    require_owner(call, owner)
+    check_slug(call, slug, _SLUG)
     title = request.new_title or slug
     known = kernels.get(owner, slug)
     if known is not None:
         return owner, slug, known.title
-    if kernels.slug_of_title(owner, title) is not None:
-        raise ApiError(409, f"The title {title!r} is in use by another of your kernels")
     if call.behaviour.strict_names:
+        if kernels.slug_of_title(owner, title) is not None:
+            raise ApiError(409, f"The title {title!r} is in use by another of your kernels")
         if len(title) < _SHORTEST_TITLE:
             raise ApiError(400, f"The title {title!r} is too short: at least {_SHORTEST_TITLE} characters")
         slug = slugify(title)
@@ -142,7 +147,7 @@ def _has_kernel(call: Call, ref: str) -> bool:
     kernel = call.storage.kernels.get(fields[0], fields[1]) if len(fields) in (2, 3) else None
     if kernel is None or not visible(call, kernel.owner, kernel.settings["is_private"]):
         return False
-    return fields[2:] == [] or fields[2].isdecimal()
+    return fields[2:] == [] or _NUMBER.fullmatch(fields[2]) is not None
 
 
 def _split(refs: list[str] | None, known: Callable[[str], bool]) -> tuple[list[str], list[str]]:
@@ -158,13 +163,22 @@ def _version(call: Call, request: Any) -> KernelVersion:
     """
     slug, _, label = request.kernel_slug.partition("/")
     label = label or getattr(request, "version_label", "") or ""
-    if label and not label.isdigit():
+    if label and not _NUMBER.fullmatch(label):
         raise ApiError(400, f"Not a version: {label!r}")
     version = call.storage.kernels.get(request.user_name, slug, int(label) if label else None)
     if version is None:
         raise ApiError(404, f"Kernel not found: {request.user_name}/{slug}")
-    require_visible(call, version.owner, version.settings["is_private"])
+    _require_visible(call, version)
     return version
+
+
+def _require_visible(call: Call, version: KernelVersion) -> None:
+    """Refuse to show another's kernel that is private now, whatever it was in this version."""
+    require_visible(call, version.owner, _latest(call, version).settings["is_private"])
+
+
+def _latest(call: Call, version: KernelVersion) -> KernelVersion:
+    return call.storage.kernels.get(version.owner, version.slug) or version
 
 
 def list_kernels(call: Call, request: ApiListKernelsRequest) -> ApiListKernelsResponse:
@@ -183,13 +197,18 @@ def list_kernels(call: Call, request: ApiListKernelsRequest) -> ApiListKernelsRe
         and request.kernel_type in ("", "all", version.settings["kernel_type"])
         and request.language in ("", "all", "python")
         and request.search.lower() in f"{version.ref} {version.title}".lower()
-        and all(not ref or ref in version.settings[kind] for kind, ref in sources.items())
+        and all(not ref or ref in _names(version.settings[kind]) for kind, ref in sources.items())
     ]
     some, more = page(found, request)
     response = ApiListKernelsResponse()
     response.kernels = [_describe(version) for version in some]
     response.next_page_token = more
     return response
+
+
+def _names(sources: list[str]) -> set[str]:
+    """Sources, with and without the versions that they are pinned to."""
+    return {*sources, *("/".join(source.split("/")[:2]) for source in sources)}
 
 
 def _describe(version: KernelVersion) -> ApiKernelMetadata:
@@ -268,8 +287,8 @@ def _output_file(call: Call, version: KernelVersion, name: str) -> ApiKernelSess
     return file
 
 
-def _path(call: Call, version: KernelVersion, name: str) -> str:
-    return (version.output_folder.relative_to(call.storage.root) / name).as_posix()
+def _path(call: Call, version: KernelVersion, name: str) -> Path:
+    return version.output_folder.relative_to(call.storage.root) / name
 
 
 def download_kernel_output(call: Call, request: ApiDownloadKernelOutputRequest) -> HttpRedirect:
@@ -281,14 +300,14 @@ def download_kernel_output(call: Call, request: ApiDownloadKernelOutputRequest) 
     version = call.storage.kernels.get(request.owner_slug, request.kernel_slug, request.version_number or None)
     if version is None or version.status not in ("complete", "error"):
         raise ApiError(404, f"No output of {request.owner_slug}/{request.kernel_slug}")
-    require_visible(call, version.owner, version.settings["is_private"])
+    _require_visible(call, version)
     name = request.file_path
     if name:
         if name not in dict(version.output()):
             raise ApiError(404, f"{version.ref} did not write {name}")
         return call.redirect(_path(call, version, name))
-    bundle = call.storage.bundles.make(version.output_folder, f"kernels/{version.ref}/{version.number}.zip")
-    return call.redirect(bundle.relative_to(call.storage.root).as_posix())
+    name = f"kernels/{version.ref}/{version.number}-{version.created:%Y%m%d%H%M%S%f}.zip"
+    return call.redirect(call.storage.bundles.make(version.output_folder, name).relative_to(call.storage.root))
 
 
 def delete_kernel(call: Call, request: ApiDeleteKernelRequest) -> ApiDeleteKernelResponse:
@@ -300,6 +319,7 @@ def delete_kernel(call: Call, request: ApiDeleteKernelRequest) -> ApiDeleteKerne
     version = _version(call, request)
     require_owner(call, version.owner)
     call.storage.kernels.delete(version)
+    call.worker.abandon(version.kernel_id)
     return ApiDeleteKernelResponse()
 
 

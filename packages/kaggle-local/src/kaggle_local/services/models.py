@@ -37,6 +37,7 @@ from kagglesdk.models.types.model_enums import ModelFramework, ModelInstanceType
 from kagglesdk.models.types.model_types import ModelInstance, ModelInstanceVersion, ModelInstanceVersionList
 
 from kaggle_local.rpc import ApiError, Call, Method, page, require_owner, visible
+from kaggle_local.services.names import check_slug
 from kaggle_local.services.versions import add_version, content_of, download, find, find_version, process_first
 from kaggle_local.storage import Resource, Version
 
@@ -64,12 +65,6 @@ def framework_name(framework: ModelFramework) -> str:
     return _FRAMEWORK_NAMES[framework]
 
 
-def variation_ref(source: str) -> str:
-    """The name of a variation, ``owner/model/framework/slug``, with the framework as it stands in paths."""
-    owner, model, framework, *rest = source.split("/")
-    return "/".join([owner, model, re.sub(r"[^a-z0-9]", "", framework.lower()), *rest])
-
-
 def _ref(request: Any) -> str:
     """The variation that a request is about."""
     framework = framework_name(request.framework)
@@ -84,7 +79,7 @@ def create_model(call: Call, request: ApiCreateModelRequest) -> ApiCreateModelRe
     """
     owner, slug = request.owner_slug, request.slug
     require_owner(call, owner)
-    _check(call, slug, _SLUG)
+    check_slug(call, slug, _SLUG)
     details = {name: getattr(request, name) or "" for name in _MODEL_FIELDS}
     resource = call.storage.resources.add(
         "model", f"{owner}/{slug}", title=request.title or slug, private=request.is_private, details=details
@@ -99,9 +94,11 @@ def create_model_instance(call: Call, request: ApiCreateModelInstanceRequest) ->
         ApiError: 400 for a bad slug or file, 403 for another's model, 404 where there is none.
     """
     body = request.body
+    if body is None:
+        raise ApiError(400, "A variation needs a body")
     model = find(call, "model", f"{request.owner_slug}/{request.model_slug}")
     require_owner(call, model.owner)
-    _check(call, body.instance_slug, _VARIATION)
+    check_slug(call, body.instance_slug, _VARIATION)
     ref = f"{model.ref}/{framework_name(body.framework)}/{body.instance_slug}"
     details = {name: getattr(body, name) for name in _VARIATION_FIELDS}
     resource = call.storage.resources.add(
@@ -126,13 +123,10 @@ def create_model_instance_version(call: Call, request: ApiCreateModelInstanceVer
     """
     resource = find(call, "variation", _ref(request))
     require_owner(call, resource.owner)
+    if request.body is None:
+        raise ApiError(400, "A version needs a body")
     add_version(call, resource, request.body.version_notes or "", request.body)
     return _created(call, resource, "")
-
-
-def _check(call: Call, slug: str, pattern: re.Pattern[str]) -> None:
-    if not slug or "/" in slug or (call.behaviour.strict_names and not pattern.fullmatch(slug)):
-        raise ApiError(400, f"Invalid slug {slug!r}")
 
 
 def _created(call: Call, resource: Resource | None, conflict: str) -> ApiCreateModelResponse:

@@ -2,18 +2,17 @@
 
 import base64
 import binascii
-import re
 
 from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, IntrospectTokenResponse
 
-from kaggle_local.rpc import Call, Method
+from kaggle_local.rpc import USER, Call, Method
 
-_TOKEN = re.compile(r"local-([a-z0-9][a-z0-9-]*)")
+_PREFIX = "local-"
 
 
 def token_of(username: str) -> str:
     """The token of a user."""
-    return f"local-{username}"
+    return f"{_PREFIX}{username}"
 
 
 def user_of(scheme: str, credentials: str) -> str | None:
@@ -23,8 +22,9 @@ def user_of(scheme: str, credentials: str) -> str | None:
             credentials = base64.b64decode(credentials, validate=True).decode().partition(":")[2]
         except (binascii.Error, UnicodeDecodeError):
             return None
-    match = _TOKEN.fullmatch(credentials) if scheme in ("basic", "bearer") else None
-    return match.group(1) if match else None
+    name = credentials.removeprefix(_PREFIX)
+    known = scheme in ("basic", "bearer") and credentials.startswith(_PREFIX) and USER.fullmatch(name)
+    return name if known else None
 
 
 def introspect_token(_: Call, request: IntrospectTokenRequest) -> IntrospectTokenResponse:

@@ -6,7 +6,7 @@ from typing import Any
 from kagglesdk.common.types.http_redirect import HttpRedirect
 
 from kaggle_local.rpc import ApiError, Call, require_visible
-from kaggle_local.services.blobs import check_name
+from kaggle_local.services.names import check_file_name
 from kaggle_local.storage import Content, Kind, Resource, Version
 
 
@@ -34,7 +34,7 @@ def _files(call: Call, folder: Any, prefix: str) -> Iterator[tuple[str, str]]:
             raise ApiError(400, f"The upload of {upload.name if upload else 'a file'} is not complete")
         yield f"{prefix}{upload.name}", upload.token
     for inner in folder.directories or []:
-        check_name(call, inner.name)
+        check_file_name(call, inner.name)
         yield from _files(call, inner, f"{prefix}{inner.name}/")
 
 
@@ -64,16 +64,17 @@ def find_version(call: Call, kind: Kind, ref: str, number: int | None) -> Versio
     return version
 
 
-def add_version(call: Call, resource: Resource, notes: str, body: Any) -> Version:
+def add_version(call: Call, resource: Resource, notes: str, body: Any, *, replaces_all: bool = False) -> Version:
     """Have another version of a resource made of a request's files.
 
     Raises:
         ApiError: 403 while the first version is in processing; as `content_of`.
     """
     versions = call.storage.resources.versions(resource.kind, resource.ref)
-    if call.behaviour.one_at_a_time and len(versions) == 1 and versions[0].status == "processing":
+    if call.behaviour.one_at_a_time and [(v.number, v.status) for v in versions] == [(1, "processing")]:
         raise ApiError(403, f"The first version of {resource.ref} is still in processing")
-    version = call.storage.resources.add_version(resource, notes, content_of(call, body))
+    content = content_of(call, body)
+    version = call.storage.resources.add_version(resource, notes, content, replaces_all=replaces_all)
     call.worker.process(version)
     return version
 
@@ -94,6 +95,7 @@ def download(call: Call, version: Version, path: str | None, suffix: str) -> Htt
         raise ApiError(404, f"{version.ref} version {version.number} has no {path or 'files yet'}")
     folder = version.folder.relative_to(call.storage.root)
     if path:
-        return call.redirect(f"{folder}/{path}")
-    bundle = call.storage.bundles.make(version.folder, f"{folder}{suffix}")
-    return call.redirect(bundle.relative_to(call.storage.root).as_posix())
+        return call.redirect(folder / path)
+    # By time, too: a name that was deleted can be somebody else's later.
+    bundle = call.storage.bundles.make(version.folder, f"{folder}-{version.created:%Y%m%d%H%M%S%f}{suffix}")
+    return call.redirect(bundle.relative_to(call.storage.root))

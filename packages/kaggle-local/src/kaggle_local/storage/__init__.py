@@ -2,7 +2,7 @@
 
 ::
 
-    kaggle.db                        the records
+    kaggle.db, secret                the records, and what links to downloads are signed with
     uploads/<token>                  what was uploaded
     blobs/<first two>/<sha256>       every content once; all below are links to it
     datasets/<owner>/<slug>/<version>/
@@ -10,10 +10,14 @@
     kernels/<owner>/<slug>/<version>/       output/, log.json and the executed notebook
     submissions/<ref>/               the file handed in, log.json of the rerun on the hidden test set
     bundles/                         archives made for downloads
-    images/                          environments (see image.py)
+    images/, image.json              environments, and which one is in use (see image.py)
+    drafts/, kaggle/                 what is being written, what an unisolated run sees
+    lock                             held by the one process that may use it
 """
 
 import fcntl
+import hmac
+import secrets
 from pathlib import Path
 from typing import TextIO
 
@@ -39,8 +43,16 @@ __all__ = [
     "Upload",
     "Version",
     "remove_tree",
+    "require_storage",
     "reset",
 ]
+
+
+# What the lock's file says, so that no other folder is taken for a storage.
+_MARK = "The storage of a local Kaggle.\n"
+
+# What may lie in a folder before it becomes a storage, and stays at a reset.
+_IMAGES = ("images", "image.json")
 
 
 class Storage:
@@ -65,13 +77,18 @@ class Storage:
         self.resources = Resources(database, self.files)
         self.kernels = Kernels(database, self.files)
         self.submissions = Submissions(database, root / "submissions")
+        self._secret = _secret(root / "secret")
+
+    def signature(self, path: str) -> str:
+        """What makes a path of the storage one that may be downloaded; nobody else can know it."""
+        return hmac.new(self._secret, path.encode(errors="surrogatepass"), "sha256").hexdigest()[:32]
 
     def close(self) -> None:
         """Release the folder."""
         self._database.close()
         self._lock_file.close()
 
-    def collect_garbage(self, image: Path | None) -> int:
+    def collect_garbage(self, image: Path) -> int:
         """Drop what nothing needs: archives made for downloads, forgotten uploads, what was deleted, old images.
 
         Args:
@@ -85,7 +102,9 @@ class Storage:
         freed = self.bundles.drop() + self.uploads.drop_old(waiting)
         self.resources.drop_orphans()
         self.kernels.drop_orphans()
-        for folder in (self.root / "images").iterdir():
+        images = self.root / "images"
+        # Images that are shared with other storages are not this one's to drop.
+        for folder in images.iterdir() if not images.is_symlink() else ():
             if folder != image:
                 freed += size_of(folder)
                 remove_tree(folder)
@@ -98,12 +117,11 @@ def reset(root: Path, *, images: bool) -> None:
     Raises:
         StorageError: the folder is in use, or is no storage.
     """
-    if not (root / "lock").is_file():
-        raise StorageError(f"{root}: not the storage of a local Kaggle", "Name one with --storage.")
+    require_storage(root)
     lock = _lock(root)
     try:
         for path in root.iterdir():
-            if path.name == "lock" or (path.name in ("images", "image.json") and not images):
+            if path.name == "lock" or (path.name in _IMAGES and not images):
                 continue
             if path.is_dir() and not path.is_symlink():
                 remove_tree(path)
@@ -113,11 +131,43 @@ def reset(root: Path, *, images: bool) -> None:
         lock.close()
 
 
+def require_storage(root: Path) -> None:
+    """See that a folder is a storage.
+
+    Raises:
+        StorageError: it is not.
+    """
+    if not _is_storage(root):
+        raise StorageError(f"{root}: not the storage of a local Kaggle", "Name one with --storage.")
+
+
+def _is_storage(root: Path) -> bool:
+    lock = root / "lock"
+    return (root / "kaggle.db").is_file() or (lock.is_file() and lock.read_text(errors="replace") == _MARK)
+
+
+def _secret(path: Path) -> bytes:
+    """A storage's own secret, for good: a download may be resumed after a restart."""
+    if not path.exists():
+        draft = path.with_suffix(".draft")
+        draft.touch(0o600)
+        draft.write_bytes(secrets.token_bytes(32))
+        draft.replace(path)
+    return path.read_bytes()
+
+
 def _lock(root: Path) -> TextIO:
-    """The storage's lock, held by this process until it is closed."""
+    """The storage's lock, held by this process until it is closed; makes a storage of an empty folder.
+
+    Raises:
+        StorageError: another process has it, or the folder holds other files or cannot be written to.
+    """
     try:
-        for name in ("", "images", "submissions"):
-            (root / name).mkdir(parents=True, exist_ok=True)
+        root.mkdir(parents=True, exist_ok=True)
+        if not _is_storage(root) and any(path.name not in _IMAGES for path in root.iterdir()):
+            raise StorageError(f"{root}: holds other files than a local Kaggle's", "Choose an empty folder.")
+        for name in ("images", "submissions"):
+            (root / name).mkdir(exist_ok=True)
         lock_file = (root / "lock").open("a+")
     except OSError as error:
         raise StorageError(f"{root}: {error.strerror}", "Choose a folder that can be written to.") from error
@@ -128,4 +178,7 @@ def _lock(root: Path) -> TextIO:
         raise StorageError(
             f"{root}: in use by another local Kaggle", "Wait for it to end, or stop it, and try again."
         ) from None
+    lock_file.truncate(0)
+    lock_file.write(_MARK)
+    lock_file.flush()
     return lock_file

@@ -20,15 +20,18 @@ class Bundles:
         target = self._root / name
         if not target.exists():
             files = sorted(p for p in folder.rglob("*") if p.is_file())
-            with self._files.draft_file(target) as draft:
+            with self._files.scratch() as draft:
                 (_zip if name.endswith(".zip") else _tar)(draft, [(p, p.relative_to(folder).as_posix()) for p in files])
+                self._files.put(draft, target)
         return target
 
     def make_of_text(self, text: str, member: str, name: str) -> Path:
         """A zip with one file of that text, in place of an earlier one."""
         target = self._root / name
-        with self._files.draft_file(target) as draft, zipfile.ZipFile(draft, "w") as archive:
-            archive.writestr(member, text)
+        with self._files.scratch() as draft:
+            with zipfile.ZipFile(draft, "w") as archive:
+                archive.writestr(member, text)
+            self._files.put(draft, target)
         return target
 
     def drop(self) -> int:

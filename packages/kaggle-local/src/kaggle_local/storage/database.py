@@ -18,16 +18,18 @@ CREATE TABLE uploads (
 );
 CREATE TABLE resources (
     id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, owner TEXT NOT NULL, ref TEXT NOT NULL,
-    title TEXT NOT NULL, private INTEGER NOT NULL, details TEXT NOT NULL, UNIQUE (kind, ref)
+    title TEXT NOT NULL, private INTEGER NOT NULL, details TEXT NOT NULL,
+    last_version INTEGER NOT NULL DEFAULT 0, UNIQUE (kind, ref)
 );
 CREATE TABLE versions (
     resource INTEGER NOT NULL REFERENCES resources (id) ON DELETE CASCADE, number INTEGER NOT NULL,
     notes TEXT NOT NULL, content TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '',
-    total_bytes INTEGER NOT NULL DEFAULT 0, created TEXT NOT NULL, PRIMARY KEY (resource, number)
+    total_bytes INTEGER NOT NULL DEFAULT 0, replaces_all INTEGER NOT NULL DEFAULT 0, created TEXT NOT NULL,
+    PRIMARY KEY (resource, number)
 );
 CREATE TABLE kernels (
     id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, slug TEXT NOT NULL, title TEXT NOT NULL,
-    UNIQUE (owner, slug), UNIQUE (owner, title)
+    UNIQUE (owner, slug)
 );
 CREATE TABLE kernel_versions (
     kernel INTEGER NOT NULL REFERENCES kernels (id) ON DELETE CASCADE, number INTEGER NOT NULL,

@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,37 +29,61 @@ class Files:
         self._blobs.mkdir(exist_ok=True)
         # What a server that died was about to write.
         remove_tree(self._drafts)
-        self._drafts.mkdir()
+        self._drafts.mkdir(exist_ok=True)
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._graves: list[Path] = []
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A place for a new file or folder, which is gone at the end unless it was put somewhere."""
+        path = self._drafts / os.urandom(8).hex()
+        try:
+            yield path
+        finally:
+            remove_tree(path)
 
     @contextmanager
     def draft(self, target: Path) -> Iterator[Path]:
         """A new folder to fill, which becomes ``target`` in one step at the end, or is gone."""
-        draft = self._drafts / os.urandom(8).hex()
-        draft.mkdir()
-        try:
-            yield draft
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self.remove(target)
-            draft.rename(target)
-        finally:
-            remove_tree(draft)
+        with self.scratch() as folder:
+            folder.mkdir()
+            yield folder
+            self.put(folder, target)
 
-    @contextmanager
-    def draft_file(self, target: Path) -> Iterator[Path]:
-        """As `draft`, for a file."""
-        draft = self._drafts / os.urandom(8).hex()
-        try:
-            yield draft
-            target.parent.mkdir(parents=True, exist_ok=True)
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
+    def put(self, path: Path, target: Path) -> None:
+        """Have a file or folder be ``target``, in place of what was there."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            self.remove(target)
+        path.replace(target)
 
     def remove(self, folder: Path) -> None:
-        """Have a folder gone in one step."""
+        """Have a folder gone in one step; its files once no run can see them."""
         if folder.exists():
             grave = self._drafts / os.urandom(8).hex()
             folder.rename(grave)
+            with self._lock:
+                self._graves.append(grave)
+        self._bury()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While this lasts, what is removed stays readable where it is mounted."""
+        with self._lock:
+            self._holders += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._holders -= 1
+            self._bury()
+
+    def _bury(self) -> None:
+        with self._lock:
+            graves = [] if self._holders else self._graves[:]
+            self._graves = self._graves if self._holders else []
+        for grave in graves:
             remove_tree(grave)
 
     def keep(self, path: Path) -> None:
@@ -123,7 +148,8 @@ def remove_tree(folder: Path) -> None:
     With the system's tools: a kernel may have left folders deeper than Python can walk, or read-only.
     """
     if folder.exists():
-        # Folders alone: a file's mode is that of every other link to its blob.
+        # Folders alone: a file's mode is that of every other link to its blob. By their own names, as
+        # whole paths can be too long.
         name = str(folder)
-        for tool in (["find", name, "-type", "d", "-exec", "chmod", "u+rwx", "{}", "+"], ["rm", "-rf", "--", name]):
+        for tool in (["find", name, "-type", "d", "-execdir", "chmod", "u+rwx", "{}", ";"], ["rm", "-rf", "--", name]):
             subprocess.run(tool, check=False, capture_output=True)

@@ -51,9 +51,10 @@ class KernelVersion:
         return self.folder / "output"
 
     def output(self) -> list[tuple[str, Path]]:
-        """Name and path of every file that the run left."""
+        """Name and path of every file that the run left; none until it has ended."""
         root = self.output_folder
-        return sorted((p.relative_to(root).as_posix(), p) for p in root.rglob("*") if p.is_file())
+        found = root.rglob("*") if self.status in ("complete", "error") else ()
+        return sorted((p.relative_to(root).as_posix(), p) for p in found if p.is_file())
 
     def log(self) -> str:
         """The log of the finished run, a JSON array of events."""
@@ -99,6 +100,11 @@ class Kernels:
         assert version is not None  # it has just been added
         return version
 
+    def is_recorded(self, version: KernelVersion) -> bool:
+        """Whether a version was not deleted meanwhile."""
+        known = self.get(version.owner, version.slug, version.number)
+        return known is not None and known.kernel_id == version.kernel_id
+
     def start(self, version: KernelVersion, inputs: list[Input]) -> None:
         """Record that the run has begun, and what it sees."""
         with self._database.transaction() as db:
@@ -108,14 +114,12 @@ class Kernels:
             )
 
     def finish(self, version: KernelVersion, status: str, failure: str) -> None:
-        """Record what the run came to; where the kernel was deleted meanwhile, so is what it left."""
+        """Record what the run came to."""
         with self._database.transaction() as db:
-            found = db.execute(
+            db.execute(
                 "UPDATE kernel_versions SET status = ?, failure = ? WHERE kernel = ? AND number = ?",
                 (status, failure, version.kernel_id, version.number),
-            ).rowcount
-        if not found:
-            self._files.remove(version.folder)
+            )
 
     def get(self, owner: str, slug: str, number: int | None = None) -> KernelVersion | None:
         """A version of a kernel; the latest by default."""

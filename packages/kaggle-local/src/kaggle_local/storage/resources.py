@@ -1,7 +1,9 @@
 """Datasets, models and their variations: what has an owner and, but for models, versions that are snapshots."""
 
 import json
+import re
 import sqlite3
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,8 +37,12 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """One snapshot of a resource. Status: ``processing``, ``ready`` or ``failed``, for ``reason``."""
+    """One snapshot of a resource. Status: ``processing``, ``ready`` or ``failed``, for ``reason``.
 
+    ``resource`` is the resource's number, which a later one of the same name does not have.
+    """
+
+    resource: int
     kind: Kind
     ref: str
     number: int
@@ -45,6 +51,7 @@ class Version:
     status: str
     reason: str
     total_bytes: int
+    replaces_all: bool
     created: datetime
     folder: Path
 
@@ -55,7 +62,16 @@ class Version:
 
 
 _VERSIONS = "SELECT r.kind, r.ref, v.* FROM versions AS v JOIN resources AS r ON r.id = v.resource"
+_LATEST = "(SELECT MAX(number) FROM versions WHERE resource = r.id)"
+_LATEST_READY = "(SELECT MAX(number) FROM versions WHERE resource = r.id AND status = 'ready')"
+_PLAIN = ("resource", "kind", "ref", "number", "notes", "status", "reason", "total_bytes")
 _FOLDERS: Mapping[str, str] = {"dataset": "datasets", "variation": "models"}
+
+
+def variation_ref(source: str) -> str:
+    """The name of a variation, ``owner/model/framework/slug``, with the framework as it stands in paths."""
+    parts = source.split("/")
+    return "/".join([*parts[:2], *(re.sub(r"[^a-z0-9]", "", part.lower()) for part in parts[2:3]), *parts[3:]])
 
 
 class Resources:
@@ -64,6 +80,8 @@ class Resources:
     def __init__(self, database: Database, files: Files) -> None:
         self._database = database
         self._files = files
+        # A version must not become visible while what it belongs to is being deleted.
+        self._lock = threading.Lock()
 
     def add(
         self,
@@ -84,7 +102,7 @@ class Resources:
             if not cursor.rowcount:
                 return None
             if first_version:
-                _insert_version(db, int(cursor.lastrowid or 0), 1, *first_version)
+                _insert_version(db, int(cursor.lastrowid or 0), *first_version)
         return self.get(kind, ref)
 
     def get(self, kind: Kind, ref: str) -> Resource | None:
@@ -98,10 +116,10 @@ class Resources:
         return _resource(rows[0]) if rows else None
 
     def all(self, kind: Kind) -> list[tuple[Resource, Version | None]]:
-        """Every resource of a kind with its latest version, the newest first. One query, however many."""
+        """Every resource of a kind with the version in use, or the latest; the newest first. One query for all."""
         rows = self._database.rows(
-            "SELECT r.*, v.* FROM resources AS r LEFT JOIN versions AS v ON v.resource = r.id"
-            " AND v.number = (SELECT MAX(number) FROM versions WHERE resource = r.id)"
+            "SELECT r.*, v.* FROM resources AS r LEFT JOIN versions AS v ON v.resource = r.id"  # noqa: S608 - literals
+            f" AND v.number = COALESCE({_LATEST_READY}, {_LATEST})"
             " WHERE r.kind = ? ORDER BY COALESCE(v.created, '') DESC, r.id DESC",
             kind,
         )
@@ -115,36 +133,54 @@ class Resources:
                 (resource.title, resource.private, json.dumps(dict(resource.details)), resource.id),
             )
 
+    def of_title(self, kind: Kind, owner: str, title: str) -> str | None:
+        """The name of the owner's resource of that kind with that title."""
+        rows = self._database.rows(
+            "SELECT ref FROM resources WHERE kind = ? AND owner = ? AND title = ?", kind, owner, title
+        )
+        return rows[0]["ref"] if rows else None
+
     def delete(self, resource: Resource) -> None:
         """Have a resource gone, with its versions and, of a model, its variations."""
-        with self._database.transaction() as db:
-            db.execute("DELETE FROM resources WHERE id = ?", (resource.id,))
-            if resource.kind == "model":
-                db.execute(
-                    "DELETE FROM resources WHERE kind = 'variation' AND substr(ref, 1, ?) = ?",
-                    (len(resource.ref) + 1, f"{resource.ref}/"),
-                )
-        self._files.remove(self._files.root / _FOLDERS.get(resource.kind, "models") / resource.ref)
+        with self._lock:
+            with self._database.transaction() as db:
+                db.execute("DELETE FROM resources WHERE id = ?", (resource.id,))
+                if resource.kind == "model":
+                    db.execute(
+                        "DELETE FROM resources WHERE kind = 'variation' AND substr(ref, 1, ?) = ?",
+                        (len(resource.ref) + 1, f"{resource.ref}/"),
+                    )
+            self._files.remove(self._files.root / _FOLDERS.get(resource.kind, "models") / resource.ref)
 
-    def add_version(self, resource: Resource, notes: str, content: Content) -> Version:
-        """Record a version that is to be processed."""
+    def add_version(self, resource: Resource, notes: str, content: Content, *, replaces_all: bool = False) -> Version:
+        """Record a version that is to be processed; once it is ready, it may be the only one."""
         with self._database.transaction() as db:
-            (last,) = db.execute(
-                "SELECT COALESCE(MAX(number), 0) FROM versions WHERE resource = ?", (resource.id,)
-            ).fetchone()
-            _insert_version(db, resource.id, last + 1, notes, content)
-        return self.versions(resource.kind, resource.ref)[-1]
+            number = _insert_version(db, resource.id, notes, content, replaces_all=replaces_all)
+        return next(v for v in self.versions(resource.kind, resource.ref) if v.number == number)
 
-    def finish_version(self, version: Version, status: str, reason: str = "", *, total_bytes: int = 0) -> None:
-        """Record what processing came to; where the version was deleted meanwhile, so are its files."""
+    def publish(self, version: Version, folder: Path, total_bytes: int) -> None:
+        """Have a folder be the version's files, and the version ready; nothing if it was deleted meanwhile."""
+        with self._lock:
+            current = self.versions(version.kind, version.ref)
+            if (version.resource, version.number) not in [(v.resource, v.number) for v in current]:
+                return
+            self._files.put(folder, version.folder)
+            self._finish(version, "ready", "", total_bytes)
+        if version.replaces_all:
+            for old in current:
+                if old.number != version.number:
+                    self.delete_version(old)
+
+    def fail(self, version: Version, reason: str) -> None:
+        """Record that processing has failed."""
+        self._finish(version, "failed", reason, 0)
+
+    def _finish(self, version: Version, status: str, reason: str, total_bytes: int) -> None:
         with self._database.transaction() as db:
-            found = db.execute(
-                "UPDATE versions SET status = ?, reason = ?, total_bytes = ? WHERE number = ?"
-                " AND resource = (SELECT id FROM resources WHERE kind = ? AND ref = ?)",
-                (status, reason, total_bytes, version.number, version.kind, version.ref),
-            ).rowcount
-        if not found:
-            self._files.remove(version.folder)
+            db.execute(
+                "UPDATE versions SET status = ?, reason = ?, total_bytes = ? WHERE resource = ? AND number = ?",
+                (status, reason, total_bytes, version.resource, version.number),
+            )
 
     def versions(self, kind: Kind, ref: str) -> list[Version]:
         """Every version of a resource, oldest first."""
@@ -161,13 +197,10 @@ class Resources:
 
     def delete_version(self, version: Version) -> None:
         """Have a version gone."""
-        with self._database.transaction() as db:
-            db.execute(
-                "DELETE FROM versions WHERE number = ?"
-                " AND resource = (SELECT id FROM resources WHERE kind = ? AND ref = ?)",
-                (version.number, version.kind, version.ref),
-            )
-        self._files.remove(version.folder)
+        with self._lock:
+            with self._database.transaction() as db:
+                db.execute("DELETE FROM versions WHERE resource = ? AND number = ?", (version.resource, version.number))
+            self._files.remove(version.folder)
 
     def unprocessed(self) -> list[Version]:
         """Versions whose processing has not ended, oldest first."""
@@ -185,18 +218,27 @@ class Resources:
 
     def _version(self, row: sqlite3.Row) -> Version:
         return Version(
-            **{key: row[key] for key in ("kind", "ref", "number", "notes", "status", "reason", "total_bytes")},
+            **{key: row[key] for key in _PLAIN},
+            replaces_all=bool(row["replaces_all"]),
             content=tuple((path, token) for path, token in json.loads(row["content"])),
             created=datetime.fromisoformat(row["created"]),
             folder=self._files.root / _FOLDERS[row["kind"]] / row["ref"] / str(row["number"]),
         )
 
 
-def _insert_version(db: sqlite3.Connection, resource: int, number: int, notes: str, content: Content) -> None:
+def _insert_version(
+    db: sqlite3.Connection, resource: int, notes: str, content: Content, *, replaces_all: bool = False
+) -> int:
+    """Record the next version; numbers are not used again, whatever is deleted."""
+    (number,) = db.execute(
+        "UPDATE resources SET last_version = last_version + 1 WHERE id = ? RETURNING last_version", (resource,)
+    ).fetchone()
     db.execute(
-        "INSERT INTO versions (resource, number, notes, content, status, created) VALUES (?, ?, ?, ?, 'processing', ?)",
-        (resource, number, notes, json.dumps(content), now()),
+        "INSERT INTO versions (resource, number, notes, content, status, replaces_all, created)"
+        " VALUES (?, ?, ?, ?, 'processing', ?, ?)",
+        (resource, number, notes, json.dumps(content), replaces_all, now()),
     )
+    return int(number)
 
 
 def _resource(row: sqlite3.Row) -> Resource:

@@ -27,7 +27,10 @@ class FileSource:
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """What was handed in. Status: ``pending``, ``complete`` or ``error``; ``reason`` is the true one."""
+    """What was handed in. Status: ``pending``, ``complete`` or ``error``.
+
+    ``reason`` is the true one of an error; of a score it is what has to be said beside it.
+    """
 
     ref: int
     competition: str

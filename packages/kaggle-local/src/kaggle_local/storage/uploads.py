@@ -41,6 +41,8 @@ class Uploads:
         """Expect a file of ``size`` bytes."""
         with self._database.transaction() as db:
             db.execute("INSERT INTO uploads VALUES (?, ?, ?)", (token, name, size))
+        if size == 0:  # it has all that it needs
+            (self._root / token).touch()
 
     def get(self, token: str) -> Upload | None:
         """The upload with that token."""

@@ -1,0 +1,34 @@
+"""Names: what Kaggle refuses for files, folders and slugs, and what no storage could take."""
+
+import re
+
+from kaggle_local.rpc import ApiError, Call
+
+_FILE = re.compile(r"[\w .()+,=!\[\]{}~-]+")
+_LONGEST = 255  # bytes of a name, in any file system that matters
+
+
+def check_file_name(call: Call, name: str) -> None:
+    """Refuse a name that Kaggle refuses for a file or a folder.
+
+    Raises:
+        ApiError: 400.
+    """
+    if not _possible(name) or (call.behaviour.strict_names and not _FILE.fullmatch(name)):
+        raise ApiError(400, f"Invalid file name: {name!r}")
+
+
+def check_slug(call: Call, slug: str, pattern: re.Pattern[str]) -> None:
+    """Refuse a slug that Kaggle refuses.
+
+    Raises:
+        ApiError: 400.
+    """
+    if not _possible(slug) or (call.behaviour.strict_names and not pattern.fullmatch(slug)):
+        raise ApiError(400, f"Invalid slug {slug!r}")
+
+
+def _possible(name: str) -> bool:
+    """Whether a name can be one part of a path, and no other than itself."""
+    encoded = name.encode(errors="surrogatepass")
+    return 0 < len(encoded) <= _LONGEST and not re.search(r"[/\\\0]", name) and name.strip(". ") != ""
