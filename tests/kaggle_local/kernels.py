@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 from kaggle_local.server import USERNAME, LocalKaggle
-from kaggle_local.storage import KernelVersion, Submission, Version
+from kaggle_local.storage import KernelVersion, Kind, Submission, Version
 
 
 def ask(local: LocalKaggle, method: str, user: str = USERNAME, **body: Any) -> requests.Response:
@@ -132,10 +132,12 @@ def published(local: LocalKaggle, files: Mapping[str, bytes], slug: str = "my-da
     return processed(local, version.number, slug)
 
 
-def processed(local: LocalKaggle, number: int, slug: str = "my-data") -> Version:
-    """Wait until a version of the test's dataset has been processed."""
+def processed(
+    local: LocalKaggle, number: int, slug: str = "my-data", *, ref: str = "", kind: Kind = "dataset"
+) -> Version:
+    """Wait until a version of the test's dataset, or of what ``ref`` names, has been processed."""
     while True:
-        version = local.storage.resources.version("dataset", f"{USERNAME}/{slug}", number)
+        version = local.storage.resources.version(kind, ref or f"{USERNAME}/{slug}", number)
         assert version is not None
         if version.status != "processing":
             return version

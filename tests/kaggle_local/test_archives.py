@@ -142,6 +142,32 @@ def test_a_bomb_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:
         unpack_archives(tmp_path, LIMITS)
 
 
+def test_a_header_that_is_a_bomb_is_refused(tmp_path: Path) -> None:
+    for kind in (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE):
+        header = tarfile.TarInfo("././@LongLink")
+        header.type, header.size = kind, 10**7
+        with tarfile.open(tmp_path / "x.tar.gz", "w:gz") as archive:
+            archive.fileobj.write(header.tobuf() + b"a" * header.size)
+        with pytest.raises(ArchiveError, match="a header of 10000000 bytes") as refused:
+            unpack_archives(tmp_path, LIMITS)
+        assert len(refused.value.problem) < 1000
+
+
+def test_a_list_of_members_that_is_a_bomb_is_refused_unread(tmp_path: Path) -> None:
+    content = bytearray(zipped(a=b"a"))
+    end = content.rindex(b"PK\x05\x06")
+    content[end + 12 : end + 16] = (2**31).to_bytes(4, "little")
+    (tmp_path / "x.zip").write_bytes(content)
+    with pytest.raises(ArchiveError, match="too many files"):
+        unpack_archives(tmp_path, LIMITS)
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    make_tar(tmp_path / "x.tar", member("\udcff.txt"))
+    with pytest.raises(ArchiveError, match="not UTF-8"):
+        unpack_archives(tmp_path, LIMITS)
+
+
 def test_a_zip_that_lies_about_its_size_is_counted(tmp_path: Path) -> None:
     content = zipped(bomb=b"0" * 200_000)
     size = (200_000).to_bytes(4, "little")

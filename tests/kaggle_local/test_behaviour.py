@@ -1,6 +1,9 @@
 """What is set of a local Kaggle: permissions, names, unpacking; each can be switched off."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -8,7 +11,17 @@ from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import BehaviourError
 from kaggle_local.server import USERNAME, LocalKaggle, serve
 
-from tests.kaggle_local.kernels import ask, published, run_script, uploaded
+from tests.kaggle_local.kernels import (
+    ask,
+    finished,
+    printed,
+    processed,
+    published,
+    run_script,
+    settings_of,
+    uploaded,
+)
+from tests.kaggle_local.test_archives import zipped
 
 OF_DATASET = ("GetDataset", "GetDatasetStatus", "GetDatasetMetadata", "ListDatasetFiles", "DownloadDataset")
 
@@ -75,6 +88,104 @@ def test_nobody_changes_what_is_anothers(method: str, body: dict[str, object], l
     assert ask(local, method, "somebody", **body).status_code == 403
 
 
+def test_a_kernel_is_as_private_as_its_latest_version(local: LocalKaggle) -> None:
+    run_script(local, "open('out.txt', 'w').write('first')", is_private=False)
+    run_script(local, "raise SystemExit(1)", is_private=True)
+    methods: dict[str, dict[str, Any]] = {
+        "GetKernel": {"userName": USERNAME, "kernelSlug": "my-kernel/1"},
+        "DownloadKernelOutput": {"ownerSlug": USERNAME, "kernelSlug": "my-kernel", "versionNumber": 1},
+    }
+    for method, body in methods.items():
+        assert ask(local, f"kernels.KernelsApiService/{method}", "somebody", **body).status_code == 403, method
+        assert ask(local, f"kernels.KernelsApiService/{method}", **body).ok, method
+
+
+def test_what_is_deleted_during_its_processing_does_not_come_back(storage: Path) -> None:
+    with serve(storage, behaviour=Behaviour(processing_seconds=1)) as local:
+        files = [{"token": uploaded(local, "old.txt", b"old")}]
+        create = "datasets.DatasetApiService/CreateDataset"
+        ask(local, create, ownerSlug=USERNAME, slug="my-data", title="My data", files=files)
+        ask(local, "datasets.DatasetApiService/DeleteDataset", ownerSlug=USERNAME, datasetSlug="my-data")
+        files = [{"token": uploaded(local, "new.txt", b"new")}]
+        ask(local, create, ownerSlug=USERNAME, slug="my-data", title="My data", files=files)
+        assert processed(local, 1).files() == [("new.txt", 3)]
+
+
+def test_versions_of_many_at_once_are_all_processed(local: LocalKaggle) -> None:
+    published(local, {"first.txt": b"x"})
+
+    def create(number: int) -> int:
+        body = {"versionNotes": "", "files": [{"token": uploaded(local, f"{number}.txt", b"x")}]}
+        method = "datasets.DatasetApiService/CreateDatasetVersion"
+        return ask(local, method, ownerSlug=USERNAME, datasetSlug="my-data", body=body).status_code
+
+    with ThreadPoolExecutor(20) as threads:
+        assert set(threads.map(create, range(30))) == {200}
+    assert {processed(local, number).status for number in range(1, 32)} == {"ready"}
+
+
+def test_a_mounted_version_outlives_its_deletion(local: LocalKaggle) -> None:
+    published(local, {"file.txt": b"x"})
+    source = (
+        f"import os, time\nfolder = '/kaggle/input/datasets/{USERNAME}/my-data'\n"
+        "print(os.listdir(folder), flush=True)\ntime.sleep(2)\nprint(os.listdir(folder))"
+    )
+    settings = settings_of(kernel_type="script", datasets=[f"{USERNAME}/my-data"])
+    version = local.storage.kernels.add_version(USERNAME, "my-kernel", "", source, settings)
+    local.worker.run(version)
+    while not (live := local.worker.live_log(version, 0)) or not live[0]:
+        time.sleep(0.01)
+    ask(local, "datasets.DatasetApiService/DeleteDataset", ownerSlug=USERNAME, datasetSlug="my-data")
+    assert printed(finished(local)).splitlines() == ["['file.txt']"] * 2
+    assert not (local.storage.root / "datasets" / USERNAME / "my-data").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "content"),
+    [
+        ({"unpacked_files": 1}, {"a": b"1", "b": b"2"}),
+        ({"unpacked_bytes": 10}, {"a": bytes(100)}),
+        ({"unpacked_depth": 0}, {"a": b"1"}),
+    ],
+)
+def test_what_archives_unpack_to_is_limited(setting: dict[str, int], content: dict[str, bytes], storage: Path) -> None:
+    archive = zipped(**content)
+    with serve(storage, behaviour=Behaviour(**setting)) as local:  # type: ignore[arg-type]
+        assert published(local, {"some.zip": archive}).status == "failed"
+    with serve(storage) as local:
+        assert published(local, {"some.zip": archive}, "other-data").status == "ready"
+
+
+def test_a_second_version_can_be_let_in_during_the_first(storage: Path) -> None:
+    with serve(storage, behaviour=Behaviour(one_at_a_time=False, processing_seconds=1)) as local:
+        files = [{"token": uploaded(local, "a.txt", b"x")}]
+        service, names = "datasets.DatasetApiService", {"ownerSlug": USERNAME, "title": "My data"}
+        ask(local, f"{service}/CreateDataset", **names, slug="my-data", files=files)
+        body = {"versionNotes": "", "files": files}
+        assert ask(local, f"{service}/CreateDatasetVersion", **names, datasetSlug="my-data", body=body).ok
+        assert processed(local, 2).status == "ready"
+
+
+@pytest.mark.parametrize(
+    ("method", "body"),
+    [
+        ("kernels.KernelsApiService/GetKernel", {"userName": USERNAME, "kernelSlug": "my-kernel/²"}),
+        ("kernels.KernelsApiService/GetKernel", {"userName": USERNAME, "kernelSlug": "my-kernel/" + "9" * 30}),
+        ("competitions.CompetitionApiService/GetSubmission", {"ref": 2**70}),
+        ("datasets.DatasetApiService/CreateDatasetVersion", {"ownerSlug": USERNAME, "datasetSlug": "my-data"}),
+        ("datasets.DatasetApiService/UpdateDatasetMetadata", {"ownerSlug": USERNAME, "datasetSlug": "my-data"}),
+        ("blobs.BlobApiService/StartBlobUpload", {"name": "a.txt", "contentLength": "abc"}),
+        ("blobs.BlobApiService/StartBlobUpload", {"name": "ü" * 200, "contentLength": 1}),
+        ("datasets.DatasetApiService/CreateDataset", {"ownerSlug": "../..", "slug": "my-data", "title": "My data"}),
+    ],
+)
+def test_what_makes_no_sense_is_the_clients_mistake(method: str, body: dict[str, Any], local: LocalKaggle) -> None:
+    published(local, {"file.txt": b"x"})
+    answer = ask(local, method, **body)
+    assert answer.status_code == 400
+    assert answer.json()["message"]
+
+
 def test_permissions_names_and_unpacking_can_be_switched_off(storage: Path) -> None:
     lenient = Behaviour(permissions=False, strict_names=False, unpack=False)
     with serve(storage, behaviour=lenient) as local:
@@ -85,7 +196,12 @@ def test_permissions_names_and_unpacking_can_be_switched_off(storage: Path) -> N
         ).ok
         named = ask(local, "blobs.BlobApiService/StartBlobUpload", name="a@b.txt", contentLength=1)
         assert named.ok
-        assert ask(local, "blobs.BlobApiService/StartBlobUpload", name="../b.txt", contentLength=1).status_code == 400
+        for name in ("../b.txt", ".", "..", ""):
+            refused = ask(local, "blobs.BlobApiService/StartBlobUpload", name=name, contentLength=1)
+            assert refused.status_code == 400
+        for slug in (".", "..", "a/b"):
+            method = "datasets.DatasetApiService/CreateDataset"
+            assert ask(local, method, ownerSlug=USERNAME, slug=slug, title="D").status_code == 400
         created = ask(
             local,
             "datasets.DatasetApiService/CreateDataset",

@@ -3,9 +3,10 @@
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
-from kaggle_local.behaviour import Behaviour
+from kaggle_local.faults import Fault
 from kaggle_local.server import USERNAME, LocalKaggle
 
 from tests.kaggle_local.conftest import Kaggle
@@ -145,20 +146,41 @@ def test_delete(local: LocalKaggle, kaggle: Kaggle) -> None:
     assert published(local, {"two.txt": b"2"}).files() == [("two.txt", 1)], "the name is free again"
 
 
-class TestProcessing:
-    @pytest.fixture
-    def kaggle_behaviour(self) -> Behaviour:
-        return Behaviour(processing_seconds=2)
+def test_while_the_first_version_is_in_processing_a_second_is_refused(
+    local: LocalKaggle, kaggle: Kaggle, tmp_path: Path
+) -> None:
+    local.faults.add(Fault(on="processing", outcome="stuck"))
+    folder = write_dataset(tmp_path / "data", one="1")
+    kaggle("datasets", "create", "-p", str(folder))
+    assert kaggle("datasets", "status", REF).stdout.strip() == "blobs_received"
+    assert "one.txt" not in kaggle("datasets", "files", REF).stdout
+    refused = kaggle("datasets", "version", "-p", str(folder), "-m", "", code=1)
+    assert "still in processing" in refused.stdout + refused.stderr
+    assert [v.number for v in local.storage.resources.versions("dataset", REF)] == [1]
 
-    def test_takes_its_time_and_refuses_a_second_version(
-        self, local: LocalKaggle, kaggle: Kaggle, tmp_path: Path
-    ) -> None:
-        folder = write_dataset(tmp_path / "data", one="1")
-        kaggle("datasets", "create", "-p", str(folder))
-        assert kaggle("datasets", "status", REF).stdout.strip() == "blobs_received"
-        refused = kaggle("datasets", "version", "-p", str(folder), "-m", "", code=1)
-        assert "403" in refused.stdout + refused.stderr or "still in processing" in refused.stdout + refused.stderr
-        processed(local, 1)
-        kaggle("datasets", "version", "-p", str(folder), "-m", "")
-        assert [v.number for v in local.storage.resources.versions("dataset", REF)] == [1, 2]
-        assert "one.txt" in kaggle("datasets", "files", REF).stdout, "while 2 is in processing, 1 is in use"
+
+@pytest.mark.parametrize("outcome", ["stuck", "failed"])
+def test_until_a_version_is_ready_the_old_one_is_in_use(
+    outcome: Any, local: LocalKaggle, kaggle: Kaggle, tmp_path: Path
+) -> None:
+    published(local, {"old.txt": b"old"})
+    local.faults.add(Fault(on="processing", outcome=outcome))
+    folder = write_dataset(tmp_path / "data", new="new")
+    kaggle("datasets", "version", "-p", str(folder), "-m", "", "--delete-old-versions")
+    listing = kaggle("datasets", "files", REF, "--csv").stdout
+    assert "old.txt" in listing
+    assert "new.txt" not in listing
+    assert f"{REF},My data,3," in kaggle("datasets", "list", "--mine", "--csv").stdout
+    kaggle("datasets", "download", REF, "--unzip", "-p", str(tmp_path / "down"))
+    assert [p.name for p in (tmp_path / "down").iterdir()] == ["old.txt"]
+    status = json.loads(kaggle("datasets", "status", REF, "--format", "json").stdout)
+    assert status["current_version_number"] == 1
+
+
+def test_what_was_deleted_does_not_come_back(local: LocalKaggle, kaggle: Kaggle, tmp_path: Path) -> None:
+    published(local, {"old.txt": b"old"})
+    kaggle("datasets", "download", REF, "-p", str(tmp_path / "first"))
+    kaggle("datasets", "delete", REF, "--yes")
+    published(local, {"new.txt": b"new"})
+    kaggle("datasets", "download", REF, "--unzip", "-p", str(tmp_path / "second"))
+    assert [p.name for p in (tmp_path / "second").iterdir()] == ["new.txt"]

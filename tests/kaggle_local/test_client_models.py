@@ -54,11 +54,7 @@ def write_variation(folder: Path, **files: bytes) -> Path:
 
 
 def wait(local: LocalKaggle, number: int) -> Version:
-    while True:
-        version = local.storage.resources.version("variation", STORED, number)
-        assert version is not None
-        if version.status != "processing":
-            return version
+    return processed(local, number, ref=STORED, kind="variation")
 
 
 @pytest.fixture
@@ -120,9 +116,12 @@ def test_versions_are_created_listed_downloaded_and_deleted(
         folder = tmp_path / str(number)
         kaggle("models", "variations", "versions", "download", f"{VARIATION}/{number}", "-p", str(folder), "--untar")
         assert (folder / "weights.bin").read_bytes() == content
-    kaggle("models", "variations", "versions", "delete", f"{VARIATION}/1", "--yes")
-    assert [v.number for v in local.storage.resources.versions("variation", STORED)] == [2]
     kaggle("models", "variations", "versions", "delete", f"{VARIATION}/2", "--yes")
+    kaggle("models", "variations", "versions", "create", VARIATION, "-p", str(variation), "-n", "")
+    assert wait(local, 3).status == "ready"
+    assert [v.number for v in local.storage.resources.versions("variation", STORED)] == [1, 3], "no number comes again"
+    kaggle("models", "variations", "versions", "delete", f"{VARIATION}/1", "--yes")
+    kaggle("models", "variations", "versions", "delete", f"{VARIATION}/3", "--yes")
     assert local.storage.resources.get("variation", STORED) is None, "its last version is gone"
 
 
@@ -154,7 +153,7 @@ def hub(local: LocalKaggle, tmp_path: Path) -> Hub:
 def fill(folder: Path, count: int) -> dict[str, bytes]:
     """Write files of many kinds of name and content, some in folders; return them by path."""
     files = {f"file {n}.bin": bytes([n % 256]) * n * 1000 for n in range(count)}
-    files |= {"inner/a.txt": b"a", "inner/deeper/b.txt": b"b" * 100_000, "empty": b""}
+    files |= {"archive/a.txt": b"a", "inner/deeper/b.txt": b"b" * 100_000, "empty": b""}
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)

@@ -3,9 +3,13 @@
 import json
 import os
 import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from kaggle_local.log import RunLog
 from kaggle_local.server import USERNAME, LocalKaggle
 from kaggle_local.storage import KernelSource
 
@@ -68,11 +72,8 @@ def attempts() -> dict[str, str]:
             "return [n for n in names if n != 'lo'][0]"
         ),
         "a datagram to an abstract socket": (
-            "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(chr(0) + '{abstract}'); return 'connected'"
-        ),
-        "a bound port that the host can see": (
-            "s = socket.create_server(('127.0.0.1', {port})); c = socket.create_connection(('127.0.0.1', {port})); "
-            "assert s.getsockname()[1] != {port}, 'its own loopback'"
+            "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(chr(0) + '{abstract}-datagram'); "
+            "return 'connected'"
         ),
         "writing through a link in the output": (
             "os.symlink('{marker}', '/kaggle/working/through'); return open('/kaggle/working/through', 'r+').write('x')"
@@ -99,7 +100,6 @@ def attempts() -> dict[str, str]:
             "vec = (ctypes.c_size_t * 2)(ctypes.addressof(b), 8); "
             "assert libc.process_vm_readv({pid}, vec, 1, vec, 1, 0) >= 0, os.strerror(ctypes.get_errno())"
         ),
-        "a signal to everybody's first process": "return os.kill({pid}, 9)",
         "keys that the host keeps": (
             "libc = ctypes.CDLL(None, use_errno=True); "
             "assert libc.syscall(250, 0, -3, 1) >= 0, os.strerror(ctypes.get_errno())"
@@ -143,28 +143,70 @@ def attempts() -> dict[str, str]:
     }
 
 
-def test_escapes_are_contained(
-    local: LocalKaggle, competition: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+# What works where nothing is contained, whoever asks and wherever: the attempts are real ones.
+REAL = (
+    "TCP to the host's loopback",
+    "an abstract socket of the host",
+    "a datagram to an abstract socket",
+    "the host's home folder",
+    "this repository",
+    "the host's temporary folder",
+    "the root of another process",
+    "a signal to the server",
+    "the server's environment",
+)
+
+
+@pytest.fixture
+def facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
+    """What there is to reach on the host: sockets that listen, a file, a variable, a process."""
     monkeypatch.setenv("KAGGLE_API_TOKEN", "not-for-kernels")
     marker = tmp_path / "marker"
     marker.write_text("host")
-    local.host(competition)
     abstract = f"kaggle-local-{os.getpid()}"
-    with socket.create_server(("127.0.0.1", 0)) as host, socket.socket(socket.AF_UNIX) as unix:
-        unix.bind(f"\0{abstract}")
-        unix.listen()
-        port = host.getsockname()[1]
-        facts = {"port": port, "abstract": abstract, "marker": marker, "secret": "not-for-kernels", "pid": os.getpid()}
-        cells = [ATTEMPT.format(name=name, body=body.format(**facts)) for name, body in attempts().items()]
-        imports = "import ctypes, json, os, socket, urllib.request; from pathlib import Path; outcomes = {}"
-        version = run(local, imports, *cells, "print(json.dumps(outcomes))", competitions=["leaves"])
+    with (
+        socket.create_server(("127.0.0.1", 0)) as host,
+        socket.socket(socket.AF_UNIX) as stream,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagram,
+    ):
+        stream.bind(f"\0{abstract}")
+        stream.listen()
+        datagram.bind(f"\0{abstract}-datagram")
+        yield {
+            "port": host.getsockname()[1],
+            "abstract": abstract,
+            "marker": marker,
+            "secret": "not-for-kernels",
+            "pid": os.getpid(),
+        }
+
+
+def lines(facts: dict[str, object], names: Iterable[str]) -> list[str]:
+    """The attempts of those names, and the printing of what came of them."""
+    imports = "import ctypes, json, os, socket, urllib.request; from pathlib import Path; outcomes = {}"
+    bodies = attempts()
+    tries = [ATTEMPT.format(name=name, body=bodies[name].format(**facts)) for name in names]
+    return [imports, *tries, "print(json.dumps(outcomes))"]
+
+
+def test_escapes_are_contained(local: LocalKaggle, competition: Path, facts: dict[str, object]) -> None:
+    local.host(competition)
+    version = run(local, *lines(facts, attempts()), competitions=["leaves"])
     assert version.status == "complete", version.log()
     outcomes = json.loads(printed(version).strip().splitlines()[-1])
     assert set(outcomes) == set(attempts())
     assert {name: o for name, o in outcomes.items() if o not in CONTAINED} == {}
     assert (competition / "public" / "test_images" / "a").read_text() == "public"
     assert not (competition / "public" / "new").exists()
+    assert Path(str(facts["marker"])).read_text() == "host"
+
+
+def test_the_same_attempts_succeed_where_nothing_contains_them(facts: dict[str, object]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines(facts, REAL))], capture_output=True, text=True, check=True
+    )
+    outcomes = json.loads(done.stdout)
+    assert {name: o for name, o in outcomes.items() if not o.startswith("escaped")} == {}
 
 
 def test_a_kernel_works_in_its_own_folder_and_can_install(local: LocalKaggle) -> None:
@@ -254,6 +296,29 @@ for number in range(3, 12):
     assert all(set(event) == {"stream_name", "time", "data"} for event in events)
     assert sum(len(event["data"]) for event in events) <= 100_000
     assert events[-1]["data"] == "the end\n", "the end of a log is worth more than its beginning"
+
+
+def test_names_that_are_no_text_are_kept_as_some(local: LocalKaggle) -> None:
+    source = "import os; os.mkdir(b'\\xff'); open(b'\\xff/\\xfe.txt', 'w').write('x'); open('good.txt', 'w').write('y')"
+    version = run(local, source)
+    assert [name for name, _ in version.output()] == ["good.txt", "�/�.txt"]
+    body = {"userName": USERNAME, "kernelSlug": "my-kernel"}
+    assert len(ask(local, "kernels.KernelsApiService/ListKernelSessionOutput", **body).json()["files"]) == 2
+
+
+def test_a_cell_that_prints_much_is_text_in_the_log(local: LocalKaggle) -> None:
+    version = run(local, "print('x' * 1_500_000)")
+    assert printed(version) == "x" * 1_500_000 + "\n"
+
+
+def test_many_short_lines_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kaggle_local.log.MAXIMUM_LOG", 100_000)
+    log = RunLog()
+    for _ in range(10_000):
+        log.add("stdout", "\n")
+    kept, number = log.since(0)
+    assert len(kept) < 1000
+    assert number == 10_000
 
 
 def test_folders_too_deep_to_walk_fail_the_run(local: LocalKaggle) -> None:

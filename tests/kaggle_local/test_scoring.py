@@ -3,12 +3,14 @@
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kaggle_local.competition import Competition, load_competition
 from kaggle_local.errors import CompetitionError, SubmissionError
-from kaggle_local.scoring import METRICS, metric_of, score, score_of_commonest
+from kaggle_local.scoring import METRICS, metric_of, quadratic_kappa, score, score_of_commonest
+from sklearn.metrics import cohen_kappa_score
 
 
 def test_mean_f1_is_that_of_the_definition(competition: Path, tmp_path: Path) -> None:
@@ -75,6 +77,8 @@ def score_of(folder: Path, metric: str, solution: str, submission: str) -> float
     ("metric", "solution", "submission", "expected"),
     [
         ("accuracy", "id,y\n1,a\n2,b\n3,c\n4,d\n", "id,y\n4,d\n3,x\n2,b\n1,a\n", 0.75),
+        ("accuracy", "id,y\n1,1\n2,0\n", "id,y\n1,1.0\n2,0.0\n", 1.0),
+        ("log-loss", "id,y\n1,1\n2,0\n", "id,y\n1,0\n2,0\n", -math.log(1e-15) / 2),
         ("rmse", "id,y\n1,1\n2,2\n", "id,y\n1,1\n2,4\n", math.sqrt(2)),
         ("rmse", "id,y,z\n1,1,0\n2,2,0\n", "id,y,z\n1,1,1\n2,4,1\n", (math.sqrt(2) + 1) / 2),
         ("log-loss", "id,y\n1,1\n2,0\n", "id,y\n1,0.8\n2,0.4\n", -(math.log(0.8) + math.log(0.6)) / 2),
@@ -109,6 +113,8 @@ def test_each_metric_is_that_of_its_definition(
         ("auc", "id,y\n1,1\n2,0\n", "id,z\n1,1\n2,0\n", "no column y"),
         ("auc", "id,y\n1,1\n2,0\n", "y,id\n1,1\n0,2\n", "columns y, id"),
         ("accuracy", "id,y\n1,a\n2,b\n", "id,y\n1,a\n1,b\n", "id 1 occurs twice"),
+        ("accuracy", "id,y\n1,a\n2,b\n", "id,y\n1,a,\n2,b,\n", "not a CSV file"),
+        ("rmse", "id,y\n1,1\n2,2\n", "id,y\n1,1e200\n2,1\n", "is no number"),
         ("accuracy", "id,y\n1,a\n2,b\n", "id,y\n1,a\n", "1 rows, the test set has 2"),
         ("accuracy", "id,y\n1,a\n2,b\n3,c\n", "id,y\n1,a\n8,b\n9,c\n", "id 8 is not in the test set, nor are 1 others"),
     ],
@@ -124,6 +130,10 @@ def test_what_does_not_fit_is_named(metric: str, solution: str, submission: str,
         ("auc", "id,y\n1,2\n2,0\n", "other cells than 0 and 1"),
         ("rmse", "id,y\n1,a\n2,0\n", "not a number"),
         ("accuracy", "id,y,z\n1,a,b\n", "of one column"),
+        ("accuracy", "id,y\n1,a\n1,b\n", "occurs twice"),
+        ("accuracy", "id,y\n", "none at all"),
+        ("log-loss", "id,a,b\n1,1,1\n", "not just one 1"),
+        ("auc", "id,y\n1,1\n2,1\n", "nothing but one of 0 and 1"),
     ],
 )
 def test_a_solution_that_does_not_suit_its_metric_is_the_hosts_fault(
@@ -131,6 +141,24 @@ def test_a_solution_that_does_not_suit_its_metric_is_the_hosts_fault(
 ) -> None:
     with pytest.raises(CompetitionError, match=reason):
         score_of_commonest(make(tmp_path, metric, solution))
+
+
+@settings(max_examples=200)
+@given(pairs=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=30))
+def test_quadratic_kappa_is_scikit_learns(pairs: list[tuple[int, int]]) -> None:
+    truth, predicted = (pd.DataFrame({"y": column}, dtype=float) for column in zip(*pairs, strict=True))
+    if len({rating for pair in pairs for rating in pair}) > 1:
+        ratings = list(range(7))
+        expected = cohen_kappa_score(
+            truth["y"].astype(int), predicted["y"].astype(int), labels=ratings, weights="quadratic"
+        )
+        assert quadratic_kappa(truth, predicted) == pytest.approx(expected)
+
+
+def test_one_wild_rating_costs_no_memory(tmp_path: Path) -> None:
+    assert score_of(tmp_path, "quadratic-kappa", "id,y\n1,1\n2,2\n", "id,y\n1,1\n2,1e12\n") == pytest.approx(
+        0, abs=1e-9
+    )
 
 
 def test_every_metric_says_which_way_is_better() -> None:

@@ -114,6 +114,28 @@ def test_reset_empties_a_storage_and_nothing_else(storage: Path, tmp_path: Path)
     assert (tmp_path / "home" / "precious").exists()
 
 
+def test_no_other_folder_is_taken_for_a_storage(tmp_path: Path) -> None:
+    for name in ("drafts", "images", "datasets/a/b/c"):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        (tmp_path / "mine" / name / "precious").write_text("x")
+    (tmp_path / "mine" / "lock").write_text("of something else")
+    for command in (["gc"], ["reset", "--yes"], ["serve", "--port", "0"]):
+        refused = run_cli(*command, "--storage", str(tmp_path / "mine"))
+        assert refused.returncode == 2, command
+        assert "Traceback" not in refused.stderr
+    assert len(list((tmp_path / "mine").rglob("precious"))) == 3
+    assert run_cli("gc", "--storage", str(tmp_path / "nowhere")).returncode == 2
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_folder_that_a_kernel_has_sealed_does_not_stop_the_server(storage: Path) -> None:
+    Storage(storage).close()
+    (storage / "drafts" / "left" / "sealed").mkdir(parents=True)
+    (storage / "drafts" / "left" / "sealed").chmod(0)
+    Storage(storage).close()
+    assert list((storage / "drafts").iterdir()) == []
+
+
 def run_cli(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "kaggle_local", *arguments]
     return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)

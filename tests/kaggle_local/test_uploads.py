@@ -56,12 +56,14 @@ def test_what_does_not_fit_is_refused(start: Start) -> None:
     assert put(url, CONTENT + b"x").status_code == 400
     assert put(url, CONTENT, "bytes 0-9/10").status_code == 400
     assert put(url, CONTENT, "nonsense").status_code == 400
+    assert put(url, CONTENT[:10], f"bytes 0-3/{total}").status_code == 400, "the range is shorter than what came"
     assert put(url, CONTENT[9000:], f"bytes 9000-{total - 1}/{total}").status_code == 308, "a gap is not filled"
     assert put(f"{url}x", CONTENT).status_code == 404
 
 
 def test_an_empty_file_arrives(start: Start) -> None:
     assert put(start(size=0), b"").status_code == 200
+    assert put(start(size=0), b"", "bytes */0").status_code == 200, "it has all that it needs"
 
 
 @pytest.mark.parametrize("name", ["a@b", "a&b", "../escape", "a/b", "", "..", "nul\0"])

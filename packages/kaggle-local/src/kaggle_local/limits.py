@@ -4,6 +4,7 @@ Measured several times a second rather than by a control group: those need a hos
 them, and a run must be bounded where there is none.
 """
 
+import errno
 import os
 import stat
 import time
@@ -20,7 +21,8 @@ _GIB = 2**30
 _ENTRY_BYTES = 512
 
 # Levels of folders in a kernel's output.
-DEEPEST = 100
+_DEEPEST = 100
+_TOO_DEEP = f"the run made folders too deep, {_DEEPEST} levels are kept"
 
 _IN_MEMORY = ("tmpfs", "overlay")
 
@@ -73,8 +75,8 @@ class Usage:
         waiting = [(folder, 0) for folder in self._folders]
         while waiting:
             folder, depth = waiting.pop()
-            if depth > DEEPEST:
-                return f"the run made folders too deep, {DEEPEST} levels are kept"
+            if depth > _DEEPEST:
+                return _TOO_DEEP
             try:
                 with os.scandir(folder) as entries:
                     for entry in entries:
@@ -85,8 +87,10 @@ class Usage:
                             waiting.append((Path(entry.path), depth + 1))
             except PermissionError:
                 return "the run closed a folder to its owner, so that nobody sees what is in it"
-            except OSError:  # gone meanwhile
-                continue
+            except OSError as error:
+                if error.errno == errno.ENAMETOOLONG:
+                    return _TOO_DEEP
+                continue  # gone meanwhile
         return ""
 
     def processes(self) -> list[psutil.Process]:

@@ -119,8 +119,9 @@ class KaggleClient:
                     stage = client.datasets.dataset_api_client.get_dataset_status(status).status.name
             except _NotThere:
                 return None
-        number = dataset.current_version_number
         versions = {v.version_number: v.version_notes for v in dataset.versions or []}
+        # The current version is the one in use; a newer one may be in processing, and the status is that one's.
+        number = max(versions, default=dataset.current_version_number)
         # The first version has no notes of ours: creating a dataset takes none. Its description has.
         text = f"{versions.get(number, '')} {dataset.description if number == 1 else ''}"
         digest = _DIGEST.search(text)
