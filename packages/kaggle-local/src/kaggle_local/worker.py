@@ -240,7 +240,8 @@ class Worker:
         parts = source.ref.split("/")
         if source.kind == "kernel":
             kernel = self._storage.kernels.get(parts[0], parts[1], source.number)
-            assert kernel is not None  # a run has seen it
+            if kernel is None:
+                raise RunError(f"{source.ref}: version {source.number} is gone.", "Push the kernel again.")
             return Mount(kernel.output_folder, self._place("notebooks", *parts))
         kind: Kind = "dataset" if source.kind == "dataset" else "variation"
         version = self._storage.resources.version(kind, source.ref, source.number)

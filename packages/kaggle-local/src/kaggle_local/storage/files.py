@@ -150,6 +150,6 @@ def remove_tree(folder: Path) -> None:
     if folder.exists():
         # Folders alone: a file's mode is that of every other link to its blob. By their own names, as
         # whole paths can be too long.
-        name = str(folder)
-        for tool in (["find", name, "-type", "d", "-execdir", "chmod", "u+rwx", "{}", ";"], ["rm", "-rf", "--", name]):
+        sealed = ["find", str(folder), "-type", "d", "!", "-perm", "-700"]
+        for tool in ([*sealed, "-execdir", "chmod", "u+rwx", "{}", ";"], ["rm", "-rf", "--", str(folder)]):
             subprocess.run(tool, check=False, capture_output=True)
