@@ -33,6 +33,10 @@ _HEADERS = (
     tarfile.SOLARIS_XHDTYPE,
 )
 
+# Bytes that a zip's list may have for each member, and in all: it is read as a whole.
+_ENTRY = 512
+_LARGEST_DIRECTORY = 2**26
+
 # The end of a zip (APPNOTE.TXT, 4.3.14 to 4.3.16): record and locator of the 64-bit form, and the plain one.
 _END, _END_64, _LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 _LARGEST_END = 22 + 2**16 + 20
@@ -119,8 +123,9 @@ def _unpack(path: Path, target: Path, name: str, left: _Left) -> list[Path]:
     written is counted, not what the archive says of itself.
     """
     files = []
+    seen = {PurePosixPath(".")}
     zipped = path.name.lower().endswith(".zip")
-    if zipped and _directory_bytes(path) > left.files * _LARGEST_HEADER:
+    if zipped and _directory_bytes(path) > min(left.files * _ENTRY, _LARGEST_DIRECTORY):
         raise ArchiveError(f"{name}: too many files", "Upload fewer, or in parts.")
     members = _zip_members(path) if zipped else _tar_members(path)
     for member, source in members:
@@ -128,8 +133,11 @@ def _unpack(path: Path, target: Path, name: str, left: _Left) -> list[Path]:
         if not _is_text(member):
             raise ArchiveError(f"{name}: {member!r} is not UTF-8", "Rename it, and pack it again.")
         if inner.is_absolute() or ".." in inner.parts or "\\" in member:
-            raise ArchiveError(f"{name}: {member} leaves the folder", "Pack it again.")
-        left.files -= 1
+            raise ArchiveError(f"{name}: {member!r} leaves the folder", "Pack it again.")
+        # With the folders that its name implies.
+        new = {inner, *inner.parents} - seen
+        seen |= new
+        left.files -= max(1, len(new))
         if left.files < 0:
             raise ArchiveError(f"{name}: too many files", "Upload fewer, or in parts.")
         destination = target.joinpath(*inner.parts)
@@ -165,11 +173,12 @@ def _directory_bytes(path: Path) -> int:
         if end < 0 or len(tail) < end + 22:
             return 0
         (directory,) = struct.unpack_from("<I", tail, end + 12)
-        locator = tail[max(0, end - 20) : end]
-        if directory == 2**32 - 1 and locator.startswith(_LOCATOR_64):
-            file.seek(struct.unpack_from("<Q", locator, 8)[0])
-            record = file.read(56)
-            directory = struct.unpack_from("<Q", record, 40)[0] if record.startswith(_END_64) else 0
+        # Of the 64-bit form, where there is one, that is the record before the locator.
+        if tail[max(0, end - 20) : end].startswith(_LOCATOR_64):
+            record = tail.rfind(_END_64, 0, end)
+            if record < 0:
+                raise zipfile.BadZipFile("its end is not where it says")
+            directory = max(directory % (2**32 - 1), *struct.unpack_from("<Q", tail, record + 40))
         return int(directory)
 
 
@@ -205,6 +214,6 @@ def _tar_members(path: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
                 yield name, archive.extractfile(member)
             else:
                 raise ArchiveError(
-                    f"{path.name}: {member.name} is a link or a device",
+                    f"{path.name}: {member.name!r} is a link or a device",
                     "Pack plain files: tar --dereference --hard-dereference.",
                 )

@@ -19,6 +19,9 @@ from kaggle_local.log import RunLog
 from kaggle_local.sandbox import RUN
 from kaggle_local.storage import remove_tree
 
+# Bytes of a name that is made for a file, with room for a number.
+_LONGEST_NAME = 240
+
 # Seconds between looks at whether a run has ended, and looks between those at what it uses.
 _POLL = 0.02
 _LOOKS = 12
@@ -76,7 +79,9 @@ class Executor:
         for name in ("launcher.py", "notebook_driver.py"):
             shutil.copyfile(Path(__file__).with_name(name), run / name)
         place = RUN if self.isolation else str(run.absolute())
-        arguments = [f"{place}/launcher.py", str(program.limits.output_bytes + _FILE_SLACK)]
+        # Of any file, in memory too; what is on disk the watch bounds further.
+        largest = max(program.limits.output_bytes, program.limits.memory_bytes) + _FILE_SLACK
+        arguments = [f"{place}/launcher.py", str(largest)]
         if notebook:
             arguments += [f"{place}/notebook_driver.py", f"{place}/source", f"{place}/executed"]
         else:
@@ -118,11 +123,14 @@ class Executor:
             log.read(running, events=program.kind == "notebook")
             usage = Usage(running.pid, program.limits, [folder / "output", folder / "run"])
             stopped, looks = "", 0
-            while running.poll() is None and not self.given_up() and not stopped:
-                time.sleep(_POLL)
-                looks += 1
-                stopped = usage.excess() if looks % _LOOKS == 0 else ""
-            _end(running, usage, process.mark)
+            try:
+                while running.poll() is None and not self.given_up() and not stopped:
+                    time.sleep(_POLL)
+                    looks += 1
+                    stopped = usage.excess() if looks % _LOOKS == 0 else ""
+            finally:
+                # Whatever happens here: unwatched, it would run for ever.
+                _end(running, usage, process.mark)
             if self.given_up():
                 raise Stopped
             # Within the block: at its end the pipes are closed, read or not.
@@ -164,9 +172,21 @@ def _defuse(folder: Path) -> None:
                 entry.unlink()
                 continue
             entry.chmod(0o755 if stat.S_ISDIR(mode) else 0o644)
-            kept = entry.rename(entry.with_name(os.fsencode(entry.name).decode(errors="replace")))
+            kept = _with_text_name(entry)
             if stat.S_ISDIR(mode):
                 folders.append(kept.name)
+
+
+def _with_text_name(entry: Path) -> Path:
+    """The same file or folder by a name that is text and no other's."""
+    text = os.fsencode(entry.name).decode(errors="replace")
+    if text == entry.name:
+        return entry
+    name = text.encode()[:_LONGEST_NAME].decode(errors="ignore")
+    number = 0
+    while os.path.lexists(kept := entry.with_name(f"{name}{number or ''}")):
+        number += 1
+    return entry.rename(kept)
 
 
 def _raise(error: OSError) -> None:

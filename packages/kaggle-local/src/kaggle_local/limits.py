@@ -24,9 +24,7 @@ _ENTRY_BYTES = 512
 _DEEPEST = 100
 _TOO_DEEP = f"the run made folders too deep, {_DEEPEST} levels are kept"
 
-_IN_MEMORY = ("tmpfs", "overlay")
-
-# How the system names memory that several processes share, but for memfd and files.
+# How the system names memory that several processes share: without a name, and with one but no folder.
 _SHARED = ("/dev/zero", "/SYSV")
 _MEMFD = "/memfd:"
 
@@ -64,8 +62,8 @@ class Usage:
         processes = self.processes()
         if sum(map(_threads, processes)) > limits.processes:
             return f"the run had more than its limit of {limits.processes} processes"
-        on_disk, in_memory = _without_name(processes, self._disk)
-        if _memory(processes, in_memory, limits.memory_bytes) > limits.memory_bytes:
+        on_disk, memfds = _without_name(processes, self._disk)
+        if _memory(processes, memfds, limits.memory_bytes) > limits.memory_bytes:
             return f"the run used more memory than its limit of {limits.memory_bytes / _GIB:.2f} GiB"
         return self.excess_of_disk(on_disk)
 
@@ -105,7 +103,7 @@ def _cost(entry: "os.DirEntry[str]") -> int:
     """Bytes that a file takes; of one with holes those that it pretends to, as copies would."""
     try:
         status = entry.stat(follow_symlinks=False)
-    except OSError:
+    except FileNotFoundError:  # gone meanwhile
         return _ENTRY_BYTES
     return _ENTRY_BYTES + (max(status.st_size, status.st_blocks * 512) if stat.S_ISREG(status.st_mode) else 0)
 
@@ -117,33 +115,39 @@ def _threads(process: psutil.Process) -> int:
         return 0
 
 
-def _without_name(processes: list[psutil.Process], disk: int) -> tuple[int, int]:
-    """Bytes of open files that no folder has any more: on a disk, and in memory that no mount shows."""
-    sizes: dict[tuple[int, int], int] = {}
+def _without_name(processes: list[psutil.Process], disk: int) -> tuple[int, dict[int, int]]:
+    """Open files that no folder has: their bytes on a disk, and the bytes of each in memory, by inode."""
+    on_disk: dict[int, int] = {}
+    memfds: dict[int, int] = {}
     for process in processes:
         with suppress(OSError):
             for entry in Path(f"/proc/{process.pid}/fd").iterdir():
                 with suppress(OSError):
                     status = entry.stat()
                     if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
-                        in_memory = str(entry.readlink()).startswith(_MEMFD)
-                        if in_memory or status.st_dev == disk:
-                            place = (0 if in_memory else status.st_dev, status.st_ino)
-                            sizes[place] = status.st_blocks * 512
-    memory = sum(size for (device, _), size in sizes.items() if device == 0)
-    return sum(sizes.values()) - memory, memory
+                        if str(entry.readlink()).startswith(_MEMFD):
+                            memfds[status.st_ino] = status.st_blocks * 512
+                        elif status.st_dev == disk:
+                            on_disk[status.st_ino] = status.st_blocks * 512
+    return sum(on_disk.values()), memfds
 
 
-def _memory(processes: list[psutil.Process], files: int, limit: int) -> int:
-    """Bytes of memory that processes take, with ``files`` without a name and those of their sandbox.
+def _memory(processes: list[psutil.Process], memfds: dict[int, int], limit: int) -> int:
+    """Bytes of memory that processes take, with open files without a name and those of their sandbox.
 
     The cheap figure counts shared pages for each process, and what lies in files. Only where it is
     above the limit the exact one is asked for.
     """
+    files = sum(memfds.values())
     files += next(filter(None, (_in_sandbox(process.pid) for process in reversed(processes))), 0)
     if sum(_resident(process.pid) for process in processes) + files <= limit:
         return files
-    return files + sum(_share(process.pid) for process in processes)
+    return files + sum(_share(process.pid, set(memfds)) for process in processes)
+
+
+def _text(path: Path) -> str:
+    """A file of ``/proc``; names in it are whatever a kernel has called its files."""
+    return path.read_text(encoding="utf-8", errors="surrogateescape")
 
 
 def _of_threads(pid: int, name: str) -> Iterator[str]:
@@ -151,7 +155,7 @@ def _of_threads(pid: int, name: str) -> Iterator[str]:
     with suppress(OSError):
         for thread in Path(f"/proc/{pid}/task").iterdir():
             with suppress(OSError):
-                yield (thread / name).read_text()
+                yield _text(thread / name)
 
 
 def _resident(pid: int) -> int:
@@ -160,36 +164,46 @@ def _resident(pid: int) -> int:
     return next(filter(None, pages), 0) * os.sysconf("SC_PAGESIZE")
 
 
-def _share(pid: int) -> int:
+def _share(pid: int, open_memfds: set[int]) -> int:
     """A process's proportional share, in bytes, of memory that is neither a file's nor counted elsewhere."""
     text = next(filter(None, _of_threads(pid, "smaps")), "")
-    total = 0
-    anonymous = shared = False
-    for line in text.splitlines():
-        name, *values = line.split()
-        if "-" in name and not name.endswith(":"):
-            path = values[4] if len(values) > 4 else ""  # noqa: PLR2004 - after mode, offset, device, inode
-            anonymous = not path or path.startswith("[")
-            shared = path.startswith(_SHARED)
-        elif name == "Pss:" and (anonymous or shared):
-            total += int(values[0]) * 1024
-        elif name == "Anonymous:" and not (anonymous or shared):
-            # Pages of a file's mapping that were written to are the process's own.
-            total += int(values[0]) * 1024
+    total = share = 0
+    own = False
+    for line in text.split("\n"):
+        name, *values = line.split() or [""]
+        if not name.endswith(":"):
+            # A mapping: addresses, mode, offset, device, inode, and the path where there is one.
+            path = values[4] if len(values) > 4 else ""  # noqa: PLR2004
+            closed_memfd = path.startswith(_MEMFD) and int(values[3]) not in open_memfds
+            own = not path or path.startswith(("[", *_SHARED)) or closed_memfd
+        elif name == "Pss:":
+            share = int(values[0]) * 1024
+            total += share if own else 0
+        elif name == "Anonymous:" and not own:
+            # Pages of a file's mapping that were written to are the process's own, or its parent's too.
+            total += min(int(values[0]) * 1024, share)
     return total
 
 
 def _in_sandbox(pid: int) -> int:
-    """Bytes of the files that a process's sandbox keeps in memory; 0 for one without a sandbox."""
-    root = Path(f"/proc/{pid}/root")
-    used: dict[int, int] = {}
+    """Bytes of the files that a process's sandbox keeps in memory; 0 for one without a sandbox.
+
+    Those of overlays lie in the sandbox's root. What the host keeps in memory is not the run's.
+    """
+    used: dict[str, int] = {}
     with suppress(OSError):
-        if root.samefile("/"):
-            return 0
-        for line in Path(f"/proc/{pid}/mounts").read_text().splitlines():
-            _, place, kind, *_ = line.split()
-            if kind in _IN_MEMORY:
+        hosts = {device for device, _ in _memory_mounts("self")}
+        for device, place in _memory_mounts(str(pid)):
+            if device not in hosts:
                 with suppress(OSError):
-                    status = os.statvfs(f"{root}{place}")
-                    used[status.f_fsid] = (status.f_blocks - status.f_bfree) * status.f_frsize
+                    status = os.statvfs(f"/proc/{pid}/root{place}")
+                    used[device] = (status.f_blocks - status.f_bfree) * status.f_frsize
     return sum(used.values())
+
+
+def _memory_mounts(pid: str) -> Iterator[tuple[str, str]]:
+    """Device and place of the mounts in memory that a process sees (proc_pid_mountinfo(5))."""
+    for line in _text(Path(f"/proc/{pid}/mountinfo")).split("\n"):
+        fields = line.split(" ")
+        if "-" in fields and fields[fields.index("-") + 1] == "tmpfs":
+            yield fields[2], fields[4]

@@ -13,6 +13,8 @@ _LINE = 1_000_000
 
 # What an event costs in memory beside its text.
 _EVENT = 250
+# Seconds that readers have for what is left.
+_PATIENCE = 10
 _STREAMS = ("stdout", "stderr")
 
 
@@ -54,9 +56,9 @@ class RunLog:
             reader.start()
 
     def finish(self) -> None:
-        """Wait for the end of what the process printed."""
+        """Wait for the end of what the process printed, though not for one that somebody else holds open."""
         for reader in self._readers:
-            reader.join()
+            reader.join(timeout=_PATIENCE)
 
     def since(self, number: int) -> tuple[list[Event], int]:
         """The events from a number on, as far as they are kept, and the number of the next one."""

@@ -86,6 +86,8 @@ class Method:
 
 T = TypeVar("T")
 
+_TOKEN = re.compile(r"[0-9]{1,18}")
+
 
 def page(items: Sequence[T], request: Any) -> tuple[Sequence[T], str]:
     """The items that a request asks for by ``page_size`` and ``page_token`` or ``page``, and the next token.
@@ -95,7 +97,7 @@ def page(items: Sequence[T], request: Any) -> tuple[Sequence[T], str]:
     """
     size = request.page_size if request.page_size > 0 else DEFAULT_PAGE
     token = request.page_token or str((max(1, getattr(request, "page", 1) or 1) - 1) * size)
-    if not token.isdecimal():
+    if not _TOKEN.fullmatch(token):
         raise ApiError(400, f"Not a page token: {token!r}")
     start = int(token)
     more = str(start + size) if start + size < len(items) else ""

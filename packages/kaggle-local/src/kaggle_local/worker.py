@@ -144,7 +144,8 @@ class Worker:
             # Those that it saw before the server died, should it have.
             inputs = list(version.inputs) or self._inputs(version)
             kernels.start(version, inputs)
-            outcome = self._execute(version, inputs, version.folder, rerun_of=None)
+            with self._storage.files.held():
+                outcome = self._execute(version, inputs, version.folder, rerun_of=None)
         except Stopped:
             return
         except LocalKaggleError as error:
@@ -189,7 +190,12 @@ class Worker:
     def _execute(
         self, version: KernelVersion, inputs: Sequence[Input], target: Path, *, rerun_of: Competition | None
     ) -> Outcome:
-        """Run a version and keep what it left in ``target``; with ``rerun_of`` on that one's hidden test set."""
+        """Run a version and keep what it left in ``target``; with ``rerun_of`` on that one's hidden test set.
+
+        Raises:
+            RunError: an input is gone.
+            Stopped: the run is not wanted any more.
+        """
         mounts = [self._mount(each) for each in inputs]
         behaviour = self._behaviour
         gpu = version.settings["enable_gpu"]
@@ -223,13 +229,15 @@ class Worker:
         log, abandoned = RunLog(notice(isolation=behaviour.isolation)), threading.Event()
         if rerun_of is None:
             self._running = _Running(version, log, abandoned)
+            if not self._storage.kernels.is_recorded(version):
+                raise Stopped
         executor = Executor(
             image=self._image(),
             isolation=behaviour.isolation,
             given_up=lambda: self._closing.is_set() or abandoned.is_set(),
             link=self._storage.root / "kaggle",
         )
-        with self._storage.files.held(), self._storage.files.draft(target) as draft:
+        with self._storage.files.draft(target) as draft:
             result = executor.run(program, draft, log)
             if rerun_of is None:
                 self._storage.files.keep_tree(draft / "output")
@@ -295,7 +303,8 @@ class Worker:
         version = self._kernel(submission.source)
         if not competition.code:
             return score(competition, version.output_folder / submission.file_name)
-        outcome = self._execute(version, version.inputs, folder, rerun_of=competition)
+        with self._storage.files.held():
+            outcome = self._execute(version, version.inputs, folder, rerun_of=competition)
         try:
             if outcome.failed:
                 raise SubmissionError(

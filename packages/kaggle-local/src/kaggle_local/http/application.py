@@ -44,7 +44,8 @@ def application(kaggle: "LocalKaggle") -> ASGIApp:
 
     def download(request: Request) -> Response:
         signed = request.path_params["path"]
-        if not hmac.compare_digest(request.path_params["signature"], kaggle.storage.signature(signed)):
+        given = request.path_params["signature"].encode(errors="replace")
+        if not hmac.compare_digest(given, kaggle.storage.signature(signed).encode()):
             return error(403, "The link is not one that the API has given")
         kind, _, path = signed.partition("/")
         if kind == "competitions":
@@ -128,7 +129,7 @@ def _answer(kaggle: "LocalKaggle", request: Request, body: bytes) -> Response:
     try:
         typed = method.request.from_dict(json.loads(body or b"{}"))
         _check_numbers(typed)
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         return error(400, f"The request is not a {method.request.__name__}: {problem}")
     return _handle(method, _call(kaggle, request, user or ""), typed)
 

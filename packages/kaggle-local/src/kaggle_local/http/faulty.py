@@ -45,10 +45,14 @@ class Faulty:
 
 def _place(path: str) -> str:
     """The method or the place that a path belongs to, as faults name it."""
-    _, first, *rest = path.split("/")
-    if first == "api" and len(rest) == 3:  # noqa: PLR2004 - v1, service, method
-        return f"{rest[1]}/{rest[2]}"
-    return {"uploads": "upload", "download": "download"}.get(first, "")
+    match path.split("/"):
+        case ["", "api", "v1", service, method]:
+            return f"{service}/{method}"
+        case ["", "uploads", *_]:
+            return "upload"
+        case ["", "download", *_]:
+            return "download"
+    return ""
 
 
 def _refusal(fault: Fault, place: str) -> Response:

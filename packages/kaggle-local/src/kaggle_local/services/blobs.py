@@ -1,4 +1,4 @@
-"""Uploads: a token and an address to put the bytes to (``application.py`` takes them)."""
+"""Uploads: a token and an address to put the bytes to (`kaggle_local.http.uploads` takes them)."""
 
 import secrets
 

@@ -59,6 +59,8 @@ def save_kernel(call: Call, request: ApiSaveKernelRequest) -> ApiSaveKernelRespo
     """
     owner, slug, title = _name(call, request)
     _check_source(request)
+    if (request.session_timeout_seconds or 0) < 0:
+        raise ApiError(400, f"A run cannot take {request.session_timeout_seconds} s")
     sources = {
         "datasets": _split(request.dataset_data_sources, lambda ref: _has_version(call, "dataset", ref, 2)),
         "models": _split(
@@ -112,8 +114,7 @@ def _name(call: Call, request: ApiSaveKernelRequest) -> tuple[str, str, str]:
         if len(title) < _SHORTEST_TITLE:
             raise ApiError(400, f"The title {title!r} is too short: at least {_SHORTEST_TITLE} characters")
         slug = slugify(title)
-    if not slug:
-        raise ApiError(400, f"The title {title!r} gives no slug")
+        check_slug(call, slug, _SLUG)
     if kernels.get(owner, slug) is not None:
         raise ApiError(409, f"The title {title!r} leads to {owner}/{slug}, which is another of your kernels")
     return owner, slug, title

@@ -166,8 +166,6 @@ def _lock(root: Path) -> TextIO:
         root.mkdir(parents=True, exist_ok=True)
         if not _is_storage(root) and any(path.name not in _IMAGES for path in root.iterdir()):
             raise StorageError(f"{root}: holds other files than a local Kaggle's", "Choose an empty folder.")
-        for name in ("images", "submissions"):
-            (root / name).mkdir(exist_ok=True)
         lock_file = (root / "lock").open("a+")
     except OSError as error:
         raise StorageError(f"{root}: {error.strerror}", "Choose a folder that can be written to.") from error
@@ -181,4 +179,6 @@ def _lock(root: Path) -> TextIO:
     lock_file.truncate(0)
     lock_file.write(_MARK)
     lock_file.flush()
+    for name in ("images", "submissions"):
+        (root / name).mkdir(exist_ok=True)
     return lock_file

@@ -93,6 +93,11 @@ class Database:
             return self._connection.execute(query, values).fetchall()
 
 
+def plain(text: str) -> str:
+    """A text that can be recorded, whatever a file was called that it names."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def now() -> str:
     """The time, as records have it."""
     return datetime.now(UTC).isoformat()

@@ -117,14 +117,14 @@ class Files:
         """Have ``target`` be the same file as ``source``, in one step, in place of what it was."""
         if target.exists() and target.samefile(source):
             return
-        draft = self._drafts / os.urandom(8).hex()
-        try:
-            os.link(source, draft)
-        except OSError as error:
-            if error.errno != errno.EMLINK:  # a file can have some ten thousand names
-                raise
-            shutil.copyfile(source, draft)
-        draft.replace(target)
+        with self.scratch() as draft:
+            try:
+                os.link(source, draft)
+            except OSError as error:
+                if error.errno != errno.EMLINK:  # a file can have some ten thousand names
+                    raise
+                shutil.copy(source, draft)
+            draft.replace(target)
 
     def drop_unused_blobs(self) -> int:
         """Drop every blob that nothing else links to; return the bytes that are free now."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kaggle_local.storage.database import Database, now
+from kaggle_local.storage.database import Database, now, plain
 from kaggle_local.storage.files import Files
 
 
@@ -118,7 +118,7 @@ class Kernels:
         with self._database.transaction() as db:
             db.execute(
                 "UPDATE kernel_versions SET status = ?, failure = ? WHERE kernel = ? AND number = ?",
-                (status, failure, version.kernel_id, version.number),
+                (status, plain(failure), version.kernel_id, version.number),
             )
 
     def get(self, owner: str, slug: str, number: int | None = None) -> KernelVersion | None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from kaggle_local.storage.database import Database, now
+from kaggle_local.storage.database import Database, now, plain
 from kaggle_local.storage.files import Files
 
 Kind = Literal["dataset", "model", "variation"]
@@ -168,7 +168,7 @@ class Resources:
             self._finish(version, "ready", "", total_bytes)
         if version.replaces_all:
             for old in current:
-                if old.number != version.number:
+                if old.number < version.number:
                     self.delete_version(old)
 
     def fail(self, version: Version, reason: str) -> None:
@@ -179,7 +179,7 @@ class Resources:
         with self._database.transaction() as db:
             db.execute(
                 "UPDATE versions SET status = ?, reason = ?, total_bytes = ? WHERE resource = ? AND number = ?",
-                (status, reason, total_bytes, version.resource, version.number),
+                (status, plain(reason), total_bytes, version.resource, version.number),
             )
 
     def versions(self, kind: Kind, ref: str) -> list[Version]:

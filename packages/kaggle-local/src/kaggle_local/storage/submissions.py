@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from kaggle_local.storage.database import Database, now
+from kaggle_local.storage.database import Database, now, plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ class Submissions:
         with self._database.transaction() as db:
             db.execute(
                 "UPDATE submissions SET status = ?, score = ?, reason = ? WHERE ref = ?",
-                ("error" if score is None else "complete", score, reason, submission.ref),
+                ("error" if score is None else "complete", score, plain(reason), submission.ref),
             )
 
     def of_user(self, competition: str, submitter: str) -> list[Submission]:
