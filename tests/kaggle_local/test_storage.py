@@ -96,6 +96,17 @@ def test_garbage_is_what_nothing_needs(storage: Path) -> None:
     assert not (storage / "datasets" / USERNAME / "orphan" / "1").exists()
 
 
+def test_a_storage_can_be_named_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with serve(Path("here")) as local:
+        published(local, {"file.txt": b"x"})
+        assert run_script(local, "open('out.txt', 'w').write('x')", datasets=[REF]).status == "complete"
+    images = sorted((tmp_path / "here" / "images").iterdir())
+    (tmp_path / "here" / "images" / "old").mkdir()
+    assert run_cli("gc", "--storage", "here").returncode == 0
+    assert sorted((tmp_path / "here" / "images").iterdir()) == images, "the one in use stays"
+
+
 def test_reset_empties_a_storage_and_nothing_else(storage: Path, tmp_path: Path) -> None:
     with serve(storage) as local:
         published(local, {"file.txt": b"x"})

@@ -123,7 +123,7 @@ def collect_garbage(root: Path) -> int:
     require_storage(root)
     storage = Storage(root)
     try:
-        return storage.collect_garbage(image_folder(image_in_use(root), root / "images"))
+        return storage.collect_garbage(image_folder(image_in_use(root), storage.root / "images"))
     finally:
         storage.close()
 

@@ -63,6 +63,8 @@ class Storage:
     """
 
     def __init__(self, root: Path) -> None:
+        # Runs work in folders of their own.
+        root = root.absolute()
         self.root = root
         self._lock_file = _lock(root)
         try:
