@@ -72,6 +72,7 @@ def test_what_kagglehub_packs_takes_the_archives_place(tmp_path: Path) -> None:
         member("link", kind=tarfile.LNKTYPE, link="../../escaped"),
         member("device", kind=tarfile.CHRTYPE),
         member("pipe", kind=tarfile.FIFOTYPE),
+        member("\udcff", kind=tarfile.SYMTYPE, link="within"),
     ],
 )
 def test_a_hostile_tar_is_refused(hostile: tarfile.TarInfo, tmp_path: Path) -> None:

@@ -151,6 +151,17 @@ EXCESSES = {
         "more memory than",
         "m = mmap.mmap(-1, 400 * 10**6)\nm.write(bytes(400 * 10**6))\ntime.sleep(20)",
     ),
+    "grows with a file mapped that is called as a figure": (
+        MEMORY,
+        "more memory than",
+        r"""
+f = open(b'\xff\x0cPss: -9999999 kB', 'w+b')
+f.write(bytes(4096))
+f.flush()
+m = mmap.mmap(f.fileno(), 4096)
+x = []
+while True: x.append(bytearray(10**6))""",
+    ),
     "writes to memory without a name": (
         MEMORY,
         "more memory than",

@@ -4,9 +4,11 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
+from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import StorageError
 from kaggle_local.server import USERNAME, LocalKaggle, serve
 from kaggle_local.storage import Storage
@@ -44,6 +46,29 @@ def test_a_version_with_a_broken_archive_fails_and_shows_nothing(local: LocalKag
     assert version.status == "failed"
     assert "broken.zip" in version.reason
     assert version.files() == []
+
+
+def test_a_reason_that_is_no_text_is_recorded_all_the_same(local: LocalKaggle, tmp_path: Path) -> None:
+    link = tarfile.TarInfo("\udcff")
+    link.type, link.linkname = tarfile.SYMTYPE, "within"
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        archive.addfile(link)
+    version = published(local, {"x.tar": (tmp_path / "x.tar").read_bytes()})
+    assert version.status == "failed"
+    assert "is a link" in version.reason
+
+
+def test_a_version_that_replaces_all_leaves_newer_ones_alone(storage: Path) -> None:
+    with serve(storage, behaviour=Behaviour(processing_seconds=1)) as local:
+        published(local, {"a.txt": b"1"})
+        resource = local.storage.resources.get("dataset", REF)
+        assert resource is not None
+        for name, replaces_all in (("b.txt", True), ("c.txt", False)):
+            content = [(name, uploaded(local, name, b"x"))]
+            version = local.storage.resources.add_version(resource, "", content, replaces_all=replaces_all)
+            local.worker.process(version)
+        assert processed(local, 3).status == "ready"
+        assert [v.number for v in local.storage.resources.versions("dataset", REF)] == [2, 3]
 
 
 def test_a_transaction_that_fails_leaves_nothing(storage: Path) -> None:
