@@ -76,7 +76,9 @@ def _python_alone(image: Image) -> float:
 def _server(storage: Path) -> Iterator[str]:
     """A server in a process of its own; its address."""
     command = [sys.executable, "-m", "kaggle_local", "serve", "--port", "0", "--storage", str(storage)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    # The first start compiles what it imports, where it may keep that; so it does for whoever starts it twice.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         found = re.search(r"HTTP_PROXY=(\S+)", "".join(process.stdout.readline() for _ in range(4)))
         assert found is not None
