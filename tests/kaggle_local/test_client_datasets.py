@@ -136,6 +136,21 @@ def test_metadata_down_and_up(local: LocalKaggle, kaggle: Kaggle, tmp_path: Path
     assert "Our data" in kaggle("datasets", "list", "--csv", user="somebody").stdout, "it is public now"
 
 
+def test_a_title_is_had_once(local: LocalKaggle, kaggle: Kaggle, tmp_path: Path) -> None:
+    published(local, {"one.txt": b"1"}, "other-data")
+    folder = write_dataset(tmp_path / "data", one="1")
+    assert "already in use" in kaggle("datasets", "create", "-p", str(folder)).stdout
+    metadata = json.loads((folder / "dataset-metadata.json").read_text())
+    (folder / "dataset-metadata.json").write_text(json.dumps({**metadata, "title": "Our data"}))
+    kaggle("datasets", "create", "-p", str(folder))
+    processed(local, 1)
+    (folder / "dataset-metadata.json").write_text(json.dumps(metadata))
+    assert "already in use" in kaggle("datasets", "metadata", REF, "-p", str(folder), "--update", code=1).stdout
+    resource = local.storage.resources.get("dataset", REF)
+    assert resource is not None
+    assert resource.title == "Our data"
+
+
 def test_delete(local: LocalKaggle, kaggle: Kaggle) -> None:
     version = published(local, {"one.txt": b"1"})
     kaggle("datasets", "delete", REF, "--yes", user="somebody", code=1)

@@ -257,8 +257,11 @@ def update_dataset_metadata(call: Call, request: ApiUpdateDatasetMetadataRequest
     title = settings.title or resource.title
     response = ApiUpdateDatasetMetadataResponse()
     response.errors = []
+    taken_by = call.storage.resources.of_title("dataset", resource.owner, title)
     if call.behaviour.strict_names and len(title) not in _TITLE_LENGTHS:
         response.errors = [f"Invalid title {title!r}: 6 to 50 characters"]
+    elif call.behaviour.strict_names and taken_by not in (None, resource.ref):
+        response.errors = [f"The title {title!r} is already in use by a dataset"]
     else:
         call.storage.resources.update(replace(resource, title=title, private=settings.is_private, details=details))
     return response
