@@ -13,6 +13,13 @@ from kaggle_local.errors import LocalKaggleError
 from kaggle_local.server import collect_garbage, serve
 from kaggle_local.storage import reset
 
+# The variables of each line that is to be pasted.
+_EXPORTS = (
+    ("KAGGLE_API_ENVIRONMENT",),
+    ("HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"),
+    ("KAGGLE_API_TOKEN",),
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; see ``--help``."""
@@ -64,9 +71,8 @@ def _serve(options: argparse.Namespace) -> None:
         for folder in options.competition:
             kaggle.host(folder)
         print("# The official client, pointed here:")
-        print("export KAGGLE_API_ENVIRONMENT=LOCALHOST")
-        print(f"export HTTP_PROXY={kaggle.url} http_proxy={kaggle.url} NO_PROXY= no_proxy=")
-        print(f"export KAGGLE_API_TOKEN={kaggle.token}", flush=True)
+        for names in _EXPORTS:
+            print("export", *(f"{name}={kaggle.environment[name]}" for name in names), flush=True)
         threading.Event().wait()
 
 

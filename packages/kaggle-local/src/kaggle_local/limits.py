@@ -8,7 +8,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,7 @@ class Usage:
         self._limits = limits
         self._folders = folders
         self._disk = folders[0].stat().st_dev
+        self._hosts = {device for device, _ in _memory_mounts("self")}
         self._started = time.monotonic()
 
     def excess(self) -> str:
@@ -63,7 +64,9 @@ class Usage:
         if sum(map(_threads, processes)) > limits.processes:
             return f"the run had more than its limit of {limits.processes} processes"
         on_disk, memfds = _without_name(processes, self._disk)
-        if _memory(processes, memfds, limits.memory_bytes) > limits.memory_bytes:
+        in_sandbox = (_in_sandbox(process.pid, self._hosts) for process in reversed(processes))
+        files = sum(memfds.values()) + next((size for size in in_sandbox if size is not None), 0)
+        if _memory(processes, files, memfds, limits.memory_bytes) > limits.memory_bytes:
             return f"the run used more memory than its limit of {limits.memory_bytes / _GIB:.2f} GiB"
         return self.excess_of_disk(on_disk)
 
@@ -132,17 +135,15 @@ def _without_name(processes: list[psutil.Process], disk: int) -> tuple[int, dict
     return sum(on_disk.values()), memfds
 
 
-def _memory(processes: list[psutil.Process], memfds: dict[int, int], limit: int) -> int:
-    """Bytes of memory that processes take, with open files without a name and those of their sandbox.
+def _memory(processes: list[psutil.Process], files: int, memfds: Collection[int], limit: int) -> int:
+    """Bytes of memory that processes take, with those of ``files``; the inodes of open ``memfds`` are among these.
 
     The cheap figure counts shared pages for each process, and what lies in files. Only where it is
     above the limit the exact one is asked for.
     """
-    files = sum(memfds.values())
-    files += next(filter(None, (_in_sandbox(process.pid) for process in reversed(processes))), 0)
     if sum(_resident(process.pid) for process in processes) + files <= limit:
         return files
-    return files + sum(_share(process.pid, set(memfds)) for process in processes)
+    return files + sum(_share(process.pid, memfds) for process in processes)
 
 
 def _text(path: Path) -> str:
@@ -164,7 +165,7 @@ def _resident(pid: int) -> int:
     return next(filter(None, pages), 0) * os.sysconf("SC_PAGESIZE")
 
 
-def _share(pid: int, open_memfds: set[int]) -> int:
+def _share(pid: int, open_memfds: Collection[int]) -> int:
     """A process's proportional share, in bytes, of memory that is neither a file's nor counted elsewhere."""
     text = next(filter(None, _of_threads(pid, "smaps")), "")
     total = share = 0
@@ -185,20 +186,19 @@ def _share(pid: int, open_memfds: set[int]) -> int:
     return total
 
 
-def _in_sandbox(pid: int) -> int:
-    """Bytes of the files that a process's sandbox keeps in memory; 0 for one without a sandbox.
+def _in_sandbox(pid: int, hosts: set[str]) -> int | None:
+    """Bytes of the files that a process's sandbox keeps in memory; None for one that is in no sandbox.
 
     Those of overlays lie in the sandbox's root. What the host keeps in memory is not the run's.
     """
     used: dict[str, int] = {}
     with suppress(OSError):
-        hosts = {device for device, _ in _memory_mounts("self")}
         for device, place in _memory_mounts(str(pid)):
             if device not in hosts:
                 with suppress(OSError):
                     status = os.statvfs(f"/proc/{pid}/root{place}")
                     used[device] = (status.f_blocks - status.f_bfree) * status.f_frsize
-    return sum(used.values())
+    return sum(used.values()) if used else None
 
 
 def _memory_mounts(pid: str) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from datetime import datetime
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -47,6 +48,14 @@ class Call:
         response = HttpRedirect()
         response.url = f"{self.base_url}/download/{self.storage.signature(path.as_posix())}/{quote(path.as_posix())}"
         return response
+
+    def redirect_to_all(self, folder: Path, name: str, created: datetime, suffix: str = ".zip") -> HttpRedirect:
+        """To an archive of all files of a folder, which is made if need be.
+
+        It goes by time, too: a name that was deleted can be somebody else's later.
+        """
+        bundle = self.storage.bundles.make(folder, f"{name}-{created:%Y%m%d%H%M%S%f}{suffix}")
+        return self.redirect(bundle.relative_to(self.storage.root))
 
 
 def require_owner(call: Call, owner: str) -> None:

@@ -34,14 +34,14 @@ class Metric:
         cells: what both must hold.
         greater_is_better: which way the leaderboard goes.
         columns: how many there may be.
-        binary_truth: whether the solution must hold 0 and 1.
+        flaw: what of a solution does not suit it, if anything, and what would.
     """
 
     compute: Callable[["pd.DataFrame", "pd.DataFrame"], float]
     cells: Cells
     greater_is_better: bool = True
     columns: Literal["one", "any"] = "one"
-    binary_truth: bool = False
+    flaw: Callable[["pd.DataFrame"], tuple[str, str] | None] = lambda truth: None  # noqa: ARG005 - none has any
 
 
 def mean_f1(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
@@ -116,12 +116,28 @@ def quadratic_kappa(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
     return 1.0 if by_chance == 0 else float(1 - observed / by_chance)
 
 
+def _flaw_of_classes(truth: "pd.DataFrame") -> tuple[str, str] | None:
+    if not truth.isin([0, 1]).all(axis=None):
+        return "has other cells than 0 and 1", "log-loss needs those."
+    if truth.shape[1] > 1 and (truth.sum(axis=1) != 1).any():
+        return "a row has not just one 1", "Each row is of one class."
+    return None
+
+
+def _flaw_of_both(truth: "pd.DataFrame") -> tuple[str, str] | None:
+    if not truth.isin([0, 1]).all(axis=None):
+        return "has other cells than 0 and 1", "auc needs those."
+    if (truth.nunique() == 1).any():
+        return "a column has nothing but one of 0 and 1", "auc needs both."
+    return None
+
+
 METRICS: dict[str, Metric] = {
     "mean-f1": Metric(mean_f1, "text"),
     "accuracy": Metric(accuracy, "text"),
-    "log-loss": Metric(log_loss, "probability", greater_is_better=False, columns="any", binary_truth=True),
+    "log-loss": Metric(log_loss, "probability", greater_is_better=False, columns="any", flaw=_flaw_of_classes),
     "rmse": Metric(rmse, "number", greater_is_better=False, columns="any"),
-    "auc": Metric(auc, "number", columns="any", binary_truth=True),
+    "auc": Metric(auc, "number", columns="any", flaw=_flaw_of_both),
     "quadratic-kappa": Metric(quadratic_kappa, "whole number"),
 }
 
@@ -191,14 +207,12 @@ def _solution(competition: Competition) -> "pd.DataFrame":
         truth[columns] = _cells(truth, columns, metric.cells, competition.id, path.name)
     except SubmissionError as error:
         raise CompetitionError(error.problem, f"{competition.solution} must suit {competition.metric}.") from error
-    if metric.binary_truth and not truth[columns].isin([0, 1]).all(axis=None):
-        raise CompetitionError(f"{path}: has other cells than 0 and 1", f"{competition.metric} needs those.")
     if not truth[competition.id].is_unique or truth.empty:
         raise CompetitionError(f"{path}: an {competition.id} occurs twice, or none at all", "Each must occur once.")
-    if metric.compute is log_loss and len(columns) > 1 and (truth[columns].sum(axis=1) != 1).any():
-        raise CompetitionError(f"{path}: a row has not just one 1", "Each row is of one class.")
-    if metric.compute is auc and (truth[columns].nunique() == 1).any():
-        raise CompetitionError(f"{path}: a column has nothing but one of 0 and 1", "auc needs both.")
+    flaw = metric.flaw(truth[columns])
+    if flaw:
+        problem, cure = flaw
+        raise CompetitionError(f"{path}: {problem}", cure)
     return truth
 
 

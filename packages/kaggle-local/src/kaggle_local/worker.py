@@ -25,7 +25,7 @@ from kaggle_local.log import Event, RunLog
 from kaggle_local.sandbox import INPUT, Mount
 from kaggle_local.scoring import score
 from kaggle_local.storage import FileSource, Input, KernelSource, KernelVersion, Kind, Storage, Submission, Version
-from kaggle_local.storage.resources import variation_ref
+from kaggle_local.storage.resources import split_source, variation_ref
 
 logger = logging.getLogger(__name__)
 
@@ -167,22 +167,22 @@ class Worker:
         """
         settings = version.settings
         return [
-            *(self._in_use("dataset", *_split(source, 2)) for source in settings["datasets"]),
-            *(self._in_use("variation", *_split(variation_ref(source), 4)) for source in settings["models"]),
-            *(self._output_in_use(*_split(source, 2)) for source in settings["kernels"]),
+            *(self._in_use("dataset", *split_source(source, 2)) for source in settings["datasets"]),
+            *(self._in_use("variation", *split_source(variation_ref(source), 4)) for source in settings["models"]),
+            *(self._output_in_use(*split_source(source, 2)) for source in settings["kernels"]),
         ]
 
-    def _in_use(self, kind: Kind, ref: str, number: int | None) -> Input:
+    def _in_use(self, kind: Kind, ref: str, number: str) -> Input:
         resources = self._storage.resources
-        version = resources.latest_ready(kind, ref) if number is None else resources.version(kind, ref, number)
+        version = resources.version(kind, ref, int(number)) if number else resources.latest_ready(kind, ref)
         if version is None or version.status != "ready":
             raise RunError(f"{ref}: no version is ready.", "Wait for its processing before the push.")
         return Input(kind=kind, ref=ref, number=version.number)
 
-    def _output_in_use(self, ref: str, number: int | None) -> Input:
+    def _output_in_use(self, ref: str, number: str) -> Input:
         owner, slug = ref.split("/")
         kernels = self._storage.kernels
-        version = kernels.latest_complete(owner, slug) if number is None else kernels.get(owner, slug, number)
+        version = kernels.get(owner, slug, int(number)) if number else kernels.latest_complete(owner, slug)
         if version is None or version.status != "complete":
             raise RunError(f"{ref}: no version has run through.", "Wait for its run before the push.")
         return Input(kind="kernel", ref=ref, number=version.number)
@@ -320,9 +320,3 @@ class Worker:
         if version is None:
             raise SubmissionError(f"{source.owner}/{source.slug} version {source.number} is gone", "Push it again.")
         return version
-
-
-def _split(source: str, parts: int) -> tuple[str, int | None]:
-    """A name of so many parts, and the version's number that may follow it."""
-    fields = source.split("/")
-    return "/".join(fields[:parts]), int(fields[parts]) if len(fields) > parts else None

@@ -137,8 +137,7 @@ def download_data_files(call: Call, request: ApiDownloadDataFilesRequest) -> Htt
     """All of them, as a zip."""
     competition = _competition(call, request.competition_name)
     hosted = next(at for slug, _, at in call.storage.submissions.competitions() if slug == competition.slug)
-    name = f"competitions/{competition.slug}/{hosted:%Y%m%d%H%M%S%f}/{competition.slug}.zip"
-    return call.redirect(call.storage.bundles.make(competition.public, name).relative_to(call.storage.root))
+    return call.redirect_to_all(competition.public, f"competitions/{competition.slug}", hosted)
 
 
 # Submissions

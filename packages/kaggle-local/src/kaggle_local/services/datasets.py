@@ -153,8 +153,7 @@ def get_dataset(call: Call, request: ApiGetDatasetRequest) -> ApiDataset:
     """A dataset with its versions, newest first."""
     resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
     versions = call.storage.resources.versions("dataset", resource.ref)
-    in_use = call.storage.resources.latest_ready("dataset", resource.ref) or versions[-1]
-    dataset = _describe(call, resource, in_use)
+    dataset = _describe(call, resource, call.storage.resources.in_use_or_latest(resource))
     dataset.versions = [_describe_version(resource, version) for version in reversed(versions)]
     return dataset
 

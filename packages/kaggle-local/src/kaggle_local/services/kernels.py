@@ -34,7 +34,7 @@ from slugify import slugify
 from kaggle_local.rpc import ApiError, Call, Method, page, require_owner, require_visible, visible
 from kaggle_local.services.names import check_slug
 from kaggle_local.storage import KernelVersion, Kind
-from kaggle_local.storage.resources import variation_ref
+from kaggle_local.storage.resources import split_source, variation_ref
 
 _STATUS = {
     "queued": KernelWorkerStatus.QUEUED,
@@ -135,20 +135,20 @@ def _check_source(request: ApiSaveKernelRequest) -> None:
 
 def _has_version(call: Call, kind: Kind, ref: str, parts: int) -> bool:
     """Whether there is a resource of that name, of so many parts, or the version that follows the name."""
-    fields = ref.split("/")
-    name, number = "/".join(fields[:parts]), fields[parts:]
+    name, number = split_source(ref, parts)
     resource = call.storage.resources.get(kind, name)
     if resource is None or not visible(call, resource.owner, resource.private):
         return False
-    return any(number in ([], [str(v.number)]) for v in call.storage.resources.versions(kind, name))
+    return any(number in ("", str(v.number)) for v in call.storage.resources.versions(kind, name))
 
 
 def _has_kernel(call: Call, ref: str) -> bool:
-    fields = ref.split("/")
-    kernel = call.storage.kernels.get(fields[0], fields[1]) if len(fields) in (2, 3) else None
+    name, number = split_source(ref, 2)
+    owner, _, slug = name.partition("/")
+    kernel = call.storage.kernels.get(owner, slug)
     if kernel is None or not visible(call, kernel.owner, kernel.settings["is_private"]):
         return False
-    return fields[2:] == [] or _NUMBER.fullmatch(fields[2]) is not None
+    return not number or _NUMBER.fullmatch(number) is not None
 
 
 def _split(refs: list[str] | None, known: Callable[[str], bool]) -> tuple[list[str], list[str]]:
@@ -175,11 +175,8 @@ def _version(call: Call, request: Any) -> KernelVersion:
 
 def _require_visible(call: Call, version: KernelVersion) -> None:
     """Refuse to show another's kernel that is private now, whatever it was in this version."""
-    require_visible(call, version.owner, _latest(call, version).settings["is_private"])
-
-
-def _latest(call: Call, version: KernelVersion) -> KernelVersion:
-    return call.storage.kernels.get(version.owner, version.slug) or version
+    latest = call.storage.kernels.get(version.owner, version.slug) or version
+    require_visible(call, version.owner, latest.settings["is_private"])
 
 
 def list_kernels(call: Call, request: ApiListKernelsRequest) -> ApiListKernelsResponse:
@@ -209,7 +206,7 @@ def list_kernels(call: Call, request: ApiListKernelsRequest) -> ApiListKernelsRe
 
 def _names(sources: list[str]) -> set[str]:
     """Sources, with and without the versions that they are pinned to."""
-    return {*sources, *("/".join(source.split("/")[:2]) for source in sources)}
+    return {*sources, *(split_source(source, 2)[0] for source in sources)}
 
 
 def _describe(version: KernelVersion) -> ApiKernelMetadata:
@@ -307,8 +304,7 @@ def download_kernel_output(call: Call, request: ApiDownloadKernelOutputRequest) 
         if name not in dict(version.output()):
             raise ApiError(404, f"{version.ref} did not write {name}")
         return call.redirect(_path(call, version, name))
-    name = f"kernels/{version.ref}/{version.number}-{version.created:%Y%m%d%H%M%S%f}.zip"
-    return call.redirect(call.storage.bundles.make(version.output_folder, name).relative_to(call.storage.root))
+    return call.redirect_to_all(version.output_folder, f"kernels/{version.ref}/{version.number}", version.created)
 
 
 def delete_kernel(call: Call, request: ApiDeleteKernelRequest) -> ApiDeleteKernelResponse:

@@ -43,6 +43,7 @@ from kaggle_local.storage import Resource, Version
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
 _VARIATION = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]*")
+# By how they stand in paths: ``pytorch``, ``tensorflow2``.
 _FRAMEWORKS = {f.name.removeprefix("MODEL_FRAMEWORK_").replace("_", "").lower(): f for f in ModelFramework}
 _FRAMEWORK_NAMES: dict[ModelFramework, str] = {framework: name for name, framework in _FRAMEWORKS.items()}
 _CONFLICT = 409
@@ -60,14 +61,9 @@ _VARIATION_FIELDS = (
 )
 
 
-def framework_name(framework: ModelFramework) -> str:
-    """A framework as it stands in paths: ``pytorch``, ``tensorflow2``."""
-    return _FRAMEWORK_NAMES[framework]
-
-
 def _ref(request: Any) -> str:
     """The variation that a request is about."""
-    framework = framework_name(request.framework)
+    framework = _FRAMEWORK_NAMES[request.framework]
     return f"{request.owner_slug}/{request.model_slug}/{framework}/{request.instance_slug}"
 
 
@@ -99,7 +95,7 @@ def create_model_instance(call: Call, request: ApiCreateModelInstanceRequest) ->
     model = find(call, "model", f"{request.owner_slug}/{request.model_slug}")
     require_owner(call, model.owner)
     check_slug(call, body.instance_slug, _VARIATION)
-    ref = f"{model.ref}/{framework_name(body.framework)}/{body.instance_slug}"
+    ref = f"{model.ref}/{_FRAMEWORK_NAMES[body.framework]}/{body.instance_slug}"
     details = {name: getattr(body, name) for name in _VARIATION_FIELDS}
     resource = call.storage.resources.add(
         "variation",
@@ -206,8 +202,7 @@ def _fill(described: Any, variation: Resource, version: Version) -> None:
 def get_model_instance(call: Call, request: ApiGetModelInstanceRequest) -> ApiModelInstance:
     """A variation; its version is the one in use."""
     resource = find(call, "variation", _ref(request))
-    ready = call.storage.resources.latest_ready("variation", resource.ref)
-    return _describe(call, resource, ready or call.storage.resources.versions("variation", resource.ref)[-1])
+    return _describe(call, resource, call.storage.resources.in_use_or_latest(resource))
 
 
 def list_model_instances(call: Call, request: ApiListModelInstancesRequest) -> ApiListModelInstancesResponse:

@@ -96,6 +96,4 @@ def download(call: Call, version: Version, path: str | None, suffix: str) -> Htt
     folder = version.folder.relative_to(call.storage.root)
     if path:
         return call.redirect(folder / path)
-    # By time, too: a name that was deleted can be somebody else's later.
-    bundle = call.storage.bundles.make(version.folder, f"{folder}-{version.created:%Y%m%d%H%M%S%f}{suffix}")
-    return call.redirect(bundle.relative_to(call.storage.root))
+    return call.redirect_to_all(version.folder, str(folder), version.created, suffix)

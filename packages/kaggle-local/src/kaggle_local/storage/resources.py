@@ -74,6 +74,12 @@ def variation_ref(source: str) -> str:
     return "/".join([*parts[:2], *(re.sub(r"[^a-z0-9]", "", part.lower()) for part in parts[2:3]), *parts[3:]])
 
 
+def split_source(source: str, parts: int) -> tuple[str, str]:
+    """A name of so many parts, and the version that may follow it."""
+    fields = source.split("/")
+    return "/".join(fields[:parts]), "/".join(fields[parts:])
+
+
 class Resources:
     """The resources of a storage; their files lie in ``datasets/<ref>/<number>`` and ``models/<ref>/<number>``."""
 
@@ -186,6 +192,10 @@ class Resources:
         """Every version of a resource, oldest first."""
         rows = self._database.rows(f"{_VERSIONS} WHERE r.kind = ? AND r.ref = ? ORDER BY v.number", kind, ref)
         return [self._version(row) for row in rows]
+
+    def in_use_or_latest(self, resource: Resource) -> Version:
+        """The version in use, or the latest where none is ready."""
+        return self.latest_ready(resource.kind, resource.ref) or self.versions(resource.kind, resource.ref)[-1]
 
     def version(self, kind: Kind, ref: str, number: int) -> Version | None:
         """The version with that number."""
