@@ -57,6 +57,25 @@ def test_an_answer_can_be_late(local: LocalKaggle) -> None:
         requests.post(f"{local.url}/api/v1/{GET}", json={}, timeout=0.5)
 
 
+def test_an_answer_can_be_wrong_or_empty(local: LocalKaggle) -> None:
+    local.faults.add(Fault(on=CREATE, body='["no"]'), Fault(on=CREATE, body=""))
+    assert create(local).json() == ["no"]
+    empty = create(local)
+    assert (empty.status_code, empty.content) == (200, b"")
+    assert local.storage.resources.all("dataset") == [], "neither did anything"
+
+
+def test_an_answer_can_be_stale_for_the_same_request(local: LocalKaggle) -> None:
+    published(local, {"a.txt": b"x"})
+    local.faults.add(Fault(on=GET, stale=True, times=3))
+    mine, other = {"ownerSlug": USERNAME, "datasetSlug": "my-data"}, {"ownerSlug": USERNAME, "datasetSlug": "nothing"}
+    before = ask(local, GET, **mine).json()
+    published(local, {"a.txt": b"y"})
+    assert ask(local, GET, **mine).json() == before
+    assert ask(local, GET, **other).status_code == 404
+    assert ask(local, GET, **mine).json()["currentVersionNumber"] == 2
+
+
 def test_an_upload_is_cut_off_and_can_be_resumed(local: LocalKaggle) -> None:
     content = bytes(range(256)) * 4000
     started = ask(local, "blobs.BlobApiService/StartBlobUpload", name="a.bin", contentLength=len(content)).json()

@@ -11,9 +11,9 @@ from kaggle_local.errors import FaultError
 Reset = Literal["before", "after"]
 Bad = Literal["failed", "stuck"]
 
-_PLACES = ("upload", "download", "processing", "run")
+_PLACES = ("upload", "download", "log", "processing", "run")
 _METHOD = re.compile(r"[A-Za-z.]+Service/[A-Za-z]+")
-_EFFECTS = ("status", "delay", "reset", "keep_bytes", "outcome")
+_EFFECTS = ("status", "delay", "reset", "body", "stale", "keep_bytes", "outcome")
 
 # The least that each number may be.
 _NUMBERS = {"times": 1, "status": 400, "retry_after": 0, "keep_bytes": 1}
@@ -27,12 +27,16 @@ class Fault:
 
     Attributes:
         on: a method such as ``datasets.DatasetApiService/CreateDataset``, ``*`` for any, ``upload`` or
-            ``download`` for the bytes of files, ``processing`` for that of versions, ``run`` for kernels'.
+            ``download`` for the bytes of files, ``log`` for the stream of a run's, ``processing`` for that
+            of versions, ``run`` for kernels'.
         times: how often, from now on.
         status: an HTTP status to answer instead of doing it.
         retry_after: seconds in that answer's ``Retry-After``.
         delay: seconds to wait before anything else, a status too.
         reset: the connection is reset before the effect, or after it.
+        body: the answer, with status 200, instead of doing it; it may be empty.
+        stale: the first of these times is as it should be, and the same request is answered with the same
+            again the other times, without doing it.
         keep_bytes: of an upload this many bytes are taken, then the connection is reset.
         outcome: of a processing or a run: it fails, or never ends.
     """
@@ -43,6 +47,8 @@ class Fault:
     retry_after: int | None = None
     delay: float = 0.0
     reset: Reset | None = None
+    body: str | None = None
+    stale: bool = False
     keep_bytes: int | None = None
     outcome: Bad | None = None
 
@@ -60,6 +66,10 @@ class Fault:
                 raise FaultError(f"{name}: {value!r}", f"It must be a whole number, {least} or more.")
         if isinstance(self.delay, bool) or not isinstance(self.delay, int | float) or not 0 <= self.delay <= _LONGEST:
             raise FaultError(f"delay: {self.delay!r}", f"It must be seconds, from 0 to {_LONGEST}.")
+        if not isinstance(self.stale, bool) or not isinstance(self.body, str | None):
+            raise FaultError(
+                f"stale or body: {self.stale!r}, {self.body!r}", "The one is true or false, the other text."
+            )
         for name, known in (("reset", get_args(Reset)), ("outcome", get_args(Bad))):
             if getattr(self, name) not in (None, *known):
                 raise FaultError(f"{name}: {getattr(self, name)!r}", f"Known are {', '.join(known)}.")

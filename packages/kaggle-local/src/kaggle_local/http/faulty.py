@@ -19,6 +19,7 @@ class Faulty:
     def __init__(self, application: ASGIApp, faults: Faults) -> None:
         self._application = application
         self._faults = faults
+        self._answers: dict[tuple[Fault, bytes], list[Message]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or do what a fault wants instead."""
@@ -34,6 +35,11 @@ class Faulty:
         elif fault.status is not None:
             await _drain(receive)
             await _refusal(fault, place)(scope, receive, send)
+        elif fault.body is not None:
+            await _drain(receive)
+            await Response(fault.body, media_type="application/json")(scope, receive, send)
+        elif fault.stale:
+            await self._answer_as_before(fault, scope, receive, send)
         elif fault.reset == "after":
             await self._application(scope, receive, _nowhere)
             await _reset(receive)
@@ -42,12 +48,24 @@ class Faulty:
         else:
             await self._application(scope, receive, send)
 
+    async def _answer_as_before(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request as it was answered the first time under a fault; the first time, do it."""
+        body = await _read(receive)
+        answer = self._answers.get((fault, body))
+        if answer is None:
+            answer = self._answers[fault, body] = []
+            await self._application(scope, _again(body), _into(answer))
+        for message in answer:
+            await send(message)
+
 
 def _place(path: str) -> str:
     """The method or the place that a path belongs to, as faults name it."""
     match path.split("/"):
         case ["", "api", "v1", service, method]:
             return f"{service}/{method}"
+        case ["", "api", "v1", "kernels", "logs", *_]:
+            return "log"
         case ["", "uploads", *_]:
             return "upload"
         case ["", "download", *_]:
@@ -74,6 +92,31 @@ async def _drain(receive: Receive) -> None:
     """Read a request to its end: a client that is still sending would not see the answer."""
     while (await receive()).get("more_body", False):
         pass
+
+
+async def _read(receive: Receive) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
+
+
+def _again(body: bytes) -> Receive:
+    """A request that has been read, to be read once more."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+def _into(messages: list[Message]) -> Send:
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    return send
 
 
 async def _nowhere(_: Message) -> None:
