@@ -132,7 +132,8 @@ def _install(spec: ImageSpec, folder: Path) -> None:
     requirements.write_text("".join(f"{n}=={pins[n]}\n" if n in pins else f"{n}\n" for n in wanted))
     constraints = folder / "constraints.txt"
     constraints.write_text("".join(f"{n}=={v}\n" for n, v in sorted(pins.items()) if not n.startswith(_ACCELERATOR)))
-    install = ["pip", "install", "--python", str(folder / "bin" / "python")]
+    # Kernels cannot write to the image: without bytecode each would compile all that it imports.
+    install = ["pip", "install", "--compile-bytecode", "--python", str(folder / "bin" / "python")]
     install += ["--requirement", str(requirements), "--constraint", str(constraints)]
     cpu: tuple[str, ...] = ("--torch-backend", "cpu")
     try:
