@@ -54,6 +54,13 @@ def submit(session: nox.Session) -> None:
 
 
 @nox.session
+def history(session: nox.Session) -> None:
+    """Show what was submitted to KAGGLE_TARGET, newest first: tag, commit, versions, score."""
+    _install_tools(session)
+    session.run("kaggle-offline", "history", *session.posargs)
+
+
+@nox.session
 def train(session: nox.Session) -> None:
     """Train on the synthetic set and replace the checkpoint: nox -s train [-- --epochs 20 ...], --help for more."""
     python = _project(session)
@@ -69,12 +76,14 @@ def train(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests: nox -s tests [-- -m "not slow"]."""
-    _install_tools(session)
+    # Many of the tests' processes are short: to compile what each imports would be most of what they do.
+    _install_tools(session, "--compile-bytecode")
     project = ["tests/plant_pathology"]
     session.run(_project(session), "-m", "pytest", *project, *session.posargs, external=True, success_codes=[0, 5])
     # Much of the tools' tests is waiting for processes: a worker for each core, a file to one of them.
     workers = ["--numprocesses", "auto", "--dist", "loadfile"]
-    session.run("pytest", *workers, *(f"--ignore={path}" for path in project), *session.posargs, success_codes=[0, 5])
+    pytest = ["python", "-m", "pytest", "-p", "tests.canary", *workers]
+    session.run(*pytest, *(f"--ignore={path}" for path in project), *session.posargs, success_codes=[0, 5])
 
 
 @nox.session
@@ -85,7 +94,15 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     project = ["packages/plant-pathology/src", "tests/plant_pathology"]
     tools = ["noxfile.py", "packages/kaggle-local/src", "packages/kaggle-offline/src"]
-    tools += ["benchmarks", "tests/conftest.py", "tests/kaggle_local", "tests/kaggle_offline", "tests/end_to_end"]
+    tools += [
+        "benchmarks",
+        "tests/conftest.py",
+        "tests/canary.py",
+        "tests/test_canary.py",
+        "tests/kaggle_local",
+        "tests/kaggle_offline",
+        "tests/end_to_end",
+    ]
     session.run("mypy", *tools)
     session.run("mypy", "--python-executable", _project(session), *project)
 
@@ -110,9 +127,9 @@ def lock_dev(session: nox.Session) -> None:
     session.run("pip-compile", *options, *session.posargs, *files, env=env)
 
 
-def _install_tools(session: nox.Session) -> None:
-    """Install the tools of this repository and what they need, as dev.txt pins it."""
-    session.install("--require-hashes", "--requirement", "requirements/dev.txt", silent=True)
+def _install_tools(session: nox.Session, *options: str) -> None:
+    """Install the tools of this repository and what they need, as dev.txt pins it; ``options`` are uv's."""
+    session.install("--require-hashes", *options, "--requirement", "requirements/dev.txt", silent=True)
     packages = ["--editable", "packages/kaggle-local", "--editable", "packages/kaggle-offline"]
     session.install("--no-deps", "--no-build-isolation", *packages, silent=True)
 

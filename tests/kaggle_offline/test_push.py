@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kaggle_offline.errors import KaggleError, NotFrozenError, OfflineError, RehearsalError, RunError, ScoringError
+from kaggle_offline.errors import (
+    KaggleError,
+    NotFrozenError,
+    OfflineError,
+    OutputError,
+    RehearsalError,
+    RunError,
+    ScoringError,
+)
 from kaggle_offline.freeze import freeze
 from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
 from kaggle_offline.push import push
@@ -88,7 +96,7 @@ def test_the_whole_way_and_once_more(kernel: KernelFolder, capsys: pytest.Captur
     assert first["submission"]["status"] == "complete"
     assert first["submission"]["score"] == pytest.approx(2 / 3, abs=1e-5)
     assert first["submission"]["baseline"] == pytest.approx(2 / 3, abs=1e-5)
-    assert set(first["seconds"]) == {"freeze", "push", "submit"}
+    assert {"freeze", "push", "submit"} <= set(first["seconds"])
     assert "0.66667" in (kernel.build / "summary.md").read_text()
     assert "0.66667" in (kernel.build / "report.html").read_text()
 
@@ -133,7 +141,7 @@ def test_a_package_that_is_not_required_fails_the_run_and_is_named(kernel: Kerne
 def test_a_kernel_that_writes_nothing_is_not_submitted(kernel: KernelFolder) -> None:
     kernel.code.write_text('# %% tags=["parameters"]\nPACKAGES_DIGEST = ""\n')
     freeze(kernel)
-    with opened(kernel) as target, pytest.raises(RunError, match=r"did not write submission\.csv"):
+    with opened(kernel) as target, pytest.raises(OutputError, match=r"did not write submission\.csv"):
         push(kernel, target)
     nothing_submitted(kernel)
 
@@ -167,6 +175,8 @@ def test_a_version_that_lacks_a_file_is_followed_by_a_whole_one(kernel: KernelFo
     go(kernel)
     folder = kernel.repository / ".kaggle-local" / "datasets" / "kaggler" / "small-packages" / "1"
     next(folder.glob("iniconfig-*.whl")).unlink()
+    # As on another machine: what was seen to be whole is not looked at again.
+    (kernel.build / "result.json").unlink()
     result = go(kernel)
     assert result["packages"]["version"] == 2
     assert result["kernel"]["version"] == 1, "its inputs are the same"

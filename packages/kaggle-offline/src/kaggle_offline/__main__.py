@@ -1,6 +1,7 @@
-"""The command line: ``kaggle-offline freeze|push|submit|lock [COMPETITION ...]`` and ``image capture|diff``."""
+"""The command line: ``kaggle-offline freeze|push|submit|history|lock [COMPETITION ...]``, ``image capture|diff``."""
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ _VERBS = {
     "freeze": "make dataset folders with just what Kaggle's image lacks, installable offline",
     "push": "publish what changed, push the kernel and see it run through",
     "submit": "hand in the kernel that ran through and wait for its score",
+    "history": "show what was submitted, the newest first, and what it was made of",
     "lock": "pin what is shipped, and show what the image provides, what is added and what is replaced",
 }
 
@@ -52,6 +54,10 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "competitions", nargs="*", metavar="COMPETITION", help="a folder of kernels/ (default: all)"
         )
+        if verb in ("push", "submit"):
+            command.add_argument(
+                "--minutes", type=_minutes, metavar="N", help="give up after so many; run again, it goes on from there"
+            )
         if verb == "lock":
             command.add_argument(
                 "--upgrade",
@@ -74,6 +80,13 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument("after", metavar="B", help="another")
     diff.add_argument("--all", action="store_true", help="list what matters to no lock, too")
     return parser
+
+
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not 0 < minutes < math.inf:
+        raise ValueError
+    return minutes
 
 
 def _target() -> str:
@@ -105,13 +118,19 @@ def _run(options: argparse.Namespace, repository: Path) -> None:
 
         lock_and_report(kernels, frozenset(options.upgrade))
         return
+    from kaggle_offline.history import history
     from kaggle_offline.push import push
     from kaggle_offline.submit import submit
     from kaggle_offline.target import open_target
 
-    with open_target(word, repository) as target:
+    minutes = getattr(options, "minutes", None)
+    with open_target(word, repository, minutes=minutes) as target:
         for kernel in kernels:
-            (push if options.verb == "push" else submit)(kernel, target)
+            if options.verb == "history":
+                print(history(target.client, kernel.competition))
+            else:
+                with target.alone_with(kernel):
+                    (push if options.verb == "push" else submit)(kernel, target)
 
 
 def _in_ci() -> bool:

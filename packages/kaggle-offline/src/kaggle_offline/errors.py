@@ -92,6 +92,32 @@ class KaggleError(OfflineError):
     exit_code = 30
 
 
+class TransientError(KaggleError):
+    """Kaggle is busy, cannot be reached or makes no sense for now; the same call may do later.
+
+    Attributes:
+        may_be_done: whether the call may have had its effect all the same.
+        retry_after: seconds after which Kaggle wants to be asked again, if it says so.
+    """
+
+    def __init__(self, problem: str, *, may_be_done: bool = True, retry_after: float | None = None) -> None:
+        super().__init__(problem, "Run the same command again: what is done already is not done twice.")
+        self.may_be_done = may_be_done
+        self.retry_after = retry_after
+
+
+class NotThereError(KaggleError):
+    """Kaggle has nothing of that name, or not for who asks; of some things it says 403 in both cases."""
+
+    def __init__(self, problem: str, *, forbidden: bool) -> None:
+        super().__init__(problem, "See that it is there, and that your account may have it.")
+        self.forbidden = forbidden
+
+
+class TakenError(KaggleError):
+    """What was to be created exists already."""
+
+
 class PublishError(OfflineError):
     """What Kaggle lists is not what was published."""
 
@@ -108,3 +134,27 @@ class ScoringError(OfflineError):
     """The submission was not scored."""
 
     exit_code = 33
+
+
+class OutputError(OfflineError):
+    """What the kernel left is not what the competition takes."""
+
+    exit_code = 34
+
+
+class NotAllowedError(OfflineError):
+    """This account may not submit through the API; a click on Kaggle does it."""
+
+    exit_code = 35
+
+
+class DailyLimitError(OfflineError):
+    """The submissions of today are used up."""
+
+    exit_code = 36
+
+
+class DeadlineError(OfflineError):
+    """The command's time is up before its work was done."""
+
+    exit_code = 37

@@ -16,10 +16,10 @@ from kaggle_offline.errors import ConfigurationError, RunError
 from kaggle_offline.files import new_folder, write_json, write_text
 from kaggle_offline.image_manifest import ImageManifest, read_image_manifest, write_image_manifest
 from kaggle_offline.kernel_folder import TITLE_LENGTHS, list_competitions
+from kaggle_offline.kernel_run import run_error, wait_for_run
 from kaggle_offline.lock import Lock, read_lock
 from kaggle_offline.log import read_log
 from kaggle_offline.notebook import NOTEBOOK_METADATA
-from kaggle_offline.push import run_error, wait_for_run
 from kaggle_offline.target import Target
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
@@ -81,11 +81,12 @@ def capture(target: Target, repository: Path, name: str, *, gpu: bool) -> None:
             draft / "kernel-metadata.json",
             {**settings, "is_private": True, "enable_gpu": gpu, "enable_internet": False},
         )
-    version = target.client.push_kernel(folder / "kernel")
+    known = target.client.kernel(slug)
+    version = target.client.push_kernel(folder / "kernel", after=known.version if known else 0)
     print(f"{slug}: version {version}, running", flush=True)
-    run = wait_for_run(target, slug)
+    run = wait_for_run(target, slug, version)
     with new_folder(folder / "output") as draft:
-        log = read_log(target.client.fetch_output(slug, draft))
+        log = read_log(target.client.fetch_output(slug, version, draft))
     if run.status != "complete":
         raise run_error(f"{target.client.owner}/{slug} version {version}", run, log)
     accelerator = "gpu" if gpu else "cpu"

@@ -1,23 +1,31 @@
 """Kaggle, through its official client: the only place that knows its API.
 
-Values go in and out typed; what the client raises becomes one of the project's errors.
+Values go in and out typed; what goes wrong is one of the project's errors. Every call has a time to
+be answered in. What only looks is repeated as it is; before anything that creates is repeated, Kaggle
+is asked whether it came about after all, as an answer can get lost on its way back.
 """
 
 import contextlib
 import io
+import json
 import re
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http import HTTPStatus
-from pathlib import Path
-from typing import Any
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
 
 import requests
+from requests.adapters import HTTPAdapter
 
-from kaggle_offline.errors import CredentialsError, KaggleError
+from kaggle_offline.answers import translated
+from kaggle_offline.errors import CredentialsError, KaggleError, NotThereError, TakenError, TransientError
 from kaggle_offline.kernel_folder import SOURCES
+from kaggle_offline.transfers import Upload, save
+from kaggle_offline.waiting import Waits
+
+T = TypeVar("T")
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _PAGE = 200
@@ -54,19 +62,30 @@ class RunState:
 
 @dataclass(frozen=True, kw_only=True)
 class SubmissionState:
-    """Where a submission stands: ``pending``, ``complete`` or ``error``."""
+    """Where a submission stands: ``pending``, ``complete`` or ``error``. ``date`` is in UTC."""
 
     ref: str
     description: str
     status: str
     score: float | None
     error: str
+    date: datetime | None
+    link: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmissionLimits:
+    """How many submissions were made in all, and how many more may be today; None where Kaggle does not say."""
+
+    left_today: int | None
+    made: int
 
 
 class KaggleClient:
     """An authenticated client.
 
     Args:
+        waits: how long to wait for answers.
         endpoint: where the local Kaggle is; None is kaggle.com. The client authenticates as soon as
             it is imported, so the environment must hold the credentials for that endpoint before.
 
@@ -78,57 +97,54 @@ class KaggleClient:
         KaggleError: Kaggle does not answer.
     """
 
-    def __init__(self, endpoint: str | None = None) -> None:
+    def __init__(self, waits: Waits, endpoint: str | None = None) -> None:
+        self._waits = waits
         if endpoint is not None:
             from kagglesdk import kaggle_env
 
             kaggle_env._env_to_endpoint[kaggle_env.KaggleEnv.LOCAL] = endpoint  # noqa: SLF001 - there is no other way
-        # The client explains missing credentials at length on import; the error here says it once.
-        with contextlib.redirect_stdout(io.StringIO()), _translated("authentication"):
-            from kaggle.api.kaggle_api_extended import KaggleApi
-
-            self._api = KaggleApi()
-            if endpoint is not None:
-                self._api.args = ["--local"]
-            try:
-                self._api.authenticate()
-            except SystemExit:
-                raise CredentialsError(
-                    "Kaggle: no credentials that it accepts",
-                    "Set KAGGLE_API_TOKEN to a token from the API section of your Kaggle settings.",
-                ) from None
+        self._api = self._repeat("authentication", lambda: _authenticate(waits.patience.answer, endpoint is not None))
         self.owner = str(self._api.config_values["username"])
-
-    def _client(self) -> Any:
-        return self._api.build_kaggle_client()
 
     # Datasets
 
     def dataset(self, slug: str) -> DatasetState | None:
         """The latest version of the owner's dataset, or None where there is no such dataset."""
-        from kagglesdk.datasets.types.dataset_api_service import ApiGetDatasetRequest, ApiGetDatasetStatusRequest
+        from kagglesdk.datasets.types.dataset_api_service import ApiGetDatasetRequest
 
+        ref = f"{self.owner}/{slug}"
         request = ApiGetDatasetRequest()
         request.owner_slug, request.dataset_slug = self.owner, slug
-        status = ApiGetDatasetStatusRequest()
-        status.owner_slug, status.dataset_slug = self.owner, slug
-        with self._client() as client:
-            try:
-                with _translated(f"dataset {self.owner}/{slug}", lookup=True):
-                    dataset = client.datasets.dataset_api_client.get_dataset(request)
-                    stage = client.datasets.dataset_api_client.get_dataset_status(status).status.name
-            except _NotThere:
-                return None
-        versions = {v.version_number: v.version_notes for v in dataset.versions or []}
-        # The current version is the one in use; a newer one may be in processing, and the status is that one's.
-        number = max(versions, default=dataset.current_version_number)
-        # The first version has no notes of ours: creating a dataset takes none. Its description has.
-        text = f"{versions.get(number, '')} {dataset.description if number == 1 else ''}"
-        digest = _DIGEST.search(text)
-        names = {"READY": "ready", "FAILED": "failed"}
-        return DatasetState(
-            version=number, digest=digest.group() if digest else "", status=names.get(stage, "processing")
-        )
+
+        def look() -> DatasetState:
+            with self._api.build_kaggle_client() as client:
+                dataset = client.datasets.dataset_api_client.get_dataset(request)
+            if dataset.ref != ref:
+                raise _senseless(f"dataset {ref}")
+            versions = {v.version_number: v for v in dataset.versions or []}
+            # The current version is the one in use; a newer one may be in processing.
+            number = max([*versions, dataset.current_version_number, 1])
+            notes = versions[number].version_notes if number in versions else ""
+            # The first version has no notes of ours: creating a dataset takes none. Its description has.
+            digest = _DIGEST.search(f"{notes} {dataset.description if number == 1 else ''}")
+            word = (versions[number].status or "").upper() if number in versions else ""
+            return DatasetState(
+                version=number,
+                digest=digest.group() if digest else "",
+                status=_DATASET_STATUS.get(word) or self._dataset_status(slug),
+            )
+
+        return self._lookup(f"dataset {ref}", look)
+
+    def _dataset_status(self, slug: str) -> str:
+        """Where the processing of the latest version stands."""
+        from kagglesdk.datasets.types.dataset_api_service import ApiGetDatasetStatusRequest
+
+        request = ApiGetDatasetStatusRequest()
+        request.owner_slug, request.dataset_slug = self.owner, slug
+        with self._api.build_kaggle_client() as client:
+            word = client.datasets.dataset_api_client.get_dataset_status(request).status.name
+        return _DATASET_STATUS.get(word, "processing")
 
     def dataset_files(self, slug: str, version: int) -> dict[str, int]:
         """Size of every file of a version, by name."""
@@ -136,15 +152,12 @@ class KaggleClient:
 
         request = ApiListDatasetFilesRequest()
         request.owner_slug, request.dataset_slug, request.dataset_version_number = self.owner, slug, version
-        request.page_size = _PAGE
-        files: dict[str, int] = {}
-        with self._client() as client, _translated(f"files of {self.owner}/{slug}"):
-            while True:
-                page = client.datasets.dataset_api_client.list_dataset_files(request)
-                files |= {file.name: file.total_bytes for file in page.files}
-                if not page.next_page_token:
-                    return files
-                request.page_token = page.next_page_token
+
+        def look(client: Any) -> Any:
+            return client.datasets.dataset_api_client.list_dataset_files(request)
+
+        pages = self._pages(f"files of {self.owner}/{slug}", request, look)
+        return {file.name: file.total_bytes for page in pages for file in page.dataset_files or []}
 
     def upload(self, path: Path) -> str:
         """Upload a file; return the token that names it in a dataset version.
@@ -152,27 +165,33 @@ class KaggleClient:
         Raises:
             KaggleError: it did not arrive whole.
         """
-        from kaggle.api.kaggle_api_extended import ResumableUploadResult
         from kagglesdk.blobs.types.blob_api_service import ApiBlobType, ApiStartBlobUploadRequest
 
+        what = f"upload of {path.name}"
         request = ApiStartBlobUploadRequest()
         request.type = ApiBlobType.DATASET
         request.name = path.name
         request.content_length = path.stat().st_size
         request.last_modified_epoch_seconds = int(path.stat().st_mtime)
-        with self._client() as client, _translated(f"upload of {path.name}"):
-            start = client.blobs.blob_api_client.start_blob_upload(request)
-        quiet = not sys.stderr.isatty()
-        for attempt in range(_UPLOAD_ATTEMPTS):
-            result = self._api.upload_complete(str(path), start.create_url, quiet, resume=attempt > 0)
-            if result == ResumableUploadResult.COMPLETE:
-                return str(start.token)
-            if result != ResumableUploadResult.INCOMPLETE:
-                break
-        raise KaggleError(f"{path}: the upload did not arrive", "Run the same command again.")
+
+        def start() -> tuple[str, str]:
+            with self._api.build_kaggle_client() as client:
+                answer = client.blobs.blob_api_client.start_blob_upload(request)
+            if not (answer.token and answer.create_url):
+                raise _senseless(what)
+            return answer.token, answer.create_url
+
+        token, link = self._repeat(what, start)
+        self._repeat(what, Upload(path, link, self._waits.patience.answer).send)
+        return token
 
     def create_dataset(self, slug: str, digest: str, tokens: list[str]) -> None:
-        """Create the owner's private dataset with its first version."""
+        """Create the owner's private dataset with its first version.
+
+        Raises:
+            TakenError: there is one already; Kaggle says so of a title that is another dataset's, too.
+            KaggleError: Kaggle refuses it.
+        """
         from kagglesdk.datasets.types.dataset_api_service import ApiCreateDatasetRequest
 
         request = ApiCreateDatasetRequest()
@@ -181,11 +200,14 @@ class KaggleClient:
         request.is_private = True
         request.description = f"Made by kaggle-offline. The first version is {digest}."
         request.files = _new_files(tokens)
-        with self._client() as client, _translated(f"dataset {self.owner}/{slug}"):
-            _check_created(client.datasets.dataset_api_client.create_dataset(request))
 
-    def create_dataset_version(self, slug: str, digest: str, tokens: list[str]) -> None:
-        """Add a version to the owner's dataset; its notes are the digest."""
+        def create(client: Any) -> Any:
+            return client.datasets.dataset_api_client.create_dataset(request)
+
+        self._create_version(slug, digest, 0, create)
+
+    def create_dataset_version(self, slug: str, digest: str, tokens: list[str], *, after: int) -> None:
+        """Add a version to the owner's dataset, whose latest is ``after``; its notes are the digest."""
         from kagglesdk.datasets.types.dataset_api_service import (
             ApiCreateDatasetVersionRequest,
             ApiCreateDatasetVersionRequestBody,
@@ -196,8 +218,30 @@ class KaggleClient:
         body.files = _new_files(tokens)
         request = ApiCreateDatasetVersionRequest()
         request.owner_slug, request.dataset_slug, request.body = self.owner, slug, body
-        with self._client() as client, _translated(f"dataset {self.owner}/{slug}"):
-            _check_created(client.datasets.dataset_api_client.create_dataset_version(request))
+
+        def create(client: Any) -> Any:
+            return client.datasets.dataset_api_client.create_dataset_version(request)
+
+        self._create_version(slug, digest, after, create)
+
+    def _create_version(self, slug: str, digest: str, after: int, create: Callable[[Any], Any]) -> None:
+        what = f"dataset {self.owner}/{slug}"
+
+        def act() -> bool:
+            with self._api.build_kaggle_client() as client:
+                answer = create(client)
+            if answer.error:
+                refusal = KaggleError if after else TakenError
+                raise refusal(f"Kaggle refuses {what}: {answer.error}", "Correct it, then run again.")
+            if (answer.status or "").lower() != "ok":
+                raise _senseless(what)
+            return True
+
+        def is_there() -> bool | None:
+            state = self.dataset(slug)
+            return True if state and state.version > after and state.digest == digest else None
+
+        self._once(what, act, is_there)
 
     # Kernels
 
@@ -205,55 +249,169 @@ class KaggleClient:
         """The latest version of the owner's kernel, or None where there is no such kernel."""
         from kagglesdk.kernels.types.kernels_api_service import ApiGetKernelRequest
 
+        what = f"kernel {self.owner}/{slug}"
         request = ApiGetKernelRequest()
         request.user_name, request.kernel_slug = self.owner, slug
-        with self._client() as client:
-            try:
-                with _translated(f"kernel {self.owner}/{slug}", lookup=True):
-                    response = client.kernels.kernels_api_client.get_kernel(request)
-            except _NotThere:
-                return None
-        metadata = response.metadata
-        sources = [source for kind in SOURCES for source in getattr(metadata, f"{kind}_data_sources") or []]
-        return KernelState(
-            version=metadata.current_version_number, source=response.blob.source, sources=frozenset(sources)
-        )
 
-    def push_kernel(self, folder: Path) -> int:
-        """Push a rendered kernel folder; return the version's number.
+        def look() -> KernelState:
+            with self._api.build_kaggle_client() as client:
+                answer = client.kernels.kernels_api_client.get_kernel(request)
+            metadata = answer.metadata
+            if not metadata.current_version_number:
+                raise _senseless(what)
+            sources = [source for kind in SOURCES for source in getattr(metadata, f"{kind}_data_sources") or []]
+            return KernelState(
+                version=metadata.current_version_number, source=answer.blob.source, sources=frozenset(sources)
+            )
+
+        return self._lookup(what, look)
+
+    def push_kernel(self, folder: Path, *, after: int) -> int:
+        """Push a rendered kernel folder, of which ``after`` is the latest version; return the new one's number.
 
         Raises:
             KaggleError: Kaggle refuses it, or does not know one of its inputs.
         """
-        with _translated(f"push of {folder}"):
-            response = self._api.kernels_push(str(folder))
-        unknown = [source for kind in SOURCES for source in getattr(response, f"invalid_{kind}_sources") or []]
-        if response.error or unknown:
-            problem = response.error or f"it does not know {', '.join(unknown)}"
-            raise KaggleError(f"Kaggle refuses the kernel: {problem}", "Correct kernel-metadata.json.")
-        return int(response.version_number)
+        settings = json.loads((folder / "kernel-metadata.json").read_text())
+        cells = _cells((folder / settings["code_file"]).read_text())
+        slug = settings["id"].partition("/")[2]
+        wanted = {source for kind in SOURCES for source in settings.get(f"{kind}_sources", [])}
 
-    def run(self, slug: str) -> RunState:
-        """Where the run of the kernel's latest version stands."""
-        with _translated(f"status of {self.owner}/{slug}"):
-            response = self._api.kernels_status(f"{self.owner}/{slug}")
-        name = response.status.name
-        status = "complete" if name == "COMPLETE" else "error" if name in _ENDED_BADLY else "running"
-        return RunState(status=status, failure=response.failure_message or "")
+        def act() -> tuple[int, set[str]]:
+            answer = self._api.kernels_push(str(folder))
+            if answer.error:
+                raise KaggleError(f"Kaggle refuses the kernel: {answer.error}", "Correct kernel-metadata.json.")
+            if not answer.version_number:
+                raise _senseless(f"push of {folder}")
+            unknown = {s for kind in SOURCES for s in getattr(answer, f"invalid_{kind}_sources") or []}
+            return int(answer.version_number), unknown
 
-    def fetch_output(self, slug: str, folder: Path) -> str:
-        """Fetch what the kernel's latest run left into ``folder``; return its log, as Kaggle keeps it."""
-        with _translated(f"output of {self.owner}/{slug}"), contextlib.redirect_stdout(io.StringIO()):
-            self._api.kernels_output(f"{self.owner}/{slug}", str(folder), force=True)
-        log = folder / f"{slug}.log"
-        return log.read_text() if log.exists() else ""
+        def is_there() -> tuple[int, set[str]] | None:
+            state = self.kernel(slug)
+            if state is None or state.version <= after or _cells(state.source) != cells:
+                return None
+            return state.version, wanted - state.sources
 
-    # Submissions
+        version, unknown = self._once(f"push of {folder}", act, is_there)
+        if unknown:
+            raise KaggleError(
+                f"Kaggle refuses the kernel: it does not know {', '.join(sorted(unknown))}",
+                "Correct kernel-metadata.json.",
+            )
+        return version
+
+    def run(self, slug: str, version: int) -> RunState:
+        """Where the run of a kernel version stands."""
+        from kagglesdk.kernels.types.kernels_api_service import ApiGetKernelSessionStatusRequest
+
+        request = ApiGetKernelSessionStatusRequest()
+        request.user_name, request.kernel_slug, request.version_label = self.owner, slug, str(version)
+
+        def look() -> RunState:
+            with self._api.build_kaggle_client() as client:
+                answer = client.kernels.kernels_api_client.get_kernel_session_status(request)
+            name = answer.status.name
+            status = "complete" if name == "COMPLETE" else "error" if name in _ENDED_BADLY else "running"
+            return RunState(status=status, failure=answer.failure_message or "")
+
+        return self._repeat(f"run of {self.owner}/{slug} version {version}", look)
+
+    def follow_log(self, slug: str) -> Iterator[str]:
+        """What the run of a kernel's latest version prints, from its beginning, while it does.
+
+        Raises:
+            KaggleError: there is no more to be had for now.
+        """
+        with translated(f"log of {self.owner}/{slug}"):
+            for event in self._api.kernels_logs_stream(f"{self.owner}/{slug}"):
+                yield str(event.get("data", ""))
+
+    def fetch_output(self, slug: str, version: int, folder: Path) -> str:
+        """Fetch what the run of a kernel version left into ``folder``; return its log, as Kaggle keeps it.
+
+        Raises:
+            KaggleError: it cannot be had, or a file's name leads out of the folder.
+        """
+        from kagglesdk.kernels.types.kernels_api_service import ApiListKernelSessionOutputRequest
+
+        what = f"output of {self.owner}/{slug} version {version}"
+        request = ApiListKernelSessionOutputRequest()
+        request.user_name, request.kernel_slug, request.version_label = self.owner, slug, str(version)
+
+        def look(client: Any) -> Any:
+            return client.kernels.kernels_api_client.list_kernel_session_output(request)
+
+        log = ""
+        for page in self._pages(what, request, look):
+            log = log or page.log or ""
+            for file in page.files or []:
+                name = PurePosixPath(file.file_name)
+                if name.is_absolute() or ".." in name.parts:
+                    raise KaggleError(f"Kaggle: {what}: a file called {file.file_name!r}", "Do not trust this kernel.")
+                self._repeat(what, partial(self._fetch, file.url, folder / name))
+        return log
+
+    def _fetch(self, link: str, path: Path) -> None:
+        with requests.get(link, stream=True, timeout=self._waits.patience.answer) as answer:
+            save(answer, path)
+
+    # Competitions
+
+    def fetch_data_file(self, competition: str, name: str, path: Path) -> bool:
+        """Fetch a file of a competition's data; return False where there is none of that name.
+
+        Raises:
+            KaggleError: it cannot be had, for instance as the rules have not been accepted.
+        """
+        from kagglesdk.competitions.types.competition_api_service import ApiDownloadDataFileRequest
+
+        request = ApiDownloadDataFileRequest()
+        request.competition_name, request.file_name = competition, name
+
+        def fetch() -> bool:
+            with self._api.build_kaggle_client() as client:
+                save(client.competitions.competition_api_client.download_data_file(request), path)
+            return True
+
+        try:
+            return self._repeat(f"{name} of {competition}", fetch)
+        except NotThereError as error:
+            if error.forbidden:
+                raise KaggleError(
+                    error.problem, f"Accept the rules: https://www.kaggle.com/competitions/{competition}/rules"
+                ) from error
+            return False
+
+    def submission_limits(self, competition: str) -> SubmissionLimits:
+        """How many submissions the account has made, and has left."""
+        from kagglesdk.competitions.types.competition_api_service import ApiGetSubmissionLimitsRequest
+
+        request = ApiGetSubmissionLimitsRequest()
+        request.competition_name = competition
+
+        def look() -> SubmissionLimits:
+            with self._api.build_kaggle_client() as client:
+                limits = client.competitions.competition_api_client.get_submission_limits(request)
+            # None left of none made says nothing.
+            left = limits.num_allowed_now if limits.num_allowed_now or limits.num_today else None
+            return SubmissionLimits(left_today=left, made=limits.num_total)
+
+        return self._repeat(f"submissions to {competition}", look)
 
     def submissions(self, competition: str) -> list[SubmissionState]:
         """The owner's submissions to a competition, newest first."""
-        with _translated(f"submissions to {competition}"):
-            found = self._api.competition_submissions(competition, page_size=_PAGE)
+        from kagglesdk.competitions.types.competition_api_service import ApiListSubmissionsRequest
+        from kagglesdk.competitions.types.competition_enums import SubmissionGroup, SubmissionSortBy
+
+        request = ApiListSubmissionsRequest()
+        request.competition_name = competition
+        request.group = SubmissionGroup.SUBMISSION_GROUP_ALL
+        request.sort_by = SubmissionSortBy.SUBMISSION_SORT_BY_DATE
+
+        def look(client: Any) -> Any:
+            return client.competitions.competition_api_client.list_submissions(request)
+
+        pages = self._pages(f"submissions to {competition}", request, look)
         return [
             SubmissionState(
                 ref=str(s.ref),
@@ -261,23 +419,169 @@ class KaggleClient:
                 status=s.status.name.lower(),
                 score=float(s.public_score) if s.public_score else None,
                 error=s.error_description or "",
+                date=s.date.replace(tzinfo=UTC) if s.date else None,
+                link=s.url or "",
             )
-            for s in found or []
+            for page in pages
+            for s in page.submissions or []
             if s is not None
         ]
 
     def submit(self, competition: str, slug: str, version: int, file_name: str, description: str) -> str:
-        """Hand in a kernel version; return the submission's reference."""
-        kernel = f"{self.owner}/{slug}"
-        with _translated(f"submission of {kernel} to {competition}"):
-            response = self._api.competition_submit_code(
-                file_name, description, competition, kernel, version, quiet=True
-            )
-        return str(response.ref)
+        """Hand in a kernel version under a description that no other has; return the submission's reference.
+
+        Raises:
+            NotThereError: the account may not.
+            KaggleError: Kaggle refuses it.
+        """
+        from kagglesdk.competitions.types.competition_api_service import ApiCreateCodeSubmissionRequest
+
+        what = f"submission of {self.owner}/{slug} version {version} to {competition}"
+        request = ApiCreateCodeSubmissionRequest()
+        request.competition_name, request.file_name = competition, file_name
+        request.kernel_owner, request.kernel_slug, request.kernel_version = self.owner, slug, version
+        request.submission_description = description
+
+        def act() -> str:
+            with self._api.build_kaggle_client() as client:
+                answer = client.competitions.competition_api_client.create_code_submission(request)
+            if not answer.ref:
+                raise _senseless(what)
+            return str(answer.ref)
+
+        def is_there() -> str | None:
+            return next((s.ref for s in self.submissions(competition) if s.description == description), None)
+
+        return self._once(what, act, is_there)
+
+    # Calls
+
+    def _repeat(self, what: str, call: Callable[[], T]) -> T:
+        """Make a call that may be made any number of times."""
+
+        def attempt() -> T:
+            with translated(what):
+                return call()
+
+        return self._waits.repeat(attempt, what)
+
+    def _lookup(self, what: str, call: Callable[[], T]) -> T | None:
+        """Make such a call; None where there is nothing, which is believed when Kaggle says so twice."""
+        with contextlib.suppress(NotThereError):
+            return self._repeat(what, call)
+        self._waits.sleep(self._waits.patience.first_pause, what)
+        with contextlib.suppress(NotThereError):
+            return self._repeat(what, call)
+        return None
+
+    def _once(self, what: str, act: Callable[[], T], effect: Callable[[], T | None]) -> T:
+        """Make a call that must have its effect once, whatever becomes of its answer.
+
+        Args:
+            what: the call is about.
+            act: the call.
+            effect: looks for what it does; returns what the call would, or None.
+        """
+
+        def attempt() -> T:
+            try:
+                with translated(what):
+                    return act()
+            except TransientError as error:
+                if error.may_be_done:
+                    found = self._waits.until(what, effect, seconds=self._waits.patience.settle)
+                    if found is not None:
+                        return found
+                raise
+
+        return self._waits.repeat(attempt, what)
+
+    def _pages(self, what: str, request: Any, look: Callable[[Any], Any]) -> Iterator[Any]:
+        """All pages of a listing."""
+        request.page_size = _PAGE
+
+        def fetch() -> Any:
+            with self._api.build_kaggle_client() as client:
+                return look(client)
+
+        while True:
+            page = self._repeat(what, fetch)
+            yield page
+            token = page.next_page_token
+            if not token or token == request.page_token:
+                return
+            request.page_token = token
 
 
-_UPLOAD_ATTEMPTS = 5
+_DATASET_STATUS = {"READY": "ready", "FAILED": "failed"}
 _ENDED_BADLY = frozenset({"ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED"})
+
+
+class _TimedAdapter(HTTPAdapter):
+    """Has every request end: the client sets no time by itself."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def send(self, request: Any, *args: Any, **options: Any) -> requests.Response:
+        return super().send(request, *args, **{**options, "timeout": options.get("timeout") or self._seconds})
+
+
+def _authenticate(seconds: float, local: bool) -> Any:
+    """The official client, authenticated, each of whose requests takes at the most so many seconds.
+
+    Raises:
+        CredentialsError: there are no credentials that Kaggle takes.
+    """
+    with _offline_import():
+        from kaggle.api.kaggle_api_extended import KaggleApi
+
+    # The client is not typed.
+    class TimedApi(KaggleApi):  # type: ignore[misc]
+        def build_kaggle_client(self) -> Any:
+            client = super().build_kaggle_client()
+            http = client.http_client()
+            http._init_session()  # noqa: SLF001 - there is no other way
+            for scheme in ("http://", "https://"):
+                http._session.mount(scheme, _TimedAdapter(seconds))  # noqa: SLF001
+            return client
+
+    api = TimedApi()
+    if local:
+        api.args = ["--local"]
+    # The client explains missing credentials at length; the error here says it once.
+    with contextlib.redirect_stdout(io.StringIO()):
+        try:
+            api.authenticate()
+        except SystemExit:
+            raise CredentialsError(
+                "Kaggle: no credentials that it accepts",
+                "Set KAGGLE_API_TOKEN to a token from the API section of your Kaggle settings.",
+            ) from None
+    return api
+
+
+@contextlib.contextmanager
+def _offline_import() -> Iterator[None]:
+    """Keep the client from authenticating as it is imported: it would wait for an answer for ever."""
+    from kagglesdk.kaggle_http_client import KaggleHttpClient
+
+    def refuse(*_: Any) -> None:
+        raise ConnectionError("not before the first call")
+
+    call = KaggleHttpClient.call
+    KaggleHttpClient.call = refuse
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        KaggleHttpClient.call = call
+
+
+def _senseless(what: str) -> TransientError:
+    """An answer that is well formed and says nothing."""
+    return TransientError(f"Kaggle: {what}: an answer that makes no sense")
 
 
 def _new_files(tokens: list[str]) -> list[Any]:
@@ -291,35 +595,9 @@ def _new_files(tokens: list[str]) -> list[Any]:
     return files
 
 
-def _check_created(response: Any) -> None:
-    if response.error or (response.status or "ok").lower() != "ok":
-        raise KaggleError(
-            f"Kaggle refuses the dataset: {response.error or response.status}", "Correct it and run again."
-        )
-
-
-class _NotThere(Exception):  # noqa: N818 - an answer, not an error
-    """Kaggle has nothing of that name; it says 403 rather than 404 of some things."""
-
-
-@contextmanager
-def _translated(what: str, *, lookup: bool = False) -> Iterator[None]:
-    """Turn what the client raises into the project's errors; its messages hold no credential.
-
-    In a ``lookup``, what is not there is an answer: `_NotThere`.
-    """
+def _cells(notebook: str) -> list[str]:
+    """The sources of a notebook's cells: what Kaggle keeps of it as it is."""
     try:
-        yield
-    except requests.HTTPError as error:
-        code = error.response.status_code if error.response is not None else 0
-        if code == HTTPStatus.UNAUTHORIZED:
-            raise CredentialsError(f"Kaggle: {what}: {error}", "Check the token in KAGGLE_API_TOKEN.") from error
-        if lookup and code in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
-            raise _NotThere from error
-        raise KaggleError(
-            f"Kaggle: {what}: {error}", "Look at the message, then run the same command again."
-        ) from error
-    except requests.RequestException as error:
-        raise KaggleError(f"Kaggle: {what}: {error}", "Check the network, then run the same command again.") from error
-    except ValueError as error:
-        raise KaggleError(f"Kaggle's client: {what}: {error}", "Correct what it names.") from error
+        return ["".join(cell["source"]) for cell in json.loads(notebook)["cells"]]
+    except (ValueError, KeyError, TypeError):
+        return []

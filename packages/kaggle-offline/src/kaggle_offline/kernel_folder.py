@@ -34,6 +34,9 @@ PROTECTED = (
     "nvidia-*",
 )
 
+# As most competitions call the file that shows how a submission must look.
+SAMPLE = "sample_submission.csv"
+
 # What a kernel can have as input; each has its list in kernel-metadata.json.
 SOURCES = ("dataset", "competition", "kernel", "model")
 
@@ -57,6 +60,7 @@ class KernelFolder:
         image: the image manifest's file.
         checkpoints: the folder whose files become the model dataset.
         output: the file that the kernel hands in.
+        sample: the file of the competition's data that shows how such a file must look.
         protected: patterns of names that are never replaced in the image.
         rehearsal: the command that writes the local Kaggle's competition folder.
         metadata: ``kernel-metadata.json``.
@@ -70,6 +74,7 @@ class KernelFolder:
     image: Path
     checkpoints: Path
     output: str
+    sample: str
     protected: tuple[str, ...]
     rehearsal: str
     metadata: dict[str, Any]
@@ -137,6 +142,7 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
         image=repository / "requirements" / "images" / f"{settings['image']}.txt",
         checkpoints=folder / settings["checkpoints"],
         output=settings["output"],
+        sample=settings.get("sample", SAMPLE),
         protected=tuple(settings.get("freeze", {}).get("protected", PROTECTED)),
         rehearsal=settings["rehearsal"]["competition"],
         metadata=metadata,
@@ -169,6 +175,9 @@ def _read_settings(path: Path) -> dict[str, Any]:
         _require(path, key, document.get(key), example)
         if not (_PACKAGE if key == "package" else _PLAIN_NAME).fullmatch(document[key]):
             raise ConfigurationError(f"{path}: {key}: {document[key]!r} must be a plain name", f"As in: {example}")
+    sample = document.get("sample", SAMPLE)
+    if not (isinstance(sample, str) and _PLAIN_NAME.fullmatch(sample)):
+        raise ConfigurationError(f"{path}: sample: {sample!r} must be a plain name", f'As in: sample = "{SAMPLE}"')
     rehearsal = document.get("rehearsal")
     if not isinstance(rehearsal, dict):
         raise ConfigurationError(f"{path}: [rehearsal] is missing", "Add it, with the key competition.")
@@ -178,11 +187,11 @@ def _read_settings(path: Path) -> dict[str, Any]:
     protected = freeze.get("protected", []) if isinstance(freeze, dict) else None
     if not (isinstance(protected, list) and all(isinstance(item, str) for item in protected)):
         raise ConfigurationError(f"{path}: freeze.protected: must be a list of names", 'As in: protected = ["numpy"]')
-    unknown = {*document} - {*_TEXTS, "freeze", "rehearsal"}
+    unknown = {*document} - {*_TEXTS, "sample", "freeze", "rehearsal"}
     unknown |= {f"rehearsal.{k}" for k in set(rehearsal) - {"competition"}}
     unknown |= {f"freeze.{k}" for k in set(freeze) - {"protected"}}
     if unknown:
-        known = ", ".join([*_TEXTS, "freeze.protected", "rehearsal.competition"])
+        known = ", ".join([*_TEXTS, "sample", "freeze.protected", "rehearsal.competition"])
         raise ConfigurationError(f"{path}: {min(unknown)}: unknown key", f"Known are: {known}.")
     return document
 

@@ -20,25 +20,68 @@ class RunLog:
     lines: tuple[str, ...]
 
     @property
-    def missing_module(self) -> str:
-        """The module that the run could not import, or an empty text."""
-        found = re.findall(r"^ModuleNotFoundError: No module named '([^']+)'", "\n".join(self.lines), re.MULTILINE)
-        return str(found[-1]) if found else ""
-
-    @property
-    def cause(self) -> str:
-        """Why the run failed: what was missing, what the installer refused, or the last exception."""
-        if self.missing_module:
-            return f"it could not import the module {self.missing_module}"
+    def exception(self) -> str:
+        """What the installer refused, or the last exception; or an empty text."""
         text = "\n".join(self.lines)
         refusals = re.findall(r"^install\.py: (.*)$", text, re.MULTILINE)
-        exceptions = re.findall(r"^[\w.]*(?:Error|Exception|Exit|Interrupt)\b.*$", text, re.MULTILINE)
+        exceptions = re.findall(r"^(?:[\w.]*(?:Error|Exception|Exit|Interrupt)|StopIteration)\b.*$", text, re.MULTILINE)
         return next(iter([*refusals, *reversed(exceptions)]), "")
 
     @property
     def end(self) -> str:
         """The last lines, set off from what is around them."""
         return "\n".join(f"  | {line}" for line in self.lines[-_LINES:])
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a run failed, in words, and what to do about it."""
+
+    text: str
+    cure: str
+
+
+_AGAIN = "Then run freeze and push again."
+
+# The usual causes, by what the last exception or Kaggle's message says; the first that fits.
+_CAUSES: tuple[tuple[str, str, str], ...] = (
+    (
+        r"No module named '([^']+)'|cannot import name '([^']+)'",
+        "it could not import the module {}",
+        "Add what provides it to the package's dependencies; if it is there, run: nox -s lock -- --upgrade. " + _AGAIN,
+    ),
+    (
+        r"(?i)out ?of ?memory|memoryerror|more memory than|cannot allocate memory|unable to allocate|kernel died",
+        "it ran out of memory",
+        "Predict in smaller batches, keep less at a time, or read inputs as they are needed. " + _AGAIN,
+    ),
+    (
+        r"(?i)longer than its limit|time ?-?out|timed out|time limit|max(?:imum)? allowed (?:execution|run)",
+        "it ran out of time",
+        "Predict less per image, a smaller input or model for instance, or use an accelerator. " + _AGAIN,
+    ),
+    (
+        r"FileNotFoundError|No such file or directory|NotADirectoryError|StopIteration|not among this kernel's inputs",
+        "it missed an input",
+        "Name what it reads in kernel-metadata.json, and find it below /kaggle/input under both layouts. " + _AGAIN,
+    ),
+)
+
+
+def cause_of(failure: str, log: RunLog) -> Cause:
+    """Which of the usual causes a failed run has: import, memory, time, input; else its exception.
+
+    Args:
+        failure: Kaggle's message.
+        log: of the run.
+    """
+    for text in (log.exception, failure):
+        for pattern, words, cure in _CAUSES:
+            found = re.search(pattern, text)
+            if found:
+                named = next((group for group in found.groups() if group), "")
+                return Cause(words.format(named), cure)
+    return Cause(log.exception or failure or "no reason is given", "Correct it, then run freeze and push again.")
 
 
 def read_log(text: str) -> RunLog:

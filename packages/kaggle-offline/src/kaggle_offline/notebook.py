@@ -35,6 +35,24 @@ Path("/kaggle/working/{RUN_RECORD}").write_text(json.dumps({{"peak_memory_bytes"
 print(f"ran through, {{peak / 2**20:.0f}} MiB of memory at the peak")"""
 
 
+def _checkpoints_cell(models: Dataset) -> str:
+    """What follows the parameters: `files.digest_of_names` of what is mounted, in the standard library alone."""
+    return f"""\
+# Written by push: refuse to run with other checkpoints than those that this kernel was made with.
+import hashlib
+from pathlib import Path
+
+found = [path for at in ("", "datasets/*/") for path in Path("/kaggle/input").glob(at + "{models.slug}")]
+if not found:
+    raise FileNotFoundError("{models.slug} is not among this kernel's inputs")
+names = hashlib.sha256()
+for path in sorted(path for path in found[0].iterdir() if path.is_file()):
+    with path.open("rb") as file:
+        names.update((path.name + chr(0) + hashlib.file_digest(file, "sha256").hexdigest() + chr(10)).encode())
+if "sha256:" + names.hexdigest() != "{models.digest}":
+    raise RuntimeError("{models.slug}: another version is mounted than this kernel was made with")"""
+
+
 def read_notebook(path: Path) -> Any:
     """Read a percent-format file as a notebook without outputs.
 
@@ -80,8 +98,9 @@ def render_kernel(
 ) -> RenderedKernel:
     """Render the kernel below ``build/``: the notebook with its parameters, the metadata with its owner.
 
-    The digest covers the notebook, its settings, both datasets, the image, the output's name and
-    ``surroundings`` (digests of what else the run sees); `digest_of_source` finds it in the notebook.
+    After the parameters comes a cell that refuses other checkpoints. The digest covers the notebook,
+    its settings, both datasets, the image, the output's name and ``surroundings`` (digests of what
+    else the run sees); `digest_of_source` finds it in the notebook.
 
     Raises:
         ConfigurationError: the notebook cannot be read.
@@ -108,6 +127,8 @@ def render_kernel(
         f'# Written by push: what this kernel was made of.\nPACKAGES_DIGEST = "{packages.digest}"\n'
         f'KERNEL_DIGEST = "{digest}"'
     )
+    place = notebook.cells.index(_parameters_cell(notebook)) + 1
+    notebook.cells.insert(place, nbformat.v4.new_code_cell(_checkpoints_cell(models)))
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
     notebook.metadata = NOTEBOOK_METADATA

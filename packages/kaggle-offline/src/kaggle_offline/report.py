@@ -7,6 +7,9 @@ from typing import Any
 
 from kaggle_offline.files import write_text
 
+# Whose time is told; that of their stages is in the result.
+_VERBS = ("freeze", "push", "submit")
+
 _PICTURES = {".png": "image/png", ".jpg": "image/jpeg"}
 
 _PAGE = """<!doctype html>
@@ -56,7 +59,12 @@ def _rows(result: dict[str, Any]) -> list[tuple[str, str]]:
     rows.append(("score", f"{submission['score']}"))
     if "baseline" in submission:
         rows.append(("commonest label for everything", f"{submission['baseline']}"))
-    rows.append(("time", ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result["seconds"].items())))
+    rows.append(
+        (
+            "time",
+            ", ".join(f"{stage} {result['seconds'][stage]:.1f} s" for stage in _VERBS if stage in result["seconds"]),
+        )
+    )
     return rows
 
 

@@ -10,8 +10,9 @@ RESULT = "result.json"
 
 
 _ENTRIES = {
-    "packages": {"ref", "version", "uploaded_bytes"},
-    "models": {"ref", "version", "uploaded_bytes"},
+    "source": {"tag", "commit"},
+    "packages": {"ref", "version", "digest", "uploaded_bytes"},
+    "models": {"ref", "version", "digest", "uploaded_bytes"},
     "kernel": {"ref", "version", "digest"},
     "run": {"status", "seconds", "peak_memory_bytes"},
     "submission": {"ref", "status", "score"},

@@ -1,17 +1,22 @@
 """``submit``: hand in the kernel version that push has run, and wait for its score."""
 
 import time
+from typing import Any
 
-from kaggle_offline.errors import NotFrozenError, ScoringError
+from kaggle_offline.chain import Chain, Source, read_chain
+from kaggle_offline.errors import (
+    DailyLimitError,
+    NotAllowedError,
+    NotFrozenError,
+    NotThereError,
+    ScoringError,
+)
 from kaggle_offline.kaggle_client import SubmissionState
 from kaggle_offline.kernel_folder import KernelFolder
-from kaggle_offline.log import read_log
+from kaggle_offline.log import cause_of, read_log
 from kaggle_offline.report import write_report
 from kaggle_offline.result import RESULT, read_result, update_result
 from kaggle_offline.target import Target
-from kaggle_offline.waiting import wait_for
-
-_SCORING_SECONDS = 24 * 3600
 
 
 def submit(kernel: KernelFolder, target: Target) -> None:
@@ -19,6 +24,8 @@ def submit(kernel: KernelFolder, target: Target) -> None:
 
     Raises:
         NotFrozenError: no version has been pushed to this target and run through.
+        DailyLimitError: the day's submissions are used up.
+        NotAllowedError: the account may not submit through the API.
         ScoringError: the submission failed.
     """
     started = time.monotonic()
@@ -28,50 +35,117 @@ def submit(kernel: KernelFolder, target: Target) -> None:
             f"{kernel.competition}: no kernel has run through on {target.name}",
             f"Run: nox -s freeze push -- {kernel.competition}",
         )
-    version, digest = result["kernel"]["version"], result["kernel"]["digest"]
-    description = f"version {version} {digest}"
-    same = [s for s in target.client.submissions(kernel.competition) if s.description == description]
-    # Also one that failed: the same version would fail again, and use up another of the day's submissions.
-    earlier = next(iter(same), None)
-    if earlier:
-        ref = earlier.ref
-        print(f"{kernel.competition}: version {version} is submitted already", flush=True)
-    else:
-        ref = target.client.submit(kernel.competition, kernel.slug, version, kernel.output, description)
-        print(f"{kernel.competition}: version {version} submitted", flush=True)
-    submission = _wait_for_score(target, kernel.competition, ref)
-    entry = {"ref": ref, "status": submission.status, "score": submission.score}
+    submission = _submission(kernel, target, _chain(result))
+    entry = {"ref": submission.ref, "status": submission.status, "score": submission.score}
     if target.rehearsal:
         known = result.get("submission", {})
-        same_set = known.get("ref") == ref and "baseline" in known
+        same_set = known.get("ref") == submission.ref and "baseline" in known
         entry["baseline"] = known["baseline"] if same_set else round(target.rehearsal.baseline(kernel), 5)
     seconds = {"submit": time.monotonic() - started}
     result = update_result(kernel.build, seconds=seconds, submission=entry)
     write_report(kernel.build, kernel.competition, result)
     if submission.status != "complete" or submission.score is None:
-        raise _scoring_error(target, f"submission {ref} of version {version}", submission)
+        raise _scoring_error(target, result["kernel"], submission)
     baseline = f" (commonest label for everything: {entry['baseline']:.5f})" if target.rehearsal else ""
     print(f"  score {submission.score:.5f}{baseline}")
     print(f"  {kernel.build / RESULT}, report.html beside it")
 
 
-def _scoring_error(target: Target, what: str, submission: SubmissionState) -> ScoringError:
+def _chain(result: dict[str, Any]) -> Chain:
+    return Chain(
+        source=Source(**result.get("source", {"tag": "", "commit": ""})),
+        packages=result["packages"]["version"],
+        models=result["models"]["version"],
+        kernel=result["kernel"]["version"],
+        digest=result["kernel"]["digest"],
+    )
+
+
+def _submission(kernel: KernelFolder, target: Target, chain: Chain) -> SubmissionState:
+    """The submission of a kernel version, made unless it is there, once Kaggle has done with it."""
+    found = _find(target.client.submissions(kernel.competition), chain)
+    if found is None:
+        limits = target.client.submission_limits(kernel.competition)
+        found = _look_again(target, kernel.competition, chain, limits.made)
+    if found is None:
+        ref = _hand_in(kernel, target, chain, limits.left_today)
+        print(f"{kernel.competition}: version {chain.kernel} submitted", flush=True)
+    else:
+        ref = found.ref
+        print(f"{kernel.competition}: version {chain.kernel} is submitted already", flush=True)
+
+    def look() -> SubmissionState | None:
+        submissions = target.client.submissions(kernel.competition)
+        return next((s for s in submissions if s.ref == ref and s.status != "pending"), None)
+
+    seconds = target.waits.patience.scoring
+    submission = found if found and found.status != "pending" else target.waits.until("scoring", look, seconds=seconds)
+    if submission is None:
+        raise ScoringError(f"submission {ref}: no score after {seconds / 3600:.0f} hours", "Look at it on Kaggle.")
+    return submission
+
+
+def _find(submissions: list[SubmissionState], chain: Chain) -> SubmissionState | None:
+    """The submission of what has the chain's digest: the same content is not handed in twice.
+
+    Also one that failed: the same would fail again, and use up another of the day's submissions.
+    """
+    for submission in submissions:
+        known = read_chain(submission.description)
+        if known is not None and known.digest == chain.digest:
+            return submission
+    return None
+
+
+def _look_again(target: Target, competition: str, chain: Chain, made: int) -> SubmissionState | None:
+    """The same, where Kaggle counts more submissions than it lists: the list may lag behind, or be none.
+
+    Those of a team are counted, but not all listed: after a while it is believed.
+    """
+
+    def look() -> tuple[SubmissionState | None] | None:
+        submissions = target.client.submissions(competition)
+        found = _find(submissions, chain)
+        return (found,) if found or len(submissions) >= made else None
+
+    whole = target.waits.until("list of submissions", look, seconds=target.waits.patience.settle) if made else None
+    return whole[0] if whole else None
+
+
+def _hand_in(kernel: KernelFolder, target: Target, chain: Chain, left_today: int | None) -> str:
+    """Submit a kernel version; return the submission's reference.
+
+    Raises:
+        DailyLimitError: the day's submissions are used up.
+        NotAllowedError: the account may not submit through the API.
+    """
+    client = target.client
+    if left_today == 0:
+        raise DailyLimitError(
+            f"{kernel.competition}: the submissions of today are used up",
+            f"Run the same command again after midnight UTC: nox -s submit -- {kernel.competition}",
+        )
+    try:
+        return client.submit(kernel.competition, kernel.slug, chain.kernel, kernel.output, str(chain))
+    except NotThereError as error:
+        if not error.forbidden:
+            raise
+        raise NotAllowedError(
+            f"{kernel.competition}: Kaggle does not let this account submit through the API\n{error.problem}",
+            f"Open https://www.kaggle.com/code/{client.owner}/{kernel.slug}, choose version {chain.kernel}, "
+            "and click Submit to Competition.",
+        ) from error
+
+
+def _scoring_error(target: Target, kernel: dict[str, Any], submission: SubmissionState) -> ScoringError:
+    """Everything that is known of a submission that failed."""
+    what = f"submission {submission.ref} of {kernel['ref']} version {kernel['version']} failed"
+    at = f"{submission.date:%Y-%m-%d %H:%M} UTC, " if submission.date else ""
+    known = f"{at}{submission.link or 'no link'}, Kaggle says: {submission.error or 'nothing'}"
     cure = "What ran on the public test set failed on the hidden one: look for assumptions about its files."
     if target.rehearsal is None:
-        return ScoringError(f"{what} failed: {submission.error or 'Kaggle gives no reason'}", cure)
+        return ScoringError(f"{what}\n{known}", cure)
     reason, text = target.rehearsal.reason(submission.ref)
     log = read_log(text)
-    return ScoringError(f"{what} failed: {log.cause or reason}\n{reason}\n{log.end}", cure)
-
-
-def _wait_for_score(target: Target, competition: str, ref: str) -> SubmissionState:
-    def look() -> SubmissionState | None:
-        found = next((s for s in target.client.submissions(competition) if s.ref == ref), None)
-        return found if found and found.status != "pending" else None
-
-    submission = wait_for("scoring", look, seconds=_SCORING_SECONDS, poll=target.poll_seconds)
-    if submission is None:
-        raise ScoringError(
-            f"submission {ref}: no score after {_SCORING_SECONDS // 3600} hours", "Look at it on Kaggle."
-        )
-    return submission
+    why = cause_of(reason, log).text
+    return ScoringError("\n".join([f"{what}: {why}", known, reason, log.end]), cure)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kaggle_local.behaviour import Behaviour
@@ -15,14 +15,16 @@ from kaggle_local.errors import LocalKaggleError
 from kaggle_local.image import Image, ImageSpec
 from kaggle_local.scoring import score_of_commonest
 from kaggle_local.server import LocalKaggle, serve
+from platformdirs import user_cache_path
 
 from kaggle_offline.errors import RehearsalError
-from kaggle_offline.files import digest_of_data, holds, new_folder, write_text
+from kaggle_offline.files import alone, digest_of_data, holds, new_folder, write_text
 from kaggle_offline.freeze import Frozen
 from kaggle_offline.image_manifest import read_image_manifest
 from kaggle_offline.kaggle_client import KaggleClient
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.uv import run_uv
+from kaggle_offline.waiting import Patience, Waits
 
 _LAST_LINES = 12
 
@@ -77,36 +79,59 @@ class Rehearsal:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """An open target; ``rehearsal`` is None on kaggle.com."""
+    """An open target; ``rehearsal`` is None on kaggle.com. ``waits`` are those of the command."""
 
     name: str
     client: KaggleClient
+    waits: Waits
     rehearsal: Rehearsal | None
 
-    @property
-    def poll_seconds(self) -> float:
-        """How long to wait between two looks at something that takes its time."""
-        return 0.1 if self.rehearsal else 5.0
+    @contextmanager
+    def alone_with(self, kernel: KernelFolder) -> Iterator[None]:
+        """Keep other processes of this user, from other clones too, from working on the same competition there."""
+        if self.rehearsal:
+            # A local Kaggle is open in one process only.
+            yield
+            return
+        with alone(user_cache_path("kaggle-offline") / "alone" / self.client.owner / kernel.competition):
+            yield
+
+
+# Of a Kaggle on this machine nothing is far away, and nothing shows late.
+PATIENCE = {
+    "local": Patience(repeat=20, first_pause=0.1, longest_pause=2, poll=0.1, settle=1),
+    "kaggle": Patience(),
+}
 
 
 @contextmanager
-def open_target(word: str, repository: Path) -> Iterator[Target]:
-    """Open the target that ``word`` names: ``local`` or ``kaggle``.
+def open_target(
+    word: str, repository: Path, *, patience: Patience | None = None, minutes: float | None = None
+) -> Iterator[Target]:
+    """Open the target that ``word`` names: ``local`` or ``kaggle``; one process at a time opens a local one.
+
+    Args:
+        word: the name.
+        repository: whose local Kaggle it is.
+        patience: how long to wait; by default what suits the target.
+        minutes: until the whole command gives up; by default the patience's.
 
     Raises:
         RehearsalError: the local one cannot be opened.
         CredentialsError: kaggle.com does not know who asks.
     """
+    patience = patience or PATIENCE[word]
+    waits = Waits(replace(patience, total=minutes * 60) if minutes is not None else patience)
     if word == "kaggle":
-        yield Target(name=word, client=KaggleClient(), rehearsal=None)
+        yield Target(name=word, client=KaggleClient(waits), waits=waits, rehearsal=None)
     else:
-        with _local(repository) as local:
+        with alone(repository / "build"), _local(repository) as local:
             # Neither the user's credentials nor their proxy have any business here.
             direct = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "127.0.0.1"]))
             loopback = {"NO_PROXY": direct, "no_proxy": direct}
             client = {"KAGGLE_API_ENVIRONMENT": "LOCALHOST", "KAGGLE_API_TOKEN": local.token}
             with _environment({**loopback, **client}):
-                yield Target(name=word, client=KaggleClient(local.url), rehearsal=Rehearsal(local))
+                yield Target(name=word, client=KaggleClient(waits, local.url), waits=waits, rehearsal=Rehearsal(local))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from kagglesdk.common.types.http_redirect import HttpRedirect
 from kagglesdk.kaggle_object import KaggleObject
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -40,7 +40,11 @@ def application(kaggle: "LocalKaggle") -> ASGIApp:
     """The ASGI application of a local Kaggle."""
 
     async def call(request: Request) -> Response:
-        return await run_in_threadpool(_answer, kaggle, request, await request.body())
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody gets it
+        return await run_in_threadpool(_answer, kaggle, request, body)
 
     def download(request: Request) -> Response:
         signed = request.path_params["path"]

@@ -29,6 +29,9 @@ class Faulty:
         if fault is None:
             await self._application(scope, receive, send)
             return
+        if fault.delay and "/" in place:
+            # What was asked is done, also when whoever asked is gone by then.
+            receive = _again(await _read(receive), receive)
         await asyncio.sleep(fault.delay)
         if fault.reset == "before":
             await _reset(receive)
@@ -54,7 +57,7 @@ class Faulty:
         answer = self._answers.get((fault, body))
         if answer is None:
             answer = self._answers[fault, body] = []
-            await self._application(scope, _again(body), _into(answer))
+            await self._application(scope, _again(body, receive), _into(answer))
         for message in answer:
             await send(message)
 
@@ -103,13 +106,18 @@ async def _read(receive: Receive) -> bytes:
     return body
 
 
-def _again(body: bytes) -> Receive:
-    """A request that has been read, to be read once more."""
+def _again(body: bytes, receive: Receive) -> Receive:
+    """A request that has been read, to be read once more; what follows it is still to come."""
+    read = False
 
-    async def receive() -> Message:
+    async def replayed() -> Message:
+        nonlocal read
+        if read:
+            return await receive()
+        read = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return receive
+    return replayed
 
 
 def _into(messages: list[Message]) -> Send:

@@ -1,0 +1,77 @@
+"""The chain of a submission: tag → commit → dataset versions → kernel version; Kaggle keeps it as its description."""
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+# What a submission's tag begins with.
+TAGS = "submit-"
+
+_UNKNOWN = "-"
+_FORM = re.compile(
+    r"(?P<tag>\S+) commit (?P<commit>\S+) packages (?P<packages>\d+) models (?P<models>\d+)"
+    r" kernel (?P<kernel>\d+) (?P<digest>sha256:[0-9a-f]{64})"
+)
+_COMMIT_LENGTH = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What is checked out: a commit, with a ``+`` where files differ from it, and its tag; each may be empty."""
+
+    tag: str
+    commit: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """What a submission was made of: versions of both datasets and the kernel, and the kernel's digest."""
+
+    source: Source
+    packages: int
+    models: int
+    kernel: int
+    digest: str
+
+    def __str__(self) -> str:
+        """As the description of a submission, which `read_chain` reads."""
+        tag, commit = self.source.tag or _UNKNOWN, self.source.commit or _UNKNOWN
+        return f"{tag} commit {commit} packages {self.packages} models {self.models} kernel {self.kernel} {self.digest}"
+
+
+def read_chain(description: str) -> Chain | None:
+    """The chain that a submission's description tells, or None."""
+    found = _FORM.fullmatch(description.strip())
+    if found is None:
+        return None
+    tag, commit = (
+        found[key].replace(_UNKNOWN, "") if found[key] == _UNKNOWN else found[key] for key in ("tag", "commit")
+    )
+    return Chain(
+        source=Source(tag=tag, commit=commit),
+        packages=int(found["packages"]),
+        models=int(found["models"]),
+        kernel=int(found["kernel"]),
+        digest=found["digest"],
+    )
+
+
+def read_source(repository: Path) -> Source:
+    """The commit that is checked out, and its newest tag ``submit-…``; on a tag's own workflow run that tag."""
+    commit = _git(repository, "rev-parse", f"--short={_COMMIT_LENGTH}", "HEAD")
+    changed = _git(repository, "status", "--porcelain", "--untracked-files=no")
+    tags = _git(repository, "tag", "--points-at", "HEAD", "--sort=-creatordate", "--list", f"{TAGS}*").split()
+    if os.environ.get("GITHUB_REF_TYPE") == "tag" and os.environ.get("GITHUB_REF_NAME", "") in tags:
+        tags.insert(0, os.environ["GITHUB_REF_NAME"])
+    return Source(tag=next(iter(tags), ""), commit=f"{commit}+" if commit and changed else commit)
+
+
+def _git(repository: Path, *arguments: str) -> str:
+    """What Git says, or nothing outside of a repository."""
+    try:
+        result = subprocess.run(["git", *arguments], cwd=repository, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return result.stdout.strip() if result.returncode == 0 else ""

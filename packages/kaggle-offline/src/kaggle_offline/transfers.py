@@ -1,0 +1,89 @@
+"""Files to and from the links that Kaggle gives: uploads that go on where they were cut off, and downloads."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import IO, Any
+
+import requests
+from tqdm import tqdm
+
+from kaggle_offline.errors import TransientError
+
+_RANGE = re.compile(r"bytes=0-(\d+)")
+_CHUNK = 2**20
+
+
+class Upload:
+    """One file on its way to an upload's link (Google's resumable uploads).
+
+    Args:
+        path: the file.
+        link: where to; who has it can write there.
+        seconds: to wait for a connection, and for each part of an answer.
+    """
+
+    def __init__(self, path: Path, link: str, seconds: float) -> None:
+        self._path = path
+        self._link = link
+        self._seconds = seconds
+        self._size = path.stat().st_size
+        self._begun = False
+
+    def send(self) -> None:
+        """Send the file, or what has not arrived of it; may be called again until it returns.
+
+        Raises:
+            TransientError: only a part has arrived.
+            requests.RequestException: Kaggle refuses it, or the connection failed.
+        """
+        start = self._arrived() if self._begun else 0
+        self._begun = True
+        if start == self._size and self._size:
+            return
+        headers = {"Content-Range": f"bytes {start}-{self._size - 1}/{self._size}"} if start else {}
+        with self._path.open("rb") as file, _progress(file, "read", self._path.name, self._size, start) as body:
+            file.seek(start)
+            # An empty file has no length to requests, which would send it in chunks.
+            data = body if self._size else b""
+            answer = requests.put(self._link, data=data, headers=headers, timeout=self._seconds)
+        if not _complete(answer):
+            raise TransientError(f"Kaggle: upload of {self._path.name}: only a part has arrived")
+
+    def _arrived(self) -> int:
+        """How many bytes are there."""
+        headers = {"Content-Range": f"bytes */{self._size}"}
+        answer = requests.put(self._link, headers=headers, timeout=self._seconds)
+        if _complete(answer):
+            return self._size
+        arrived = _RANGE.fullmatch(answer.headers.get("Range", ""))
+        return int(arrived.group(1)) + 1 if arrived else 0
+
+
+def _complete(answer: requests.Response) -> bool:
+    answer.raise_for_status()
+    return answer.status_code in (HTTPStatus.OK, HTTPStatus.CREATED)
+
+
+def save(answer: requests.Response, path: Path) -> None:
+    """Write a file that is being answered, a part at a time.
+
+    Raises:
+        requests.RequestException: it ends before its time.
+    """
+    answer.raise_for_status()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    size = int(answer.headers.get("Content-Length", 0))
+    with path.open("wb") as file, _progress(file, "write", path.name, size) as sink:
+        for chunk in answer.iter_content(_CHUNK):
+            sink.write(chunk)
+
+
+@contextmanager
+def _progress(file: IO[bytes], method: str, name: str, size: int, start: int = 0) -> Iterator[Any]:
+    """The file, with a bar for what is read or written where it takes longer than two seconds and a person watches."""
+    options: dict[str, Any] = {"desc": f"  {name}", "total": size or None, "initial": start, "delay": 2}
+    with tqdm.wrapattr(file, method, disable=None, leave=False, **options) as wrapped:  # type: ignore[call-overload]
+        yield wrapped

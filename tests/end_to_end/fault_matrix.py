@@ -1,0 +1,316 @@
+"""Push or submit against a Kaggle in which one thing goes wrong, and once more when nothing does.
+
+A case is a scenario, a place and a fault. Each runs on a Kaggle of its own, in a process that does
+many, and tells how the command ended, and what is wrong with what Kaggle holds after a clean re-run.
+"""
+
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
+from io import StringIO
+from pathlib import Path
+
+from kaggle_local.faults import Fault
+from kaggle_local.image import ImageSpec
+from kaggle_local.server import LocalKaggle, serve
+from kaggle_offline.errors import OfflineError
+from kaggle_offline.freeze import freeze
+from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
+from kaggle_offline.push import push
+from kaggle_offline.submit import submit
+from kaggle_offline.target import Target, open_target
+from kaggle_offline.waiting import Patience
+
+from tests.canary import CANARY
+from tests.kaggle_offline.conftest import write_repository
+
+# Whose credentials the commands are given; the token must be seen nowhere.
+USER = CANARY.removeprefix("local-")
+TOKEN = CANARY
+
+PREDICT = """\
+# %% tags=["parameters"]
+PACKAGES_DIGEST = ""
+
+# %%
+from pathlib import Path
+images = sorted(path.name for path in next(Path("/kaggle/input").rglob("test_images")).iterdir())
+rows = [f"{name},scab" for name in images]
+Path("/kaggle/working/submission.csv").write_text("\\n".join(["image,labels", *rows]) + "\\n")
+"""
+
+PATIENCE = Patience(
+    answer=0.6, repeat=3, first_pause=0.02, longest_pause=0.2, poll=0.03, settle=1.2, processing=3, run=60, scoring=60
+)
+# Longer than an answer may take, and shorter than an effect may take to show.
+LATE = 1.2
+
+# The competition's limit: a run that hangs is ended by Kaggle.
+RUN_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Case:
+    """What goes wrong.
+
+    Attributes:
+        scenario: the ``first`` push, the push of an ``update`` of the packages, a push of the same
+            ``again`` from another machine, ``submit``, or the same when it is ``submitted``.
+        place: where, as faults have it.
+        kind: what, in words.
+        faults: the same for the local Kaggle.
+        predict: what the kernel does in the first try.
+        failed: versions of packages and kernel that are there in the end beside those that are wanted.
+    """
+
+    scenario: str
+    place: str
+    kind: str
+    faults: tuple[Fault, ...] = ()
+    predict: str = PREDICT
+    failed: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the first try ended (0, or an error's exit code), and what was wrong after the second; empty is right."""
+
+    code: int
+    wrong: str
+
+
+def prepare(folder: Path) -> None:
+    """Freeze the small competition, and push it to Kaggles that later cases begin with."""
+    repository = write_repository(folder / "repository")
+    (repository / "kernels" / "small" / "predict.py").write_text(PREDICT)
+    source = repository / "packages" / "small" / "src" / "small" / "competition.py"
+    source.write_text(source.read_text().replace('"labels"\\n', f'"labels"\\n[limits]\\nseconds = {RUN_SECONDS}\\n'))
+    kernel = read_kernel_folder(repository, "small")
+    (folder / "images").mkdir()
+    (repository / ".kaggle-local").mkdir()
+    (repository / ".kaggle-local" / "images").symlink_to(folder / "images")
+    freeze(kernel)
+    with open_target("local", repository) as target:
+        assert target.rehearsal is not None
+        # It builds the image and makes the competition.
+        push(kernel, target)
+    shutil.rmtree(repository / ".kaggle-local")
+    _forget(kernel)
+    shutil.copytree(repository, folder / "first")
+    with kaggle_of(folder, folder, repository):
+        assert _command(kernel, push) == 0
+    for scenario in ("submit", "submitted"):
+        shutil.copytree(repository, folder / scenario)
+    package = repository / "packages" / "small" / "src" / "small" / "__init__.py"
+    package.write_text('"""Changed."""\n')
+    freeze(kernel)
+    _forget(kernel)
+    shutil.copytree(repository, folder / "update")
+    shutil.copytree(folder / "first", folder / "again")
+
+
+def run_case(folder: Path, work: Path, case: Case) -> Outcome:
+    """Run a case of what was prepared in ``folder``, in a folder ``work`` of this process's own."""
+    shutil.rmtree(work, ignore_errors=True)
+    repository = copied(folder, work, case.scenario)
+    populated = case.scenario != "first"
+    kernel = read_kernel_folder(repository, "small")
+    verb = submit if case.scenario.startswith("submit") else push
+    said = StringIO()
+    try:
+        with redirect_stdout(said), redirect_stderr(said):
+            with kaggle_of(work, folder, repository, populated=populated) as local:
+                kernel.code.write_text(case.predict)
+                if case.scenario == "submitted":
+                    assert _command(kernel, verb) == 0
+                local.faults.add(*case.faults)
+                code = _command(kernel, verb)
+                local.faults.clear()
+            kernel.code.write_text(PREDICT)
+            # What waits in there is taken up again, as Kaggle would sooner or later.
+            with kaggle_of(work, folder, repository, populated=populated) as local:
+                again = _command(kernel, verb)
+                wrong = [f"the re-run ended with {again}"] if again else []
+                wrong += _wrong(local, case)
+    except BaseException as error:  # noqa: BLE001 - a case that breaks must not hide the others
+        return Outcome(-1, f"{type(error).__name__}: {error}\n{said.getvalue()}")
+    return Outcome(code, "\n".join([*wrong, said.getvalue()]) if wrong else "")
+
+
+def _command(kernel: KernelFolder, verb: Callable[[KernelFolder, Target], None]) -> int:
+    """Push or submit to kaggle.com, which is the local Kaggle here; return the exit code."""
+    try:
+        with open_target("kaggle", kernel.repository, patience=PATIENCE) as target:
+            verb(kernel, target)
+    except OfflineError as error:
+        print(f"{type(error).__name__}: {error}")
+        return error.exit_code
+    return 0
+
+
+def _wrong(local: LocalKaggle, case: Case) -> list[str]:
+    """What Kaggle holds otherwise than after one push, and one submission where that was asked for."""
+    before = 1 if case.scenario == "update" else 0
+    failed_packages, failed_kernels = case.failed
+    wanted = {
+        "packages": Counter({"ready": 1 + before, "failed": failed_packages}),
+        "models": Counter({"ready": 1}),
+    }
+    wrong = []
+    for name, statuses in wanted.items():
+        found = Counter(v.status for v in local.storage.resources.versions("dataset", f"{USER}/small-{name}"))
+        wrong += [f"{name}: {dict(found)}"] if found != statuses else []
+    kernel = local.storage.kernels.get(USER, "small-kernel")
+    latest = (kernel.number, kernel.status) if kernel else None
+    if latest != (1 + before + failed_kernels, "complete"):
+        wrong.append(f"kernel: {latest}")
+    statuses_of = [s.status for s in local.storage.submissions.of_user("small", USER)]
+    if statuses_of != (["complete"] if case.scenario.startswith("submit") else []):
+        wrong.append(f"submissions: {statuses_of}")
+    return wrong
+
+
+def _forget(kernel: KernelFolder) -> None:
+    """Be another machine, to which nothing is known of what was pushed."""
+    (kernel.build / "result.json").unlink()
+    shutil.rmtree(kernel.build / "output", ignore_errors=True)
+
+
+def copied(folder: Path, work: Path, scenario: str) -> Path:
+    """A copy of the repository as a scenario begins with it, in ``work``."""
+    repository = Path(shutil.copytree(folder / scenario, work / "repository"))
+    (repository / ".kaggle-local").mkdir()
+    (repository / ".kaggle-local" / "images").symlink_to(folder / "images")
+    return repository
+
+
+@contextmanager
+def kaggle_of(work: Path, folder: Path, repository: Path, *, populated: bool = False) -> Iterator[LocalKaggle]:
+    """A Kaggle in ``work`` that hosts the competition, and stands in for kaggle.com as long as the block lasts.
+
+    Args:
+        work: where its storage is, or will be.
+        folder: what was prepared.
+        repository: where the competition is.
+        populated: it begins with what the first push left there.
+    """
+    root = work / "kaggle"
+    if populated and not root.exists():
+        shutil.copytree(folder / "kaggle", root, symlinks=True)
+    root.mkdir(parents=True, exist_ok=True)
+    if not (root / "images").exists():
+        (root / "images").symlink_to(folder / "images")
+    with serve(root) as local:
+        python = f"{sys.version_info.major}.{sys.version_info.minor}"
+        local.set_image(ImageSpec(python=python, pins={"packaging": "24.2"}, distributions=("packaging",)))
+        local.host(repository / "build" / "small" / "competition")
+        before = dict(os.environ)
+        os.environ.update(local.environment)
+        os.environ["KAGGLE_API_TOKEN"] = TOKEN
+        os.environ["XDG_CACHE_HOME"] = str(work / "cache")
+        try:
+            yield local
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def cases() -> list[Case]:
+    """The matrix: every place that the two verbs come by, and everything that can become of a call there."""
+    blobs, data, kernels = ("blobs.BlobApiService", "datasets.DatasetApiService", "kernels.KernelsApiService")
+    competitions = "competitions.CompetitionApiService"
+    token = "security.OAuthService/IntrospectToken"
+    again = [token, f"{data}/GetDataset", f"{data}/ListDatasetFiles", f"{kernels}/GetKernel"]
+    again += [f"{kernels}/GetKernelSessionStatus"]
+    first = [*again, f"{blobs}/StartBlobUpload", "upload", f"{data}/CreateDataset", f"{kernels}/SaveKernel", "log"]
+    first += [f"{kernels}/ListKernelSessionOutput", "download", f"{competitions}/DownloadDataFile"]
+    submitting = [
+        f"{competitions}/{name}" for name in ("ListSubmissions", "GetSubmissionLimits", "CreateCodeSubmission")
+    ]
+    places = {"first": first, "update": [f"{data}/CreateDatasetVersion"], "again": again}
+    places |= {"submit": [token, *submitting], "submitted": submitting[:1]}
+    found = [
+        Case(scenario, place, kind, faults)
+        for scenario, where in places.items()
+        for place in where
+        for kind, faults in _faults(place).items()
+    ]
+    gone = [Case("again", place, "404", (Fault(on=place, status=404),)) for place in again if place != token]
+    return found + gone + _special_cases()
+
+
+def _faults(place: str) -> dict[str, tuple[Fault, ...]]:
+    fault = Fault(on=place, status=503)
+    return {
+        "429": (replace(fault, status=429, times=2),),
+        "429 wait": (replace(fault, status=429, retry_after=1),),
+        "500": (replace(fault, status=500),),
+        "503": (replace(fault, times=2),),
+        "outage": (replace(fault, times=1000),),
+        "late, not done": (replace(fault, delay=LATE),),
+        "late, done": (Fault(on=place, delay=LATE),),
+        "reset before": (Fault(on=place, reset="before"),),
+        "reset after": (Fault(on=place, reset="after"),),
+        "wrong": (Fault(on=place, body='{"surprise": [1]}'),),
+        "not JSON": (Fault(on=place, body="<html>Sign in</html>"),),
+        "stale": (Fault(on=place, stale=True, times=4),),
+        "empty": (Fault(on=place, body=""),),
+    }
+
+
+def _special_cases() -> list[Case]:
+    cut = Fault(on="upload", keep_bytes=60)
+    failed, stuck = Fault(on="processing", outcome="failed"), Fault(on="processing", outcome="stuck")
+    written = {
+        "nothing": "pass",
+        "no rows": 'Path("/kaggle/working/submission.csv").write_text("image,labels\\n")',
+        "NaN": "rows = [f'{name},nan' for name in images]",
+        "empty cell": "rows = [f'{name},' for name in images]",
+        "other ids": "rows = [f'{name}.jpg,scab' for name in images]",
+        "a row less": "rows = rows[1:]",
+        "a row twice": "rows = rows + rows[:1]",
+        "other columns": None,
+    }
+    start, write = PREDICT.rsplit("Path(", 1)
+    kernels = {
+        name: PREDICT.replace("labels", "label")
+        if line is None
+        else start + line + ("" if name in ("nothing", "no rows") else "\nPath(" + write) + "\n"
+        for name, line in written.items()
+    }
+    return [
+        Case("first", "upload", "cut off", (cut,)),
+        Case("first", "upload", "cut off again and again", (replace(cut, times=3),)),
+        Case("first", "upload", "cut off to the end", (replace(cut, keep_bytes=1, times=1000),)),
+        Case("first", "processing", "fails", (failed,), failed=(1, 0)),
+        Case("update", "processing", "fails", (failed,), failed=(1, 0)),
+        Case("first", "processing", "fails twice", (replace(failed, times=2),), failed=(2, 0)),
+        Case("first", "processing", "never ends", (stuck,)),
+        Case("update", "processing", "never ends", (stuck,)),
+        Case("first", "run", "fails", (Fault(on="run", outcome="failed"),), failed=(0, 1)),
+        Case("first", "run", "hangs", (Fault(on="run", outcome="stuck"),), failed=(0, 1)),
+        *(Case("first", "output", name, predict=code, failed=(0, 1)) for name, code in kernels.items()),
+    ]
+
+
+def table(outcomes: dict[Case, Outcome]) -> str:
+    """All outcomes: ``ok``, or the exit code that the first try ended with, and ``!`` where something is wrong."""
+    cells = {case: ("ok" if o.code == 0 else str(o.code)) + ("!" if o.wrong else "") for case, o in outcomes.items()}
+    kinds = list(_faults("*"))
+    rows = [["place", "scenario", *kinds]]
+    by_row: dict[tuple[str, str], dict[str, str]] = {}
+    special = []
+    for case, cell in cells.items():
+        if case.kind in kinds or case.kind == "404":
+            by_row.setdefault((case.place.rpartition("/")[2], case.scenario), {})[case.kind] = cell
+        else:
+            special.append(f"{case.place} ({case.scenario}): {case.kind}: {cell}")
+    rows[0].append("404")
+    rows += [[*row, *(found.get(kind, "") for kind in [*kinds, "404"])] for row, found in by_row.items()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([*lines, *special])

@@ -1,0 +1,37 @@
+"""Whatever one call, one upload or one run comes to, push and submit end well or say why, and a re-run finishes."""
+
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pytest
+from kaggle_offline import errors
+
+from tests.end_to_end.fault_matrix import Case, Outcome, cases, prepare, run_case, table
+
+pytestmark = pytest.mark.slow
+
+# Much of a case is waiting.
+WORKERS = 2 * (os.cpu_count() or 1)
+
+
+def in_this_process(folder: Path, case: Case) -> Outcome:
+    """Run a case in the folder of this process."""
+    return run_case(folder, folder / f"worker-{os.getpid()}", case)
+
+
+def test_every_fault_at_every_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prepare(tmp_path)
+    matrix = cases()
+    assert len(matrix) >= 150
+    with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("spawn")) as pool:
+        outcomes = dict(zip(matrix, pool.map(partial(in_this_process, tmp_path), matrix), strict=True))
+    with capsys.disabled():
+        print(f"\n{len(outcomes)} cases: ok, or the exit code that the first try ended with; ! is wrong\n")
+        print(table(outcomes))
+    wrong = {case: outcome.wrong for case, outcome in outcomes.items() if outcome.wrong}
+    assert not wrong, "\n".join(f"{case}: {text}" for case, text in wrong.items())
+    documented = {0, *(e.exit_code for e in vars(errors).values() if isinstance(e, type) and hasattr(e, "exit_code"))}
+    assert {outcome.code for outcome in outcomes.values()} <= documented - {errors.OfflineError.exit_code}
