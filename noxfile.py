@@ -109,7 +109,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure against what a user would do otherwise: nox -s bench [-- freeze]."""
+    """Measure against what a user would do otherwise: nox -s bench [-- freeze|local|pipeline]."""
     _install_tools(session)
     for name in session.posargs or sorted(path.stem for path in Path("benchmarks").glob("*.py")):
         session.run("python", f"benchmarks/{name}.py")

@@ -2,14 +2,22 @@
 
 import json
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from kaggle_local.faults import Fault, Faults
+from kaggle_offline.__main__ import main
 from kaggle_offline.errors import (
+    DailyLimitError,
+    DeadlineError,
     KaggleError,
+    NotAllowedError,
     NotFrozenError,
     OfflineError,
     OutputError,
@@ -17,7 +25,7 @@ from kaggle_offline.errors import (
     RunError,
     ScoringError,
 )
-from kaggle_offline.freeze import freeze
+from kaggle_offline.freeze import freeze, read_frozen
 from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
 from kaggle_offline.push import push
 from kaggle_offline.result import read_result
@@ -53,6 +61,12 @@ def kernel(rehearsed: Path) -> KernelFolder:
 def opened(kernel: KernelFolder) -> Iterator[Target]:
     with open_target("local", kernel.repository) as target:
         yield target
+
+
+def faults_of(target: Target) -> Faults:
+    """What is to go wrong on a local Kaggle that is open."""
+    assert target.rehearsal is not None
+    return target.rehearsal._local.faults
 
 
 def go(kernel: KernelFolder) -> dict[str, Any]:
@@ -110,6 +124,91 @@ def test_the_whole_way_and_once_more(kernel: KernelFolder, capsys: pytest.Captur
     assert "nothing changed" in output
     assert "version 1, unchanged, already run" in output
     assert "version 1 is submitted already" in output
+
+
+def test_an_unchanged_push_asks_little(kernel: KernelFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    go(kernel)
+    freeze(kernel)
+    asked: list[str] = []
+    send = requests.Session.send
+
+    def counted(self: requests.Session, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        asked.append(str(request.url).rpartition("/")[2])
+        return send(self, request, **options)
+
+    monkeypatch.setattr(requests.Session, "send", counted)
+    with opened(kernel) as target:
+        push(kernel, target)
+    assert asked == ["IntrospectToken", "GetDataset", "GetDataset", "GetKernel"]
+    assert read_result(kernel.build)["packages"]["uploaded_bytes"] == 0
+
+
+def test_an_account_that_may_not_submit_is_told_where_to_click(kernel: KernelFolder) -> None:
+    freeze(kernel)
+    with opened(kernel) as target:
+        push(kernel, target)
+        faults_of(target).add(Fault(on="competitions.CompetitionApiService/CreateCodeSubmission", status=403))
+        with pytest.raises(NotAllowedError, match=r"https://www\.kaggle\.com/code/kaggler/small-kernel, .*version 1"):
+            submit(kernel, target)
+        assert target.client.submissions("small") == []
+        submit(kernel, target)
+    assert read_result(kernel.build)["submission"]["status"] == "complete"
+
+
+def test_the_daily_limit_is_respected_and_history_shows_the_chains(
+    kernel: KernelFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = kernel.package / "src" / "small" / "competition.py"
+    source.write_text(source.read_text().replace('"labels"\\n', '"labels"\\n[limits]\\nsubmissions_per_day = 2\\n'))
+    monkeypatch.chdir(kernel.repository)
+    main(["history"])
+    assert "small: no submissions" in capsys.readouterr().out
+    for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@x", "commit", "-qm", "x"]):
+        subprocess.run(["git", *command], check=True)
+    subprocess.run(["git", "tag", "submit-v7"], check=True)
+    go(kernel)
+    kernel.code.write_text(PREDICT + "# changed\n")
+    go(kernel)
+    kernel.code.write_text(PREDICT + "# changed again\n")
+    with pytest.raises(DailyLimitError, match="midnight UTC"):
+        go(kernel)
+    capsys.readouterr()
+    shutil.rmtree(kernel.build)
+    assert main(["history", "small"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout[:12]
+    assert [row[2:] for row in rows[2:]] == [
+        ["0.66667", "submit-v7", f"{commit}+", "1", "1", "2", "2"],
+        ["0.66667", "submit-v7", commit, "1", "1", "1", "1"],
+    ]
+
+
+def test_the_command_ends_at_its_deadline_and_goes_on_later(
+    kernel: KernelFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kernel.code.write_text(PREDICT + "import time\ntime.sleep(3)\n")
+    freeze(kernel)
+    with opened(kernel) as target:
+        assert target.rehearsal is not None
+        target.rehearsal.prepare(kernel, read_frozen(kernel))
+    monkeypatch.chdir(kernel.repository)
+    assert main(["push", "--minutes", "0.04"]) == DeadlineError.exit_code
+    assert "it goes on from here" in capsys.readouterr().err
+    assert main(["push"]) == 0
+    assert read_result(kernel.build)["kernel"]["version"] == 1
+    with pytest.raises(SystemExit):
+        main(["push", "--minutes", "-1"])
+
+
+def test_other_checkpoints_than_those_that_were_published_are_refused(kernel: KernelFolder) -> None:
+    freeze(kernel)
+    with opened(kernel) as target:
+        push(kernel, target)
+        folder = kernel.repository / ".kaggle-local" / "datasets" / "kaggler" / "small-models" / "1"
+        (folder / "model.ckpt").unlink()
+        (folder / "model.ckpt").write_text("another")
+        with pytest.raises(ScoringError, match="small-models: another version is mounted"):
+            submit(kernel, target)
 
 
 def test_what_changed_is_published_and_nothing_else(kernel: KernelFolder) -> None:

@@ -1,6 +1,7 @@
 """``history``: what was submitted, and what it was made of, as Kaggle itself holds it."""
 
 from kaggle_offline.chain import read_chain
+from kaggle_offline.errors import NotThereError
 from kaggle_offline.kaggle_client import KaggleClient
 
 _HEADER = ("date (UTC)", "score", "tag", "commit", "packages", "models", "kernel", "submission")
@@ -11,7 +12,10 @@ def history(client: KaggleClient, competition: str) -> str:
 
     Those that were not made by this tool have no chain: what they were made of Kaggle does not tell.
     """
-    submissions = client.submissions(competition)
+    try:
+        submissions = client.submissions(competition)
+    except NotThereError:
+        submissions = []
     if not submissions:
         return f"{competition}: no submissions"
     rows: list[tuple[str, ...]] = [_HEADER]

@@ -4,7 +4,8 @@ import csv
 import io
 import math
 import zipfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +21,18 @@ _CURE = "Correct what the kernel writes, then run freeze and push again."
 
 @dataclass(frozen=True, kw_only=True)
 class _Table:
-    """A submission. ``empty`` are the cells, as id and column, that hold nothing or not a number."""
+    """A submission: how often each id is there, and the cells, as id and column, without a value."""
 
     columns: list[str]
-    ids: list[str]
+    ids: Counter[str]
     empty: list[tuple[str, str]]
 
 
 def check_output(path: Path, sample: Path | None) -> str:
-    """See that a submission has what the sample has: its columns and ids, each once, and a value in each cell.
+    """See that a submission has what the sample has: its columns and its ids, as often, and a value in each cell.
 
-    A column in which the sample itself has empty cells may have some.
+    The first column of the sample is the id. A column in which the sample has cells without a value
+    may have some; the order of columns and of rows is free.
 
     Args:
         path: the submission.
@@ -42,50 +44,48 @@ def check_output(path: Path, sample: Path | None) -> str:
     Raises:
         OutputError: it differs; the message says in what.
     """
-    submission = _read(path, path.name)
-    if not submission.ids:
-        raise OutputError(f"{path}: not a row in it", _CURE)
-    allowed: set[str] = set()
-    if sample is not None:
-        wanted = _read(sample, "the sample submission")
-        allowed = {column for _, column in wanted.empty}
-        if set(submission.columns) != set(wanted.columns):
-            raise OutputError(
-                f"{path}: its columns are {', '.join(submission.columns)}, not {', '.join(wanted.columns)}", _CURE
-            )
-        missing, extra = set(wanted.ids) - set(submission.ids), set(submission.ids) - set(wanted.ids)
-        problems = [f"{len(missing)} ids are missing ({_some(missing)})"] if missing else []
-        problems += [f"{len(extra)} ids should not be there ({_some(extra)})"] if extra else []
+    wanted = _read(sample, "the sample submission") if sample is not None else None
+    submission = _read(path, path.name, wanted.columns[:1] if wanted else [])
+    if wanted is not None:
+        if sorted(submission.columns) != sorted(wanted.columns):
+            columns = ", ".join(submission.columns) or "none"
+            raise OutputError(f"{path}: its columns are {columns}, not {', '.join(wanted.columns)}", _CURE)
+        missing, extra = wanted.ids - submission.ids, submission.ids - wanted.ids
+        problems = [f"{missing.total()} rows are missing ({_some(missing)})"] if missing else []
+        problems += [f"{extra.total()} rows should not be there ({_some(extra)})"] if extra else []
         if problems:
             raise OutputError(f"{path}: {', '.join(problems)}", _CURE)
-    twice = len(submission.ids) - len(set(submission.ids))
-    if twice:
-        raise OutputError(
-            f"{path}: {len(submission.ids)} rows, {twice} of them with an id that was there before", _CURE
-        )
+    if not submission.ids:
+        raise OutputError(f"{path}: not a row in it", _CURE)
+    allowed = {column for _, column in wanted.empty} if wanted else set()
     empty = [f"{row}: {column}" for row, column in submission.empty if column not in allowed]
     if empty:
         raise OutputError(f"{path}: {len(empty)} cells are empty or not a number ({_some(empty)})", _CURE)
-    against = "as in the sample" if sample is not None else "no sample to compare with"
-    return f"{len(submission.ids)} rows, {against}"
+    against = "as in the sample" if wanted is not None else "no sample to compare with"
+    return f"{submission.ids.total()} rows, {against}"
 
 
-def _some(names: set[str] | list[str]) -> str:
-    return ", ".join(sorted(names)[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+def _some(names: Iterable[str]) -> str:
+    few = sorted(names)
+    return ", ".join(few[:_NAMED]) + (", …" if len(few) > _NAMED else "")
 
 
-def _read(path: Path, what: str) -> _Table:
-    ids: list[str] = []
+def _read(path: Path, what: str, id_columns: Sequence[str] = ()) -> _Table:
+    """A table, its ids from the first of ``id_columns`` that it has, else from its first column."""
+    ids: Counter[str] = Counter()
     empty: list[tuple[str, str]] = []
+    # A mask that is written as runs of pixels is longer than the default.
+    csv.field_size_limit(2**31 - 1)
     try:
         with _opened(path) as file:
             rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), strict=True)
             columns = next(rows, [])
+            at = next((columns.index(name) for name in id_columns if name in columns), 0)
             for row in filter(None, rows):
                 if len(row) != len(columns):
                     raise OutputError(f"{path}: line {rows.line_num} has {len(row)} cells, not {len(columns)}", _CURE)
-                ids.append(row[0])
-                empty += [(row[0], column) for column, cell in zip(columns, row, strict=True) if _is_empty(cell)]
+                ids[row[at]] += 1
+                empty += [(row[at], column) for column, cell in zip(columns, row, strict=True) if _is_empty(cell)]
     except (*UNREADABLE_ZIP, UnicodeDecodeError, csv.Error) as error:
         raise OutputError(f"{path}: {what} cannot be read as CSV: {error}", _CURE) from error
     return _Table(columns=columns, ids=ids, empty=empty)

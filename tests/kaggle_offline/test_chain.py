@@ -1,0 +1,59 @@
+"""What a submission was made of, written as its description and read again; the tag and commit of a checkout."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kaggle_offline.chain import Chain, Source, read_chain, read_source
+
+WORD = st.text(st.characters(categories=["L", "N"], include_characters="._/+"), max_size=40)
+NUMBER = st.integers(min_value=1, max_value=10**6)
+CHAIN = st.builds(
+    Chain,
+    source=st.builds(Source, tag=WORD.map(lambda text: f"submit-{text}" if text else ""), commit=WORD),
+    packages=NUMBER,
+    models=NUMBER,
+    kernel=NUMBER,
+    digest=st.binary(min_size=32, max_size=32).map(lambda digest: f"sha256:{digest.hex()}"),
+)
+
+
+@given(CHAIN)
+def test_a_chain_survives_as_a_description(chain: Chain) -> None:
+    assert read_chain(str(chain)) == chain
+    assert read_chain(f" {chain}\n") == chain
+
+
+@given(st.text())
+def test_any_other_description_is_none(text: str) -> None:
+    assert read_chain(text) is None
+
+
+def git(repository: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "tag.gpgsign=false"]
+    result = subprocess.run(["git", *identity, *arguments], cwd=repository, check=True, capture_output=True, text=True)
+    return result.stdout.strip()
+
+
+def test_the_tag_and_commit_of_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GITHUB_REF_TYPE", "GITHUB_REF_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    assert read_source(tmp_path) == Source(tag="", commit="")
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / "a").write_text("a")
+    git(tmp_path, "add", "a")
+    git(tmp_path, "commit", "--quiet", "-m", "a")
+    commit = git(tmp_path, "rev-parse", "HEAD")
+    assert read_source(tmp_path) == Source(tag="", commit=commit[:12])
+    git(tmp_path, "tag", "v1")
+    git(tmp_path, "tag", "submit-v1")
+    (tmp_path / "untracked").touch()
+    assert read_source(tmp_path) == Source(tag="submit-v1", commit=commit[:12])
+    git(tmp_path, "tag", "submit-leaves-v2")
+    monkeypatch.setenv("GITHUB_REF_TYPE", "tag")
+    monkeypatch.setenv("GITHUB_REF_NAME", "submit-v1")
+    assert read_source(tmp_path).tag == "submit-v1"
+    (tmp_path / "a").write_text("b")
+    assert read_source(tmp_path).commit == f"{commit[:12]}+"
