@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from kaggle_local.server import serve
-from kaggle_offline import freeze, kaggle_client, kernel_run, push, submit, target, waiting
+from kaggle_local.server import LocalKaggle, serve
+from kaggle_offline import download, freeze, kaggle_client, kernel_run, push, submit, target
 from kaggle_offline.kernel_folder import read_kernel_folder
+from kaggle_offline.waiting import Waits
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMPETITION = "plant-pathology-2021-fgvc8"
@@ -40,7 +42,7 @@ STAGES: tuple[tuple[Any, str, str], ...] = (
     (freeze, "pack_packages", "freeze: pack"),
     (target, "serve", "open the local Kaggle"),
     (target, "KaggleClient", "authenticate"),
-    (target.LocalKaggle, "set_image", "push: build the image"),
+    (LocalKaggle, "set_image", "push: build the image"),
     (target, "_make_competition", "push: make the competition"),
     (push, "publish", "push: publish the datasets"),
     (push, "render_kernel", "push: render the kernel"),
@@ -58,6 +60,7 @@ class Clock:
     def __init__(self) -> None:
         self.stages: dict[str, dict[str, float]] = {}
         self._within: list[str] = []
+        self._counting = False
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -104,10 +107,14 @@ class Clock:
         call = getattr(owner, function)
 
         def counted(*arguments: Any, **options: Any) -> Any:
-            started = time.perf_counter()
+            # What other threads do meanwhile, and what is counted already, is none of the stage's time.
+            if self._counting or threading.current_thread() is not threading.main_thread():
+                return call(*arguments, **options)
+            started, self._counting = time.perf_counter(), True
             try:
                 return call(*arguments, **options)
             finally:
+                self._counting = False
                 self.add(kind(*arguments, **options), time.perf_counter() - started)
 
         setattr(owner, function, counted)
@@ -151,11 +158,12 @@ def _cold(clone: Path) -> Clock:
     for owner, function, name in STAGES:
         clock.watch(owner, function, name)
     clock.count(subprocess, "run", lambda command, *_, **__: "uv" if Path(str(command[0])).name == "uv" else "programs")
+    clock.count(download, "_run_pips", lambda *_: "programs")
     clock.count(requests.Session, "send", lambda *_, **__: "client")
     clock.count(kaggle_client, "_authenticate", lambda *_, **__: "client")
     # The kernel runs while its log is followed, or its submission's score is waited for.
     clock.count(kernel_run, "_follow", lambda *_: "kernel")
-    clock.count(waiting.time, "sleep", lambda *_: "kernel")
+    clock.count(Waits, "sleep", lambda *_: "kernel")
     kernel = read_kernel_folder(clone, COMPETITION)
     with clock.stage("freeze: the rest"):
         freeze.freeze(kernel)

@@ -3,6 +3,7 @@
 The metrics are scikit-learn's; what Kaggle does beside them is said where it is done.
 """
 
+import importlib
 import math
 import warnings
 from collections.abc import Callable
@@ -180,6 +181,12 @@ def score_of_commonest(competition: Competition) -> float:
     for column, value in zip(constant.columns, commonest, strict=True):
         constant[column] = value
     return _compute(metric_of(competition), truth, constant)
+
+
+def load_libraries() -> None:
+    """Import what scores are computed with: it takes longer than most scores, and can be done before."""
+    for name in ("pandas", "sklearn.metrics", "sklearn.preprocessing"):
+        importlib.import_module(name)
 
 
 def metric_of(competition: Competition) -> Metric:

@@ -23,7 +23,7 @@ from kaggle_local.isolation import Program, notice
 from kaggle_local.limits import RunLimits
 from kaggle_local.log import Event, RunLog
 from kaggle_local.sandbox import INPUT, Mount
-from kaggle_local.scoring import score
+from kaggle_local.scoring import load_libraries, score
 from kaggle_local.storage import FileSource, Input, KernelSource, KernelVersion, Kind, Storage, Submission, Version
 from kaggle_local.storage.resources import split_source, variation_ref
 
@@ -303,6 +303,7 @@ class Worker:
         version = self._kernel(submission.source)
         if not competition.code:
             return score(competition, version.output_folder / submission.file_name)
+        threading.Thread(target=load_libraries, name="scoring", daemon=True).start()
         with self._storage.files.held():
             outcome = self._execute(version, version.inputs, folder, rerun_of=competition)
         try:

@@ -1,4 +1,7 @@
-"""The kernel: a percent-format file that people edit, rendered to the notebook that Kaggle runs."""
+"""The kernel: a percent-format file that people edit, rendered to the notebook that Kaggle runs.
+
+jupytext and nbformat are imported where a notebook is read or written: they take most of a second.
+"""
 
 import json
 import re
@@ -7,11 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jupytext
-import nbformat
-
 from kaggle_offline.errors import ConfigurationError
-from kaggle_offline.files import digest_of_data, digest_of_file, new_folder, write_json, write_text
+from kaggle_offline.files import digest_of_data, digest_of_file, digest_of_names, new_folder, write_json, write_text
 from kaggle_offline.kernel_folder import SOURCES, KernelFolder
 from kaggle_offline.pack import OWNER, Dataset
 
@@ -59,6 +59,8 @@ def read_notebook(path: Path) -> Any:
     Raises:
         ConfigurationError: it cannot be read, or lacks the cell tagged ``parameters``.
     """
+    import jupytext
+
     try:
         notebook = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
     except (UnicodeDecodeError, ValueError) as error:
@@ -96,7 +98,7 @@ class RenderedKernel:
 def render_kernel(
     kernel: KernelFolder, packages: Dataset, models: Dataset, *, owner: str, surroundings: Sequence[str]
 ) -> RenderedKernel:
-    """Render the kernel below ``build/``: the notebook with its parameters, the metadata with its owner.
+    """Render the kernel below ``build/``, unless that was done: the notebook with its parameters, and its metadata.
 
     After the parameters comes a cell that refuses other checkpoints. The digest covers the notebook,
     its settings, both datasets, the image, the output's name and ``surroundings`` (digests of what
@@ -105,42 +107,64 @@ def render_kernel(
     Raises:
         ConfigurationError: the notebook cannot be read.
     """
-    notebook = read_notebook(kernel.code)
-    notebook.cells.append(nbformat.v4.new_code_cell(_RECORD_CELL))
     sources = [*kernel.metadata.get("dataset_sources", []), f"{OWNER}/{packages.slug}", f"{OWNER}/{models.slug}"]
     settings = {**kernel.metadata, "id": f"{OWNER}/{kernel.slug}", "dataset_sources": sources}
     # The number of somebody's kernel, which `kaggle kernels pull -m` writes: it would win over the id.
     settings.pop("id_no", None)
-    cells = [(cell.cell_type, cell.source) for cell in notebook.cells]
-    digest = digest_of_data(
-        [
-            cells,
-            settings,
-            packages.digest,
-            models.digest,
-            digest_of_file(kernel.image),
-            kernel.output,
-            list(surroundings),
-        ]
-    )
-    _parameters_cell(notebook).source = (
+    image = digest_of_file(kernel.image)
+    made_of = [settings, packages.digest, models.digest, image, kernel.output, list(surroundings)]
+    folder, stamp = kernel.build / "kernel", kernel.build / ".kernel.json"
+    inputs = digest_of_data([made_of, owner, *map(digest_of_file, (kernel.code, Path(__file__)))])
+    digest = _known_digest(stamp, folder, inputs)
+    metadata = {
+        **settings,
+        "code_file": kernel.code.with_suffix(".ipynb").name,
+        "id": f"{owner}/{kernel.slug}",
+        "dataset_sources": [re.sub(rf"^{OWNER}/", f"{owner}/", source) for source in sources],
+    }
+    if not digest:
+        notebook, digest = _render(kernel, packages, models, made_of)
+        with new_folder(folder) as draft:
+            write_text(draft / metadata["code_file"], notebook)
+            write_json(draft / "kernel-metadata.json", metadata)
+        write_json(stamp, {"inputs": inputs, "digest": digest, "files": _digest_of_folder(folder)})
+    named = frozenset(source for kind in SOURCES for source in metadata.get(f"{kind}_sources", []))
+    return RenderedKernel(folder=folder, digest=digest, sources=named)
+
+
+def _known_digest(stamp: Path, folder: Path, inputs: str) -> str:
+    """The digest of the kernel that lies in ``folder``, if it was rendered from ``inputs``; else an empty text."""
+    try:
+        known = json.loads(stamp.read_text())
+        if known["inputs"] == inputs and known["files"] == _digest_of_folder(folder):
+            return str(known["digest"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return ""
+
+
+def _digest_of_folder(folder: Path) -> str:
+    return digest_of_names((path.name, digest_of_file(path)) for path in folder.iterdir())
+
+
+def _render(kernel: KernelFolder, packages: Dataset, models: Dataset, made_of: list[Any]) -> tuple[str, str]:
+    """The notebook as text, and the kernel's digest, which is written in it."""
+    import nbformat
+
+    notebook = read_notebook(kernel.code)
+    parameters = _parameters_cell(notebook)
+    refusal = nbformat.v4.new_code_cell(_checkpoints_cell(models))
+    notebook.cells.insert(notebook.cells.index(parameters) + 1, refusal)
+    notebook.cells.append(nbformat.v4.new_code_cell(_RECORD_CELL))
+    digest = digest_of_data([[(cell.cell_type, cell.source) for cell in notebook.cells], made_of])
+    parameters.source = (
         f'# Written by push: what this kernel was made of.\nPACKAGES_DIGEST = "{packages.digest}"\n'
         f'KERNEL_DIGEST = "{digest}"'
     )
-    place = notebook.cells.index(_parameters_cell(notebook)) + 1
-    notebook.cells.insert(place, nbformat.v4.new_code_cell(_checkpoints_cell(models)))
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
     notebook.metadata = NOTEBOOK_METADATA
-    settings["code_file"] = kernel.code.with_suffix(".ipynb").name
-    settings["id"] = f"{owner}/{kernel.slug}"
-    settings["dataset_sources"] = [re.sub(rf"^{OWNER}/", f"{owner}/", source) for source in sources]
-    folder = kernel.build / "kernel"
-    with new_folder(folder) as draft:
-        write_text(draft / settings["code_file"], nbformat.writes(notebook))
-        write_json(draft / "kernel-metadata.json", settings)
-    named = frozenset(source for kind in SOURCES for source in settings.get(f"{kind}_sources", []))
-    return RenderedKernel(folder=folder, digest=digest, sources=named)
+    return nbformat.writes(notebook), digest
 
 
 def digest_of_source(source: str) -> str:
