@@ -36,6 +36,7 @@ KINDS = ("uv", "programs", "client", "kernel")
 
 # Functions that are a stage each, in their order, by the module that calls them.
 STAGES: tuple[tuple[Any, str, str], ...] = (
+    (freeze, "_check_notebook", "freeze: read the notebook"),
     (freeze, "pack_models", "freeze: check and pack the checkpoints"),
     (freeze, "_lock_for", "freeze: build the wheel and lock"),
     (freeze, "download", "freeze: download what is shipped"),

@@ -20,12 +20,13 @@ from kaggle_local.server import LocalKaggle, serve
 from kaggle_offline.errors import OfflineError
 from kaggle_offline.freeze import freeze
 from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
+from kaggle_offline.pack import METADATA
 from kaggle_offline.push import push
 from kaggle_offline.submit import submit
 from kaggle_offline.target import Target, open_target
 from kaggle_offline.waiting import Patience
 
-from tests.canary import CANARY
+from tests.canary import CANARY, leaks_in_files
 from tests.kaggle_offline.conftest import write_repository
 
 # Whose credentials the commands are given; the token must be seen nowhere.
@@ -50,7 +51,7 @@ PATIENCE = Patience(
 LATE = 1.2
 
 # The competition's limit: a run that hangs is ended by Kaggle.
-RUN_SECONDS = 5
+RUN_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the first try ended (0, or an error's exit code), and what was wrong after the second; empty is right."""
+    """How the first try ended: 0, or an error's exit code.
+
+    ``wrong`` is what was wrong after the second, empty if nothing; ``places`` are those that both came by.
+    """
 
     code: int
     wrong: str
+    places: frozenset[str] = frozenset()
 
 
 def prepare(folder: Path) -> None:
@@ -121,24 +126,53 @@ def run_case(folder: Path, work: Path, case: Case) -> Outcome:
     kernel = read_kernel_folder(repository, "small")
     verb = submit if case.scenario.startswith("submit") else push
     said = StringIO()
+    places: set[str] = set()
     try:
         with redirect_stdout(said), redirect_stderr(said):
             with kaggle_of(work, folder, repository, populated=populated) as local:
                 kernel.code.write_text(case.predict)
                 if case.scenario == "submitted":
                     assert _command(kernel, verb) == 0
+                _note_places(local, places)
                 local.faults.add(*case.faults)
                 code = _command(kernel, verb)
                 local.faults.clear()
             kernel.code.write_text(PREDICT)
             # What waits in there is taken up again, as Kaggle would sooner or later.
             with kaggle_of(work, folder, repository, populated=populated) as local:
+                _note_places(local, places)
                 again = _command(kernel, verb)
                 wrong = [f"the re-run ended with {again}"] if again else []
-                wrong += _wrong(local, case)
+                wrong += _wrong(local, case, kernel.build)
     except BaseException as error:  # noqa: BLE001 - a case that breaks must not hide the others
         return Outcome(-1, f"{type(error).__name__}: {error}\n{said.getvalue()}")
-    return Outcome(code, "\n".join([*wrong, said.getvalue()]) if wrong else "")
+    leaks = [*leaks_in_files(work), *(["the output"] if TOKEN in said.getvalue() else []), *LEAKED_ARGUMENTS]
+    wrong += [f"the token is in {leak}" for leak in leaks]
+    return Outcome(code, "\n".join([*wrong, said.getvalue()]) if wrong else "", frozenset(places))
+
+
+def _note_places(local: LocalKaggle, places: set[str]) -> None:
+    """Note what is asked of a Kaggle."""
+    take = local.faults.take
+
+    def noted(place: str, size: float = 0) -> Fault | None:
+        places.add(place)
+        return take(place, size)
+
+    local.faults.take = noted  # type: ignore[method-assign]
+
+
+LEAKED_ARGUMENTS: list[str] = []
+
+
+def watch_arguments() -> None:
+    """Note each program that this process starts with the token among its arguments."""
+
+    def look(event: str, details: tuple[object, ...]) -> None:
+        if event == "subprocess.Popen" and TOKEN in str(details[1]):
+            LEAKED_ARGUMENTS.append(f"the arguments of {details[0]}")
+
+    sys.addaudithook(look)
 
 
 def _command(kernel: KernelFolder, verb: Callable[[KernelFolder, Target], None]) -> int:
@@ -152,7 +186,7 @@ def _command(kernel: KernelFolder, verb: Callable[[KernelFolder, Target], None])
     return 0
 
 
-def _wrong(local: LocalKaggle, case: Case) -> list[str]:
+def _wrong(local: LocalKaggle, case: Case, build: Path) -> list[str]:
     """What Kaggle holds otherwise than after one push, and one submission where that was asked for."""
     before = 1 if case.scenario == "update" else 0
     failed_packages, failed_kernels = case.failed
@@ -164,10 +198,14 @@ def _wrong(local: LocalKaggle, case: Case) -> list[str]:
     for name, statuses in wanted.items():
         found = Counter(v.status for v in local.storage.resources.versions("dataset", f"{USER}/small-{name}"))
         wrong += [f"{name}: {dict(found)}"] if found != statuses else []
+        latest = local.storage.resources.latest_ready("dataset", f"{USER}/small-{name}")
+        packed = {p.name: p.stat().st_size for p in (build / name).iterdir() if p.name != METADATA}
+        if latest is None or dict(latest.files()) != packed:
+            wrong.append(f"{name} has not the files that were packed")
     kernel = local.storage.kernels.get(USER, "small-kernel")
-    latest = (kernel.number, kernel.status) if kernel else None
-    if latest != (1 + before + failed_kernels, "complete"):
-        wrong.append(f"kernel: {latest}")
+    run = (kernel.number, kernel.status) if kernel else None
+    if run != (1 + before + failed_kernels, "complete"):
+        wrong.append(f"kernel: {run}")
     statuses_of = [s.status for s in local.storage.submissions.of_user("small", USER)]
     if statuses_of != (["complete"] if case.scenario.startswith("submit") else []):
         wrong.append(f"submissions: {statuses_of}")
@@ -226,12 +264,19 @@ def cases() -> list[Case]:
     token = "security.OAuthService/IntrospectToken"
     again = [token, f"{data}/GetDataset", f"{data}/ListDatasetFiles", f"{kernels}/GetKernel"]
     again += [f"{kernels}/GetKernelSessionStatus"]
-    first = [*again, f"{blobs}/StartBlobUpload", "upload", f"{data}/CreateDataset", f"{kernels}/SaveKernel", "log"]
+    first = [
+        *again,
+        f"{blobs}/StartBlobUpload",
+        "upload",
+        f"{data}/CreateDataset",
+        f"{kernels}/SaveKernel",
+        "log",
+    ]
     first += [f"{kernels}/ListKernelSessionOutput", "download", f"{competitions}/DownloadDataFile"]
     submitting = [
         f"{competitions}/{name}" for name in ("ListSubmissions", "GetSubmissionLimits", "CreateCodeSubmission")
     ]
-    places = {"first": first, "update": [f"{data}/CreateDatasetVersion"], "again": again}
+    places = {"first": first, "update": [f"{data}/CreateDatasetVersion", f"{data}/GetDatasetStatus"], "again": again}
     places |= {"submit": [token, *submitting], "submitted": submitting[:1]}
     found = [
         Case(scenario, place, kind, faults)
@@ -283,6 +328,7 @@ def _special_cases() -> list[Case]:
         for name, line in written.items()
     }
     return [
+        *_combined(),
         Case("first", "upload", "cut off", (cut,)),
         Case("first", "upload", "cut off again and again", (replace(cut, times=3),)),
         Case("first", "upload", "cut off to the end", (replace(cut, keep_bytes=1, times=1000),)),
@@ -294,6 +340,31 @@ def _special_cases() -> list[Case]:
         Case("first", "run", "fails", (Fault(on="run", outcome="failed"),), failed=(0, 1)),
         Case("first", "run", "hangs", (Fault(on="run", outcome="stuck"),), failed=(0, 1)),
         *(Case("first", "output", name, predict=code, failed=(0, 1)) for name, code in kernels.items()),
+    ]
+
+
+def _combined() -> list[Case]:
+    """Two faults that hide each other's effect, and refusals in what seems a success."""
+    submit, submissions = (
+        f"competitions.CompetitionApiService/{n}" for n in ("CreateCodeSubmission", "ListSubmissions")
+    )
+    save, kernel = (f"kernels.KernelsApiService/{name}" for name in ("SaveKernel", "GetKernel"))
+    create, dataset = (f"datasets.DatasetApiService/{name}" for name in ("CreateDataset", "GetDataset"))
+    lost = Fault(on=submit, reset="after")
+    hidden = Fault(on=submissions, body='{"submissions": []}', times=3)
+    shown_late = Fault(on=kernel, body="{}", times=3)
+    gone = Fault(on=dataset, status=404, times=3)
+    found = [
+        Case("submit", submit, "done, and listed late", (lost, hidden)),
+        Case("submit", submit, "done, and never listed", (lost, replace(hidden, times=1000))),
+        Case("first", save, "done, and shown late", (replace(lost, on=save), shown_late)),
+        Case("first", create, "done, and gone", (replace(lost, on=create), gone)),
+        Case("first", "upload", "its link expires", (Fault(on="upload", status=404),)),
+    ]
+    refusal = '{"code": 503, "message": "not now"}'
+    return found + [
+        Case("submit" if place == submit else "first", place, "503 in a 200", (Fault(on=place, body=refusal),))
+        for place in (create, dataset, save, kernel, submit)
     ]
 
 

@@ -15,7 +15,7 @@ from kaggle_local.server import LocalKaggle, serve
 from kaggle_offline.kernel_folder import read_kernel_folder
 from kaggle_offline.result import read_result
 
-from tests.end_to_end.fault_matrix import USER, copied, kaggle_of, prepare
+from tests.end_to_end.fault_matrix import TOKEN, USER, copied, kaggle_of, prepare
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +53,7 @@ def finish(process: subprocess.Popen[str]) -> str:
     """Wait for its end, which must be a good one; return what it said."""
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
+    assert TOKEN not in output
     return output
 
 

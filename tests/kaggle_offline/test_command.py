@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kaggle_local.server import LocalKaggle
+from kaggle_offline.errors import CredentialsError, SystemProblemError
 
 
 def run(repository: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -82,3 +84,21 @@ def test_help_names_the_verbs_and_the_targets(repository: Path) -> None:
     text = run(repository, "--help").stdout
     for word in ("freeze", "push", "submit", "KAGGLE_TARGET"):
         assert word in text
+
+
+@pytest.mark.parametrize("token", ["SECRET-token\n", "SECRET-token\r\n", "SECRET" * 60, "SECRET-tökén"])
+def test_a_malformed_token_is_refused_and_not_shown(token: str, repository: Path, local_kaggle: LocalKaggle) -> None:
+    environment = {**local_kaggle.environment, "KAGGLE_TARGET": "kaggle", "KAGGLE_API_TOKEN": token}
+    refused = run(repository, "history", **environment)
+    assert refused.returncode == CredentialsError.exit_code, refused.stderr
+    assert "SECRET" not in refused.stdout + refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_what_the_machine_refuses_is_no_traceback(repository: Path, local_kaggle: LocalKaggle) -> None:
+    (repository / "file").touch()
+    environment = {**local_kaggle.environment, "KAGGLE_TARGET": "kaggle", "XDG_CACHE_HOME": str(repository / "file")}
+    refused = run(repository, "push", **environment)
+    assert refused.returncode == SystemProblemError.exit_code, refused.stderr
+    assert "file" in refused.stderr
+    assert "Traceback" not in refused.stderr

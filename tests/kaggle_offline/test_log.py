@@ -13,8 +13,8 @@ def log(*lines: str) -> str:
 @pytest.mark.parametrize(
     ("failure", "lines", "cause"),
     [
-        ("", ["ModuleNotFoundError: No module named 'timm.layers'"], "could not import the module timm.layers"),
-        ("", ["ImportError: cannot import name 'ema' from 'timm'"], "could not import the module ema"),
+        ("", ["ModuleNotFoundError: No module named 'timm.layers'"], "could not import timm.layers"),
+        ("", ["ImportError: cannot import name 'ema' from 'timm'"], "could not import ema"),
         ("", ["FileNotFoundError: [Errno 2] No such file or directory: '/kaggle/input/x'"], "missed an input"),
         ("", ["FileNotFoundError: small-models is not among this kernel's inputs"], "missed an input"),
         ("", ["StopIteration"], "missed an input"),
@@ -27,6 +27,9 @@ def log(*lines: str) -> str:
         ("Notebook exceeded the maximum allowed execution duration", [], "out of time"),
         ("", ["ValueError: time series too short"], "ValueError: time series too short"),
         ("", ["install.py: numpy is not what was frozen", "RuntimeError: see above"], "numpy is not what was frozen"),
+        ("", ["\x1b[0;31mModuleNotFoundError\x1b[0m: No module named 'timm'"], "could not import timm"),
+        ("", ["ImportError: libcudart.so.12: cannot open shared object file: No such file"], "import libcudart.so.12"),
+        ("", ["urllib.error.URLError: <urlopen error [Errno -3] Temporary failure in name resolution>"], "the network"),
         ("Something else", [], "Something else"),
         ("", [], "no reason is given"),
     ],

@@ -1,13 +1,14 @@
 """The command line: ``kaggle-offline freeze|push|submit|history|lock [COMPETITION ...]``, ``image capture|diff``."""
 
 import argparse
+import io
 import math
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kaggle_offline.errors import OfflineError, TargetError, UnknownCompetitionError
+from kaggle_offline.errors import OfflineError, SystemProblemError, TargetError, UnknownCompetitionError
 from kaggle_offline.kernel_folder import KernelFolder, find_repository, list_competitions, read_kernel_folder
 
 _VERBS = {
@@ -22,12 +23,12 @@ _VERBS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # What a kernel prints need not fit what a terminal can show.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
-        repository = find_repository(Path.cwd())
-        if options.verb == "image":
-            _run_image(options, repository)
-        else:
-            _run(options, repository)
+        _dispatch(options)
     except OfflineError as error:
         print(f"kaggle-offline: {error.problem}\n  → {error.cure}", file=sys.stderr)
         return error.exit_code
@@ -39,6 +40,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\nkaggle-offline: interrupted\n  → Run the same command again; it finishes the work.", file=sys.stderr)
         return 130
     return 0
+
+
+def _dispatch(options: argparse.Namespace) -> None:
+    """Run the verb.
+
+    Raises:
+        OfflineError: whatever goes wrong.
+    """
+    try:
+        repository = find_repository(Path.cwd())
+        if options.verb == "image":
+            _run_image(options, repository)
+        else:
+            _run(options, repository)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        problem = ": ".join(filter(None, [str(error.filename or ""), error.strerror or type(error).__name__]))
+        raise SystemProblemError(
+            problem, "Make it readable, writable or empty, then run the same command again."
+        ) from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,9 +105,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _minutes(text: str) -> float:
-    minutes = float(text)
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
     if not 0 < minutes < math.inf:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text!r}: not a number of minutes above 0")
     return minutes
 
 

@@ -25,8 +25,8 @@ _PASSING = frozenset(
     }
 )
 
-# Links to uploads and downloads work for whoever has them.
-_LINK = re.compile(r"\b(?:with url|for url): \S+|https?://\S+")
+# Links to uploads and downloads work for whoever has them, as does what a header says.
+_LINK = re.compile(r"\b(?:with url|for url): \S+|https?://\S+|(?:Bearer|Basic)\b.*", re.DOTALL)
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def translated(what: str) -> Iterator[None]:
         raise TransientError(f"Kaggle: {what}: {_reason(error)}", may_be_done=False) from error
     except requests.RequestException as error:
         raise TransientError(f"Kaggle: {what}: {_reason(error)}") from error
-    except (json.JSONDecodeError, AttributeError, KeyError, TypeError, IndexError) as error:
+    except (json.JSONDecodeError, AttributeError, LookupError, TypeError, RecursionError, OverflowError) as error:
         # The client takes answers apart without looking at them.
         raise TransientError(f"Kaggle: {what}: an answer that makes no sense ({type(error).__name__})") from error
     except ValueError as error:
@@ -59,32 +59,42 @@ def translated(what: str) -> Iterator[None]:
 
 def _refusal(what: str, error: requests.HTTPError) -> KaggleError | CredentialsError:
     response = error.response
-    status = response.status_code if response is not None else 0
+    status = response.status_code
+    if status < HTTPStatus.BAD_REQUEST:
+        # The client raises it for what the body says.
+        status = int(response.json()["code"])
     problem = f"Kaggle: {what}: {status} {_reason(error)}"
     if status == HTTPStatus.UNAUTHORIZED:
         return CredentialsError(problem, "Check the token in KAGGLE_API_TOKEN.")
     if status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
         return NotThereError(problem, forbidden=status == HTTPStatus.FORBIDDEN)
     if status in _PASSING:
-        return TransientError(
-            problem,
-            may_be_done=status != HTTPStatus.TOO_MANY_REQUESTS,
-            retry_after=_seconds(response.headers.get("Retry-After", "")),
-        )
-    return KaggleError(problem, "Look at the message, then run the same command again.")
+        retry_after = _seconds(response.headers.get("Retry-After", ""))
+        asks = f", ask again in {retry_after:.0f} s" if retry_after is not None else ""
+        may_be_done = status != HTTPStatus.TOO_MANY_REQUESTS
+        return TransientError(f"{problem}{asks}", may_be_done=may_be_done, retry_after=retry_after)
+    return KaggleError(problem, "Correct what it names, then run the same command again.")
 
 
 def _reason(error: Exception) -> str:
-    return _LINK.sub("(a link)", str(error)).strip() or type(error).__name__
+    """What went wrong: of a connection what the system says, not the layers above it."""
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and not isinstance(cause, requests.RequestException) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return _LINK.sub("(not shown)", str(error)).strip() or type(error).__name__
 
 
 def _seconds(text: str) -> float | None:
     """Seconds that a ``Retry-After`` asks for: it holds a number of them, or a date (RFC 9110, 10.2.3)."""
-    if text.strip().isdigit():
+    if re.fullmatch(r"[0-9]{1,9}", text.strip()):
         return float(text)
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)

@@ -43,12 +43,10 @@ class Chain:
 
 def read_chain(description: str) -> Chain | None:
     """The chain that a submission's description tells, or None."""
-    found = _FORM.fullmatch(description.strip())
+    found = _FORM.search(description)
     if found is None:
         return None
-    tag, commit = (
-        found[key].replace(_UNKNOWN, "") if found[key] == _UNKNOWN else found[key] for key in ("tag", "commit")
-    )
+    tag, commit = ("" if found[key] == _UNKNOWN else found[key] for key in ("tag", "commit"))
     return Chain(
         source=Source(tag=tag, commit=commit),
         packages=int(found["packages"]),

@@ -87,7 +87,7 @@ class RehearsalError(OfflineError):
 
 
 class KaggleError(OfflineError):
-    """Kaggle refused a call or did not answer."""
+    """Kaggle refused a call, did not answer, or does not get ready."""
 
     exit_code = 30
 
@@ -115,7 +115,7 @@ class NotThereError(KaggleError):
 
 
 class TakenError(KaggleError):
-    """What was to be created exists already."""
+    """Kaggle does not create a dataset: one of that name exists, or it says what else is wrong."""
 
 
 class PublishError(OfflineError):
@@ -125,7 +125,7 @@ class PublishError(OfflineError):
 
 
 class RunError(OfflineError):
-    """The kernel failed, or did not leave its output."""
+    """The kernel failed, or does not end."""
 
     exit_code = 32
 
@@ -158,3 +158,9 @@ class DeadlineError(OfflineError):
     """The command's time is up before its work was done."""
 
     exit_code = 37
+
+
+class SystemProblemError(OfflineError):
+    """This machine refuses something: a file, a folder, space on its disk."""
+
+    exit_code = 38

@@ -4,12 +4,13 @@ import fcntl
 import hashlib
 import json
 import shutil
+import time
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 # What a damaged zip file raises, by the place of the damage.
 UNREADABLE_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError)
@@ -63,16 +64,28 @@ def write_json(path: Path, data: Any) -> None:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keep other processes that ask for the same out of ``folder`` until the block ends; wait for them first."""
+def alone(folder: Path, pause: Callable[[], None] = lambda: time.sleep(0.1)) -> Iterator[None]:
+    """Keep other processes that ask for the same out of ``folder`` until the block ends; wait for them first.
+
+    Between two tries comes a ``pause``; what it raises ends the wait.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"  waiting for another process that works in {folder}", flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
+        told = False
+        while not _locked(file):
+            if not told:
+                print(f"  waiting for another process that works in {folder}", flush=True)
+                told = True
+            pause()
         yield
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager

@@ -4,12 +4,13 @@ import json
 import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from kaggle_offline.chain import Source, read_source
 from kaggle_offline.download import download
 from kaggle_offline.errors import LockError, NotFrozenError
 from kaggle_offline.explain import difference, table
@@ -36,6 +37,7 @@ class Frozen:
         models: the checkpoints.
         python: the Python that ``rehearsal`` is for.
         of_image: the names of what the image has of the requirements, in whatever version.
+        source: what was checked out.
     """
 
     packages: Dataset
@@ -43,6 +45,7 @@ class Frozen:
     models: Dataset
     python: str
     of_image: tuple[str, ...]
+    source: Source = field(compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +123,14 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
         rehearsal = pack(build / "rehearsal" / "packages", shipped=shipped, python=python)
     update_result(kernel.build, seconds={"freeze": time.monotonic() - started})
     of_image = sorted({*locked.lock.provided, *(r.name for r in locked.lock.replaced)})
-    frozen = Frozen(packages=packages, rehearsal=rehearsal, models=models, python=python, of_image=tuple(of_image))
+    frozen = Frozen(
+        packages=packages,
+        rehearsal=rehearsal,
+        models=models,
+        python=python,
+        of_image=tuple(of_image),
+        source=read_source(kernel.repository),
+    )
     _write_frozen(kernel, frozen)
     _report(kernel, frozen, locked, changed=before != frozen)
     return frozen
@@ -224,7 +234,9 @@ def read_frozen(kernel: KernelFolder) -> Frozen:
             name: Dataset(folder=kernel.build / entry["folder"], slug=entry["slug"], digest=entry["digest"])
             for name, entry in document["datasets"].items()
         }
-        return Frozen(**datasets, python=document["python"], of_image=tuple(document["of_image"]))
+        source = Source(tag=document["source"]["tag"], commit=document["source"]["commit"])
+        of_image = tuple(document["of_image"])
+        return Frozen(**datasets, python=document["python"], of_image=of_image, source=source)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotFrozenError(
             f"{kernel.competition}: nothing is frozen", f"Run: nox -s freeze -- {kernel.competition}"
@@ -236,6 +248,7 @@ def _write_frozen(kernel: KernelFolder, frozen: Frozen) -> None:
     document = {
         "python": frozen.python,
         "of_image": frozen.of_image,
+        "source": vars(frozen.source),
         "datasets": {
             name: {"folder": str(d.folder.relative_to(kernel.build)), "slug": d.slug, "digest": d.digest}
             for name, d in datasets.items()

@@ -86,7 +86,7 @@ def capture(target: Target, repository: Path, name: str, *, gpu: bool) -> None:
     print(f"{slug}: version {version}, running", flush=True)
     run = wait_for_run(target, slug, version)
     with new_folder(folder / "output") as draft:
-        log = read_log(target.client.fetch_output(slug, version, draft))
+        log = read_log(target.client.fetch_output(slug, version, draft, lambda name: name == _REPORT))
     if run.status != "complete":
         raise run_error(f"{target.client.owner}/{slug} version {version}", run, log)
     accelerator = "gpu" if gpu else "cpu"

@@ -45,7 +45,7 @@ class DatasetState:
 
 @dataclass(frozen=True, kw_only=True)
 class KernelState:
-    """A kernel's latest version: its notebook, and the datasets, competitions and other sources that it sees."""
+    """A kernel's latest version: its notebook, and in lower case the datasets, competitions and others that it sees."""
 
     version: int
     source: str
@@ -54,7 +54,7 @@ class KernelState:
 
 @dataclass(frozen=True, kw_only=True)
 class RunState:
-    """Where a run stands: ``running``, ``complete`` or ``error``, and Kaggle's message if it failed."""
+    """Where a run stands: ``queued``, ``running``, ``complete`` or ``error``, and Kaggle's message if it failed."""
 
     status: str
     failure: str
@@ -75,9 +75,16 @@ class SubmissionState:
 
 @dataclass(frozen=True, kw_only=True)
 class SubmissionLimits:
-    """How many submissions were made in all, and how many more may be today; None where Kaggle does not say."""
+    """How many submissions may be made now, and were made in all.
 
-    left_today: int | None
+    Attributes:
+        left: None where Kaggle does not say.
+        for_good: it is not the day's limit but the competition's that bounds it.
+        made: those that Kaggle counts.
+    """
+
+    left: int | None
+    for_good: bool
     made: int
 
 
@@ -103,13 +110,25 @@ class KaggleClient:
             from kagglesdk import kaggle_env
 
             kaggle_env._env_to_endpoint[kaggle_env.KaggleEnv.LOCAL] = endpoint  # noqa: SLF001 - there is no other way
-        self._api = self._repeat("authentication", lambda: _authenticate(waits.patience.answer, endpoint is not None))
+
+        def authenticate() -> Any:
+            return _authenticate(waits.patience.answer, endpoint is not None)
+
+        try:
+            self._api = self._repeat("authentication", authenticate)
+        except CredentialsError:
+            # A wrong answer is the client's reason to refuse a token, too.
+            waits.sleep(waits.patience.first_pause, "authentication")
+            self._api = self._repeat("authentication", authenticate)
         self.owner = str(self._api.config_values["username"])
 
     # Datasets
 
-    def dataset(self, slug: str) -> DatasetState | None:
-        """The latest version of the owner's dataset, or None where there is no such dataset."""
+    def dataset(self, slug: str, *, ask_status: bool = False) -> DatasetState | None:
+        """The latest version of the owner's dataset, or None where there is no such dataset.
+
+        With ``ask_status`` the status is also that of a version in processing that is not listed yet.
+        """
         from kagglesdk.datasets.types.dataset_api_service import ApiGetDatasetRequest
 
         ref = f"{self.owner}/{slug}"
@@ -119,22 +138,46 @@ class KaggleClient:
         def look() -> DatasetState:
             with self._api.build_kaggle_client() as client:
                 dataset = client.datasets.dataset_api_client.get_dataset(request)
-            if dataset.ref != ref:
+            if dataset.ref.casefold() != ref.casefold():
                 raise _senseless(f"dataset {ref}")
             versions = {v.version_number: v for v in dataset.versions or []}
             # The current version is the one in use; a newer one may be in processing.
             number = max([*versions, dataset.current_version_number, 1])
             notes = versions[number].version_notes if number in versions else ""
             # The first version has no notes of ours: creating a dataset takes none. Its description has.
-            digest = _DIGEST.search(f"{notes} {dataset.description if number == 1 else ''}")
-            word = (versions[number].status or "").upper() if number in versions else ""
+            digest = _digest_in(f"{notes} {dataset.description if number == 1 else ''}")
+            listed = (versions[number].status or "").upper() if number in versions else ""
+            word = "" if ask_status else listed
             return DatasetState(
                 version=number,
-                digest=digest.group() if digest else "",
+                digest=digest,
                 status=_DATASET_STATUS.get(word) or self._dataset_status(slug),
             )
 
         return self._lookup(f"dataset {ref}", look)
+
+    def processed_dataset(self, slug: str) -> DatasetState | None:
+        """The same, once no version of it is in processing any more: none is overlooked then.
+
+        Raises:
+            KaggleError: its processing takes too long.
+        """
+        state = self.dataset(slug, ask_status=True)
+        if state is None or state.status != "processing":
+            return state
+
+        def look() -> DatasetState | None:
+            state = self.dataset(slug, ask_status=True)
+            return state if state and state.status != "processing" else None
+
+        seconds = self._waits.patience.processing
+        state = self._waits.until(f"processing {slug}", look, seconds=seconds)
+        if state is None:
+            raise KaggleError(
+                f"{self.owner}/{slug}: still in processing after {seconds / 60:.0f} minutes",
+                "Run the same command again to go on waiting; if it never ends, look at its page on Kaggle.",
+            )
+        return state
 
     def _dataset_status(self, slug: str) -> str:
         """Where the processing of the latest version stands."""
@@ -156,8 +199,11 @@ class KaggleClient:
         def look(client: Any) -> Any:
             return client.datasets.dataset_api_client.list_dataset_files(request)
 
-        pages = self._pages(f"files of {self.owner}/{slug}", request, look)
-        return {file.name: file.total_bytes for page in pages for file in page.dataset_files or []}
+        def read(page: Any) -> dict[str, int]:
+            return {file.name: file.total_bytes for file in page.dataset_files or []}
+
+        pages = self._pages(f"files of {self.owner}/{slug}", request, look, read)
+        return {name: size for files in pages for name, size in files.items()}
 
     def upload(self, path: Path) -> str:
         """Upload a file; return the token that names it in a dataset version.
@@ -181,8 +227,17 @@ class KaggleClient:
                 raise _senseless(what)
             return answer.token, answer.create_url
 
-        token, link = self._repeat(what, start)
-        self._repeat(what, Upload(path, link, self._waits.patience.answer).send)
+        check = partial(self._waits.check, what)
+        for last in (False, True):
+            token, link = self._repeat(what, start)
+            try:
+                self._repeat(what, Upload(path, link, self._waits.patience.answer, check).send)
+            except NotThereError:
+                # The link has expired.
+                if last:
+                    raise
+            else:
+                break
         return token
 
     def create_dataset(self, slug: str, digest: str, tokens: list[str]) -> None:
@@ -231,6 +286,7 @@ class KaggleClient:
             with self._api.build_kaggle_client() as client:
                 answer = create(client)
             if answer.error:
+                # Of a version it is about its files.
                 refusal = KaggleError if after else TakenError
                 raise refusal(f"Kaggle refuses {what}: {answer.error}", "Correct it, then run again.")
             if (answer.status or "").lower() != "ok":
@@ -238,7 +294,7 @@ class KaggleClient:
             return True
 
         def is_there() -> bool | None:
-            state = self.dataset(slug)
+            state = self.processed_dataset(slug)
             return True if state and state.version > after and state.digest == digest else None
 
         self._once(what, act, is_there)
@@ -261,7 +317,9 @@ class KaggleClient:
                 raise _senseless(what)
             sources = [source for kind in SOURCES for source in getattr(metadata, f"{kind}_data_sources") or []]
             return KernelState(
-                version=metadata.current_version_number, source=answer.blob.source, sources=frozenset(sources)
+                version=metadata.current_version_number,
+                source=answer.blob.source,
+                sources=frozenset(source.casefold() for source in sources),
             )
 
         return self._lookup(what, look)
@@ -290,7 +348,7 @@ class KaggleClient:
             state = self.kernel(slug)
             if state is None or state.version <= after or _cells(state.source) != cells:
                 return None
-            return state.version, wanted - state.sources
+            return state.version, {source for source in wanted if source.casefold() not in state.sources}
 
         version, unknown = self._once(f"push of {folder}", act, is_there)
         if unknown:
@@ -310,9 +368,7 @@ class KaggleClient:
         def look() -> RunState:
             with self._api.build_kaggle_client() as client:
                 answer = client.kernels.kernels_api_client.get_kernel_session_status(request)
-            name = answer.status.name
-            status = "complete" if name == "COMPLETE" else "error" if name in _ENDED_BADLY else "running"
-            return RunState(status=status, failure=answer.failure_message or "")
+            return RunState(status=_RUN_STATUS.get(answer.status.name, "queued"), failure=answer.failure_message or "")
 
         return self._repeat(f"run of {self.owner}/{slug} version {version}", look)
 
@@ -326,11 +382,11 @@ class KaggleClient:
             for event in self._api.kernels_logs_stream(f"{self.owner}/{slug}"):
                 yield str(event.get("data", ""))
 
-    def fetch_output(self, slug: str, version: int, folder: Path) -> str:
-        """Fetch what the run of a kernel version left into ``folder``; return its log, as Kaggle keeps it.
+    def fetch_output(self, slug: str, version: int, folder: Path, wanted: Callable[[str], bool]) -> str:
+        """Fetch the files that the run of a kernel version left, of the names that are ``wanted``; return its log.
 
         Raises:
-            KaggleError: it cannot be had, or a file's name leads out of the folder.
+            KaggleError: it cannot be had.
         """
         from kagglesdk.kernels.types.kernels_api_service import ApiListKernelSessionOutputRequest
 
@@ -341,19 +397,21 @@ class KaggleClient:
         def look(client: Any) -> Any:
             return client.kernels.kernels_api_client.list_kernel_session_output(request)
 
-        log = ""
-        for page in self._pages(what, request, look):
-            log = log or page.log or ""
-            for file in page.files or []:
-                name = PurePosixPath(file.file_name)
-                if name.is_absolute() or ".." in name.parts:
-                    raise KaggleError(f"Kaggle: {what}: a file called {file.file_name!r}", "Do not trust this kernel.")
-                self._repeat(what, partial(self._fetch, file.url, folder / name))
-        return log
+        def read(page: Any) -> tuple[str, list[tuple[str, str]]]:
+            return page.log or "", [(file.file_name, file.url) for file in page.files or []]
 
-    def _fetch(self, link: str, path: Path) -> None:
+        logs = []
+        for log, files in self._pages(what, request, look, read):
+            logs.append(log)
+            for name, link in files:
+                # Of the folder itself: a name that leads elsewhere is none of ours.
+                if wanted(name) and PurePosixPath(name).name == name:
+                    self._repeat(what, partial(self._fetch, what, link, folder / name))
+        return next(filter(None, logs), "")
+
+    def _fetch(self, what: str, link: str, path: Path) -> None:
         with requests.get(link, stream=True, timeout=self._waits.patience.answer) as answer:
-            save(answer, path)
+            save(answer, path, partial(self._waits.check, what))
 
     # Competitions
 
@@ -368,19 +426,25 @@ class KaggleClient:
         request = ApiDownloadDataFileRequest()
         request.competition_name, request.file_name = competition, name
 
+        what = f"{name} of {competition}"
+
         def fetch() -> bool:
             with self._api.build_kaggle_client() as client:
-                save(client.competitions.competition_api_client.download_data_file(request), path)
+                answer = client.competitions.competition_api_client.download_data_file(request)
+                save(answer, path, partial(self._waits.check, what))
             return True
 
-        try:
-            return self._repeat(f"{name} of {competition}", fetch)
-        except NotThereError as error:
-            if error.forbidden:
-                raise KaggleError(
-                    error.problem, f"Accept the rules: https://www.kaggle.com/competitions/{competition}/rules"
-                ) from error
-            return False
+        def fetch_what_is_allowed() -> bool:
+            try:
+                with translated(what):
+                    return fetch()
+            except NotThereError as error:
+                if not error.forbidden:
+                    raise
+                rules = f"https://www.kaggle.com/competitions/{competition}/rules"
+                raise KaggleError(error.problem, f"Accept the rules: {rules}") from error
+
+        return bool(self._lookup(what, fetch_what_is_allowed))
 
     def submission_limits(self, competition: str) -> SubmissionLimits:
         """How many submissions the account has made, and has left."""
@@ -393,10 +457,14 @@ class KaggleClient:
             with self._api.build_kaggle_client() as client:
                 limits = client.competitions.competition_api_client.get_submission_limits(request)
             # None left of none made says nothing.
-            left = limits.num_allowed_now if limits.num_allowed_now or limits.num_today else None
-            return SubmissionLimits(left_today=left, made=limits.num_total)
+            says = limits.num_allowed_now or limits.num_today or limits.limited_by_total
+            left = limits.num_allowed_now if says else None
+            return SubmissionLimits(left=left, for_good=bool(limits.limited_by_total), made=limits.num_total)
 
-        return self._repeat(f"submissions to {competition}", look)
+        try:
+            return self._repeat(f"submissions to {competition}", look)
+        except NotThereError:
+            return SubmissionLimits(left=None, for_good=False, made=0)
 
     def submissions(self, competition: str) -> list[SubmissionState]:
         """The owner's submissions to a competition, newest first."""
@@ -411,24 +479,16 @@ class KaggleClient:
         def look(client: Any) -> Any:
             return client.competitions.competition_api_client.list_submissions(request)
 
-        pages = self._pages(f"submissions to {competition}", request, look)
-        return [
-            SubmissionState(
-                ref=str(s.ref),
-                description=s.description or "",
-                status=s.status.name.lower(),
-                score=float(s.public_score) if s.public_score else None,
-                error=s.error_description or "",
-                date=s.date.replace(tzinfo=UTC) if s.date else None,
-                link=s.url or "",
-            )
-            for page in pages
-            for s in page.submissions or []
-            if s is not None
-        ]
+        def read(page: Any) -> list[SubmissionState]:
+            return [_submission(s) for s in page.submissions or [] if s is not None]
 
-    def submit(self, competition: str, slug: str, version: int, file_name: str, description: str) -> str:
-        """Hand in a kernel version under a description that no other has; return the submission's reference.
+        pages = self._pages(f"submissions to {competition}", request, look, read)
+        return [submission for page in pages for submission in page]
+
+    def submit(self, competition: str, slug: str, version: int, file_name: str, description: str, *, made: int) -> str:
+        """Hand in a kernel version under a description whose digest no other has; return the submission's reference.
+
+        ``made`` is how many submissions Kaggle has counted before.
 
         Raises:
             NotThereError: the account may not.
@@ -450,9 +510,23 @@ class KaggleClient:
             return str(answer.ref)
 
         def is_there() -> str | None:
-            return next((s.ref for s in self.submissions(competition) if s.description == description), None)
+            digest = _digest_in(description)
+            return next((s.ref for s in self.submissions(competition) if _digest_in(s.description) == digest), None)
 
-        return self._once(what, act, is_there)
+        def has_shown() -> str | None:
+            ref = is_there()
+            # The list may lag behind the count; what is counted and not listed must not be made again.
+            return ref or (_COUNTED if self.submission_limits(competition).made > made else None)
+
+        # The look at the limits took its time: another run may have submitted meanwhile.
+        ref = is_there() or self._once(what, act, has_shown)
+        if ref == _COUNTED:
+            ref = self._waits.until("list of submissions", is_there, seconds=self._waits.patience.settle) or ""
+        if not ref:
+            raise KaggleError(
+                f"Kaggle: {what}: it is counted and not listed", "Run the same command again in some minutes."
+            )
+        return ref
 
     # Calls
 
@@ -467,11 +541,10 @@ class KaggleClient:
 
     def _lookup(self, what: str, call: Callable[[], T]) -> T | None:
         """Make such a call; None where there is nothing, which is believed when Kaggle says so twice."""
-        with contextlib.suppress(NotThereError):
-            return self._repeat(what, call)
-        self._waits.sleep(self._waits.patience.first_pause, what)
-        with contextlib.suppress(NotThereError):
-            return self._repeat(what, call)
+        for pause in (0, self._waits.patience.first_pause):
+            self._waits.sleep(pause, what)
+            with contextlib.suppress(NotThereError):
+                return self._repeat(what, call)
         return None
 
     def _once(self, what: str, act: Callable[[], T], effect: Callable[[], T | None]) -> T:
@@ -482,13 +555,20 @@ class KaggleClient:
             act: the call.
             effect: looks for what it does; returns what the call would, or None.
         """
+        unknown = False
 
         def attempt() -> T:
+            nonlocal unknown
+            # What did not show before the pause may have since.
+            found = effect() if unknown else None
+            if found is not None:
+                return found
             try:
                 with translated(what):
                     return act()
             except TransientError as error:
                 if error.may_be_done:
+                    unknown = True
                     found = self._waits.until(what, effect, seconds=self._waits.patience.settle)
                     if found is not None:
                         return found
@@ -496,25 +576,33 @@ class KaggleClient:
 
         return self._waits.repeat(attempt, what)
 
-    def _pages(self, what: str, request: Any, look: Callable[[Any], Any]) -> Iterator[Any]:
-        """All pages of a listing."""
+    def _pages(self, what: str, request: Any, look: Callable[[Any], Any], read: Callable[[Any], T]) -> Iterator[T]:
+        """All pages of a listing, as ``read`` understands them."""
         request.page_size = _PAGE
 
-        def fetch() -> Any:
+        def fetch() -> tuple[T, str]:
             with self._api.build_kaggle_client() as client:
-                return look(client)
+                page = look(client)
+            return read(page), page.next_page_token or ""
 
         while True:
-            page = self._repeat(what, fetch)
-            yield page
-            token = page.next_page_token
+            found, token = self._repeat(what, fetch)
+            yield found
             if not token or token == request.page_token:
                 return
             request.page_token = token
 
 
-_DATASET_STATUS = {"READY": "ready", "FAILED": "failed"}
-_ENDED_BADLY = frozenset({"ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED"})
+# In place of a submission's reference: Kaggle counts it already.
+_COUNTED = "counted"
+_DATASET_STATUS = {"READY": "ready", "FAILED": "failed", "DELETED": "failed"}
+_RUN_STATUS = {
+    "RUNNING": "running",
+    "COMPLETE": "complete",
+    "ERROR": "error",
+    "CANCEL_REQUESTED": "error",
+    "CANCEL_ACKNOWLEDGED": "error",
+}
 
 
 class _TimedAdapter(HTTPAdapter):
@@ -550,14 +638,19 @@ def _authenticate(seconds: float, local: bool) -> Any:
     api = TimedApi()
     if local:
         api.args = ["--local"]
-    # The client explains missing credentials at length; the error here says it once.
+    # The client explains missing credentials at length; the error here says it once. What else it
+    # raises of a malformed token (a line break in it, for instance) holds the token.
     with contextlib.redirect_stdout(io.StringIO()):
         try:
             api.authenticate()
-        except SystemExit:
+        except (SystemExit, OSError, ValueError) as error:
+            if isinstance(error, requests.RequestException) and not isinstance(
+                error, requests.exceptions.InvalidHeader
+            ):
+                raise
             raise CredentialsError(
                 "Kaggle: no credentials that it accepts",
-                "Set KAGGLE_API_TOKEN to a token from the API section of your Kaggle settings.",
+                "Set KAGGLE_API_TOKEN to a token from the API section of your Kaggle settings, and nothing beside it.",
             ) from None
     return api
 
@@ -582,6 +675,28 @@ def _offline_import() -> Iterator[None]:
 def _senseless(what: str) -> TransientError:
     """An answer that is well formed and says nothing."""
     return TransientError(f"Kaggle: {what}: an answer that makes no sense")
+
+
+def _digest_in(text: str) -> str:
+    """The digest that a text holds, or an empty text."""
+    found = _DIGEST.search(text)
+    return found.group() if found else ""
+
+
+def _submission(answer: Any) -> SubmissionState:
+    try:
+        score = float(answer.public_score) if answer.public_score else None
+    except ValueError:
+        score = None  # of a submission without one Kaggle may say so in words
+    return SubmissionState(
+        ref=str(answer.ref),
+        description=answer.description or "",
+        status=answer.status.name.lower(),
+        score=score,
+        error=answer.error_description or "",
+        date=answer.date.replace(tzinfo=UTC) if answer.date else None,
+        link=answer.url or "",
+    )
 
 
 def _new_files(tokens: list[str]) -> list[Any]:

@@ -60,7 +60,7 @@ class KernelFolder:
         image: the image manifest's file.
         checkpoints: the folder whose files become the model dataset.
         output: the file that the kernel hands in.
-        sample: the file of the competition's data that shows how such a file must look.
+        sample: the file of the competition's data that shows how such a file must look; empty for none.
         protected: patterns of names that are never replaced in the image.
         rehearsal: the command that writes the local Kaggle's competition folder.
         metadata: ``kernel-metadata.json``.
@@ -176,8 +176,10 @@ def _read_settings(path: Path) -> dict[str, Any]:
         if not (_PACKAGE if key == "package" else _PLAIN_NAME).fullmatch(document[key]):
             raise ConfigurationError(f"{path}: {key}: {document[key]!r} must be a plain name", f"As in: {example}")
     sample = document.get("sample", SAMPLE)
-    if not (isinstance(sample, str) and _PLAIN_NAME.fullmatch(sample)):
-        raise ConfigurationError(f"{path}: sample: {sample!r} must be a plain name", f'As in: sample = "{SAMPLE}"')
+    if not (isinstance(sample, str) and _PLAIN_NAME.fullmatch(sample or SAMPLE)):
+        raise ConfigurationError(
+            f"{path}: sample: {sample!r} must be a plain name", f'As in: sample = "{SAMPLE}", or "" for none.'
+        )
     rehearsal = document.get("rehearsal")
     if not isinstance(rehearsal, dict):
         raise ConfigurationError(f"{path}: [rehearsal] is missing", "Add it, with the key competition.")

@@ -1,19 +1,25 @@
 """A kernel version and its run: pushed unless it is there, followed, explained when it fails, its output fetched."""
 
 import json
-from pathlib import Path
+import threading
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tqdm import tqdm
 
 from kaggle_offline.errors import KaggleError, OutputError, RunError
 from kaggle_offline.files import new_folder
-from kaggle_offline.kaggle_client import RunState
+from kaggle_offline.kaggle_client import KernelState, RunState
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.log import RunLog, cause_of, read_log
 from kaggle_offline.notebook import RUN_RECORD, RenderedKernel, digest_of_source
 from kaggle_offline.output import check_output
+from kaggle_offline.report import PICTURES
 from kaggle_offline.target import Target
+
+# For what is left of a log when its run has ended.
+_REST_SECONDS = 2.0
 
 
 def run_kernel(
@@ -36,8 +42,11 @@ def run_kernel(
     """
     client, output = target.client, kernel.build / "output"
     state = client.kernel(kernel.slug)
-    same = state is not None and digest_of_source(state.source) == rendered.digest
-    same = same and state is not None and state.sources == rendered.sources
+    if state is not None and not _is_same(state, rendered):
+        # Before a version is made that may be there: an answer can be older than what it tells of.
+        target.waits.sleep(target.waits.patience.first_pause, f"kernel {kernel.slug}")
+        state = client.kernel(kernel.slug)
+    same = state is not None and _is_same(state, rendered)
     if state is not None and same:
         version = state.version
         entry = {"ref": f"{client.owner}/{kernel.slug}", "version": version, "digest": rendered.digest}
@@ -51,7 +60,8 @@ def run_kernel(
     print(f"  {kernel.slug}: version {version}, running without a network", flush=True)
     ended = wait_for_run(target, kernel.slug, version)
     with new_folder(output) as draft:
-        log = read_log(client.fetch_output(kernel.slug, version, draft))
+        wanted = partial(_is_wanted, kernel.output)
+        log = read_log(client.fetch_output(kernel.slug, version, draft, wanted))
     if ended.status != "complete":
         raise run_error(f"{client.owner}/{kernel.slug} version {version}", ended, log)
     seen = _check(kernel, target, output / kernel.output)
@@ -64,22 +74,35 @@ def run_kernel(
     return version, record
 
 
+def _is_same(state: KernelState, rendered: RenderedKernel) -> bool:
+    """Whether a version was made of the same, and sees what it should."""
+    sees = {source.casefold() for source in rendered.sources} <= state.sources
+    return sees and digest_of_source(state.source) == rendered.digest
+
+
 def wait_for_run(target: Target, slug: str, version: int) -> RunState:
     """Follow the log of a kernel version's run until it has ended.
 
     Raises:
         RunError: it takes longer than any kernel may.
     """
-    printed = 0
+    follower: _Follower | None = None
 
     def look() -> RunState | None:
-        nonlocal printed
-        printed = _follow(target, slug, printed)
+        nonlocal follower
         run = target.client.run(slug, version)
-        return run if run.status != "running" else None
+        # Before it runs, the log is that of the version before.
+        if run.status == "running" and follower is None:
+            follower = _Follower(target, slug)
+            follower.start()
+        return run if run.status in ("complete", "error") else None
 
     seconds = target.waits.patience.run
-    run = target.waits.until("running", look, seconds=seconds)
+    try:
+        run = target.waits.until("running", look, seconds=seconds)
+    finally:
+        if follower is not None:
+            follower.finish()
     if run is None:
         raise RunError(
             f"{slug} version {version}: still running after {seconds / 3600:.1f} hours", "Stop it on Kaggle."
@@ -87,20 +110,43 @@ def wait_for_run(target: Target, slug: str, version: int) -> RunState:
     return run
 
 
-def _follow(target: Target, slug: str, printed: int) -> int:
-    """Print what the run prints, as long as Kaggle tells; return how many events have been printed in all.
+class _Follower(threading.Thread):
+    """Prints what a run prints, as long as Kaggle tells; it is for whoever watches, and may miss something.
 
-    Each time the log is told from its beginning. It is for whoever watches; the run's state is told elsewhere.
+    Each time that Kaggle is asked, the log is told from its beginning.
     """
-    number = 0
-    try:
-        for number, text in enumerate(target.client.follow_log(slug), start=1):
-            target.waits.check("running")
-            if number > printed and text.strip():
-                tqdm.write("\n".join(f"  | {line}" for line in text.rstrip().splitlines()))
-    except KaggleError:
-        pass
-    return max(number, printed)
+
+    def __init__(self, target: Target, slug: str) -> None:
+        super().__init__(daemon=True)
+        self._target = target
+        self._slug = slug
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        """Follow the log to its end, also where it is cut off."""
+        printed = 0
+        ended = False
+        while not ended and not self._over.wait(self._target.waits.patience.poll if printed else 0):
+            try:
+                for number, text in enumerate(self._target.client.follow_log(self._slug), start=1):
+                    if self._over.is_set():
+                        return
+                    if number > printed and text.strip():
+                        tqdm.write("\n".join(f"  | {line}" for line in text.rstrip().splitlines()))
+                    printed = max(printed, number)
+                ended = True
+            except KaggleError:
+                printed = max(printed, 1)
+
+    def finish(self) -> None:
+        """Let it print what is left, which takes a moment, and no more."""
+        self.join(_REST_SECONDS)
+        self._over.set()
+
+
+def _is_wanted(output: str, name: str) -> bool:
+    """Whether a file is handed in, tells of the run, or is a picture for the report."""
+    return name in (output, RUN_RECORD) or PurePosixPath(name).suffix in PICTURES
 
 
 def _check(kernel: KernelFolder, target: Target, path: Path) -> str:
@@ -116,14 +162,14 @@ def _check(kernel: KernelFolder, target: Target, path: Path) -> str:
             f"Let it write /kaggle/working/{kernel.output}, then run freeze and push again.",
         )
     sample = kernel.build / kernel.sample
-    there = target.client.fetch_data_file(kernel.competition, kernel.sample, sample)
+    there = bool(kernel.sample) and target.client.fetch_data_file(kernel.competition, kernel.sample, sample)
     return check_output(path, sample if there else None)
 
 
 def _peak_memory(output: Path) -> int:
     try:
         return int(json.loads((output / RUN_RECORD).read_text())["peak_memory_bytes"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return 0
 
 

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 _LINES = 25
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,9 @@ class RunLog:
         """What the installer refused, or the last exception; or an empty text."""
         text = "\n".join(self.lines)
         refusals = re.findall(r"^install\.py: (.*)$", text, re.MULTILINE)
-        exceptions = re.findall(r"^(?:[\w.]*(?:Error|Exception|Exit|Interrupt)|StopIteration)\b.*$", text, re.MULTILINE)
+        exceptions = re.findall(
+            r"^(?:[\w.]*(?:Error|Exception|Exit|Interrupt|Timeout|Expired)|StopIteration)\b.*$", text, re.MULTILINE
+        )
         return next(iter([*refusals, *reversed(exceptions)]), "")
 
     @property
@@ -46,14 +49,19 @@ _AGAIN = "Then run freeze and push again."
 # The usual causes, by what the last exception or Kaggle's message says; the first that fits.
 _CAUSES: tuple[tuple[str, str, str], ...] = (
     (
-        r"No module named '([^']+)'|cannot import name '([^']+)'",
-        "it could not import the module {}",
+        r"No module named '([^']+)'|cannot import name '([^']+)'|(\S+): cannot open shared object file",
+        "it could not import {}",
         "Add what provides it to the package's dependencies; if it is there, run: nox -s lock -- --upgrade. " + _AGAIN,
     ),
     (
-        r"(?i)out ?of ?memory|memoryerror|more memory than|cannot allocate memory|unable to allocate|kernel died",
+        r"(?i)out ?of ?memory|memoryerror|more memory|to allocate|allocate memory|kernel died|alloc_?failed|bad_alloc",
         "it ran out of memory",
         "Predict in smaller batches, keep less at a time, or read inputs as they are needed. " + _AGAIN,
+    ),
+    (
+        r"(?i)name resolution|network is unreachable|connect ?timeout|connection timed out|establish a new connection",
+        "it wanted the network, which it does not have",
+        "Ship what it fetches: packages as requirements, weights as checkpoints. " + _AGAIN,
     ),
     (
         r"(?i)longer than its limit|time ?-?out|timed out|time limit|max(?:imum)? allowed (?:execution|run)",
@@ -61,7 +69,7 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
         "Predict less per image, a smaller input or model for instance, or use an accelerator. " + _AGAIN,
     ),
     (
-        r"FileNotFoundError|No such file or directory|NotADirectoryError|StopIteration|not among this kernel's inputs",
+        r"(?:FileNotFound|NotADirectory)Error.*/kaggle/input|StopIteration|not among this kernel's inputs",
         "it missed an input",
         "Name what it reads in kernel-metadata.json, and find it below /kaggle/input under both layouts. " + _AGAIN,
     ),
@@ -69,13 +77,14 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
 
 
 def cause_of(failure: str, log: RunLog) -> Cause:
-    """Which of the usual causes a failed run has: import, memory, time, input; else its exception.
+    """Which of the usual causes a failed run has: import, memory, network, time, input; else its exception.
 
     Args:
         failure: Kaggle's message.
         log: of the run.
     """
-    for text in (log.exception, failure):
+    # What ended the run says more than what the run said before.
+    for text in (failure, log.exception):
         for pattern, words, cure in _CAUSES:
             found = re.search(pattern, text)
             if found:
@@ -90,6 +99,6 @@ def read_log(text: str) -> RunLog:
         events = json.loads(text)
         seconds = max((float(event["time"]) for event in events), default=0.0)
         lines = "".join(str(event["data"]) for event in events).splitlines()
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         seconds, lines = 0.0, text.splitlines()
-    return RunLog(seconds=seconds, lines=tuple(lines))
+    return RunLog(seconds=seconds, lines=tuple(_COLOUR.sub("", line) for line in lines))

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from kaggle_offline.errors import OutputError
+from kaggle_offline.errors import KaggleError, OutputError
 from kaggle_offline.files import UNREADABLE_ZIP
 
 # Of a problem that many rows have, so many are named.
 _NAMED = 3
+# An id and a prediction.
+_LEAST_COLUMNS = 2
 _CURE = "Correct what the kernel writes, then run freeze and push again."
 
 
@@ -43,14 +45,17 @@ def check_output(path: Path, sample: Path | None) -> str:
 
     Raises:
         OutputError: it differs; the message says in what.
+        KaggleError: the sample is none.
     """
-    wanted = _read(sample, "the sample submission") if sample is not None else None
-    submission = _read(path, path.name, wanted.columns[:1] if wanted else [])
+    wanted = _read_sample(sample) if sample is not None else None
+    submission = _read(path, wanted.columns[:1] if wanted else [])
     if wanted is not None:
         if sorted(submission.columns) != sorted(wanted.columns):
             columns = ", ".join(submission.columns) or "none"
             raise OutputError(f"{path}: its columns are {columns}, not {', '.join(wanted.columns)}", _CURE)
-        missing, extra = wanted.ids - submission.ids, submission.ids - wanted.ids
+        # A sample may show the columns alone.
+        ids = wanted.ids or submission.ids
+        missing, extra = ids - submission.ids, submission.ids - ids
         problems = [f"{missing.total()} rows are missing ({_some(missing)})"] if missing else []
         problems += [f"{extra.total()} rows should not be there ({_some(extra)})"] if extra else []
         if problems:
@@ -61,8 +66,19 @@ def check_output(path: Path, sample: Path | None) -> str:
     empty = [f"{row}: {column}" for row, column in submission.empty if column not in allowed]
     if empty:
         raise OutputError(f"{path}: {len(empty)} cells are empty or not a number ({_some(empty)})", _CURE)
-    against = "as in the sample" if wanted is not None else "no sample to compare with"
+    against = "as in the sample" if wanted is not None else "no sample to compare with (sample, in submission.toml)"
     return f"{submission.ids.total()} rows, {against}"
+
+
+def _read_sample(path: Path) -> _Table:
+    cure = 'Run the same command again; if it is none, name the right one in submission.toml: sample = "…", or "".'
+    try:
+        table = _read(path)
+    except OutputError as error:
+        raise KaggleError(f"The sample submission cannot be read: {error.problem}", cure) from error
+    if len(table.columns) < _LEAST_COLUMNS:
+        raise KaggleError(f"{path}: a sample submission without columns", cure)
+    return table
 
 
 def _some(names: Iterable[str]) -> str:
@@ -70,7 +86,7 @@ def _some(names: Iterable[str]) -> str:
     return ", ".join(few[:_NAMED]) + (", …" if len(few) > _NAMED else "")
 
 
-def _read(path: Path, what: str, id_columns: Sequence[str] = ()) -> _Table:
+def _read(path: Path, id_columns: Sequence[str] = ()) -> _Table:
     """A table, its ids from the first of ``id_columns`` that it has, else from its first column."""
     ids: Counter[str] = Counter()
     empty: list[tuple[str, str]] = []
@@ -87,7 +103,7 @@ def _read(path: Path, what: str, id_columns: Sequence[str] = ()) -> _Table:
                 ids[row[at]] += 1
                 empty += [(row[at], column) for column, cell in zip(columns, row, strict=True) if _is_empty(cell)]
     except (*UNREADABLE_ZIP, UnicodeDecodeError, csv.Error) as error:
-        raise OutputError(f"{path}: {what} cannot be read as CSV: {error}", _CURE) from error
+        raise OutputError(f"{path}: not a CSV file: {error}", _CURE) from error
     return _Table(columns=columns, ids=ids, empty=empty)
 
 

@@ -1,9 +1,11 @@
 """A dataset folder to a dataset version: published when it is new, and only believed when Kaggle lists it whole."""
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from kaggle_offline.errors import KaggleError, NotFrozenError, PublishError, TakenError
-from kaggle_offline.kaggle_client import DatasetState
+from kaggle_offline.kaggle_client import DatasetState, KaggleClient
 from kaggle_offline.pack import MANIFEST, Dataset
 from kaggle_offline.target import Target
 
@@ -18,7 +20,7 @@ class Published:
     uploaded_bytes: int
 
 
-def publish(target: Target, dataset: Dataset, known: Published | None = None) -> Published:
+def publish(target: Target, dataset: Dataset, known: dict[str, Any] | None = None) -> Published:
     """See to it that the dataset's latest version is ``dataset``, ready and whole.
 
     A version of this content that is not whole is followed by one more.
@@ -26,7 +28,7 @@ def publish(target: Target, dataset: Dataset, known: Published | None = None) ->
     Args:
         target: where to.
         dataset: the folder.
-        known: a version that was seen to be whole before; versions never change.
+        known: from the result, a version that was seen to be whole before; versions never change.
 
     Raises:
         NotFrozenError: the folder is not what its digest says.
@@ -40,33 +42,25 @@ def publish(target: Target, dataset: Dataset, known: Published | None = None) ->
     tokens: list[str] = []
     state = client.dataset(dataset.slug)
     while True:
-        # Kaggle refuses a second version while the first is in processing.
-        if state is not None and (state.digest == dataset.digest or state.version == 1):
-            state = _wait_until_processed(target, dataset.slug, state)
+        # What is in processing may be this very content; and while the first version is, Kaggle takes no second.
+        if state is not None and state.status == "processing":
+            state = client.processed_dataset(dataset.slug)
         if state is not None and state.digest == dataset.digest:
             found = Published(ref=ref, version=state.version, digest=state.digest, uploaded_bytes=uploaded)
-            if known is not None and (known.ref, known.version, known.digest) == (ref, found.version, found.digest):
+            if _is_known(found, known):
                 break
             before, difference = difference, _lasting_difference(target, dataset, state)
             if not difference:
                 break
+            problem = f"{ref} version {state.version} is not whole: {difference}"
             if before:
-                raise PublishError(
-                    f"{ref} version {state.version}: {difference}", "Look at it on Kaggle, then push again."
-                )
-            print(
-                f"  {dataset.slug}: version {state.version} is not whole, publishing it once more: {difference}",
-                flush=True,
-            )
-        if not dataset.is_intact():
-            raise NotFrozenError(
-                f"{dataset.folder}: not what was frozen", f"Delete {dataset.folder}, then run freeze and push again."
-            )
+                raise PublishError(problem, "Look at it on Kaggle, then push again.")
+            print(f"  {problem}; publishing it once more", flush=True)
         if not tokens:
-            tokens = [client.upload(dataset.folder / name) for name in sorted(dataset.files)]
+            tokens = _upload(client, dataset)
             uploaded += sum(dataset.files.values())
-        # The upload took its time: another run may have published meanwhile.
-        latest = client.dataset(dataset.slug)
+        # Another run may have published meanwhile, or one that was killed, what is still in processing.
+        latest = client.processed_dataset(dataset.slug)
         if latest == state:
             latest = _create_version(target, dataset, state, tokens)
             tokens = []
@@ -74,6 +68,30 @@ def publish(target: Target, dataset: Dataset, known: Published | None = None) ->
     done = f"{uploaded:,} bytes uploaded" if uploaded else "unchanged, 0 bytes uploaded"
     print(f"  {dataset.slug}: version {found.version}, {done}", flush=True)
     return found
+
+
+def _is_known(found: Published, known: dict[str, Any] | None) -> bool:
+    """Whether a version was seen to be whole before."""
+    return known is not None and all(known[name] == vars(found)[name] for name in ("ref", "version", "digest"))
+
+
+def _upload(client: KaggleClient, dataset: Dataset) -> list[str]:
+    """Upload the files; return the tokens that name them.
+
+    Raises:
+        NotFrozenError: the folder is not what its digest says, before or after.
+    """
+    _require_intact(dataset)
+    tokens = [client.upload(dataset.folder / name) for name in sorted(dataset.files)]
+    _require_intact(dataset)
+    return tokens
+
+
+def _require_intact(dataset: Dataset) -> None:
+    if not dataset.is_intact():
+        raise NotFrozenError(
+            f"{dataset.folder}: not what was frozen", f"Delete {dataset.folder}, then run freeze and push again."
+        )
 
 
 def _create_version(target: Target, dataset: Dataset, before: DatasetState | None, tokens: list[str]) -> DatasetState:
@@ -90,8 +108,9 @@ def _create_version(target: Target, dataset: Dataset, before: DatasetState | Non
         else:
             client.create_dataset_version(dataset.slug, dataset.digest, tokens, after=after)
     except TakenError:
-        # Another run was faster, or the title is that of another dataset.
-        taken_by = client.dataset(dataset.slug)
+        # Another run was faster, and it may take a moment to show; or the title is that of another dataset.
+        find = partial(client.dataset, dataset.slug)
+        taken_by = target.waits.until(f"dataset {dataset.slug}", find, seconds=target.waits.patience.settle)
         if taken_by is None:
             raise
         return taken_by
@@ -105,25 +124,6 @@ def _create_version(target: Target, dataset: Dataset, before: DatasetState | Non
         raise KaggleError(
             f"{client.owner}/{dataset.slug}: Kaggle took version {after + 1} and does not show it",
             "Look at it on Kaggle, then run the same command again.",
-        )
-    return state
-
-
-def _wait_until_processed(target: Target, slug: str, known: DatasetState) -> DatasetState:
-    """The dataset's latest version, once Kaggle has processed it."""
-
-    def look() -> DatasetState | None:
-        state = target.client.dataset(slug)
-        return state if state and state.version >= known.version and state.status != "processing" else None
-
-    if known.status != "processing":
-        return known
-    seconds = target.waits.patience.processing
-    state = target.waits.until(f"processing {slug}", look, seconds=seconds)
-    if state is None:
-        raise KaggleError(
-            f"{slug}: version {known.version} is still in processing after {seconds / 60:.0f} minutes",
-            "Run the same command again to go on waiting; if it never ends, delete that version's dataset on Kaggle.",
         )
     return state
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kaggle_offline.chain import read_source
 from kaggle_offline.files import alone
 from kaggle_offline.freeze import read_frozen
 from kaggle_offline.kernel_folder import KernelFolder
@@ -28,6 +27,7 @@ def push(kernel: KernelFolder, target: Target) -> None:
         # What is published must not be frozen anew meanwhile.
         with alone(kernel.build):
             known = read_result(kernel.build)
+            here = known.get("target") == target.name
             frozen = read_frozen(kernel)
             # Should this push fail, there is nothing that submit could hand in by mistake.
             forget(kernel.build, "target", "source", "kernel", "run", "submission")
@@ -38,21 +38,20 @@ def push(kernel: KernelFolder, target: Target) -> None:
             published: dict[str, Published] = {}
             for name, folder in folders.items():
                 with _timed(seconds, f"push: {name}"):
-                    seen = Published(**known[name]) if known.get("target") == target.name and name in known else None
-                    published[name] = publish(target, folder, seen)
+                    published[name] = publish(target, folder, known.get(name) if here else None)
             rendered = render_kernel(
                 kernel, folders["packages"], folders["models"], owner=target.client.owner, surroundings=surroundings
             )
         with _timed(seconds, "push: kernel"):
-            version, run = run_kernel(kernel, target, rendered, known if known.get("target") == target.name else {})
+            version, run = run_kernel(kernel, target, rendered, known if here else {})
     result: dict[str, Any] = {
         "target": target.name,
-        "source": vars(read_source(kernel.repository)),
+        "source": vars(frozen.source),
         **{name: vars(dataset) for name, dataset in published.items()},
         "kernel": {"ref": f"{target.client.owner}/{kernel.slug}", "version": version, "digest": rendered.digest},
         "run": run,
     }
-    if known.get("kernel") == result["kernel"] and known.get("target") == target.name and "submission" in known:
+    if known.get("kernel") == result["kernel"] and here and "submission" in known:
         result["submission"] = known["submission"]
     update_result(kernel.build, seconds=seconds, **result)
 

@@ -10,7 +10,8 @@ from kaggle_offline.files import write_text
 # Whose time is told; that of their stages is in the result.
 _VERBS = ("freeze", "push", "submit")
 
-_PICTURES = {".png": "image/png", ".jpg": "image/jpeg"}
+# Of a kernel's output, what the report shows.
+PICTURES = {".png": "image/png", ".jpg": "image/jpeg"}
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -33,17 +34,19 @@ _PAGE = """<!doctype html>
 def write_report(build: Path, competition: str, result: dict[str, Any]) -> None:
     """Write both reports below ``build``, with the pictures that the kernel left in its output."""
     rows = _rows(result)
-    title = f"{competition}: {result['submission']['score'] or result['submission']['status']}"
+    submission = result["submission"]
+    title = f"{competition}: {submission['status'] if submission['score'] is None else submission['score']}"
     lines = "".join(f"| {name} | {value} |\n" for name, value in rows)
     write_text(build / "summary.md", f"### {title}\n\n| | |\n| --- | --- |\n{lines}")
     table = "\n".join(f"<tr><td>{html.escape(n)}</td><td>{html.escape(v)}</td></tr>" for n, v in rows)
-    pictures = "\n".join(_picture(p) for p in sorted((build / "output").glob("*")) if p.suffix in _PICTURES)
+    pictures = "\n".join(_picture(p) for p in sorted((build / "output").glob("*")) if p.suffix in PICTURES)
     write_text(build / "report.html", _PAGE.format(title=html.escape(title), rows=table, pictures=pictures))
 
 
 def _rows(result: dict[str, Any]) -> list[tuple[str, str]]:
     run, submission = result["run"], result["submission"]
-    rows = [("target", str(result["target"]))]
+    source = result["source"]
+    rows = [("target", str(result["target"])), ("source", " ".join(filter(None, [source["tag"], source["commit"]])))]
     for name in ("packages", "models"):
         dataset = result[name]
         rows.append(
@@ -70,4 +73,4 @@ def _rows(result: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _picture(path: Path) -> str:
     data = base64.b64encode(path.read_bytes()).decode()
-    return f'<img alt="{html.escape(path.name)}" src="data:{_PICTURES[path.suffix]};base64,{data}">'
+    return f'<img alt="{html.escape(path.name)}" src="data:{PICTURES[path.suffix]};base64,{data}">'

@@ -24,7 +24,7 @@ def read_result(build: Path) -> dict[str, Any]:
     """The result so far, without entries that are not whole; empty before the first run."""
     try:
         document = json.loads((build / RESULT).read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(document, dict):
         return {}
@@ -33,7 +33,7 @@ def read_result(build: Path) -> dict[str, Any]:
 
 
 def _has(entry: Any, keys: set[str]) -> bool:
-    return isinstance(entry, dict) and keys <= set(entry)
+    return isinstance(entry, dict) and keys <= set(entry) and isinstance(entry.get("version", 0), int)
 
 
 def update_result(build: Path, *, seconds: dict[str, float], **entries: Any) -> dict[str, Any]:

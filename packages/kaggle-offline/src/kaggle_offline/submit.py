@@ -1,5 +1,6 @@
 """``submit``: hand in the kernel version that push has run, and wait for its score."""
 
+import re
 import time
 from typing import Any
 
@@ -11,7 +12,7 @@ from kaggle_offline.errors import (
     NotThereError,
     ScoringError,
 )
-from kaggle_offline.kaggle_client import SubmissionState
+from kaggle_offline.kaggle_client import SubmissionLimits, SubmissionState
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.log import cause_of, read_log
 from kaggle_offline.report import write_report
@@ -30,7 +31,7 @@ def submit(kernel: KernelFolder, target: Target) -> None:
     """
     started = time.monotonic()
     result = read_result(kernel.build)
-    if result.get("target") != target.name or not {"packages", "models", "kernel", "run"} <= set(result):
+    if result.get("target") != target.name or not {"source", "packages", "models", "kernel", "run"} <= set(result):
         raise NotFrozenError(
             f"{kernel.competition}: no kernel has run through on {target.name}",
             f"Run: nox -s freeze push -- {kernel.competition}",
@@ -44,16 +45,20 @@ def submit(kernel: KernelFolder, target: Target) -> None:
     seconds = {"submit": time.monotonic() - started}
     result = update_result(kernel.build, seconds=seconds, submission=entry)
     write_report(kernel.build, kernel.competition, result)
-    if submission.status != "complete" or submission.score is None:
+    if submission.status != "complete":
         raise _scoring_error(target, result["kernel"], submission)
     baseline = f" (commonest label for everything: {entry['baseline']:.5f})" if target.rehearsal else ""
-    print(f"  score {submission.score:.5f}{baseline}")
+    print(
+        "  scored, and the score is not shown"
+        if submission.score is None
+        else f"  score {submission.score:.5f}{baseline}"
+    )
     print(f"  {kernel.build / RESULT}, report.html beside it")
 
 
 def _chain(result: dict[str, Any]) -> Chain:
     return Chain(
-        source=Source(**result.get("source", {"tag": "", "commit": ""})),
+        source=Source(tag=result["source"]["tag"], commit=result["source"]["commit"]),
         packages=result["packages"]["version"],
         models=result["models"]["version"],
         kernel=result["kernel"]["version"],
@@ -63,12 +68,12 @@ def _chain(result: dict[str, Any]) -> Chain:
 
 def _submission(kernel: KernelFolder, target: Target, chain: Chain) -> SubmissionState:
     """The submission of a kernel version, made unless it is there, once Kaggle has done with it."""
-    found = _find(target.client.submissions(kernel.competition), chain)
+    found = _find(kernel, chain, target.client.submissions(kernel.competition))
     if found is None:
         limits = target.client.submission_limits(kernel.competition)
-        found = _look_again(target, kernel.competition, chain, limits.made)
+        found = _look_again(kernel, target, chain, limits.made)
     if found is None:
-        ref = _hand_in(kernel, target, chain, limits.left_today)
+        ref = _hand_in(kernel, target, chain, limits)
         print(f"{kernel.competition}: version {chain.kernel} submitted", flush=True)
     else:
         ref = found.ref
@@ -85,55 +90,61 @@ def _submission(kernel: KernelFolder, target: Target, chain: Chain) -> Submissio
     return submission
 
 
-def _find(submissions: list[SubmissionState], chain: Chain) -> SubmissionState | None:
-    """The submission of what has the chain's digest: the same content is not handed in twice.
+def _find(kernel: KernelFolder, chain: Chain, submissions: list[SubmissionState]) -> SubmissionState | None:
+    """The submission of what has the chain's digest, or of its very version by a click on Kaggle.
 
-    Also one that failed: the same would fail again, and use up another of the day's submissions.
+    The same content is not handed in twice, not even if it failed: the same would fail again, and use
+    up another of the day's submissions.
     """
+    clicked = re.compile(rf"{re.escape(kernel.metadata['title'])}\W.*\bversion {chain.kernel}\b", re.IGNORECASE)
     for submission in submissions:
         known = read_chain(submission.description)
-        if known is not None and known.digest == chain.digest:
+        if known.digest == chain.digest if known else clicked.search(submission.description):
             return submission
     return None
 
 
-def _look_again(target: Target, competition: str, chain: Chain, made: int) -> SubmissionState | None:
+def _look_again(kernel: KernelFolder, target: Target, chain: Chain, made: int) -> SubmissionState | None:
     """The same, where Kaggle counts more submissions than it lists: the list may lag behind, or be none.
 
     Those of a team are counted, but not all listed: after a while it is believed.
     """
+    found = None
 
-    def look() -> tuple[SubmissionState | None] | None:
-        submissions = target.client.submissions(competition)
-        found = _find(submissions, chain)
-        return (found,) if found or len(submissions) >= made else None
+    def is_whole() -> bool | None:
+        nonlocal found
+        submissions = target.client.submissions(kernel.competition)
+        found = _find(kernel, chain, submissions)
+        return True if found or len(submissions) >= made else None
 
-    whole = target.waits.until("list of submissions", look, seconds=target.waits.patience.settle) if made else None
-    return whole[0] if whole else None
+    if made:
+        target.waits.until("list of submissions", is_whole, seconds=target.waits.patience.settle)
+    return found
 
 
-def _hand_in(kernel: KernelFolder, target: Target, chain: Chain, left_today: int | None) -> str:
+def _hand_in(kernel: KernelFolder, target: Target, chain: Chain, limits: SubmissionLimits) -> str:
     """Submit a kernel version; return the submission's reference.
 
     Raises:
-        DailyLimitError: the day's submissions are used up.
+        DailyLimitError: the day's submissions are used up, or all.
         NotAllowedError: the account may not submit through the API.
     """
     client = target.client
-    if left_today == 0:
+    if limits.left == 0:
+        again = f"Run the same command again after midnight UTC: nox -s submit -- {kernel.competition}"
         raise DailyLimitError(
-            f"{kernel.competition}: the submissions of today are used up",
-            f"Run the same command again after midnight UTC: nox -s submit -- {kernel.competition}",
+            f"{kernel.competition}: {'all submissions' if limits.for_good else 'the submissions of today'} are used up",
+            "The competition takes no more of this account." if limits.for_good else again,
         )
     try:
-        return client.submit(kernel.competition, kernel.slug, chain.kernel, kernel.output, str(chain))
+        return client.submit(kernel.competition, kernel.slug, chain.kernel, kernel.output, str(chain), made=limits.made)
     except NotThereError as error:
         if not error.forbidden:
             raise
         raise NotAllowedError(
             f"{kernel.competition}: Kaggle does not let this account submit through the API\n{error.problem}",
             f"Open https://www.kaggle.com/code/{client.owner}/{kernel.slug}, choose version {chain.kernel}, "
-            "and click Submit to Competition.",
+            "and click Submit to Competition; then run the same command again, which waits for the score.",
         ) from error
 
 
@@ -142,7 +153,10 @@ def _scoring_error(target: Target, kernel: dict[str, Any], submission: Submissio
     what = f"submission {submission.ref} of {kernel['ref']} version {kernel['version']} failed"
     at = f"{submission.date:%Y-%m-%d %H:%M} UTC, " if submission.date else ""
     known = f"{at}{submission.link or 'no link'}, Kaggle says: {submission.error or 'nothing'}"
-    cure = "What ran on the public test set failed on the hidden one: look for assumptions about its files."
+    cure = (
+        "What ran on the public test set failed on the hidden one: look for assumptions about its files. "
+        "Should Kaggle be to blame, change a comment in the kernel, then run freeze, push and submit."
+    )
     if target.rehearsal is None:
         return ScoringError(f"{what}\n{known}", cure)
     reason, text = target.rehearsal.reason(submission.ref)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from kaggle_local.behaviour import Behaviour
@@ -27,6 +28,8 @@ from kaggle_offline.uv import run_uv
 from kaggle_offline.waiting import Patience, Waits
 
 _LAST_LINES = 12
+# Between two looks at whether another process is done.
+_LOCK_SECONDS = 0.1
 
 
 class Rehearsal:
@@ -93,7 +96,8 @@ class Target:
             # A local Kaggle is open in one process only.
             yield
             return
-        with alone(user_cache_path("kaggle-offline") / "alone" / self.client.owner / kernel.competition):
+        folder = user_cache_path("kaggle-offline") / "alone" / self.client.owner / kernel.competition
+        with alone(folder, partial(self.waits.sleep, _LOCK_SECONDS, "another process")):
             yield
 
 
@@ -125,7 +129,8 @@ def open_target(
     if word == "kaggle":
         yield Target(name=word, client=KaggleClient(waits), waits=waits, rehearsal=None)
     else:
-        with alone(repository / "build"), _local(repository) as local:
+        pause = partial(waits.sleep, _LOCK_SECONDS, "another process")
+        with alone(repository / "build", pause), _local(repository) as local:
             # Neither the user's credentials nor their proxy have any business here.
             direct = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "127.0.0.1"]))
             loopback = {"NO_PROXY": direct, "no_proxy": direct}

@@ -1,7 +1,7 @@
 """Files to and from the links that Kaggle gives: uploads that go on where they were cut off, and downloads."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -23,13 +23,15 @@ class Upload:
         path: the file.
         link: where to; who has it can write there.
         seconds: to wait for a connection, and for each part of an answer.
+        check: called now and then while bytes are sent; what it raises ends the upload.
     """
 
-    def __init__(self, path: Path, link: str, seconds: float) -> None:
+    def __init__(self, path: Path, link: str, seconds: float, check: Callable[[], None]) -> None:
         self._path = path
         self._link = link
         self._seconds = seconds
         self._size = path.stat().st_size
+        self._check = check
         self._begun = False
 
     def send(self) -> None:
@@ -41,23 +43,23 @@ class Upload:
         """
         start = self._arrived() if self._begun else 0
         self._begun = True
-        if start == self._size and self._size:
+        if start is None:
             return
         headers = {"Content-Range": f"bytes {start}-{self._size - 1}/{self._size}"} if start else {}
         with self._path.open("rb") as file, _progress(file, "read", self._path.name, self._size, start) as body:
             file.seek(start)
             # An empty file has no length to requests, which would send it in chunks.
-            data = body if self._size else b""
+            data = _Checked(body, self._check) if self._size else b""
             answer = requests.put(self._link, data=data, headers=headers, timeout=self._seconds)
         if not _complete(answer):
             raise TransientError(f"Kaggle: upload of {self._path.name}: only a part has arrived")
 
-    def _arrived(self) -> int:
-        """How many bytes are there."""
+    def _arrived(self) -> int | None:
+        """How many bytes are there; None if that is all of them, and Kaggle says so."""
         headers = {"Content-Range": f"bytes */{self._size}"}
         answer = requests.put(self._link, headers=headers, timeout=self._seconds)
         if _complete(answer):
-            return self._size
+            return None
         arrived = _RANGE.fullmatch(answer.headers.get("Range", ""))
         return int(arrived.group(1)) + 1 if arrived else 0
 
@@ -67,8 +69,23 @@ def _complete(answer: requests.Response) -> bool:
     return answer.status_code in (HTTPStatus.OK, HTTPStatus.CREATED)
 
 
-def save(answer: requests.Response, path: Path) -> None:
-    """Write a file that is being answered, a part at a time.
+class _Checked:
+    """A file to send, with a check before each part."""
+
+    def __init__(self, file: Any, check: Callable[[], None]) -> None:
+        self._file = file
+        self._check = check
+
+    def read(self, size: int = -1) -> Any:
+        self._check()
+        return self._file.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def save(answer: requests.Response, path: Path, check: Callable[[], None]) -> None:
+    """Write a file that is being answered, a part at a time, with a check before each.
 
     Raises:
         requests.RequestException: it ends before its time.
@@ -78,6 +95,7 @@ def save(answer: requests.Response, path: Path) -> None:
     size = int(answer.headers.get("Content-Length", 0))
     with path.open("wb") as file, _progress(file, "write", path.name, size) as sink:
         for chunk in answer.iter_content(_CHUNK):
+            check()
             sink.write(chunk)
 
 

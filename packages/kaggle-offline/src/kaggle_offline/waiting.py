@@ -42,11 +42,11 @@ class Patience:
     """
 
     answer: float = 60
-    repeat: float = 5 * _MINUTE
+    repeat: float = 15 * _MINUTE
     first_pause: float = 1
     longest_pause: float = 60
     poll: float = 5
-    settle: float = 30
+    settle: float = 2 * _MINUTE
     processing: float = 30 * _MINUTE
     run: float = 13 * _HOUR
     scoring: float = 24 * _HOUR
@@ -69,6 +69,7 @@ class Waits:
             TransientError: it did to the end.
             DeadlineError: the command's time is up.
         """
+        self.check(what)
         patience = self.patience
         growing = wait_combine(
             wait_exponential(multiplier=patience.first_pause, max=patience.longest_pause),
@@ -107,10 +108,12 @@ class Waits:
         Raises:
             DeadlineError: the command's time is up.
         """
-        end = time.monotonic() + seconds
+        started = time.monotonic()
+        longest = max(self.patience.longest_pause, self.patience.poll)
         with tqdm(desc=f"  {what}", bar_format="{desc} {elapsed}", leave=False, disable=None, delay=1) as clock:
-            while (found := look()) is None and time.monotonic() < end:
-                self.sleep(self.patience.poll, what)
+            while (found := look()) is None and (waited := time.monotonic() - started) < seconds:
+                # What takes hours need not be looked at every few seconds.
+                self.sleep(min(self.patience.poll + waited / _MINUTE, longest), what)
                 clock.update()
         return found
 

@@ -399,7 +399,7 @@ def main() -> int:
             others = check_image(manifest, before, wheels)
         if others:
             more = f" and {len(others) - NAMES} more" if len(others) > NAMES else ""
-            print(f"install.py: the image has moved on: {', '.join(others[:NAMES])}{more}")
+            print(f"the image has moved on: {', '.join(others[:NAMES])}{more}")
         if options.check:
             print(f"checked {len(manifest['files'])} files of {manifest['digest']}; nothing is installed")
             return 0
