@@ -515,18 +515,17 @@ class KaggleClient:
 
         def has_shown() -> str | None:
             ref = is_there()
-            # The list may lag behind the count; what is counted and not listed must not be made again.
-            return ref or (_COUNTED if self.submission_limits(competition).made > made else None)
+            if ref is None and self.submission_limits(competition).made > made:
+                # The list lags behind the count.
+                ref = self._waits.until("list of submissions", is_there, seconds=self._waits.patience.settle)
+                if ref is None:
+                    raise KaggleError(
+                        f"Kaggle: {what}: it is counted and not listed", "Run the same command again in some minutes."
+                    )
+            return ref
 
         # The look at the limits took its time: another run may have submitted meanwhile.
-        ref = is_there() or self._once(what, act, has_shown)
-        if ref == _COUNTED:
-            ref = self._waits.until("list of submissions", is_there, seconds=self._waits.patience.settle) or ""
-        if not ref:
-            raise KaggleError(
-                f"Kaggle: {what}: it is counted and not listed", "Run the same command again in some minutes."
-            )
-        return ref
+        return is_there() or self._once(what, act, has_shown)
 
     # Calls
 
@@ -593,8 +592,6 @@ class KaggleClient:
             request.page_token = token
 
 
-# In place of a submission's reference: Kaggle counts it already.
-_COUNTED = "counted"
 _DATASET_STATUS = {"READY": "ready", "FAILED": "failed", "DELETED": "failed"}
 _RUN_STATUS = {
     "RUNNING": "running",
@@ -643,6 +640,8 @@ def _authenticate(seconds: float, local: bool) -> Any:
     with contextlib.redirect_stdout(io.StringIO()):
         try:
             api.authenticate()
+        except json.JSONDecodeError:
+            raise
         except (SystemExit, OSError, ValueError) as error:
             if isinstance(error, requests.RequestException) and not isinstance(
                 error, requests.exceptions.InvalidHeader

@@ -57,7 +57,8 @@ def run_kernel(
         same = client.run(kernel.slug, version).status != "error"
     if not same:
         version = client.push_kernel(rendered.folder, after=state.version if state else 0)
-    print(f"  {kernel.slug}: version {version}, running without a network", flush=True)
+    how = "unchanged, its run is there" if same else "pushed, running without a network"
+    print(f"  {kernel.slug}: version {version}, {how}", flush=True)
     ended = wait_for_run(target, kernel.slug, version)
     with new_folder(output) as draft:
         wanted = partial(_is_wanted, kernel.output)
@@ -124,9 +125,9 @@ class _Follower(threading.Thread):
 
     def run(self) -> None:
         """Follow the log to its end, also where it is cut off."""
-        printed = 0
-        ended = False
-        while not ended and not self._over.wait(self._target.waits.patience.poll if printed else 0):
+        printed, pause = 0, 0.0
+        while not self._over.wait(pause):
+            pause = self._target.waits.patience.poll
             try:
                 for number, text in enumerate(self._target.client.follow_log(self._slug), start=1):
                     if self._over.is_set():
@@ -134,9 +135,9 @@ class _Follower(threading.Thread):
                     if number > printed and text.strip():
                         tqdm.write("\n".join(f"  | {line}" for line in text.rstrip().splitlines()))
                     printed = max(printed, number)
-                ended = True
             except KaggleError:
-                printed = max(printed, 1)
+                continue
+            return
 
     def finish(self) -> None:
         """Let it print what is left, which takes a moment, and no more."""
