@@ -80,9 +80,7 @@ class ProcessWatch:
 class CanaryPlugin:
     """Fails a test run that leaks a credential."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        # Below it each test has its folder, also those of other workers.
-        self._folder: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+    def __init__(self) -> None:
         self._watch = ProcessWatch()
         self._leaks: list[str] = []
 
@@ -95,7 +93,9 @@ class CanaryPlugin:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Look into the files and at the processes, and say what was found."""
         self._leaks += [f"arguments of: {arguments}" for arguments in sorted(self._watch.stop())]
-        self._leaks += [f"file {path}" for path in leaks_in_files(self._folder)]
+        # Below it each test has its folder, also those of other workers.
+        folder: Path = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+        self._leaks += [f"file {path}" for path in leaks_in_files(folder)]
         if self._leaks:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -111,4 +111,4 @@ def pytest_configure(config: pytest.Config) -> None:
     """Begin, in the process that sees the whole run."""
     os.environ["KAGGLE_API_TOKEN"] = UNUSED
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(CanaryPlugin(config))
+        config.pluginmanager.register(CanaryPlugin())

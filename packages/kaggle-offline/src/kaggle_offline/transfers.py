@@ -61,7 +61,9 @@ class Upload:
         if _complete(answer):
             return None
         arrived = _RANGE.fullmatch(answer.headers.get("Range", ""))
-        return int(arrived.group(1)) + 1 if arrived else 0
+        start = int(arrived.group(1)) + 1 if arrived else 0
+        # All of them, and yet not complete: once more from the beginning.
+        return start if start < self._size else 0
 
 
 def _complete(answer: requests.Response) -> bool:
