@@ -1,5 +1,6 @@
 """What is repeated, how often, and until when; what becomes of an answer that is no success."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -45,6 +46,19 @@ def test_repeating_ends() -> None:
     with pytest.raises(TransientError):
         Waits(QUICK).repeat(long, "call")
     assert long.calls == 1, "nobody waits for an hour"
+
+
+def test_what_failed_late_is_repeated_too() -> None:
+    calls = []
+
+    def cut_off_late() -> int:
+        calls.append(1)
+        if len(calls) == 1:
+            time.sleep(2 * QUICK.repeat)
+            raise TransientError("cut off")
+        return len(calls)
+
+    assert Waits(QUICK).repeat(cut_off_late, "an upload") == 2
 
 
 def test_the_deadline_of_the_command_ends_every_wait() -> None:

@@ -26,7 +26,7 @@ _PASSING = frozenset(
 )
 
 # Links to uploads and downloads work for whoever has them, as does what a header says.
-_LINK = re.compile(r"\b(?:with url|for url): \S+|https?://\S+|(?:Bearer|Basic)\b.*", re.DOTALL)
+_PRIVATE = re.compile(r"\b(?:with url|for url): \S+|https?://\S+|(?:Bearer|Basic)\b.*", re.DOTALL)
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def translated(what: str) -> Iterator[None]:
 
     Raises:
         CredentialsError: 401.
-        NotThereError: 403 and 404.
+        NotThereError: 403, 404 and 410.
         TransientError: what may pass: no answer, one that makes no sense, and those that say so.
         KaggleError: any other refusal.
     """
@@ -66,7 +66,7 @@ def _refusal(what: str, error: requests.HTTPError) -> KaggleError | CredentialsE
     problem = f"Kaggle: {what}: {status} {_reason(error)}"
     if status == HTTPStatus.UNAUTHORIZED:
         return CredentialsError(problem, "Check the token in KAGGLE_API_TOKEN.")
-    if status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+    if status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         return NotThereError(problem, forbidden=status == HTTPStatus.FORBIDDEN)
     if status in _PASSING:
         retry_after = _seconds(response.headers.get("Retry-After", ""))
@@ -80,12 +80,13 @@ def _reason(error: Exception) -> str:
     """What went wrong: of a connection what the system says, not the layers above it."""
     if isinstance(error, requests.Timeout):
         return "no answer in time"
-    cause: BaseException | None = error
+    # What Kaggle itself says has its own words.
+    cause: BaseException | None = None if isinstance(error, requests.HTTPError) else error
     while cause is not None:
         if isinstance(cause, OSError) and not isinstance(cause, requests.RequestException) and cause.strerror:
             return cause.strerror
         cause = cause.__cause__ or cause.__context__
-    return _LINK.sub("(not shown)", str(error)).strip() or type(error).__name__
+    return _PRIVATE.sub("(not shown)", str(error)).strip() or type(error).__name__
 
 
 def _seconds(text: str) -> float | None:

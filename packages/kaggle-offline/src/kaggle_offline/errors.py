@@ -149,7 +149,7 @@ class NotAllowedError(OfflineError):
 
 
 class DailyLimitError(OfflineError):
-    """The submissions of today are used up."""
+    """The submissions of today are used up, or all that the competition allows."""
 
     exit_code = 36
 

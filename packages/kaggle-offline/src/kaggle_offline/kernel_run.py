@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from kaggle_offline.errors import KaggleError, OutputError, RunError
+from kaggle_offline.errors import OfflineError, OutputError, RunError, TransientError
 from kaggle_offline.files import new_folder
 from kaggle_offline.kaggle_client import KernelState, RunState
 from kaggle_offline.kernel_folder import KernelFolder
@@ -106,7 +106,7 @@ def wait_for_run(target: Target, slug: str, version: int) -> RunState:
             follower.finish()
     if run is None:
         raise RunError(
-            f"{slug} version {version}: still running after {seconds / 3600:.1f} hours", "Stop it on Kaggle."
+            f"{slug} version {version}: its run has not ended after {seconds / 3600:.1f} hours", "Stop it on Kaggle."
         )
     return run
 
@@ -121,13 +121,13 @@ class _Follower(threading.Thread):
         super().__init__(daemon=True)
         self._target = target
         self._slug = slug
+        self._run_ended = threading.Event()
         self._over = threading.Event()
 
     def run(self) -> None:
-        """Follow the log to its end, also where it is cut off."""
-        printed, pause = 0, 0.0
-        while not self._over.wait(pause):
-            pause = self._target.waits.patience.poll
+        """Follow the log until the run has ended, also where the log is cut off before."""
+        printed = 0
+        while True:
             try:
                 for number, text in enumerate(self._target.client.follow_log(self._slug), start=1):
                     if self._over.is_set():
@@ -135,12 +135,16 @@ class _Follower(threading.Thread):
                     if number > printed and text.strip():
                         tqdm.write("\n".join(f"  | {line}" for line in text.rstrip().splitlines()))
                     printed = max(printed, number)
-            except KaggleError:
-                continue
-            return
+            except TransientError:
+                pass
+            except (OfflineError, BrokenPipeError):
+                return
+            if self._run_ended.wait(self._target.waits.patience.poll):
+                return
 
     def finish(self) -> None:
-        """Let it print what is left, which takes a moment, and no more."""
+        """The run has ended: let what is left be printed, which takes a moment, and no more."""
+        self._run_ended.set()
         self.join(_REST_SECONDS)
         self._over.set()
 

@@ -61,13 +61,19 @@ def publish(target: Target, dataset: Dataset, known: dict[str, Any] | None = Non
             uploaded += sum(dataset.files.values())
         # Another run may have published meanwhile, or one that was killed, what is still in processing.
         latest = client.processed_dataset(dataset.slug)
-        if latest == state:
+        if _is_same(latest, state):
             latest = _create_version(target, dataset, state, tokens)
-            tokens = []
         state = latest
     done = f"{uploaded:,} bytes uploaded" if uploaded else "unchanged, 0 bytes uploaded"
     print(f"  {dataset.slug}: version {found.version}, {done}", flush=True)
     return found
+
+
+def _is_same(one: DatasetState | None, other: DatasetState | None) -> bool:
+    """Whether two looks at a dataset saw the same version, or both saw none."""
+    if one is None or other is None:
+        return one is other
+    return (one.version, one.digest) == (other.version, other.digest)
 
 
 def _is_known(found: Published, known: dict[str, Any] | None) -> bool:
@@ -97,6 +103,8 @@ def _require_intact(dataset: Dataset) -> None:
 def _create_version(target: Target, dataset: Dataset, before: DatasetState | None, tokens: list[str]) -> DatasetState:
     """Publish what was uploaded after a version; return the new one as soon as Kaggle shows it.
 
+    The tokens of what was uploaded are used up then, and gone from the list.
+
     Raises:
         KaggleError: Kaggle refuses it, or never shows it.
     """
@@ -114,6 +122,7 @@ def _create_version(target: Target, dataset: Dataset, before: DatasetState | Non
         if taken_by is None:
             raise
         return taken_by
+    tokens.clear()
 
     def look() -> DatasetState | None:
         state = client.dataset(dataset.slug)

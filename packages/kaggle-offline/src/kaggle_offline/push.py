@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kaggle_offline.files import alone
 from kaggle_offline.freeze import read_frozen
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.kernel_run import run_kernel
@@ -25,7 +24,7 @@ def push(kernel: KernelFolder, target: Target) -> None:
     seconds: dict[str, float] = {}
     with _timed(seconds, "push"):
         # What is published must not be frozen anew meanwhile.
-        with alone(kernel.build):
+        with target.alone(kernel.build):
             known = read_result(kernel.build)
             here = known.get("target") == target.name
             frozen = read_frozen(kernel)
@@ -53,7 +52,8 @@ def push(kernel: KernelFolder, target: Target) -> None:
     }
     if known.get("kernel") == result["kernel"] and here and "submission" in known:
         result["submission"] = known["submission"]
-    update_result(kernel.build, seconds=seconds, **result)
+    with target.alone(kernel.build):
+        update_result(kernel.build, seconds=seconds, **result)
 
 
 @contextmanager

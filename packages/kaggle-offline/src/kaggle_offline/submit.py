@@ -25,7 +25,7 @@ def submit(kernel: KernelFolder, target: Target) -> None:
 
     Raises:
         NotFrozenError: no version has been pushed to this target and run through.
-        DailyLimitError: the day's submissions are used up.
+        DailyLimitError: the day's submissions are used up, or all.
         NotAllowedError: the account may not submit through the API.
         ScoringError: the submission failed.
     """
@@ -43,7 +43,8 @@ def submit(kernel: KernelFolder, target: Target) -> None:
         same_set = known.get("ref") == submission.ref and "baseline" in known
         entry["baseline"] = known["baseline"] if same_set else round(target.rehearsal.baseline(kernel), 5)
     seconds = {"submit": time.monotonic() - started}
-    result = update_result(kernel.build, seconds=seconds, submission=entry)
+    with target.alone(kernel.build):
+        result = update_result(kernel.build, seconds=seconds, submission=entry)
     write_report(kernel.build, kernel.competition, result)
     if submission.status != "complete":
         raise _scoring_error(target, result["kernel"], submission)

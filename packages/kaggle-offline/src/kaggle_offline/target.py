@@ -5,7 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -96,9 +96,12 @@ class Target:
             # A local Kaggle is open in one process only.
             yield
             return
-        folder = user_cache_path("kaggle-offline") / "alone" / self.client.owner / kernel.competition
-        with alone(folder, partial(self.waits.sleep, _LOCK_SECONDS, "another process")):
+        with self.alone(user_cache_path("kaggle-offline") / "alone" / self.client.owner / kernel.competition):
             yield
+
+    def alone(self, folder: Path) -> AbstractContextManager[None]:
+        """As `files.alone`, no longer than the command may take."""
+        return alone(folder, partial(self.waits.sleep, _LOCK_SECONDS, "another process"))
 
 
 # Of a Kaggle on this machine nothing is far away, and nothing shows late.

@@ -9,7 +9,6 @@ from tenacity import (
     RetryCallState,
     Retrying,
     retry_if_exception_type,
-    stop_before_delay,
     wait_combine,
     wait_exponential,
     wait_random,
@@ -82,16 +81,24 @@ class Waits:
                 return error.retry_after
             return growing(state)
 
+        failing_since: float | None = None
+
+        def spent(state: RetryCallState) -> bool:
+            # Not from the first call on: an upload may take an hour before it is cut off.
+            nonlocal failing_since
+            failing_since = failing_since or time.monotonic()
+            return time.monotonic() - failing_since + state.upcoming_sleep >= patience.repeat
+
         def tell(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
             seconds = state.next_action.sleep if state.next_action else 0
             if isinstance(error, TransientError):
-                tqdm.write(f"  {error.problem}; again in {seconds:.0f} s")
+                tqdm.write(f"  {error.problem}{'' if error.retry_after else f'; again in {seconds:.0f} s'}")
 
         return Retrying(
             retry=retry_if_exception_type(TransientError),
             wait=pause,
-            stop=stop_before_delay(patience.repeat),
+            stop=spent,
             sleep=lambda seconds: self.sleep(seconds, what),
             before_sleep=tell,
             reraise=True,
