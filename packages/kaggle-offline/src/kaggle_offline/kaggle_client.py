@@ -93,8 +93,8 @@ class KaggleClient:
 
     Args:
         waits: how long to wait for answers.
-        endpoint: where the local Kaggle is; None is kaggle.com. The client authenticates as soon as
-            it is imported, so the environment must hold the credentials for that endpoint before.
+        endpoint: where the local Kaggle is; None is kaggle.com. The environment must hold the
+            credentials for it, where the official client looks for them.
 
     Attributes:
         owner: the name of whoever is authenticated.
