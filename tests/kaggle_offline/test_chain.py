@@ -40,6 +40,8 @@ def git(repository: Path, *arguments: str) -> str:
 def test_the_tag_and_commit_of_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GITHUB_REF_TYPE", "GITHUB_REF_NAME"):
         monkeypatch.delenv(name, raising=False)
+    # The folder of the test may lie within a repository.
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert read_source(tmp_path) == Source(tag="", commit="")
     git(tmp_path, "init", "--quiet")
     (tmp_path / "a").write_text("a")

@@ -35,7 +35,7 @@ assert len(done.stdout.splitlines()) <= 10
 # %%
 import small
 {code}
-Path("/kaggle/working/submission.csv").write_text("image,labels\\n")
+Path("/kaggle/working/submission.csv").write_text("image,labels\\na,scab\\nb,scab\\n")
 """
 
 
