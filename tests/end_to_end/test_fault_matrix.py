@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -34,8 +35,9 @@ def test_every_fault_at_every_place(tmp_path: Path, capsys: pytest.CaptureFixtur
     with ProcessPoolExecutor(WORKERS, mp_context=processes, initializer=watch_arguments) as pool:
         outcomes = dict(zip(matrix, pool.map(partial(in_this_process, tmp_path), matrix), strict=True))
     with capsys.disabled():
-        print(f"\n{len(outcomes)} cases: ok, or the exit code that the first try ended with; ! is wrong\n")
-        print(table(outcomes))
+        legend = f"{len(outcomes)} cases: ok, or the exit code that the first try ended with; ! is wrong"
+        # What pytest-xdist's workers print elsewhere is lost.
+        print(f"\n{legend}\n\n{table(outcomes)}", file=sys.stderr)
     wrong = {case: outcome.wrong for case, outcome in outcomes.items() if outcome.wrong}
     assert not wrong, "\n".join(f"{case}: {text}" for case, text in wrong.items())
     # What passes stops nothing; what lasts is told.
