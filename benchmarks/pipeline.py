@@ -162,8 +162,7 @@ def _cold(clone: Path) -> Clock:
     clock.count(download, "_run_pips", lambda *_: "programs")
     clock.count(requests.Session, "send", lambda *_, **__: "client")
     clock.count(kaggle_client, "_authenticate", lambda *_, **__: "client")
-    # The kernel runs while its log is followed, or its submission's score is waited for.
-    clock.count(kernel_run, "_follow", lambda *_: "kernel")
+    # The kernel runs while its end, or its submission's score, is waited for.
     clock.count(Waits, "sleep", lambda *_: "kernel")
     kernel = read_kernel_folder(clone, COMPETITION)
     with clock.stage("freeze: the rest"):
