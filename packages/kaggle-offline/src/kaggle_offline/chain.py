@@ -58,15 +58,15 @@ def read_chain(description: str) -> Chain | None:
 
 def read_source(repository: Path) -> Source:
     """The commit that is checked out, and its newest tag ``submit-…``; on a tag's own workflow run that tag."""
-    commit = _git(repository, "rev-parse", f"--short={_COMMIT_LENGTH}", "HEAD")
-    changed = _git(repository, "status", "--porcelain", "--untracked-files=no")
-    tags = _git(repository, "tag", "--points-at", "HEAD", "--sort=-creatordate", "--list", f"{TAGS}*").split()
+    commit = git(repository, "rev-parse", f"--short={_COMMIT_LENGTH}", "HEAD")
+    changed = git(repository, "status", "--porcelain", "--untracked-files=no")
+    tags = git(repository, "tag", "--points-at", "HEAD", "--sort=-creatordate", "--list", f"{TAGS}*").split()
     if os.environ.get("GITHUB_REF_TYPE") == "tag" and os.environ.get("GITHUB_REF_NAME", "") in tags:
         tags.insert(0, os.environ["GITHUB_REF_NAME"])
     return Source(tag=next(iter(tags), ""), commit=f"{commit}+" if commit and changed else commit)
 
 
-def _git(repository: Path, *arguments: str) -> str:
+def git(repository: Path, *arguments: str) -> str:
     """What Git says, or nothing outside of a repository."""
     try:
         result = subprocess.run(["git", *arguments], cwd=repository, capture_output=True, text=True, check=False)

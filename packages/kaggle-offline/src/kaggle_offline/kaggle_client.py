@@ -22,6 +22,7 @@ from requests.adapters import HTTPAdapter
 from kaggle_offline.answers import translated
 from kaggle_offline.errors import CredentialsError, KaggleError, NotThereError, TakenError, TransientError
 from kaggle_offline.kernel_folder import SOURCES
+from kaggle_offline.notebook import cells_of
 from kaggle_offline.transfers import Upload, save
 from kaggle_offline.waiting import Waits
 
@@ -331,7 +332,7 @@ class KaggleClient:
             KaggleError: Kaggle refuses it, or does not know one of its inputs.
         """
         settings = json.loads((folder / "kernel-metadata.json").read_text())
-        cells = _cells((folder / settings["code_file"]).read_text())
+        cells = cells_of((folder / settings["code_file"]).read_text())
         slug = settings["id"].partition("/")[2]
         wanted = {source for kind in SOURCES for source in settings.get(f"{kind}_sources", [])}
 
@@ -346,7 +347,7 @@ class KaggleClient:
 
         def is_there() -> tuple[int, set[str]] | None:
             state = self.kernel(slug)
-            if state is None or state.version <= after or _cells(state.source) != cells:
+            if state is None or state.version <= after or cells_of(state.source) != cells:
                 return None
             return state.version, {source for source in wanted if source.casefold() not in state.sources}
 
@@ -635,22 +636,21 @@ def _authenticate(seconds: float, local: bool) -> Any:
     api = TimedApi()
     if local:
         api.args = ["--local"]
+    refused = CredentialsError(
+        "Kaggle: no credentials that it accepts",
+        "Set KAGGLE_API_TOKEN to a token from the API section of your Kaggle settings, and nothing beside it.",
+    )
     # The client explains missing credentials at length; the error here says it once. What else it
     # raises of a malformed token (a line break in it, for instance) holds the token.
     with contextlib.redirect_stdout(io.StringIO()):
         try:
             api.authenticate()
-        except json.JSONDecodeError:
+        except requests.exceptions.InvalidHeader:
+            raise refused from None
+        except (json.JSONDecodeError, requests.RequestException):
             raise
-        except (SystemExit, OSError, ValueError) as error:
-            if isinstance(error, requests.RequestException) and not isinstance(
-                error, requests.exceptions.InvalidHeader
-            ):
-                raise
-            raise CredentialsError(
-                "Kaggle: no credentials that it accepts",
-                "Set KAGGLE_API_TOKEN to a token from the API section of your Kaggle settings, and nothing beside it.",
-            ) from None
+        except (SystemExit, OSError, ValueError):
+            raise refused from None
     return api
 
 
@@ -707,11 +707,3 @@ def _new_files(tokens: list[str]) -> list[Any]:
         file.token = token
         files.append(file)
     return files
-
-
-def _cells(notebook: str) -> list[str]:
-    """The sources of a notebook's cells: what Kaggle keeps of it as it is."""
-    try:
-        return ["".join(cell["source"]) for cell in json.loads(notebook)["cells"]]
-    except (ValueError, KeyError, TypeError):
-        return []

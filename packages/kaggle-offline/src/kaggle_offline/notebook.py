@@ -167,12 +167,16 @@ def _render(kernel: KernelFolder, packages: Dataset, models: Dataset, made_of: l
     return nbformat.writes(notebook), digest
 
 
+def cells_of(notebook: str) -> list[str]:
+    """The sources of a notebook's cells, which is what Kaggle keeps of it as it is; none of what is no notebook."""
+    try:
+        return ["".join(cell["source"]) for cell in json.loads(notebook)["cells"]]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
 def digest_of_source(source: str) -> str:
     """The kernel's digest that is written in a notebook's text, or an empty text."""
-    try:
-        cells = json.loads(source)["cells"]
-        lines = "\n".join("".join(cell["source"]) for cell in cells).splitlines()
-    except (ValueError, KeyError, TypeError):
-        return ""
+    lines = "\n".join(cells_of(source)).splitlines()
     prefix = 'KERNEL_DIGEST = "'
     return next((line.removeprefix(prefix).rstrip('"') for line in lines if line.startswith(prefix)), "")

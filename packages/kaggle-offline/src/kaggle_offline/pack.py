@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -11,6 +10,7 @@ from typing import Any
 
 from slugify import slugify
 
+from kaggle_offline.chain import git
 from kaggle_offline.checkpoints import FILE_NAME, list_checkpoints
 from kaggle_offline.download import Shipped
 from kaggle_offline.errors import ConfigurationError
@@ -119,7 +119,7 @@ def pack_packages(
             "project": {
                 "name": project.name,
                 "version": project.version,
-                "commit": _commit(kernel.repository),
+                "commit": git(kernel.repository, "rev-parse", "HEAD"),
             },
             "files": files,
             "provided": [f"{name}=={version}" for name, version in lock.provided.items()],
@@ -182,18 +182,3 @@ def _write_metadata(folder: Path, kernel: KernelFolder, kind: str) -> str:
     metadata: dict[str, Any] = {"id": f"{OWNER}/{slug}", "title": slug, "licenses": [{"name": "unknown"}]}
     write_json(folder / METADATA, metadata)
     return slug
-
-
-def _commit(repository: Path) -> str:
-    """The commit that is checked out, or an empty text outside of Git."""
-    try:
-        result = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=repository,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        return ""
-    return result.stdout.strip() if result.returncode == 0 else ""

@@ -101,7 +101,7 @@ class Target:
 
     def alone(self, folder: Path) -> AbstractContextManager[None]:
         """As `files.alone`, no longer than the command may take."""
-        return alone(folder, partial(self.waits.sleep, _LOCK_SECONDS, "another process"))
+        return _alone(folder, self.waits)
 
 
 # Of a Kaggle on this machine nothing is far away, and nothing shows late.
@@ -132,14 +132,17 @@ def open_target(
     if word == "kaggle":
         yield Target(name=word, client=KaggleClient(waits), waits=waits, rehearsal=None)
     else:
-        pause = partial(waits.sleep, _LOCK_SECONDS, "another process")
-        with alone(repository / "build", pause), _local(repository) as local:
+        with _alone(repository / "build", waits), _local(repository) as local:
             # Neither the user's credentials nor their proxy have any business here.
             direct = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "127.0.0.1"]))
             loopback = {"NO_PROXY": direct, "no_proxy": direct}
             client = {"KAGGLE_API_ENVIRONMENT": "LOCALHOST", "KAGGLE_API_TOKEN": local.token}
             with _environment({**loopback, **client}):
                 yield Target(name=word, client=KaggleClient(waits, local.url), waits=waits, rehearsal=Rehearsal(local))
+
+
+def _alone(folder: Path, waits: Waits) -> AbstractContextManager[None]:
+    return alone(folder, partial(waits.sleep, _LOCK_SECONDS, "another process"))
 
 
 @contextmanager
