@@ -81,7 +81,7 @@ def test_what_the_image_excludes_is_replaced_and_it_is_said_why(
     assert reasons[PYDANTIC].startswith("albumentationsx ")
     assert "requires pydantic>=" in reasons[PYDANTIC]
     assert "numpy" in lock.provided
-    assert f"replaced: {reasons[PYDANTIC]}" in capsys.readouterr().out
+    assert f"replaced, {reasons[PYDANTIC]}" in capsys.readouterr().out
 
 
 def test_extras_are_resolved_even_of_what_the_image_has(rehearsed: Path) -> None:

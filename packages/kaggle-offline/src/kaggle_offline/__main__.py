@@ -1,15 +1,19 @@
-"""The command line: ``kaggle-offline freeze|push|submit|history|lock [COMPETITION ...]``, ``image capture|diff``."""
+"""The command line: ``kaggle-offline freeze|push|submit|…``; ``--help`` lists the verbs."""
 
 import argparse
 import io
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from kaggle_offline.errors import OfflineError, SystemProblemError, TargetError, UnknownCompetitionError
 from kaggle_offline.kernel_folder import KernelFolder, find_repository, list_competitions, read_kernel_folder
+from kaggle_offline.report import SUMMARY
+from kaggle_offline.tags import LOOKS
+from kaggle_offline.workflow_run import add_summary, fenced, give_jobs
 
 _VERBS = {
     "freeze": "make dataset folders with just what Kaggle's image lacks, installable offline",
@@ -31,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _dispatch(options)
     except OfflineError as error:
         print(f"kaggle-offline: {error.problem}\n  → {error.cure}", file=sys.stderr)
+        add_summary(f"### {options.verb} failed\n\n{fenced(error.problem)}\n\n→ {error.cure}")
         return error.exit_code
     except BrokenPipeError:
         # Whoever read has seen enough; what is left to write goes nowhere.
@@ -50,10 +55,8 @@ def _dispatch(options: argparse.Namespace) -> None:
     """
     try:
         repository = find_repository(Path.cwd())
-        if options.verb == "image":
-            _run_image(options, repository)
-        else:
-            _run(options, repository)
+        special = {"image": _run_image, "plan": _run_plan, "predict": _run_predict}
+        special.get(options.verb, _run)(options, repository)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -90,6 +93,19 @@ def _parser() -> argparse.ArgumentParser:
                 metavar="PACKAGE",
                 help="take the newest version that fits: of PACKAGE, or of all (may be given several times)",
             )
+    text = "show which competitions a tag would submit, or a change touches"
+    plan = verbs.add_parser("plan", help=text, description=text)
+    about = plan.add_mutually_exclusive_group(required=True)
+    about.add_argument("tag", nargs="?", metavar="TAG", help=f"on what is checked out: {LOOKS}")
+    about.add_argument("--since", metavar="REV", help="what has changed since the branch left REV, committed or not")
+    text = "freeze, push and submit to the local Kaggle, and compare the score with that of the base"
+    predict = verbs.add_parser("predict", help=text, description=text)
+    predict.add_argument(
+        "competitions", nargs="*", metavar="COMPETITION", help="a folder of kernels/ (default: those that changed)"
+    )
+    predict.add_argument(
+        "--since", metavar="REV", help="the base is where the branch left REV (default: the origin's default branch)"
+    )
     image = verbs.add_parser("image", help="what Kaggle's image holds: capture it, or compare two")
     actions = image.add_subparsers(dest="action", required=True, metavar="ACTION")
     text = "have a kernel report what its image holds, and write requirements/images/NAME.txt from that"
@@ -153,14 +169,53 @@ def _run(options: argparse.Namespace, repository: Path) -> None:
         for kernel in kernels:
             if options.verb == "history":
                 print(history(target.client, kernel.competition))
-            else:
+            elif options.verb == "push":
                 with target.alone_with(kernel):
-                    (push if options.verb == "push" else submit)(kernel, target)
+                    push(kernel, target)
+            else:
+                with _summarized(kernel), target.alone_with(kernel):
+                    submit(kernel, target)
+
+
+@contextmanager
+def _summarized(kernel: KernelFolder) -> Iterator[None]:
+    """Show the report on the run's page, where the block comes to one, even if the score is no good."""
+    try:
+        yield
+    finally:
+        summary = kernel.build / SUMMARY
+        if summary.exists():
+            add_summary(summary.read_text())
 
 
 def _in_ci() -> bool:
     """Whether what is committed must be what is used."""
     return os.environ.get("CI", "").lower() in ("true", "1")
+
+
+def _run_plan(options: argparse.Namespace, repository: Path) -> None:
+    from kaggle_offline.plan import plan_changes, plan_tag
+
+    plan = plan_changes(repository, options.since) if options.tag is None else plan_tag(repository, options.tag)
+    print(plan)
+    add_summary(plan.markdown())
+    give_jobs("competitions", list(plan.reasons))
+
+
+def _run_predict(options: argparse.Namespace, repository: Path) -> None:
+    from kaggle_offline.plan import branch_point, default_branch, plan_changes
+    from kaggle_offline.predict import predict
+
+    since = options.since or default_branch(repository)
+    names = options.competitions
+    if not names:
+        plan = plan_changes(repository, since)
+        print(plan)
+        names = list(plan.reasons)
+    base = branch_point(repository, since)
+    for kernel in _kernels(names, repository) if names else ():
+        with _summarized(kernel):
+            predict(kernel, base, renew_lock=not _in_ci())
 
 
 def _run_image(options: argparse.Namespace, repository: Path) -> None:

@@ -2,19 +2,19 @@
 
 import os
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-# What a submission's tag begins with.
-TAGS = "submit-"
+from kaggle_offline.git import git
+from kaggle_offline.tags import PREFIX
 
 _UNKNOWN = "-"
 _FORM = re.compile(
     r"(?P<tag>\S+) commit (?P<commit>\S+) packages (?P<packages>\d+) models (?P<models>\d+)"
     r" kernel (?P<kernel>\d+) (?P<digest>sha256:[0-9a-f]{64})"
 )
-_COMMIT_LENGTH = 12
+COMMIT_LENGTH = 12
+"""Of a commit, what people are shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,18 +58,9 @@ def read_chain(description: str) -> Chain | None:
 
 def read_source(repository: Path) -> Source:
     """The commit that is checked out, and its newest tag ``submit-…``; on a tag's own workflow run that tag."""
-    commit = git(repository, "rev-parse", f"--short={_COMMIT_LENGTH}", "HEAD")
+    commit = git(repository, "rev-parse", f"--short={COMMIT_LENGTH}", "HEAD") or ""
     changed = git(repository, "status", "--porcelain", "--untracked-files=no")
-    tags = git(repository, "tag", "--points-at", "HEAD", "--sort=-creatordate", "--list", f"{TAGS}*").split()
+    tags = (git(repository, "tag", "--points-at", "HEAD", "--sort=-creatordate", "--list", f"{PREFIX}*") or "").split()
     if os.environ.get("GITHUB_REF_TYPE") == "tag" and os.environ.get("GITHUB_REF_NAME", "") in tags:
         tags.insert(0, os.environ["GITHUB_REF_NAME"])
     return Source(tag=next(iter(tags), ""), commit=f"{commit}+" if commit and changed else commit)
-
-
-def git(repository: Path, *arguments: str) -> str:
-    """What Git says, or nothing outside of a repository."""
-    try:
-        result = subprocess.run(["git", *arguments], cwd=repository, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return ""
-    return result.stdout.strip() if result.returncode == 0 else ""

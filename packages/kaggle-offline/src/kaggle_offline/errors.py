@@ -44,6 +44,12 @@ class CredentialsError(OfflineError):
     exit_code = 14
 
 
+class TagError(OfflineError):
+    """A tag is none that submits, or not the next."""
+
+    exit_code = 15
+
+
 class BuildError(OfflineError):
     """A package of this repository cannot be built."""
 
@@ -164,3 +170,9 @@ class SystemProblemError(OfflineError):
     """This machine refuses something: a file, a folder, space on its disk."""
 
     exit_code = 38
+
+
+class ScoreFellError(OfflineError):
+    """The score is lower than that of the base, by more than is tolerated."""
+
+    exit_code = 39

@@ -1,6 +1,7 @@
 """A lock for people: what is provided, added and replaced, and what a renewal changed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.lock import Lock
@@ -8,27 +9,51 @@ from kaggle_offline.pins import Kind
 from kaggle_offline.wheel import Wheel
 
 
-def table(lock: Lock, image: ImageManifest, packages: Sequence[Wheel]) -> str:
-    """One line for each distribution: the image's version, the one shipped, and why.
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What becomes of a distribution.
 
-    ``packages`` are the wheels of this repository.
+    Attributes:
+        name: of the distribution.
+        image: the image's version; empty where it has none.
+        shipped: the version that is shipped; empty where none is.
+        role: ``provided``, ``added`` or ``replaced``.
+        why: what requires it, where that is to be told.
     """
+
+    name: str
+    image: str
+    shipped: str
+    role: str
+    why: str = ""
+
+
+def rows(lock: Lock, image: ImageManifest, packages: Sequence[Wheel]) -> tuple[Row, ...]:
+    """One row for each distribution; ``packages`` are the wheels of this repository."""
     reasons = {r.name: r for r in lock.replaced}
-    rows = [("distribution", "in the image", "shipped", "")]
+    found = []
     for wheel in packages:
         version = str(image.pins.get(wheel.name, ""))
-        rows.append((wheel.name, version, wheel.version, f"{'replaced' if version else 'added'}, of this repository"))
-    rows += [(name, version, "", "provided") for name, version in lock.provided.items()]
+        role = "replaced" if version else "added"
+        found.append(Row(name=wheel.name, image=version, shipped=wheel.version, role=role, why="of this repository"))
+    found += [Row(name=name, image=version, shipped="", role="provided") for name, version in lock.provided.items()]
     for pin in lock.installed:
-        source = {Kind.BUILT: ", built from source", Kind.SOURCE: ", to be built in the kernel"}.get(pin.kind, "")
+        source = {Kind.BUILT: "built from source, ", Kind.SOURCE: "to be built in the kernel, "}.get(pin.kind, "")
         if pin.name in reasons:
-            replaced = reasons[pin.name]
-            rows.append((pin.name, replaced.version, pin.version, f"replaced{source}: {replaced.reason}"))
+            before, role, why = reasons[pin.name].version, "replaced", reasons[pin.name].reason
         else:
-            version = "not listed" if pin.name in image.unlisted else ""
-            rows.append((pin.name, version, pin.version, f"added{source}, for {', '.join(pin.via)}"))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "\n".join("  " + "  ".join([*map(str.ljust, row, widths), row[3]]).rstrip() for row in rows)
+            before = "not listed" if pin.name in image.unlisted else ""
+            role, why = "added", f"for {', '.join(pin.via)}"
+        found.append(Row(name=pin.name, image=before, shipped=pin.version, role=role, why=f"{source}{why}"))
+    return tuple(found)
+
+
+def table(found: Sequence[Row]) -> str:
+    """The rows for a terminal."""
+    lines = [("distribution", "in the image", "shipped", "")]
+    lines += [(r.name, r.image, r.shipped, ", ".join(filter(None, [r.role, r.why]))) for r in found]
+    widths = [max(len(line[column]) for line in lines) for column in range(3)]
+    return "\n".join("  " + "  ".join([*map(str.ljust, line, widths), line[3]]).rstrip() for line in lines)
 
 
 def difference(before: Lock, after: Lock) -> list[str]:

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from kaggle_offline.chain import Source, read_source
 from kaggle_offline.download import download
 from kaggle_offline.errors import LockError, NotFrozenError
-from kaggle_offline.explain import difference, table
+from kaggle_offline.explain import Row, difference, rows, table
 from kaggle_offline.files import alone, digest_of_data, digest_of_file, holds, write_json, write_text
 from kaggle_offline.image_manifest import ImageManifest, read_image_manifest
 from kaggle_offline.kernel_folder import KernelFolder
@@ -37,6 +37,7 @@ class Frozen:
         models: the checkpoints.
         python: the Python that ``rehearsal`` is for.
         of_image: the names of what the image has of the requirements, in whatever version.
+        distributions: what becomes of each.
         source: what was checked out.
     """
 
@@ -45,6 +46,7 @@ class Frozen:
     models: Dataset
     python: str
     of_image: tuple[str, ...]
+    distributions: tuple[Row, ...]
     source: Source = field(compare=False)
 
 
@@ -129,6 +131,7 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
         models=models,
         python=python,
         of_image=tuple(of_image),
+        distributions=rows(locked.lock, image, locked.packages),
         source=read_source(kernel.repository),
     )
     _write_frozen(kernel, frozen)
@@ -170,7 +173,7 @@ def _report(kernel: KernelFolder, frozen: Frozen, locked: Locked, *, changed: bo
     if renewed:
         report_lock(kernel, locked)
     elif changed:
-        print(table(locked.lock, locked.image, locked.packages))
+        print(table(frozen.distributions))
     if changed:
         size = sum(frozen.packages.files.values())
         print(f"  shipped: {', '.join(sorted(frozen.packages.files))} ({size / 1e6:.1f} MB)")
@@ -203,7 +206,7 @@ def lock_and_report(kernels: Sequence[KernelFolder], upgrade: frozenset[str]) ->
 
 def report_lock(kernel: KernelFolder, locked: Locked) -> None:
     """Print what a lock comes to, and how it differs from the one before."""
-    print(table(locked.lock, locked.image, locked.packages))
+    print(table(rows(locked.lock, locked.image, locked.packages)))
     path = locked.lock.path.relative_to(kernel.repository)
     if locked.before is None:
         print(f"  {path} is new: commit it")
@@ -234,9 +237,15 @@ def read_frozen(kernel: KernelFolder) -> Frozen:
             name: Dataset(folder=kernel.build / entry["folder"], slug=entry["slug"], digest=entry["digest"])
             for name, entry in document["datasets"].items()
         }
-        source = Source(tag=document["source"]["tag"], commit=document["source"]["commit"])
-        of_image = tuple(document["of_image"])
-        return Frozen(**datasets, python=document["python"], of_image=of_image, source=source)
+        return Frozen(
+            packages=datasets["packages"],
+            rehearsal=datasets["rehearsal"],
+            models=datasets["models"],
+            python=document["python"],
+            of_image=tuple(document["of_image"]),
+            distributions=tuple(Row(**row) for row in document["distributions"]),
+            source=Source(tag=document["source"]["tag"], commit=document["source"]["commit"]),
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotFrozenError(
             f"{kernel.competition}: nothing is frozen", f"Run: nox -s freeze -- {kernel.competition}"
@@ -248,6 +257,7 @@ def _write_frozen(kernel: KernelFolder, frozen: Frozen) -> None:
     document = {
         "python": frozen.python,
         "of_image": frozen.of_image,
+        "distributions": [vars(row) for row in frozen.distributions],
         "source": vars(frozen.source),
         "datasets": {
             name: {"folder": str(d.folder.relative_to(kernel.build)), "slug": d.slug, "digest": d.digest}

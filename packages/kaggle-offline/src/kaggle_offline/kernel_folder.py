@@ -1,6 +1,7 @@
 """``kernels/<competition>/``: what a person writes for a competition, read and checked."""
 
 import json
+import math
 import re
 import shlex
 import tomllib
@@ -37,6 +38,9 @@ PROTECTED = (
 # As most competitions call the file that shows how a submission must look.
 SAMPLE = "sample_submission.csv"
 
+# By how much a change may worsen the rehearsal's score, in units of the metric.
+TOLERANCE = 0.01
+
 # What a kernel can have as input; each has its list in kernel-metadata.json.
 SOURCES = ("dataset", "competition", "kernel", "model")
 
@@ -63,6 +67,7 @@ class KernelFolder:
         sample: the file of the competition's data that shows how such a file must look; empty for none.
         protected: patterns of names that are never replaced in the image.
         rehearsal: the command that writes the local Kaggle's competition folder.
+        tolerance: by how much a change may worsen the rehearsal's score.
         metadata: ``kernel-metadata.json``.
         code: the notebook in percent format.
     """
@@ -77,6 +82,7 @@ class KernelFolder:
     sample: str
     protected: tuple[str, ...]
     rehearsal: str
+    tolerance: float
     metadata: dict[str, Any]
     code: Path
 
@@ -131,7 +137,7 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
             f"kernels/{competition}: no such competition folder",
             f"There are: {', '.join(list_competitions(repository)) or 'none'}.",
         )
-    settings = _read_settings(folder / "submission.toml")
+    settings = read_settings(folder / "submission.toml")
     metadata = _read_metadata(folder / "kernel-metadata.json", competition)
     package, _, extras = settings["package"].rstrip("]").partition("[")
     result = KernelFolder(
@@ -145,6 +151,7 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
         sample=settings.get("sample", SAMPLE),
         protected=tuple(settings.get("freeze", {}).get("protected", PROTECTED)),
         rehearsal=settings["rehearsal"]["competition"],
+        tolerance=settings["rehearsal"].get("tolerance", TOLERANCE),
         metadata=metadata,
         code=folder / metadata["code_file"],
     )
@@ -164,7 +171,12 @@ _TEXTS = {
 }
 
 
-def _read_settings(path: Path) -> dict[str, Any]:
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read a ``submission.toml`` and check it, but for whether what it names is there.
+
+    Raises:
+        ConfigurationError: it is missing or malformed; the message names the key.
+    """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -185,15 +197,20 @@ def _read_settings(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path}: [rehearsal] is missing", "Add it, with the key competition.")
     _require(path, "rehearsal.competition", rehearsal.get("competition"), 'competition = "python -m …"')
     _check_command(path, rehearsal["competition"])
+    tolerance = rehearsal.get("tolerance", TOLERANCE)
+    if isinstance(tolerance, bool) or not (isinstance(tolerance, int | float) and 0 <= tolerance < math.inf):
+        raise ConfigurationError(
+            f"{path}: rehearsal.tolerance: {tolerance!r} must be a number, 0 or more", f"As in: tolerance = {TOLERANCE}"
+        )
     freeze = document.get("freeze", {})
     protected = freeze.get("protected", []) if isinstance(freeze, dict) else None
     if not (isinstance(protected, list) and all(isinstance(item, str) for item in protected)):
         raise ConfigurationError(f"{path}: freeze.protected: must be a list of names", 'As in: protected = ["numpy"]')
     unknown = {*document} - {*_TEXTS, "sample", "freeze", "rehearsal"}
-    unknown |= {f"rehearsal.{k}" for k in set(rehearsal) - {"competition"}}
+    unknown |= {f"rehearsal.{k}" for k in set(rehearsal) - {"competition", "tolerance"}}
     unknown |= {f"freeze.{k}" for k in set(freeze) - {"protected"}}
     if unknown:
-        known = ", ".join([*_TEXTS, "sample", "freeze.protected", "rehearsal.competition"])
+        known = ", ".join([*_TEXTS, "sample", "freeze.protected", "rehearsal.competition", "rehearsal.tolerance"])
         raise ConfigurationError(f"{path}: {min(unknown)}: unknown key", f"Known are: {known}.")
     return document
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from slugify import slugify
 
-from kaggle_offline.chain import git
 from kaggle_offline.checkpoints import FILE_NAME, list_checkpoints
 from kaggle_offline.download import Shipped
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import as_json, digest_of_file, digest_of_names, digest_of_text, new_folder, write_json
+from kaggle_offline.git import git
 from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.lock import Lock
@@ -119,7 +119,7 @@ def pack_packages(
             "project": {
                 "name": project.name,
                 "version": project.version,
-                "commit": git(kernel.repository, "rev-parse", "HEAD"),
+                "commit": git(kernel.repository, "rev-parse", "HEAD") or "",
             },
             "files": files,
             "provided": [f"{name}=={version}" for name, version in lock.provided.items()],

@@ -10,6 +10,7 @@ from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.kernel_run import run_kernel
 from kaggle_offline.notebook import render_kernel
 from kaggle_offline.publish import Published, publish
+from kaggle_offline.report import forget_report
 from kaggle_offline.result import forget, read_result, update_result
 from kaggle_offline.target import Target
 
@@ -29,7 +30,8 @@ def push(kernel: KernelFolder, target: Target) -> None:
             here = known.get("target") == target.name
             frozen = read_frozen(kernel)
             # Should this push fail, there is nothing that submit could hand in by mistake.
-            forget(kernel.build, "target", "source", "kernel", "run", "submission")
+            forget(kernel.build, "target", "source", "shipped", "kernel", "run", "submission", "base")
+            forget_report(kernel.build)
             print(f"{kernel.competition} → {target.name}", flush=True)
             with _timed(seconds, "push: competition"):
                 surroundings = [target.rehearsal.prepare(kernel, frozen)] if target.rehearsal else []
@@ -46,6 +48,10 @@ def push(kernel: KernelFolder, target: Target) -> None:
     result: dict[str, Any] = {
         "target": target.name,
         "source": vars(frozen.source),
+        "shipped": {
+            "files": folders["packages"].files,
+            "distributions": [vars(row) for row in frozen.distributions],
+        },
         **{name: vars(dataset) for name, dataset in published.items()},
         "kernel": {"ref": f"{target.client.owner}/{kernel.slug}", "version": version, "digest": rendered.digest},
         "run": run,

@@ -2,10 +2,15 @@
 
 import base64
 import html
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kaggle_offline.chain import COMMIT_LENGTH
 from kaggle_offline.files import write_text
+
+SUMMARY, PAGE = "summary.md", "report.html"
 
 # Whose time is told; that of their stages is in the result.
 _VERBS = ("freeze", "push", "submit")
@@ -31,44 +36,118 @@ _PAGE = """<!doctype html>
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """A line of the report's table: what it is about, what can be looked at under a link, and the rest."""
+
+    name: str
+    linked: str = ""
+    link: str = ""
+    text: str = ""
+
+    def markdown(self) -> str:
+        linked = f"[{_escaped(self.linked)}]({self.link})" if self.link else _escaped(self.linked)
+        return f"| {self.name} | {linked}{_escaped(self.text)} |"
+
+    def html(self) -> str:
+        linked = html.escape(self.linked)
+        linked = f'<a href="{html.escape(self.link)}">{linked}</a>' if self.link else linked
+        return f"<tr><td>{html.escape(self.name)}</td><td>{linked}{html.escape(self.text)}</td></tr>"
+
+
+def forget_report(build: Path) -> None:
+    """Delete both reports: what they tell of is about to be made anew."""
+    for name in (SUMMARY, PAGE):
+        (build / name).unlink(missing_ok=True)
+
+
 def write_report(build: Path, competition: str, result: dict[str, Any]) -> None:
     """Write both reports below ``build``, with the pictures that the kernel left in its output."""
-    rows = _rows(result)
+    lines = _lines(competition, result)
     submission = result["submission"]
-    title = f"{competition}: {submission['status'] if submission['score'] is None else submission['score']}"
-    lines = "".join(f"| {name} | {value} |\n" for name, value in rows)
-    write_text(build / "summary.md", f"### {title}\n\n| | |\n| --- | --- |\n{lines}")
-    table = "\n".join(f"<tr><td>{html.escape(n)}</td><td>{html.escape(v)}</td></tr>" for n, v in rows)
+    title = f"{competition}: {submission['status'] if submission['score'] is None else _number(submission['score'])}"
+    rows = "\n".join(line.markdown() for line in lines)
+    write_text(build / SUMMARY, f"### {title}\n\n| | |\n| --- | --- |\n{rows}\n\n{_distributions(result)}")
+    table = "\n".join(line.html() for line in lines)
     pictures = "\n".join(_picture(p) for p in sorted((build / "output").glob("*")) if p.suffix in PICTURES)
-    write_text(build / "report.html", _PAGE.format(title=html.escape(title), rows=table, pictures=pictures))
+    write_text(build / PAGE, _PAGE.format(title=html.escape(title), rows=table, pictures=pictures))
 
 
-def _rows(result: dict[str, Any]) -> list[tuple[str, str]]:
-    run, submission = result["run"], result["submission"]
-    source = result["source"]
-    rows = [("target", str(result["target"])), ("source", " ".join(filter(None, [source["tag"], source["commit"]])))]
+def _lines(competition: str, result: dict[str, Any]) -> list[_Line]:
+    run, submission, source = result["run"], result["submission"], result["source"]
+    kernel, stages = result["kernel"], result["seconds"]
+    peak = f"{run['peak_memory_bytes'] / 2**20:.0f} MiB"
+    lines = [
+        _Line(name="score", text=_number(submission["score"])),
+        *_other_scores(result),
+        _Line(
+            name="submission",
+            linked=submission["ref"],
+            link=_link(result, f"competitions/{competition}/submissions"),
+            text=f", {submission['status']}",
+        ),
+        _Line(name="source", text=" ".join(filter(None, [source["tag"], source["commit"]]))),
+        _Line(
+            name="kernel",
+            linked=kernel["ref"],
+            link=_link(result, f"code/{kernel['ref']}"),
+            text=f" version {kernel['version']}",
+        ),
+        _Line(name="run", text=f"{run['status']}, {run['seconds']:.0f} s, {peak} of memory at its peak"),
+    ]
+    lines += [_Line(name="notice", text=run["notice"])] if "notice" in run else []
     for name in ("packages", "models"):
-        dataset = result[name]
-        rows.append(
-            (name, f"{dataset['ref']} version {dataset['version']}, {dataset['uploaded_bytes']:,} bytes uploaded")
-        )
-    rows.append(("kernel", f"{result['kernel']['ref']} version {result['kernel']['version']}"))
-    rows.append(
-        ("run", f"{run['status']}, {run['seconds']:.0f} s, {run['peak_memory_bytes'] / 2**20:.0f} MiB at its peak")
-    )
-    if "notice" in run:
-        rows.append(("notice", run["notice"]))
-    rows.append(("submission", f"{submission['ref']}, {submission['status']}"))
-    rows.append(("score", f"{submission['score']}"))
+        ref, version, uploaded = (result[name][key] for key in ("ref", "version", "uploaded_bytes"))
+        link = _link(result, f"datasets/{ref}/versions/{version}")
+        lines.append(_Line(name=name, linked=ref, link=link, text=f" version {version}, {uploaded:,} bytes uploaded"))
+    files = result["shipped"]["files"]
+    lines.append(_Line(name="shipped", text=f"{_counts(result)}; {len(files)} files, {sum(files.values()):,} bytes"))
+    times = ", ".join(f"{stage} {stages[stage]:.1f} s" for stage in _VERBS if stage in stages)
+    return [*lines, _Line(name="time", text=times), _Line(name="target", text=result["target"])]
+
+
+def _other_scores(result: dict[str, Any]) -> list[_Line]:
+    """What to compare the score with."""
+    submission, base = result["submission"], result.get("base")
+    lines = []
+    if submission.get("last_score") is not None:
+        lines.append(_Line(name="the last one's", text=_number(submission["last_score"])))
+    if base:
+        score = f"none: {base['problem']}" if base["score"] is None else _number(base["score"])
+        text = f"{score} at {base['commit'][:COMMIT_LENGTH]}, {base['tolerance']:g} worse is tolerated"
+        lines.append(_Line(name="on the base", text=text))
     if "baseline" in submission:
-        rows.append(("commonest label for everything", f"{submission['baseline']}"))
-    rows.append(
-        (
-            "time",
-            ", ".join(f"{stage} {result['seconds'][stage]:.1f} s" for stage in _VERBS if stage in result["seconds"]),
-        )
-    )
-    return rows
+        lines.append(_Line(name="commonest label for everything", text=_number(submission["baseline"])))
+    return lines
+
+
+def _number(score: float | None) -> str:
+    return "none" if score is None else f"{score:.5f}"
+
+
+def _link(result: dict[str, Any], path: str) -> str:
+    """Where a person looks at it; the local Kaggle has no pages."""
+    return f"https://www.kaggle.com/{path}" if result["target"] == "kaggle" else ""
+
+
+def _counts(result: dict[str, Any]) -> str:
+    roles = Counter(row["role"] for row in result["shipped"]["distributions"])
+    return ", ".join(f"{roles[role]} {role}" for role in ("provided", "added", "replaced"))
+
+
+def _distributions(result: dict[str, Any]) -> str:
+    """The table of what becomes of each distribution, to be unfolded."""
+    rows = [
+        "| " + " | ".join(_escaped(row[key]) for key in ("name", "image", "shipped", "role", "why")) + " |"
+        for row in result["shipped"]["distributions"]
+    ]
+    head = ["| distribution | in the image | shipped | | |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([f"<details><summary>{_counts(result)}</summary>\n", *head, *rows, "\n</details>\n"])
+
+
+def _escaped(text: str) -> str:
+    """A text as itself in a table's cell."""
+    return html.escape(text, quote=False).replace("|", "\\|").replace("\n", "<br>")
 
 
 def _picture(path: Path) -> str:

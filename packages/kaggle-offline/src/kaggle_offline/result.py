@@ -11,11 +11,13 @@ RESULT = "result.json"
 
 _ENTRIES = {
     "source": {"tag", "commit"},
+    "shipped": {"files", "distributions"},
     "packages": {"ref", "version", "digest", "uploaded_bytes"},
     "models": {"ref", "version", "digest", "uploaded_bytes"},
     "kernel": {"ref", "version", "digest"},
     "run": {"status", "seconds", "peak_memory_bytes"},
     "submission": {"ref", "status", "score"},
+    "base": {"commit", "score"},
     "seconds": set[str](),
 }
 

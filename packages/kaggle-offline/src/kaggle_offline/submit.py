@@ -2,6 +2,7 @@
 
 import re
 import time
+from itertools import dropwhile
 from typing import Any
 
 from kaggle_offline.chain import Chain, Source, read_chain
@@ -31,14 +32,17 @@ def submit(kernel: KernelFolder, target: Target) -> None:
     """
     started = time.monotonic()
     result = read_result(kernel.build)
-    if result.get("target") != target.name or not {"source", "packages", "models", "kernel", "run"} <= set(result):
+    made = {"source", "shipped", "packages", "models", "kernel", "run"}
+    if result.get("target") != target.name or not made <= set(result):
         raise NotFrozenError(
             f"{kernel.competition}: no kernel has run through on {target.name}",
             f"Run: nox -s freeze push -- {kernel.competition}",
         )
-    submission = _submission(kernel, target, _chain(result))
-    entry = {"ref": submission.ref, "status": submission.status, "score": submission.score}
+    submission, *earlier = _submission(kernel, target, _chain(result))
+    entry: dict[str, Any] = {"ref": submission.ref, "status": submission.status, "score": submission.score}
+    entry["last_score"] = next((s.score for s in earlier if s.score is not None), None)
     if target.rehearsal:
+        entry["greater_is_better"] = target.rehearsal.greater_is_better(kernel)
         known = result.get("submission", {})
         same_set = known.get("ref") == submission.ref and "baseline" in known
         entry["baseline"] = known["baseline"] if same_set else round(target.rehearsal.baseline(kernel), 5)
@@ -67,9 +71,10 @@ def _chain(result: dict[str, Any]) -> Chain:
     )
 
 
-def _submission(kernel: KernelFolder, target: Target, chain: Chain) -> SubmissionState:
-    """The submission of a kernel version, made unless it is there, once Kaggle has done with it."""
-    found = _find(kernel, chain, target.client.submissions(kernel.competition))
+def _submission(kernel: KernelFolder, target: Target, chain: Chain) -> list[SubmissionState]:
+    """A kernel version's submission, made unless it is there, once Kaggle has done with it; then those before it."""
+    submissions = target.client.submissions(kernel.competition)
+    found = _find(kernel, chain, submissions)
     if found is None:
         limits = target.client.submission_limits(kernel.competition)
         found = _look_again(kernel, target, chain, limits.made)
@@ -80,15 +85,19 @@ def _submission(kernel: KernelFolder, target: Target, chain: Chain) -> Submissio
         ref = found.ref
         print(f"{kernel.competition}: version {chain.kernel} is submitted already", flush=True)
 
-    def look() -> SubmissionState | None:
-        submissions = target.client.submissions(kernel.competition)
-        return next((s for s in submissions if s.ref == ref and s.status != "pending"), None)
+    def done(submissions: list[SubmissionState]) -> list[SubmissionState] | None:
+        """From the submission on, unless it is not listed yet, or pending."""
+        rest = list(dropwhile(lambda submission: submission.ref != ref, submissions))
+        return rest if rest and rest[0].status != "pending" else None
+
+    def look() -> list[SubmissionState] | None:
+        return done(target.client.submissions(kernel.competition))
 
     seconds = target.waits.patience.scoring
-    submission = found if found and found.status != "pending" else target.waits.until("scoring", look, seconds=seconds)
-    if submission is None:
+    ended = done(submissions) or target.waits.until("scoring", look, seconds=seconds)
+    if ended is None:
         raise ScoringError(f"submission {ref}: no score after {seconds / 3600:.0f} hours", "Look at it on Kaggle.")
-    return submission
+    return ended
 
 
 def _find(kernel: KernelFolder, chain: Chain, submissions: list[SubmissionState]) -> SubmissionState | None:

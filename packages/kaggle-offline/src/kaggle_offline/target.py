@@ -14,7 +14,7 @@ from kaggle_local.behaviour import Behaviour
 from kaggle_local.competition import load_competition
 from kaggle_local.errors import LocalKaggleError
 from kaggle_local.image import Image, ImageSpec
-from kaggle_local.scoring import score_of_commonest
+from kaggle_local.scoring import metric_of, score_of_commonest
 from kaggle_local.server import LocalKaggle, serve
 from platformdirs import user_cache_path
 
@@ -70,6 +70,11 @@ class Rehearsal:
         """The score of the commonest label for every row of the hidden test set."""
         with _explained():
             return score_of_commonest(load_competition(kernel.build / "competition"))
+
+    def greater_is_better(self, kernel: KernelFolder) -> bool:
+        """Which way the competition's leaderboard goes."""
+        with _explained():
+            return metric_of(load_competition(kernel.build / "competition", check_data=False)).greater_is_better
 
     def reason(self, ref: str) -> tuple[str, str]:
         """Why a submission failed, which Kaggle would keep to itself, and the log of its rerun."""

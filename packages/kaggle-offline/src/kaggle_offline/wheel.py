@@ -147,7 +147,7 @@ def run_build(source: Path, folder: Path, constraints: Sequence[str], what: str,
 
 def build_requirements(tree: Path) -> tuple[str, ...]:
     """What building a source tree takes: its pyproject.toml's ``build-system.requires``, else setuptools."""
-    system = _read_project_file(tree).get("build-system")
+    system = read_project_file(tree).get("build-system")
     requires = system.get("requires") if isinstance(system, dict) else None
     return tuple(map(str, requires)) if isinstance(requires, list) else _DEFAULT_BACKEND
 
@@ -192,7 +192,7 @@ def _neighbours(package: Path) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for folder in sorted(package.parent.iterdir()):
-        name = _name_of(folder)
+        name = name_of(folder)
         if name and found.setdefault(name, folder) != folder:
             raise BuildError(
                 f"{found[name]} and {folder}: both are the distribution {name}", "Rename one, or take it away."
@@ -200,9 +200,9 @@ def _neighbours(package: Path) -> dict[str, Path]:
     return {name: folder for name, folder in found.items() if folder != package}
 
 
-def _name_of(folder: Path) -> str:
+def name_of(folder: Path) -> str:
     """The name under which a folder of ``packages/`` may be required; empty where it is no package."""
-    project = _read_project_file(folder)
+    project = read_project_file(folder)
     tool = project.get("tool")
     tables = [project.get("project"), tool.get("poetry") if isinstance(tool, dict) else None, _read_setup_cfg(folder)]
     names = [str(table["name"]) for table in tables if isinstance(table, dict) and "name" in table]
@@ -223,7 +223,8 @@ def _name_in_setup_py(path: Path) -> str:
     return next(iter(texts), "")
 
 
-def _read_project_file(folder: Path) -> dict[str, Any]:
+def read_project_file(folder: Path) -> dict[str, Any]:
+    """A source tree's pyproject.toml; empty where there is none that can be read."""
     try:
         return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):

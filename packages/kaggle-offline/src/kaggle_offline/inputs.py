@@ -1,0 +1,139 @@
+"""What a submission is made of, as paths of the repository: one that has changed asks for a new submission."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from itertools import chain
+from pathlib import Path, PurePosixPath
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+
+from kaggle_offline.errors import ConfigurationError
+from kaggle_offline.git import git
+from kaggle_offline.kernel_folder import list_competitions, read_settings
+from kaggle_offline.wheel import name_of, read_project_file
+
+# As `git ls-files --stage` has the mode of a symbolic link.
+_LINK = "120000"
+
+
+def inputs_of(repository: Path) -> dict[str, frozenset[str]]:
+    """The inputs of every competition: files and folders, relative to the repository, with ``/`` between.
+
+    They are the kernel folder, the package and those of its neighbours that it may require, the lock and
+    the image; and what links among them lead to, as wheels are built of that. Rather too many packages
+    than too few: what a package requires is read, not built, so extras and markers are not told apart.
+    """
+    packages = _Packages(repository / "packages")
+    links = _links(repository)
+    return {
+        competition: _with_links(_stated(repository, competition, packages), links)
+        for competition in list_competitions(repository)
+    }
+
+
+def touched(inputs: Mapping[str, frozenset[str]], changed: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Which files of a change are, or lie within, inputs: of each competition that it touches, sorted."""
+    files = set(changed)
+    below: dict[str, list[str]] = {}
+    for file in files:
+        for path in _and_above(file):
+            below.setdefault(path, []).append(file)
+    found = {
+        # A folder above an input can be a file to Git: a link, or another repository.
+        competition: {f for path in paths for f in chain(below.get(path, ()), files.intersection(_and_above(path)))}
+        for competition, paths in inputs.items()
+    }
+    return {competition: tuple(sorted(hits)) for competition, hits in found.items() if hits}
+
+
+def _and_above(path: str) -> Iterator[str]:
+    """A path and all that it lies within."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+
+
+def _stated(repository: Path, competition: str, packages: "_Packages") -> set[str]:
+    paths = {f"kernels/{competition}", f"requirements/{competition}.txt"}
+    try:
+        settings = read_settings(repository / "kernels" / competition / "submission.toml")
+    except ConfigurationError:
+        # What is wrong with it freeze will say; nothing but its own folder can mend it.
+        return paths
+    package = settings["package"].partition("[")[0]
+    return {
+        *paths,
+        f"requirements/images/{settings['image']}.txt",
+        *(f"packages/{p}" for p in packages.within(package)),
+    }
+
+
+class _Packages:
+    """The folders of ``packages/``, and which require which; each file is read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._required: dict[str, set[str]] = {}
+
+    def within(self, package: str) -> set[str]:
+        """A package and all that it may require, directly or not, by their folders' names."""
+        found, waiting = {package}, [package]
+        while waiting:
+            new = self._requires(waiting.pop()) - found
+            found |= new
+            waiting += new
+        return found
+
+    @cached_property
+    def _folders(self) -> dict[NormalizedName, set[str]]:
+        """The folders that are packages, by the names of their distributions."""
+        found: dict[NormalizedName, set[str]] = {}
+        for folder in self._folder.iterdir() if self._folder.is_dir() else ():
+            name = name_of(folder)
+            if name:
+                found.setdefault(canonicalize_name(name), set()).add(folder.name)
+        return found
+
+    def _requires(self, package: str) -> set[str]:
+        if package not in self._required:
+            names = _requirements(self._folder / package)
+            found = self._folders.values() if names is None else (self._folders.get(n, set()) for n in names)
+            self._required[package] = set(chain.from_iterable(found))
+        return self._required[package]
+
+
+def _requirements(folder: Path) -> set[NormalizedName] | None:
+    """What a package may require, extras included; None where only building it would tell."""
+    project = read_project_file(folder).get("project")
+    try:
+        if not isinstance(project, dict) or any("dependencies" in str(key) for key in project.get("dynamic", [])):
+            return None
+        lines = [*project.get("dependencies", []), *chain(*project.get("optional-dependencies", {}).values())]
+        return {canonicalize_name(Requirement(line).name) for line in lines}
+    except (InvalidRequirement, TypeError, AttributeError):
+        return None
+
+
+def _links(repository: Path) -> dict[str, str]:
+    """The symbolic links that Git knows, and the paths that they lead to."""
+    listed = git(repository, "ls-files", "--stage", "-z") or ""
+    paths = [entry.partition("\t")[2] for entry in listed.split("\0") if entry.startswith(_LINK)]
+    found = {}
+    for path in paths:
+        if (repository / path).is_symlink():
+            target = PurePosixPath(path).parent / (repository / path).readlink().as_posix()
+            found[path] = os.path.normpath(target)
+    return found
+
+
+def _with_links(paths: set[str], links: Mapping[str, str]) -> frozenset[str]:
+    """The paths, and what links among and within them lead to."""
+    found, waiting = set(paths), list(paths) if links else []
+    while waiting:
+        path = waiting.pop()
+        new = {target for link, target in links.items() if path in _and_above(link)} - found
+        found |= new
+        waiting += new
+    return frozenset(found)
