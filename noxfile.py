@@ -1,5 +1,6 @@
 """Every job that a person or a workflow runs; `nox -l` lists them."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -16,6 +17,10 @@ nox.options.sessions = ["freeze", "push", "submit"]
 PROJECT = Path(".nox/project")
 KERNEL = Path("kernels/plant-pathology-2021-fgvc8")
 IMAGE = Path("requirements/images/kaggle-gpu-2026-05.txt")
+
+PYTEST = ["python", "-m", "pytest", "-p", "tests.canary"]
+# Have a session of their own: each takes a minute, and two at a time would be in each other's way.
+WORKFLOWS = "tests/workflows"
 
 
 @nox.session
@@ -34,9 +39,35 @@ def lock(session: nox.Session) -> None:
 
 @nox.session
 def image(session: nox.Session) -> None:
-    """Capture what Kaggle's image holds, or compare two: nox -s image -- capture NAME, or -- diff A B."""
+    """Capture what Kaggle's image holds, compare two, follow the newest: nox -s image -- capture|diff|renew."""
     _install_tools(session)
     session.run("kaggle-offline", "image", *(session.posargs or ["--help"]))
+
+
+@nox.session(venv_backend="none")
+def propose(session: nox.Session) -> None:
+    """Open a pull request with what `image -- renew` changed; takes GitHub's `gh`, logged in."""
+    renewal, tree, branch = Path("build/images/renewal").resolve(), Path("build/images/tree").resolve(), "renew-images"
+    if not (renewal / "change.patch").exists():
+        session.log("the images are as they were: nothing to propose")
+        return
+    git = ["git", "-C", str(tree)]
+    identity = ["-c", "user.name=github-actions[bot]", "-c", "user.email=github-actions[bot]@users.noreply.github.com"]
+    # The token stays where gh keeps it.
+    credentials = ["-c", "credential.helper=", "-c", "credential.helper=!gh auth git-credential"]
+    title = "Follow Kaggle's image"
+    text = ["--title", title, "--body-file", str(renewal / "description.md")]
+    session.run("git", "worktree", "add", "--force", "--detach", str(tree), "HEAD", external=True)
+    try:
+        session.run(*git, "apply", "--index", str(renewal / "change.patch"), external=True)
+        session.run(*git, *identity, "commit", "--quiet", "--message", title, external=True)
+        session.run(*git, *credentials, "push", "--force", "origin", f"HEAD:refs/heads/{branch}", external=True)
+    finally:
+        session.run("git", "worktree", "remove", "--force", str(tree), external=True)
+    # One that is open from the week before has been renewed by the push.
+    known = session.run("gh", "pr", "list", "--head", branch, "--json", "number", external=True, silent=True)
+    verb = ["edit", branch] if json.loads(str(known)) else ["create", "--head", branch]
+    session.run("gh", "pr", *verb, *text, external=True)
 
 
 @nox.session
@@ -61,6 +92,20 @@ def history(session: nox.Session) -> None:
 
 
 @nox.session
+def plan(session: nox.Session) -> None:
+    """Show what a tag would submit before it is set: nox -s plan -- submit-v4, or -- --since main."""
+    _install_tools(session)
+    session.run("kaggle-offline", "plan", *session.posargs)
+
+
+@nox.session
+def predict(session: nox.Session) -> None:
+    """Do as a pull request does: rehearse what changed and compare its score: nox -s predict [-- COMPETITION ...]."""
+    _install_tools(session)
+    session.run("kaggle-offline", "predict", *session.posargs)
+
+
+@nox.session
 def train(session: nox.Session) -> None:
     """Train on the synthetic set and replace the checkpoint: nox -s train [-- --epochs 20 ...], --help for more."""
     python = _project(session)
@@ -82,8 +127,8 @@ def tests(session: nox.Session) -> None:
     session.run(_project(session), "-m", "pytest", *project, *session.posargs, external=True, success_codes=[0, 5])
     # Much of the tools' tests is waiting for processes: a worker for each core, a file to one of them.
     workers = ["--numprocesses", "auto", "--dist", "loadfile"]
-    pytest = ["python", "-m", "pytest", "-p", "tests.canary", *workers]
-    session.run(*pytest, *(f"--ignore={path}" for path in project), *session.posargs, success_codes=[0, 5])
+    left = [f"--ignore={path}" for path in [*project, WORKFLOWS]]
+    session.run(*PYTEST, *workers, *left, *session.posargs, success_codes=[0, 5])
 
 
 @nox.session
@@ -102,14 +147,24 @@ def lint(session: nox.Session) -> None:
         "tests/kaggle_local",
         "tests/kaggle_offline",
         "tests/end_to_end",
+        WORKFLOWS,
     ]
     session.run("mypy", *tools)
     session.run("mypy", "--python-executable", _project(session), *project)
 
 
 @nox.session
+def workflows(session: nox.Session) -> None:
+    """Check the GitHub workflows, and run them on this machine: nox -s workflows [-- -k submit]."""
+    _install_tools(session, "--compile-bytecode")
+    session.run("actionlint")
+    session.run("zizmor", "--quiet", "--offline", "--persona", "auditor", "--strict-collection", ".github")
+    session.run(*PYTEST, WORKFLOWS, *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
-    """Measure against what a user would do otherwise: nox -s bench [-- freeze|local|pipeline]."""
+    """Measure against what a user would do otherwise: nox -s bench [-- freeze|local|pipeline|plan]."""
     _install_tools(session)
     for name in session.posargs or sorted(path.stem for path in Path("benchmarks").glob("*.py")):
         session.run("python", f"benchmarks/{name}.py")

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from kaggle_offline.errors import OfflineError, SystemProblemError, TargetError, UnknownCompetitionError
@@ -112,6 +113,8 @@ def _parser() -> argparse.ArgumentParser:
     capture = actions.add_parser("capture", help=text, description=text)
     capture.add_argument("name", metavar="NAME", help="of the image, such as kaggle-gpu-2026-11")
     capture.add_argument("--gpu", action="store_true", help="on a kernel with a GPU")
+    text = "capture the images that kernels are for anew; where one has changed, take that one and renew the locks"
+    actions.add_parser("renew", help=text, description=text)
     text = "show what two images have differently, what matters to the locks here first"
     diff = actions.add_parser("diff", help=text, description=text)
     diff.add_argument("before", metavar="A", help="an image of requirements/images/")
@@ -224,10 +227,14 @@ def _run_image(options: argparse.Namespace, repository: Path) -> None:
     if options.action == "diff":
         print(compare(repository, options.before, options.after, everything=options.all))
         return
+    from kaggle_offline.image_renewal import renew
     from kaggle_offline.target import open_target
 
     with open_target(_target(), repository) as target:
-        capture(target, repository, options.name, gpu=options.gpu)
+        if options.action == "renew":
+            renew(target, repository, _kernels([], repository), datetime.now(UTC).date())
+        else:
+            capture(target, repository, options.name, gpu=options.gpu)
 
 
 if __name__ == "__main__":

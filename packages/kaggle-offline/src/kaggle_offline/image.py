@@ -22,6 +22,9 @@ from kaggle_offline.log import read_log
 from kaggle_offline.notebook import NOTEBOOK_METADATA
 from kaggle_offline.target import Target
 
+FACTS = ("python", "platform", "accelerator", "uv")
+"""What there is to say of an image beside its distributions."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
 _REPORT = "image.json"
 
@@ -59,18 +62,40 @@ def capture(target: Target, repository: Path, name: str, *, gpu: bool) -> None:
         RunError: the kernel failed, or its report is none.
         KaggleError: Kaggle refused something.
     """
+    path = image_path(repository, name)
+    before = read_image_manifest(path) if path.exists() else None
+    gpu = gpu or (before is not None and before.has_gpu)
+    if target.rehearsal:
+        target.rehearsal.check_image()
+        if before is not None and " on local, " not in before.header.get("source", ""):
+            raise ConfigurationError(f"{path}: is not the local Kaggle's image", "Give the capture another name.")
+    draft = draft_manifest(target, repository, name, gpu=gpu)
+    # Read before it takes the place of one that can be.
+    now = read_image_manifest(draft)
+    draft.replace(path)
+    print(f"  {path.relative_to(repository)}: {len(now.pins)} distributions, Python {now.header['python']}")
+    if before is not None:
+        print(changes(before, now, _locks(repository), everything=False))
+
+
+def image_path(repository: Path, name: str) -> Path:
+    """Where an image's manifest is."""
+    return repository / "requirements" / "images" / f"{name}.txt"
+
+
+def draft_manifest(target: Target, repository: Path, name: str, *, gpu: bool) -> Path:
+    """Have a kernel report what its image holds; return a manifest of that, below ``build/``.
+
+    Raises:
+        ConfigurationError: the name is no name, or too long for a kernel's title.
+        RunError: the kernel failed, or its report is none.
+        KaggleError: Kaggle refused something.
+    """
     title = f"Capture of image {name}"
     if not _NAME.fullmatch(name) or len(title) not in TITLE_LENGTHS:
         raise ConfigurationError(
             f"{name}: not a name for an image", "Small letters, digits, dots and hyphens, up to 33 of them."
         )
-    path = repository / "requirements" / "images" / f"{name}.txt"
-    before = read_image_manifest(path) if path.exists() else None
-    gpu = gpu or (before is not None and before.header.get("accelerator") == "gpu")
-    if target.rehearsal:
-        target.rehearsal.check_image()
-        if before is not None and " on local, " not in before.header.get("source", ""):
-            raise ConfigurationError(f"{path}: is not the local Kaggle's image", "Give the capture another name.")
     slug, folder = slugify(title), repository / "build" / "images" / name
     with new_folder(folder / "kernel") as draft:
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(_CODE)], metadata=NOTEBOOK_METADATA)
@@ -89,18 +114,12 @@ def capture(target: Target, repository: Path, name: str, *, gpu: bool) -> None:
         log = read_log(target.client.fetch_output(slug, version, draft, lambda name: name == _REPORT))
     if run.status != "complete":
         raise run_error(f"{target.client.owner}/{slug} version {version}", run, log)
-    accelerator = "gpu" if gpu else "cpu"
     source = f"{target.client.owner}/{slug} version {version} on {target.name}, from inside"
     header, pins = _read_report(folder / "output" / _REPORT)
-    header = {"image": name, **header, "accelerator": accelerator, "source": source}
-    draft = folder / f"{name}.txt"
-    write_image_manifest(draft, header, pins)
-    # Read before it takes the place of one that can be.
-    now = read_image_manifest(draft)
-    draft.replace(path)
-    print(f"  {path.relative_to(repository)}: {len(pins)} distributions, Python {header['python']}")
-    if before is not None:
-        print(_changes(before, now, _locks(repository), everything=False))
+    header = {"image": name, **header, "accelerator": "gpu" if gpu else "cpu", "source": source}
+    path = folder / f"{name}.txt"
+    write_image_manifest(path, header, pins)
+    return path
 
 
 def _read_report(path: Path) -> tuple[dict[str, str], dict[NormalizedName, str]]:
@@ -140,9 +159,8 @@ def compare(repository: Path, before: str, after: str, *, everything: bool) -> s
     Raises:
         ConfigurationError: there is no such image.
     """
-    folder = repository / "requirements" / "images"
-    old, new = (read_image_manifest(folder / f"{name}.txt") for name in (before, after))
-    return _changes(old, new, _locks(repository), everything=everything)
+    old, new = (read_image_manifest(image_path(repository, name)) for name in (before, after))
+    return changes(old, new, _locks(repository), everything=everything)
 
 
 def _locks(repository: Path) -> list[Lock]:
@@ -151,9 +169,10 @@ def _locks(repository: Path) -> list[Lock]:
     return [lock for lock in found if lock is not None]
 
 
-def _changes(before: ImageManifest, after: ImageManifest, locks: list[Lock], *, everything: bool) -> str:
+def changes(before: ImageManifest, after: ImageManifest, locks: list[Lock], *, everything: bool) -> str:
+    """What one image has otherwise than another: what matters to ``locks``, and of the rest the names or a count."""
     lines = [f"{before.name} → {after.name}"]
-    for key in ("python", "platform", "accelerator", "uv"):
+    for key in FACTS:
         old, new = before.header.get(key, "unknown"), after.header.get(key, "unknown")
         lines += [f"  {key}: {old} → {new}"] if old != new else []
     changed = {n for n in {*before.pins, *after.pins} if before.pins.get(n) != after.pins.get(n)}

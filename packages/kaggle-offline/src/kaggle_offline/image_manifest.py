@@ -61,6 +61,11 @@ class ImageManifest:
         return self.platform.split("_", 3)[3]
 
     @property
+    def has_gpu(self) -> bool:
+        """Whether it is that of kernels with a GPU."""
+        return self.header.get("accelerator") == "gpu"
+
+    @property
     def unlisted(self) -> frozenset[str]:
         """Names of what the image has in versions that are not known."""
         return frozenset(canonicalize_name(name) for name in self.header.get("unlisted", "").split())

@@ -1,0 +1,150 @@
+"""GitHub's part in a workflow run, played by `act`: the real workflow, on a real event, in a real clone.
+
+What stands in: the actions that install uv and hand artifacts over, which need GitHub; and the `queue`
+of a concurrency group, which act does not know yet, nor is there another run to wait for.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_RUNNER = "ubuntu-24.04"
+_QUEUE = re.compile(r"^ +queue: max\n", re.MULTILINE)
+
+# Variables that a runner does not have.
+_OURS = ("KAGGLE_", "GITHUB_", "NOX_", "PYTEST_", "VIRTUAL_ENV")
+
+# Each is given its inputs in variables; where artifacts are, the test says.
+_ACTIONS = {
+    "astral-sh/setup-uv": ([], "uv --version"),
+    "actions/upload-artifact": (
+        ["name", "path", "if-no-files-found", "compression-level"],
+        'if [ -e "$PATH_" ]; then mkdir -p "$ARTIFACTS/$NAME" && cp -r "$PATH_/." "$ARTIFACTS/$NAME"; fi',
+    ),
+    "actions/download-artifact": (
+        ["pattern", "merge-multiple", "path"],
+        'mkdir -p "$PATH_" && if [ -e "$ARTIFACTS/$PATTERN" ]; then cp -r "$ARTIFACTS/$PATTERN/." "$PATH_"; fi',
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A workflow run: all that act printed, and that as entries."""
+
+    output: str
+    entries: list[dict[str, Any]]
+
+    def steps(self, job: str, competition: str = "") -> dict[str, str]:
+        """The steps' results, by name, of a job, or of one of a matrix."""
+        return {
+            entry["step"]: entry["stepResult"]
+            for entry in self._of(job, competition)
+            if "stepResult" in entry and entry.get("stage") == "Main" and len(entry["stepID"]) == 1
+        }
+
+    def competitions(self, job: str) -> set[str]:
+        """Those that a job was run for."""
+        return {entry["matrix"]["competition"] for entry in self._of(job, "") if entry.get("matrix")}
+
+    def log(self, job: str, competition: str = "") -> str:
+        """What the commands of a job printed."""
+        return "".join(entry["msg"] for entry in self._of(job, competition) if entry.get("raw_output"))
+
+    def summary(self, job: str, competition: str = "") -> str:
+        """What a job shows on the run's page."""
+        return "".join(entry["content"] for entry in self._of(job, competition) if entry.get("command") == "summary")
+
+    def result(self, job: str) -> str:
+        """How a job ended: ``success``, ``failure``, or nothing where it was not run; of a matrix all as one."""
+        return next((entry["jobResult"] for entry in reversed(self._of(job, "")) if "jobResult" in entry), "")
+
+    def _of(self, job: str, competition: str) -> list[dict[str, Any]]:
+        found = [entry for entry in self.entries if entry.get("jobID") == job]
+        return [e for e in found if not competition or (e.get("matrix") or {}).get("competition") == competition]
+
+
+def run_workflow(
+    clone: Path,
+    workflow: str,
+    event: str,
+    payload: dict[str, Any],
+    folder: Path,
+    *options: str,
+    **given: dict[str, str],
+) -> Run:
+    """Have act run a workflow of what a clone has checked out.
+
+    Args:
+        clone: where the workflow is.
+        workflow: the file's name.
+        event: its kind, such as ``push``.
+        payload: what GitHub would tell of it.
+        folder: for what the run leaves: ``artifacts/``, and a home of its own.
+        options: further ones of act's.
+        given: ``environment`` variables, and ``secrets``, which come through a pipe so that no file has them.
+    """
+    text = (clone / ".github" / "workflows" / workflow).read_text()
+    unedited, queues = _QUEUE.subn("", text)
+    assert queues == text.count("queue:"), "no more is edited than that"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / workflow).write_text(unedited)
+    (folder / "event.json").write_text(json.dumps(payload))
+    command = ["act", event, "--eventpath", str(folder / "event.json"), "--workflows", str(folder / workflow)]
+    command += ["--platform", f"{_RUNNER}=-self-hosted", "--no-cache-server", "--json"]
+    command += ["--action-cache-path", str(folder / "act"), *options]
+    for use in sorted(set(re.findall(r"uses: (\S+)", text))):
+        action = use.partition("@")[0]
+        if action in _ACTIONS:
+            command += ["--local-repository", f"https://github.com/{use}={_stand_in(folder, action)}"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    # Packages come from where they come from in any test.
+    cache = subprocess.run(["uv", "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip()
+    environment |= {"HOME": str(folder / "home"), "UV_CACHE_DIR": cache, "ARTIFACTS": str(folder / "artifacts")}
+    environment |= given.get("environment", {})
+    secrets, write = os.pipe()
+    os.write(write, "".join(f"{name}={value}\n" for name, value in given.get("secrets", {}).items()).encode())
+    os.close(write)
+    with os.fdopen(secrets):
+        result = subprocess.run(
+            [*command, "--secret-file", f"/dev/fd/{secrets}"],
+            cwd=clone,
+            env=environment,
+            pass_fds=[secrets],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    shutil.rmtree(folder / "act", ignore_errors=True)
+    entries = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    return Run(output=result.stdout + result.stderr, entries=entries)
+
+
+def _stand_in(folder: Path, action: str) -> Path:
+    inputs, command = _ACTIONS[action]
+    place = folder / "actions" / action
+    place.mkdir(parents=True, exist_ok=True)
+    variables = {("PATH_" if name == "path" else name.upper().replace("-", "_")): name for name in inputs}
+    document = {
+        "name": action,
+        "description": "Stands in for it.",
+        "inputs": {name: {"description": name} for name in inputs},
+        "runs": {
+            "using": "composite",
+            "steps": [
+                {
+                    "shell": "bash",
+                    "run": command,
+                    "env": {variable: f"${{{{ inputs.{name} }}}}" for variable, name in variables.items()},
+                }
+            ],
+        },
+    }
+    # JSON is YAML.
+    (place / "action.yml").write_text(json.dumps(document))
+    return place

@@ -1,0 +1,47 @@
+"""A clone of this repository, with small competitions added to it."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.end_to_end.fault_matrix import PREDICT
+from tests.kaggle_offline.conftest import REPOSITORY, write_repository
+
+SEED = "plant-pathology-2021-fgvc8"
+IMAGE = "kaggle-gpu-2026-05"
+
+
+def git(clone: Path, *arguments: str) -> str:
+    """Run Git in a clone, as somebody."""
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+    result = subprocess.run(["git", *identity, *arguments], cwd=clone, check=True, capture_output=True, text=True)
+    return result.stdout.strip()
+
+
+def commit(clone: Path, message: str) -> None:
+    """Commit all that has changed."""
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "--message", message)
+
+
+def clone_repository(folder: Path) -> Path:
+    """A clone of the last commit, on a branch called main."""
+    git(REPOSITORY, "clone", "--quiet", "--no-tags", str(REPOSITORY), str(folder))
+    git(folder, "checkout", "--quiet", "-B", "main")
+    return folder
+
+
+def add_competition(clone: Path, name: str) -> None:
+    """Add a competition whose kernel takes a moment, with its package and its lock, and commit it."""
+    draft = write_repository(clone.with_name(f"draft-{name}"))
+    (draft / "kernels" / "small" / "predict.py").write_text(PREDICT)
+    for path in [*draft.rglob("*.json"), *draft.rglob("*.toml"), *draft.rglob("*.py")]:
+        text = path.read_text().replace('"iniconfig>=2"', "").replace('image = "small"', f'image = "{IMAGE}"')
+        path.write_text(text.replace("small", name).replace("Small", name.capitalize()))
+    (draft / "packages" / "small" / "src" / "small").rename(draft / "packages" / "small" / "src" / name)
+    for kind in ("kernels", "packages"):
+        shutil.move(draft / kind / "small", clone / kind / name)
+    shutil.rmtree(draft)
+    subprocess.run([sys.executable, "-m", "kaggle_offline", "lock", name], cwd=clone, check=True, capture_output=True)
+    commit(clone, f"Add {name}")
