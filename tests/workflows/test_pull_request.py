@@ -1,0 +1,108 @@
+"""`pull-request.yml`: the CPU prediction of what a change touches, and the one check that stands for all."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.canary import SECRETS
+from tests.end_to_end.fault_matrix import PREDICT
+from tests.workflows.act import Run, run_workflow
+from tests.workflows.repository import add_competition, clone_repository, commit, git
+
+pytestmark = pytest.mark.slow
+
+STEP = "Predict on the CPU, here and on the base"
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone whose main branch has two small competitions."""
+    clone = clone_repository(tmp_path_factory.mktemp("pull-request") / "clone")
+    for name in ("alpha", "beta"):
+        add_competition(clone, name)
+    return clone
+
+
+def propose(clone: Path, branch: str, **files: str) -> None:
+    """Check out what GitHub does for a pull request: the merge of a branch that changes alpha into main."""
+    git(clone, "checkout", "--quiet", "-B", branch, "main")
+    for name, text in files.items():
+        (clone / "kernels" / "alpha" / f"{name}.py").write_text(text)
+    commit(clone, "Change alpha")
+    git(clone, "checkout", "--quiet", "--detach", "main")
+    git(clone, "merge", "--quiet", "--no-ff", "--message", "Merge", branch)
+
+
+def pull_request(clone: Path, job: str) -> Run:
+    folder = clone.with_name("run")
+    payload = {"pull_request": {"number": 1, "head": {"ref": "change"}, "base": {"ref": "main"}}}
+    return run_workflow(clone, "pull-request.yml", "pull_request", payload, folder, "--job", job)
+
+
+def test_what_is_touched_is_predicted_without_a_secret(clone: Path) -> None:
+    propose(
+        clone, "better", predict=PREDICT.replace('{name},scab"', """{name},{'healthy' if name == 'z' else 'scab'}\"""")
+    )
+    run = pull_request(clone, "predict")
+    assert run.competitions("predict") == {"alpha"}, run.output
+    assert run.steps("predict", "alpha")[STEP] == "success", run.log("predict", "alpha")
+    summary = run.summary("predict", "alpha")
+    assert summary.startswith("### alpha: 1.00000\n")
+    base = git(clone, "rev-parse", "--short=12", "main")
+    assert f"| on the base | 0.66667 at {base}, 0.01 worse is tolerated |" in summary
+    assert "not touched: beta, plant-pathology-2021-fgvc8" in run.summary("plan")
+    assert not any(secret in run.output for secret in SECRETS)
+
+
+def test_a_score_that_falls_fails_it(clone: Path) -> None:
+    propose(clone, "worse", predict=PREDICT.replace("scab", "healthy"))
+    run = pull_request(clone, "predict")
+    assert run.steps("predict", "alpha")[STEP] == "failure"
+    assert run.result("predict") == "failure"
+    summary = run.summary("predict", "alpha")
+    assert "### alpha: 0.33333" in summary
+    assert "worse by 0.33333, where 0.01 is tolerated" in summary
+
+
+def test_a_folder_named_to_inject_does_no_harm(clone: Path) -> None:
+    git(clone, "checkout", "--quiet", "-B", "hostile", "main")
+    folder = clone / "kernels" / '";touch ${HOME}harm;"'
+    folder.mkdir()
+    (folder / "submission.toml").write_text("")
+    commit(clone, "Attack")
+    git(clone, "checkout", "--quiet", "--detach", "main")
+    git(clone, "merge", "--quiet", "--no-ff", "--message", "Merge", "hostile")
+    run = pull_request(clone, "predict")
+    assert run.steps("predict", folder.name)[STEP] == "failure", run.output
+    assert "no such competition folder" in run.log("predict", folder.name)
+    assert not list(clone.parent.rglob("*harm"))
+
+
+# As much of a noxfile as it takes to see which jobs the one required check waits for.
+NOXFILE = """\
+import json
+import os
+from pathlib import Path
+import nox
+
+def job(name):
+    def run(session):
+        if name == "plan":
+            Path(os.environ["GITHUB_OUTPUT"]).write_text("competitions=" + json.dumps(["a", "b"]) + "\\n")
+        if "FAILING" in (name, *session.posargs):
+            session.error("as told")
+    nox.session(run, name=name, venv_backend="none")
+
+for name in ("lint", "tests", "workflows", "plan", "predict"):
+    job(name)
+"""
+
+
+@pytest.mark.parametrize("failing", ["nothing", "lint", "plan", "b"])
+def test_the_required_check_passes_when_every_job_does(failing: str, tmp_path: Path) -> None:
+    clone = clone_repository(tmp_path / "clone")
+    (clone / "noxfile.py").write_text(NOXFILE.replace("FAILING", failing))
+    commit(clone, "Stand in")
+    run = pull_request(clone, "passed")
+    assert run.result("passed") == ("success" if failing == "nothing" else "failure"), run.output
+    assert run.competitions("predict") == (set() if failing == "plan" else {"a", "b"})
