@@ -26,8 +26,9 @@ def commit(clone: Path, message: str) -> None:
 
 
 def clone_repository(folder: Path) -> Path:
-    """A clone of the last commit, on a branch called main."""
+    """A clone of the last commit, on a branch called main, that knows of no place to push to."""
     git(REPOSITORY, "clone", "--quiet", "--no-tags", str(REPOSITORY), str(folder))
+    git(folder, "remote", "remove", "origin")
     git(folder, "checkout", "--quiet", "-B", "main")
     return folder
 

@@ -1,0 +1,106 @@
+"""`image.yml`: Kaggle's image as it is now, and the locks for it, as a pull request; GitHub's `gh` is played."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from kaggle_local.image import ImageSpec
+from kaggle_local.server import LocalKaggle, serve
+from kaggle_offline.image_manifest import read_image_manifest
+
+from tests.canary import CANARY
+from tests.workflows.act import Run, run_workflow
+from tests.workflows.repository import IMAGE, SEED, add_competition, clone_repository, commit, git
+
+pytestmark = pytest.mark.slow
+
+# Says that there is no pull request yet, unless one has been created, and notes what it is told.
+GH = """\
+#!/usr/bin/env python3
+import json, os, pathlib, sys
+told = pathlib.Path(os.environ["ARTIFACTS"]).with_name("gh.jsonl")
+known = told.read_text() if told.exists() else ""
+if sys.argv[1:3] == ["pr", "list"]:
+    print(json.dumps([{"number": 1}] if '"create"' in known else []))
+else:
+    body = pathlib.Path(sys.argv[sys.argv.index("--body-file") + 1]).read_text()
+    told.write_text(known + json.dumps({"arguments": sys.argv[1:], "body": body, "token": os.environ["GH_TOKEN"]}) + "\\n")
+"""
+
+
+@pytest.fixture(scope="module")
+def kaggle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKaggle]:
+    with serve(tmp_path_factory.mktemp("kaggle")) as kaggle:
+        python = f"{sys.version_info.major}.{sys.version_info.minor}"
+        kaggle.set_image(ImageSpec(python=python, pins={"packaging": "24.2"}, distributions=("packaging",)))
+        yield kaggle
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone with one small competition, and an origin that can be pushed to."""
+    folder = tmp_path_factory.mktemp("image")
+    clone = clone_repository(folder / "clone")
+    shutil.rmtree(clone / "kernels" / SEED)
+    add_competition(clone, "alpha")
+    git(clone, "init", "--quiet", "--bare", str(folder / "origin"))
+    git(clone, "remote", "add", "origin", str(folder / "origin"))
+    git(clone, "push", "--quiet", "origin", "main")
+    program = folder / "bin" / "gh"
+    program.parent.mkdir()
+    program.write_text(GH)
+    program.chmod(0o755)
+    return clone
+
+
+def go(clone: Path, kaggle: LocalKaggle) -> Run:
+    path = f"{clone.with_name('bin')}:{os.environ['PATH']}"
+    environment = {name: v for name, v in kaggle.environment.items() if name != "KAGGLE_API_TOKEN"} | {"PATH": path}
+    secrets = {"KAGGLE_API_TOKEN": CANARY, "GITHUB_TOKEN": "of-this-run"}
+    given = {"environment": environment, "secrets": secrets}
+    return run_workflow(clone, "image.yml", "workflow_dispatch", {}, clone.with_name("run"), **given)
+
+
+def test_a_changed_image_is_proposed_with_its_locks_and_then_it_is_as_it_was(clone: Path, kaggle: LocalKaggle) -> None:
+    name = f"kaggle-gpu-{datetime.now(UTC):%Y-%m}"
+    run = go(clone, kaggle)
+    assert run.result("propose") == "success", run.output
+    assert CANARY not in run.output
+    git(clone, "fetch", "--quiet", "origin")
+    changed = git(clone, "diff", "--name-only", "main", "origin/renew-images").splitlines()
+    new = f"requirements/images/{name}.txt"
+    assert changed == ["kernels/alpha/submission.toml", "requirements/alpha.txt", new]
+    told = json.loads(clone.with_name("run").joinpath("gh.jsonl").read_text())
+    assert told["arguments"][:4] == ["pr", "create", "--head", "renew-images"]
+    assert told["token"] == "of-this-run"
+    for text in (f"### {IMAGE} → {name}", "packaging 26.1 → 24.2 (provided)", "#### the lock of alpha"):
+        assert text in told["body"]
+        assert text in run.summary("renew")
+
+    # Another time it is the same pull request.
+    assert go(clone, kaggle).result("propose") == "success"
+    lines = clone.with_name("run").joinpath("gh.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["arguments"][:3] == ["pr", "edit", "renew-images"]
+
+    # Once it is merged, there is nothing to propose.
+    git(clone, "merge", "--quiet", "origin/renew-images")
+    assert read_image_manifest(clone / new).has_gpu
+    assert f'image = "{name}"' in (clone / "kernels" / "alpha" / "submission.toml").read_text()
+    run = go(clone, kaggle)
+    assert f"{name}: as it was" in run.log("renew")
+    assert "nothing to propose" in run.log("propose")
+    assert len(clone.with_name("run").joinpath("gh.jsonl").read_text().splitlines()) == len(lines)
+
+
+def test_kernels_that_are_pinned_to_their_image_stay_there(clone: Path, kaggle: LocalKaggle) -> None:
+    metadata = clone / "kernels" / "alpha" / "kernel-metadata.json"
+    document = json.loads(metadata.read_text())
+    metadata.write_text(json.dumps(document | {"docker_image_pinning_type": "original"}))
+    commit(clone, "Pin")
+    run = go(clone, kaggle)
+    assert "nothing to propose" in run.log("propose"), run.output
