@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,8 @@ _ACTIONS = {
 class Run:
     """A workflow run: all that act printed, and that as entries."""
 
-    output: str
-    entries: list[dict[str, Any]]
+    output: str = field(repr=False)
+    entries: list[dict[str, Any]] = field(repr=False)
 
     def steps(self, job: str, competition: str = "") -> dict[str, str]:
         """The steps' results, by name, of a job, or of one of a matrix."""
@@ -92,6 +92,8 @@ def run_workflow(
     text = (clone / ".github" / "workflows" / workflow).read_text()
     unedited, queues = _QUEUE.subn("", text)
     assert queues == text.count("queue:"), "no more is edited than that"
+    # A run sees no other's.
+    shutil.rmtree(folder / "artifacts", ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / workflow).write_text(unedited)
     (folder / "event.json").write_text(json.dumps(payload))

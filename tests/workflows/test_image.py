@@ -29,7 +29,8 @@ if sys.argv[1:3] == ["pr", "list"]:
     print(json.dumps([{"number": 1}] if '"create"' in known else []))
 else:
     body = pathlib.Path(sys.argv[sys.argv.index("--body-file") + 1]).read_text()
-    told.write_text(known + json.dumps({"arguments": sys.argv[1:], "body": body, "token": os.environ["GH_TOKEN"]}) + "\\n")
+    entry = {"arguments": sys.argv[1:], "body": body, "token": os.environ["GH_TOKEN"]}
+    told.write_text(known + json.dumps(entry) + "\\n")
 """
 
 
@@ -69,7 +70,7 @@ def go(clone: Path, kaggle: LocalKaggle) -> Run:
 def test_a_changed_image_is_proposed_with_its_locks_and_then_it_is_as_it_was(clone: Path, kaggle: LocalKaggle) -> None:
     name = f"kaggle-gpu-{datetime.now(UTC):%Y-%m}"
     run = go(clone, kaggle)
-    assert run.result("propose") == "success", run.output
+    assert run.result("propose") == "success", run.log("renew") + run.log("propose")
     assert CANARY not in run.output
     git(clone, "fetch", "--quiet", "origin")
     changed = git(clone, "diff", "--name-only", "main", "origin/renew-images").splitlines()
@@ -103,4 +104,4 @@ def test_kernels_that_are_pinned_to_their_image_stay_there(clone: Path, kaggle: 
     metadata.write_text(json.dumps(document | {"docker_image_pinning_type": "original"}))
     commit(clone, "Pin")
     run = go(clone, kaggle)
-    assert "nothing to propose" in run.log("propose"), run.output
+    assert "nothing to propose" in run.log("propose")
