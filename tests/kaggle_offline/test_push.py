@@ -125,6 +125,13 @@ def test_the_whole_way_and_once_more(kernel: KernelFolder, capsys: pytest.Captur
     assert "version 1 is submitted already" in output
 
 
+def test_the_last_score_stands_beside_the_next(kernel: KernelFolder) -> None:
+    assert go(kernel)["submission"]["last_score"] is None
+    kernel.code.write_text(f"{kernel.code.read_text()}\n# Changed.\n")
+    assert go(kernel)["submission"]["last_score"] == pytest.approx(2 / 3, abs=1e-5)
+    assert "| the last one's | 0.66667 |" in (kernel.build / "summary.md").read_text()
+
+
 def test_an_unchanged_push_asks_little(kernel: KernelFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     go(kernel)
     freeze(kernel)

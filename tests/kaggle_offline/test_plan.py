@@ -1,0 +1,294 @@
+"""Which competitions a submit tag, or a change, is about."""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from kaggle_offline.errors import ConfigurationError, OfflineError, TagError
+from kaggle_offline.inputs import inputs_of, touched
+from kaggle_offline.plan import Plan, branch_point, plan_changes, plan_tag
+from kaggle_offline.tags import SubmitTag, parse_tag
+from kaggle_offline.workflow_run import add_summary, fenced, give_jobs
+
+from tests.kaggle_offline.test_chain import git
+
+SLUG = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
+TAG = st.builds(SubmitTag, competition=st.just("") | SLUG, version=st.integers(0, 999_999_999))
+
+
+@given(TAG)
+@example(SubmitTag(competition="a-v1", version=2))
+@example(SubmitTag(competition="v1", version=2))
+def test_a_tag_is_read_as_it_is_written(tag: SubmitTag) -> None:
+    assert parse_tag(str(tag)) == tag
+
+
+@given(st.text() | st.text("submit-v0123456789.;$( \n").map(lambda text: f"submit-{text}"))
+def test_what_is_read_is_written_the_same(text: str) -> None:
+    try:
+        assert str(parse_tag(text)) == text
+    except TagError:
+        assert not text.startswith("submit-v") or not text.removeprefix("submit-v").isdecimal() or text[8] == "0"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "submit",
+            "submit-",
+            "submit-v",
+            "submit-3",
+            "submit-v03",
+            "submit-v-1",
+            "submit-v1.2",
+            "v3",
+            "submit-V3",
+        ),
+        *("submit-v3\n", " submit-v3", "submit--v3", "submit-a-v", "submit-a-v01", "submit-v1000000000", "submit-v³"),
+        *("submit-$(id)-v3", "submit-v3;id", "submit-a/b-v3", "submit-../a-v3", "submit--a-v3", "submit-é-v3"),
+    ],
+)
+def test_what_is_no_tag_is_refused(text: str) -> None:
+    with pytest.raises(TagError, match="not a tag that submits") as caught:
+        parse_tag(text)
+    assert repr(text) in caught.value.problem
+    assert "submit-v3" in caught.value.cure
+
+
+def settings_of(package: str) -> str:
+    lines = [f'package = "{package}"', 'image = "i"', 'checkpoints = "checkpoints"', 'output = "submission.csv"']
+    return "\n".join([*lines, "[rehearsal]", 'competition = "python -m x"', ""])
+
+
+def project(name: str, *requires: str) -> str:
+    return f"[project]\nname = {name!r}\nversion = '1'\ndependencies = {list(requires)!r}\n"
+
+
+# Two competitions share a package; the third stands alone. ``other`` is nobody's.
+BEGINNING = {
+    **{f"kernels/{c}/submission.toml": settings_of(p) for c, p in (("a", "pa"), ("b", "pb"), ("c", "pc"))},
+    "packages/pa/pyproject.toml": project("dist-a", "numpy", "Shared_Lib>=1"),
+    "packages/pb/pyproject.toml": project("dist-b", "dist-a"),
+    "packages/pc/pyproject.toml": project("dist-c", "shared-lib-of-others"),
+    "packages/shared/pyproject.toml": project("shared.lib"),
+    "packages/other/pyproject.toml": project("other"),
+    "requirements/images/i.txt": "# python: 3.12.1\n",
+    "requirements/dev.txt": "",
+}
+FILES = {
+    **{f"kernels/{c}/predict.py": {c} for c in "abc"},
+    **{f"kernels/{c}/checkpoints/model.ckpt": {c} for c in "abc"},
+    **{f"requirements/{c}.txt": {c} for c in "abc"},
+    "packages/pa/src/x.py": {"a", "b"},
+    "packages/pb/src/x.py": {"b"},
+    "packages/pc/src/x.py": {"c"},
+    "packages/shared/src/a file\nwith a line's end": {"a", "b"},
+    "packages/other/x.py": set[str](),
+    "packages/shared2/x.py": set[str](),
+    "requirements/images/i.txt": {"a", "b", "c"},
+    "requirements/images/j.txt": set[str](),
+    "README.md": set[str](),
+}
+
+# A commit: content of the files that it writes; then the tags that are set on it, each with the next version.
+STEP = st.tuples(
+    st.dictionaries(st.sampled_from(sorted(FILES)), st.integers(0, 3), max_size=4),
+    st.lists(st.sampled_from(["", "a", "b", "c"]), unique=True, max_size=2),
+)
+
+
+def commit(repository: Path, files: Mapping[str, str], message: str = "x") -> None:
+    for name, text in files.items():
+        path = repository / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    git(repository, "add", "--all")
+    git(repository, "commit", "--quiet", "--allow-empty", "--message", message)
+
+
+def begin(repository: Path) -> Path:
+    repository.mkdir(parents=True, exist_ok=True)
+    git(repository, "init", "--quiet", "--initial-branch", "main")
+    commit(repository, BEGINNING)
+    return repository
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    return begin(tmp_path / "clone")
+
+
+@settings(max_examples=60)
+@given(st.lists(STEP, max_size=6))
+def test_a_tag_means_what_has_changed_since_the_last_that_covers_it(
+    steps: list[tuple[dict[str, int], list[str]]],
+) -> None:
+    versions = dict.fromkeys(["", "a", "b", "c"], 0)
+    now: dict[str, int] = {}
+    covered: dict[str, dict[str, int]] = {}
+    with TemporaryDirectory() as folder:
+        repository = begin(Path(folder))
+        for files, tags in steps:
+            now = now | files
+            commit(repository, {name: str(content) for name, content in files.items()})
+            for competition in tags:
+                versions[competition] += 1
+                git(repository, "tag", str(SubmitTag(competition=competition, version=versions[competition])))
+                covered |= dict.fromkeys([competition] if competition else "abc", now)
+        plan = plan_tag(repository, f"submit-v{versions[''] + 1}")
+        one = plan_tag(repository, f"submit-b-v{versions['b'] + 5}")
+    wanted = {
+        c
+        for c in "abc"
+        if c not in covered or any(c in who and covered[c].get(name) != now.get(name) for name, who in FILES.items())
+    }
+    assert set(plan.reasons) == wanted
+    assert set(plan.others) == set("abc") - wanted
+    assert list(one.reasons) == ["b"]
+
+
+PATH = st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map("/".join)
+
+
+@given(st.dictionaries(st.sampled_from("xyz"), st.frozensets(PATH)), st.lists(PATH))
+def test_a_change_touches_what_it_lies_in_or_is_above(inputs: dict[str, frozenset[str]], changed: list[str]) -> None:
+    def meets(path: str, file: str) -> bool:
+        return f"{file}/".startswith(f"{path}/") or f"{path}/".startswith(f"{file}/")
+
+    wanted = {c: sorted({f for f in changed if any(meets(p, f) for p in paths)}) for c, paths in inputs.items()}
+    assert {c: list(files) for c, files in touched(inputs, changed).items()} == {c: f for c, f in wanted.items() if f}
+
+
+def test_versions_grow_and_a_set_tag_stays_what_it_is(clone: Path) -> None:
+    git(clone, "tag", "submit-v5")
+    git(clone, "tag", "submit-2024")
+    with pytest.raises(TagError, match="submit-v5 is set already, and versions must grow") as caught:
+        plan_tag(clone, "submit-v4")
+    assert caught.value.cure == "The next is submit-v6."
+    assert set(plan_tag(clone, "submit-v5").reasons) == {"a", "b", "c"}
+    assert set(plan_tag(clone, "submit-a-v1").reasons) == {"a"}
+    commit(clone, {"kernels/a/predict.py": "1"})
+    with pytest.raises(TagError, match="is set already, on"):
+        plan_tag(clone, "submit-v5")
+    with pytest.raises(TagError, match="versions must grow"):
+        plan_tag(clone, "submit-v4")
+    git(clone, "tag", "--annotate", "--message", "x", "submit-v6")
+    # What follows does not change what a tag has meant.
+    commit(clone, {"kernels/b/predict.py": "1"})
+    git(clone, "tag", "submit-v7")
+    git(clone, "tag", "submit-a-v9")
+    git(clone, "checkout", "--quiet", "submit-v6")
+    plan = plan_tag(clone, "submit-v6")
+    assert dict(plan.reasons) == {"a": "changed since submit-v5: kernels/a/predict.py"}
+    assert dict(plan.others) == {"b": "as it was at submit-v5", "c": "as it was at submit-v5"}
+
+
+def test_on_branches_that_do_not_know_of_each_other_the_later_tag_counts(clone: Path) -> None:
+    def tag(name: str, date: str) -> None:
+        command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "tag", "-a", "-m", "x", name]
+        subprocess.run(command, cwd=clone, env={"GIT_COMMITTER_DATE": f"{date} 12:00 +0000"}, check=True)
+
+    git(clone, "checkout", "--quiet", "-b", "fix")
+    commit(clone, {"kernels/a/predict.py": "fixed", "kernels/b/predict.py": "fixed"})
+    git(clone, "checkout", "--quiet", "main")
+    commit(clone, {"kernels/c/predict.py": "1"})
+    tag("submit-v1", "2026-01-02")
+    git(clone, "checkout", "--quiet", "fix")
+    tag("submit-a-v1", "2026-01-03")
+    tag("submit-b-v1", "2026-01-01")
+    git(clone, "checkout", "--quiet", "main")
+    plan = plan_tag(clone, "submit-v2")
+    assert dict(plan.reasons) == {"a": "changed since submit-a-v1: kernels/a/predict.py"}
+
+
+@pytest.mark.parametrize(
+    ("project_file", "name"),
+    [
+        ("[project]\nname = 'dist-c'\ndynamic = ['dependencies']\n", "pyproject.toml"),
+        ("[project]\nname = 'dist-c'\ndependencies = ['not a requirement']\n", "pyproject.toml"),
+        ("[tool.poetry]\nname = 'dist-c'\n", "pyproject.toml"),
+        ("from setuptools import setup\nsetup(name='dist-c')\n", "setup.py"),
+    ],
+)
+def test_what_only_building_would_tell_counts_as_required(clone: Path, project_file: str, name: str) -> None:
+    (clone / "packages" / "pc" / "pyproject.toml").unlink()
+    (clone / "packages" / "pc" / name).write_text(project_file)
+    assert {"packages/pc", "packages/other", "packages/shared"} <= inputs_of(clone)["c"]
+    assert "packages/other" not in inputs_of(clone)["a"]
+
+
+def test_what_links_lead_to_counts(clone: Path) -> None:
+    commit(clone, {"shared/notes.md": "1", "more/deep/x.py": "1"})
+    (clone / "shared" / "again").symlink_to("../more/deep")
+    (clone / "packages" / "pa" / "NOTES").symlink_to("../../shared")
+    commit(clone, {})
+    git(clone, "tag", "submit-v1")
+    commit(clone, {"more/deep/x.py": "2"})
+    assert set(plan_tag(clone, "submit-v2").reasons) == {"a", "b"}
+
+
+def test_a_competition_that_cannot_be_read_is_in_the_plan_when_its_folder_has_changed(clone: Path) -> None:
+    git(clone, "tag", "submit-v1")
+    commit(clone, {"kernels/c/submission.toml": "package ="})
+    assert set(plan_tag(clone, "submit-v2").reasons) == {"c"}
+
+
+def test_changes_of_a_branch_count_committed_or_not(clone: Path) -> None:
+    git(clone, "checkout", "--quiet", "-b", "work")
+    commit(clone, {"kernels/a/predict.py": "1"})
+    git(clone, "checkout", "--quiet", "main")
+    commit(clone, {"kernels/c/predict.py": "main's"})
+    git(clone, "checkout", "--quiet", "work")
+    (clone / "kernels" / "b" / "new.py").write_text("1")
+    plan = plan_changes(clone, "main")
+    base = branch_point(clone, "main")
+    assert base == git(clone, "rev-parse", "main~1")
+    assert plan.reasons == {
+        "a": f"changed since {base[:12]}: kernels/a/predict.py",
+        "b": f"changed since {base[:12]}: kernels/b/new.py",
+    }
+    assert plan.others == {"c": "not touched"}
+
+
+def test_what_git_cannot_tell_is_said(clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    for since in ("nowhere", "--help", ""):
+        with pytest.raises(ConfigurationError, match="Git knows no commit"):
+            plan_changes(clone, since)
+    git(clone, "tag", "submit-v1")
+    commit(clone, {"kernels/a/predict.py": "1"})
+    shallow = tmp_path / "shallow"
+    git(tmp_path, "clone", "--quiet", "--depth", "1", f"file://{clone}", str(shallow))
+    # A tag whose commit did not come along, as of a fetch of tags alone.
+    (shallow / ".git" / "refs" / "tags" / "submit-v1").write_text(git(clone, "rev-parse", "submit-v1") + "\n")
+    (tmp_path / "none" / "kernels").mkdir(parents=True)
+    for folder in (shallow, tmp_path / "none"):
+        with pytest.raises(OfflineError, match="not all of the history"):
+            plan_tag(folder, "submit-v2")
+    with pytest.raises(TagError, match="kernels/nowhere is not there"):
+        plan_tag(clone, "submit-nowhere-v1")
+
+
+def test_a_plan_is_told_to_people_and_to_workflows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = Plan(
+        of="submit-v2 at 1a2b", reasons={"a": "new", "long": "changed"}, others={"b": "as it was", "c": "as it was"}
+    )
+    assert str(plan) == "submit-v2 at 1a2b: 2 competitions\n  a     new\n  long  changed\n  as it was: b, c"
+    assert plan.markdown().startswith("### submit-v2 at 1a2b: 2 competitions\n\n| competition | why |")
+    output, summary = tmp_path / "output", tmp_path / "summary"
+    monkeypatch.setenv("GITHUB_OUTPUT", str(output))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    give_jobs("competitions", ["a", 'b"\nc'])
+    give_jobs("others", [])
+    assert output.read_text() == 'competitions=["a", "b\\"\\nc"]\nothers=[]\n'
+    with pytest.raises(ConfigurationError, match="257 competitions: a workflow run has at most 256 jobs"):
+        give_jobs("competitions", [str(number) for number in range(257)])
+    add_summary(fenced("one\n```\ntwo"))
+    add_summary("next")
+    assert summary.read_text() == "````\none\n```\ntwo\n````\n\nnext\n\n"
