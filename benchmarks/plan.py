@@ -24,7 +24,7 @@ COMPETITIONS, RUNS = 500, 5
 SECONDS = 1.0
 
 FILES = {
-    "kernels/{c}/submission.toml": 'package = "{c}"\nimage = "i"\ncheckpoints = "checkpoints"\noutput = "submission.csv"\n'
+    "kernels/{c}/submission.toml": 'package = "{c}"\nimage = "i"\ncheckpoints = "checkpoints"\noutput = "out.csv"\n'
     '[rehearsal]\ncompetition = "python -m x"\n',
     "kernels/{c}/predict.py": "",
     "kernels/{c}/kernel-metadata.json": "{{}}",
@@ -42,7 +42,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clone = _make_repository(Path(folder), names)
         command = [sys.executable, "-m", "kaggle_offline", "plan", "submit-v2"]
-        by_hand = _median(lambda: [_ask_git(clone, name) for name in names])
+        by_hand = _median(lambda: _ask_git(clone, names))
         function = _median(lambda: plan_tag(clone, "submit-v2"))
         whole = _median(lambda: subprocess.run(command, cwd=clone, check=True, stdout=subprocess.DEVNULL))
         planned = len(plan_tag(clone, "submit-v2").reasons)
@@ -81,11 +81,12 @@ def _commit(folder: Path, tag: str = "") -> None:
         subprocess.run(["git", "tag", tag], cwd=folder, check=True)
 
 
-def _ask_git(clone: Path, name: str) -> None:
-    """Whether one competition has changed, as a person would see to it who knows its last tag and its inputs."""
-    paths = [f"kernels/{name}", f"packages/{name}", "packages/shared", f"requirements/{name}.txt"]
-    command = ["git", "diff", "--quiet", "submit-v1", "HEAD", "--", *paths, "requirements/images/i.txt"]
-    subprocess.run(command, cwd=clone, check=False)
+def _ask_git(clone: Path, names: list[str]) -> None:
+    """Whether each competition has changed, as a person would see to it who knows its last tag and its inputs."""
+    for name in names:
+        paths = [f"kernels/{name}", f"packages/{name}", "packages/shared", f"requirements/{name}.txt"]
+        command = ["git", "diff", "--quiet", "submit-v1", "HEAD", "--", *paths, "requirements/images/i.txt"]
+        subprocess.run(command, cwd=clone, check=False)
 
 
 def _median(action: Callable[[], object]) -> float:

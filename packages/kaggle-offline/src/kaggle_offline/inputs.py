@@ -34,7 +34,7 @@ def inputs_of(repository: Path) -> dict[str, frozenset[str]]:
 
 
 def touched(inputs: Mapping[str, frozenset[str]], changed: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Which files of a change are, or lie within, inputs: of each competition that it touches, sorted."""
+    """Which paths of a change are inputs, lie within or above them: of each competition that it touches, sorted."""
     files = set(changed)
     below: dict[str, list[str]] = {}
     for file in files:
@@ -117,7 +117,7 @@ def _requirements(folder: Path) -> set[NormalizedName] | None:
 
 
 def _links(repository: Path) -> dict[str, str]:
-    """The symbolic links that Git knows, and the paths that they lead to."""
+    """The symbolic links that Git knows, and the paths that they lead to, but for such as no one has."""
     listed = git(repository, "ls-files", "--stage", "-z") or ""
     paths = [entry.partition("\t")[2] for entry in listed.split("\0") if entry.startswith(_LINK)]
     found = {}
@@ -125,7 +125,7 @@ def _links(repository: Path) -> dict[str, str]:
         if (repository / path).is_symlink():
             target = PurePosixPath(path).parent / (repository / path).readlink().as_posix()
             found[path] = os.path.normpath(target)
-    return found
+    return {path: target for path, target in found.items() if "\n" not in target}
 
 
 def _with_links(paths: set[str], links: Mapping[str, str]) -> frozenset[str]:

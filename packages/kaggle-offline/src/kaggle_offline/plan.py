@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,12 +99,13 @@ def plan_tag(repository: Path, text: str) -> Plan:
         others = {c: "not what the tag names" for c in competitions if c != tag.competition}
         return Plan(of=of, reasons={tag.competition: "the tag names it"}, others=others)
     bases = _bases(repository, tag, earlier, competitions)
-    changes = _changes(repository, {base.tree for base in bases.values()}, tree)
     inputs = inputs_of(repository)
+    folders = {path.rpartition("/")[0] for paths in inputs.values() for path in paths}
+    changes = _changes(repository, {base.tree for base in bases.values()}, tree, folders)
     reasons = {competition: "no submit tag covers it yet" for competition in competitions if competition not in bases}
     for base in set(bases.values()):
         covered = {c: paths for c, paths in inputs.items() if bases.get(c) == base}
-        hits = touched(covered, changes.get(base.tree, ()))
+        hits = touched(covered, changes[base.tree])
         reasons |= {competition: _reason(files, str(base.tag)) for competition, files in hits.items()}
     others = {
         competition: f"as it was at {base.tag}" for competition, base in bases.items() if competition not in reasons
@@ -210,19 +212,35 @@ def _bases(
     return bases
 
 
-def _changes(repository: Path, bases: Iterable[str], tree: str) -> dict[str, list[str]]:
-    """The files that ``tree`` has otherwise than each of the trees ``bases``, by the latter."""
-    pairs = "".join(f"{base} {tree}\n" for base in sorted(bases))
-    printed = _ask(repository, "diff-tree", "--stdin", "-r", "-z", "--name-only", "--no-renames", stdin=pairs)
-    found: dict[str, list[str]] = {}
-    base = ""
+def _changes(repository: Path, bases: AbstractSet[str], tree: str, folders: AbstractSet[str]) -> dict[str, set[str]]:
+    """The entries of ``folders`` that ``tree`` has otherwise than each of the trees ``bases``, by the latter.
+
+    Git compares folders by their trees alone: how many files they hold, or had in between, costs nothing,
+    and in a clone without the files of the past nothing has to be fetched.
+    """
+    names = [(root, folder) for root in sorted({*bases, tree}) for folder in sorted(folders)]
+    asked = "".join(f"{root}:{folder}\n" for root, folder in names)
+    answers = _ask(repository, "cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=asked).split("\n")
+    told = zip(names, answers, strict=True)
+    objects = {name: answer.removeprefix("tree ") for name, answer in told if answer.startswith("tree ")}
+    found: dict[str, set[str]] = {base: set() for base in bases}
+    pairs: dict[str, list[tuple[str, str]]] = {}
+    for base in bases:
+        for folder in folders:
+            before, now = objects.get((base, folder)), objects.get((tree, folder))
+            if before and now and before != now:
+                pairs.setdefault(f"{before} {now}", []).append((base, folder))
+            elif before != now:
+                found[base].add(folder)
+    printed = _ask(repository, "diff-tree", "--stdin", "-z", "--name-only", stdin="".join(f"{p}\n" for p in pairs))
+    where: list[tuple[str, str]] = []
     for entry in printed.split("\0"):
-        # Each pair has a line of its own, before its files.
-        file = entry
-        while header := _PAIR.match(file):
-            base, file = header[1], file[header.end() :]
-        if file:
-            found.setdefault(base, []).append(file)
+        # Each pair has a line of its own, before its entries.
+        name = entry
+        while header := _PAIR.match(name):
+            where, name = pairs[header[0].strip()], name[header.end() :]
+        for base, folder in where if name else ():
+            found[base].add(f"{folder}/{name}".removeprefix("/"))
     return found
 
 
