@@ -240,7 +240,9 @@ def _changes(repository: Path, bases: AbstractSet[str], tree: str, folders: Abst
         while header := _PAIR.match(name):
             where, name = pairs[header[0].strip()], name[header.end() :]
         for base, folder in where if name else ():
-            found[base].add(f"{folder}/{name}".removeprefix("/"))
+            path = f"{folder}/{name}".removeprefix("/")
+            # One of the folders, where both have it, is looked into by itself.
+            found[base] |= set() if {(base, path), (tree, path)} <= objects.keys() else {path}
     return found
 
 
