@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import tempfile
 from pathlib import Path
 
 import nox
@@ -39,7 +40,7 @@ def lock(session: nox.Session) -> None:
 
 @nox.session
 def image(session: nox.Session) -> None:
-    """Capture what Kaggle's image holds, compare two, follow the newest: nox -s image -- capture|diff|renew."""
+    """Capture what Kaggle's image holds, compare two, follow: nox -s image -- capture|diff|recapture|renew."""
     _install_tools(session)
     session.run("kaggle-offline", "image", *(session.posargs or ["--help"]))
 
@@ -47,26 +48,26 @@ def image(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def propose(session: nox.Session) -> None:
     """Open a pull request with what `image -- renew` changed; takes GitHub's `gh`, logged in."""
-    renewal, tree, branch = Path("build/images/renewal").resolve(), Path("build/images/tree").resolve(), "renew-images"
+    renewal, branch, title = Path("build/images/renewal").resolve(), "renew-images", "Follow Kaggle's image"
     if not (renewal / "change.patch").exists():
         session.log("the images are as they were: nothing to propose")
         return
-    git = ["git", "-C", str(tree)]
     identity = ["-c", "user.name=github-actions[bot]", "-c", "user.email=github-actions[bot]@users.noreply.github.com"]
     # The token stays where gh keeps it.
     credentials = ["-c", "credential.helper=", "-c", "credential.helper=!gh auth git-credential"]
-    title = "Follow Kaggle's image"
-    text = ["--title", title, "--body-file", str(renewal / "description.md")]
-    session.run("git", "worktree", "add", "--force", "--detach", str(tree), "HEAD", external=True)
-    try:
-        session.run(*git, "apply", "--index", str(renewal / "change.patch"), external=True)
-        session.run(*git, *identity, "commit", "--quiet", "--message", title, external=True)
-        session.run(*git, *credentials, "push", "--force", "origin", f"HEAD:refs/heads/{branch}", external=True)
-    finally:
-        session.run("git", "worktree", "remove", "--force", str(tree), external=True)
+    with tempfile.TemporaryDirectory() as tree:
+        git = ["git", "-C", tree]
+        session.run("git", "worktree", "add", "--force", "--detach", tree, "HEAD", external=True)
+        try:
+            session.run(*git, "apply", "--index", str(renewal / "change.patch"), external=True)
+            session.run(*git, *identity, "commit", "--quiet", "--message", title, external=True)
+            session.run(*git, *credentials, "push", "--force", "origin", f"HEAD:refs/heads/{branch}", external=True)
+        finally:
+            session.run("git", "worktree", "remove", "--force", tree, external=True)
     # One that is open from the week before has been renewed by the push.
     known = session.run("gh", "pr", "list", "--head", branch, "--json", "number", external=True, silent=True)
     verb = ["edit", branch] if json.loads(str(known)) else ["create", "--head", branch]
+    text = ["--title", title, "--body-file", str(renewal / "description.md")]
     session.run("gh", "pr", *verb, *text, external=True)
 
 

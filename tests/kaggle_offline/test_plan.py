@@ -1,7 +1,8 @@
 """Which competitions a submit tag, or a change, is about."""
 
+import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kaggle_offline.errors import ConfigurationError, OfflineError, TagError
 from kaggle_offline.inputs import inputs_of, touched
-from kaggle_offline.plan import Plan, branch_point, plan_changes, plan_tag
+from kaggle_offline.plan import Plan, branch_point, default_branch, plan_changes, plan_tag
 from kaggle_offline.tags import SubmitTag, parse_tag
 from kaggle_offline.workflow_run import add_summary, fenced, give_jobs
 
@@ -32,7 +33,7 @@ def test_what_is_read_is_written_the_same(text: str) -> None:
     try:
         assert str(parse_tag(text)) == text
     except TagError:
-        assert not text.startswith("submit-v") or not text.removeprefix("submit-v").isdecimal() or text[8] == "0"
+        assert not re.fullmatch("submit-v[1-9][0-9]{0,8}", text)
 
 
 @pytest.mark.parametrize(
@@ -173,6 +174,11 @@ def test_versions_grow_and_a_set_tag_stays_what_it_is(clone: Path) -> None:
     assert caught.value.cure == "The next is submit-v6."
     assert set(plan_tag(clone, "submit-v5").reasons) == {"a", "b", "c"}
     assert set(plan_tag(clone, "submit-a-v1").reasons) == {"a"}
+    # Of two that are pushed at once, each run sees the other.
+    git(clone, "tag", "submit-v4")
+    assert set(plan_tag(clone, "submit-v4").reasons) == {"a", "b", "c"}
+    assert set(plan_tag(clone, "submit-v5").others) == {"a", "b", "c"}
+    git(clone, "tag", "--delete", "submit-v4")
     commit(clone, {"kernels/a/predict.py": "1"})
     with pytest.raises(TagError, match="is set already, on"):
         plan_tag(clone, "submit-v5")
@@ -213,6 +219,7 @@ def test_on_branches_that_do_not_know_of_each_other_the_later_tag_counts(clone: 
         ("[project]\nname = 'dist-c'\ndynamic = ['dependencies']\n", "pyproject.toml"),
         ("[project]\nname = 'dist-c'\ndependencies = ['not a requirement']\n", "pyproject.toml"),
         ("[tool.poetry]\nname = 'dist-c'\n", "pyproject.toml"),
+        ("[project]\nname = 'dist-c'\n[tool.poetry.dependencies]\nshared-lib = '*'\n", "pyproject.toml"),
         ("from setuptools import setup\nsetup(name='dist-c')\n", "setup.py"),
     ],
 )
@@ -223,13 +230,88 @@ def test_what_only_building_would_tell_counts_as_required(clone: Path, project_f
     assert "packages/other" not in inputs_of(clone)["a"]
 
 
-def test_what_links_lead_to_counts(clone: Path) -> None:
-    commit(clone, {"shared/notes.md": "1", "more/deep/x.py": "1"})
-    (clone / "shared" / "again").symlink_to("../more/deep")
-    (clone / "packages" / "pa" / "NOTES").symlink_to("../../shared")
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda shared: shared.unlink(),
+        lambda shared: shared.write_text("[project"),
+        lambda shared: shared.write_text(project("other-name")),
+        lambda shared: (shared.unlink(), shared.with_name("setup.py").write_text("import setuptools")),
+    ],
+)
+def test_a_package_that_has_lost_its_name_counts_for_those_that_require_it(
+    clone: Path, change: Callable[[Path], object]
+) -> None:
+    git(clone, "tag", "submit-v1")
+    change(clone / "packages" / "shared" / "pyproject.toml")
+    assert set(plan_changes(clone, "HEAD").reasons) == {"a", "b"}
+    commit(clone, {})
+    assert set(plan_tag(clone, "submit-v2").reasons) == {"a", "b"}
+    assert set(plan_changes(clone, "HEAD^1").reasons) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("links", "changed", "wanted"),
+    [
+        ({"packages/pa/NOTES": "../../shared", "shared/again": "../more/deep"}, "more/deep/x.py", {"a", "b"}),
+        (
+            {"packages/pa/NOTES": "../../shared/again/x.py", "shared/again": "../more/deep"},
+            "more/deep/x.py",
+            {"a", "b"},
+        ),
+        ({"kernels/c/LICENSE": "../../LICENSE"}, "LICENSE", {"c"}),
+        ({"kernels/c/outside": "../../../elsewhere", "kernels/c/round": "."}, "LICENSE", set()),
+        ({"kernels/c/root": "/usr", "kernels/c/odd": "a\rb\nc"}, "LICENSE", set()),
+    ],
+)
+def test_what_links_lead_to_counts(clone: Path, links: dict[str, str], changed: str, wanted: set[str]) -> None:
+    commit(clone, {"shared/notes.md": "1", "more/deep/x.py": "1", "LICENSE": "1"})
+    for link, target in links.items():
+        (clone / link).symlink_to(target)
     commit(clone, {})
     git(clone, "tag", "submit-v1")
-    commit(clone, {"more/deep/x.py": "2"})
+    commit(clone, {changed: "2"})
+    assert set(plan_tag(clone, "submit-v2").reasons) == wanted
+    assert set(plan_changes(clone, "HEAD^1").reasons) == wanted
+
+
+def test_packages_behind_a_link_count(clone: Path) -> None:
+    (clone / "packages").rename(clone / "libs")
+    (clone / "packages").symlink_to("libs")
+    commit(clone, {})
+    git(clone, "tag", "submit-v1")
+    commit(clone, {"libs/shared/x.py": "1"})
+    assert set(plan_tag(clone, "submit-v2").reasons) == {"a", "b"}
+    assert set(plan_changes(clone, "HEAD^1").reasons) == {"a", "b"}
+
+
+def test_a_repository_may_be_a_folder_of_a_larger_one(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "--initial-branch", "main")
+    clone = tmp_path / "folder"
+    commit(clone, BEGINNING)
+    git(clone, "tag", "submit-v1")
+    commit(clone, {"packages/shared/x.py": "1"})
+    assert set(plan_tag(clone, "submit-v2").reasons) == {"a", "b"}
+    assert set(plan_changes(clone, "HEAD^1").reasons) == {"a", "b"}
+
+
+def test_a_hook_s_variables_lead_nowhere_else(clone: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    git(clone, "tag", "submit-v1")
+    commit(clone, {"kernels/c/x.py": "1"})
+    for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"):
+        monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
+    assert set(plan_tag(clone, "submit-v2").reasons) == {"c"}
+
+
+def test_a_submodule_counts(clone: Path, tmp_path: Path) -> None:
+    other = begin(tmp_path / "other")
+    git(clone, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other), "packages/pa/vendored")
+    commit(clone, {".gitmodules": (clone / ".gitmodules").read_text() + "\tignore = all\n"})
+    git(clone, "tag", "submit-v1")
+    commit(clone / "packages" / "pa" / "vendored", {"x": "1"})
+    assert set(plan_changes(clone, "HEAD").reasons) == {"a", "b"}
+    git(clone, "add", "--force", "packages/pa/vendored")
+    git(clone, "commit", "--quiet", "--message", "x")
     assert set(plan_tag(clone, "submit-v2").reasons) == {"a", "b"}
 
 
@@ -265,14 +347,52 @@ def test_what_git_cannot_tell_is_said(clone: Path, tmp_path: Path, monkeypatch: 
     commit(clone, {"kernels/a/predict.py": "1"})
     shallow = tmp_path / "shallow"
     git(tmp_path, "clone", "--quiet", "--depth", "1", f"file://{clone}", str(shallow))
-    # A tag whose commit did not come along, as of a fetch of tags alone.
-    (shallow / ".git" / "refs" / "tags" / "submit-v1").write_text(git(clone, "rev-parse", "submit-v1") + "\n")
     (tmp_path / "none" / "kernels").mkdir(parents=True)
     for folder in (shallow, tmp_path / "none"):
         with pytest.raises(OfflineError, match="not all of the history"):
             plan_tag(folder, "submit-v2")
     with pytest.raises(TagError, match="kernels/nowhere is not there"):
         plan_tag(clone, "submit-nowhere-v1")
+    with pytest.raises(ConfigurationError, match="no origin/HEAD"):
+        default_branch(clone)
+
+
+def test_a_clone_without_the_large_files_of_the_past_can_tell(clone: Path, tmp_path: Path) -> None:
+    git(clone, "config", "uploadpack.allowFilter", "true")
+    commit(clone, {"kernels/a/checkpoints/model.ckpt": "x" * 200_000})
+    git(clone, "tag", "submit-v1")
+    commit(clone, {"kernels/a/checkpoints/model.ckpt": "y" * 200_000, "packages/shared/pyproject.toml": "["})
+    partial = tmp_path / "partial"
+    git(tmp_path, "clone", "--quiet", "--filter=blob:limit=100k", f"file://{clone}", str(partial))
+    git(partial, "remote", "remove", "origin")
+    reasons = plan_tag(partial, "submit-v2").reasons
+    assert reasons["a"] == "changed since submit-v1: kernels/a"
+    assert reasons["b"] == "changed since submit-v1: distribution:/shared-lib"
+    assert default_branch_of(tmp_path, clone) == "origin/main"
+
+
+def default_branch_of(folder: Path, clone: Path) -> str:
+    git(folder, "clone", "--quiet", str(clone), "again")
+    return default_branch(folder / "again")
+
+
+def test_a_name_that_a_person_did_not_choose_is_shown_as_it_is_not_obeyed(clone: Path) -> None:
+    (clone / "kernels" / "a" / "x\n::error::boo").write_text("")
+    plan = plan_changes(clone, "HEAD")
+    assert "\n::error" not in str(plan)
+    assert "\\n::error" in str(plan)
+
+
+def test_tags_that_git_takes_and_nobody_sets_are_no_harm(clone: Path) -> None:
+    blob = git(clone, "rev-parse", "HEAD:requirements/dev.txt")
+    git(clone, "tag", "submit-v7", blob)
+    git(clone, "tag", "submit-v8", "HEAD^{tree}")
+    text = f"object {git(clone, 'rev-parse', 'HEAD')}\ntype commit\ntag submit-v1\n\nwithout a tagger\n"
+    tag = subprocess.run(
+        ["git", "mktag", "--no-strict"], cwd=clone, input=text, capture_output=True, text=True, check=True
+    )
+    git(clone, "update-ref", "refs/tags/submit-v1", tag.stdout.strip())
+    assert set(plan_tag(clone, "submit-v2").others) == {"a", "b", "c"}
 
 
 def test_a_plan_is_told_to_people_and_to_workflows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

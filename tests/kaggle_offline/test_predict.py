@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from kaggle_offline.__main__ import main
-from kaggle_offline.errors import ScoreFellError, StaleLockError
+from kaggle_offline.errors import ScoreFellError, StaleLockError, SystemProblemError
 from kaggle_offline.freeze import lock_kernel
 from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
 from kaggle_offline.predict import predict
@@ -87,6 +87,15 @@ def test_a_base_without_a_score_is_told_and_nothing_compared(
     assert "kernels/small: no such competition folder" in capsys.readouterr().out
 
 
+def test_what_the_base_cannot_help_does_not_pass_for_a_base_without_a_score(kernel: KernelFolder) -> None:
+    hook = kernel.repository / ".git" / "hooks" / "post-checkout"
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(SystemProblemError, match="Git cannot check it out"):
+        predict(kernel, head(kernel), renew_lock=False)
+    assert git(kernel.repository, "worktree", "list").count("\n") == 0
+
+
 def test_a_stale_lock_stops_it_where_what_is_committed_counts(kernel: KernelFolder) -> None:
     require(kernel.repository, "packaging", "iniconfig")
     with pytest.raises(StaleLockError):
@@ -100,6 +109,11 @@ def test_the_command_takes_what_has_changed_and_never_leaves_this_machine(
     monkeypatch.setenv("KAGGLE_TARGET", "kaggle")
     summary = tmp_path / "summary"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    assert main(["predict"]) == 11
+    assert "no origin/HEAD" in capsys.readouterr().err
+    git(kernel.repository, "update-ref", "refs/remotes/origin/main", "HEAD")
+    git(kernel.repository, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
+    summary.unlink()
     assert main(["predict"]) == 0
     assert "no competitions" in capsys.readouterr().out
     assert not (kernel.build / "result.json").exists()

@@ -113,7 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     capture = actions.add_parser("capture", help=text, description=text)
     capture.add_argument("name", metavar="NAME", help="of the image, such as kaggle-gpu-2026-11")
     capture.add_argument("--gpu", action="store_true", help="on a kernel with a GPU")
-    text = "capture the images that kernels are for anew; where one has changed, take that one and renew the locks"
+    text = "capture the images that kernels are for anew, into build/"
+    actions.add_parser("recapture", help=text, description=text)
+    text = "where an image was recaptured as another than it was, have kernels and locks follow"
     actions.add_parser("renew", help=text, description=text)
     text = "show what two images have differently, what matters to the locks here first"
     diff = actions.add_parser("diff", help=text, description=text)
@@ -227,12 +229,15 @@ def _run_image(options: argparse.Namespace, repository: Path) -> None:
     if options.action == "diff":
         print(compare(repository, options.before, options.after, everything=options.all))
         return
-    from kaggle_offline.image_renewal import renew
+    from kaggle_offline.image_renewal import recapture, renew
     from kaggle_offline.target import open_target
 
+    if options.action == "renew":
+        renew(repository, _kernels([], repository))
+        return
     with open_target(_target(), repository) as target:
-        if options.action == "renew":
-            renew(target, repository, _kernels([], repository), datetime.now(UTC).date())
+        if options.action == "recapture":
+            recapture(target, repository, _kernels([], repository), datetime.now(UTC).date())
         else:
             capture(target, repository, options.name, gpu=options.gpu)
 

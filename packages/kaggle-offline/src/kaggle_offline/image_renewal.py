@@ -1,58 +1,94 @@
-"""``image renew``: what Kaggle's images hold now, and the locks for that, as a change that can be proposed."""
+"""``image recapture`` and ``image renew``: what Kaggle's images hold now, and the locks for that, as a change.
+
+Two steps with files between them, as the first needs Kaggle's credentials, and the second builds packages,
+which is code of others that must not come near them.
+"""
 
 import re
 from datetime import date
 from pathlib import Path
 
-from kaggle_offline.errors import ConfigurationError
+from kaggle_offline.errors import ConfigurationError, TargetError
 from kaggle_offline.explain import difference
 from kaggle_offline.files import new_folder, write_text
 from kaggle_offline.freeze import lock_kernel
 from kaggle_offline.git import git
 from kaggle_offline.image import FACTS, changes, draft_manifest, image_path
 from kaggle_offline.image_manifest import ImageManifest, read_image_manifest
-from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
+from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder, read_settings
 from kaggle_offline.lock import Lock, read_lock
 from kaggle_offline.target import Target
 from kaggle_offline.workflow_run import add_summary, fenced
 
-# What `renew` leaves below build/images/: the change as Git applies it, and what it is, in Markdown.
-FOLDER, PATCH, DESCRIPTION = "renewal", "change.patch", "description.md"
+# Below build/images/: manifests of what was captured, each under the name of the image that it renews; and
+# what came of them, as a change that Git applies and in Markdown.
+_RECAPTURED, _RENEWAL = "recaptured", "renewal"
+_PATCH, _DESCRIPTION = "change.patch", "description.md"
 
-_MONTH = re.compile(r"-\d{4}-\d{2}")
-_SETTING = re.compile(r'^(image\s*=\s*)["\'][^"\']*["\']', re.MULTILINE)
+_DATE = re.compile(r"-\d{4}-\d{2}(-\d{2})?")
+_SETTING = re.compile(r'^(image[ \t]*=[ \t]*)(?:"[^"\n]*"|\'[^\'\n]*\')', re.MULTILINE)
 
 
-def renew(target: Target, repository: Path, kernels: list[KernelFolder], today: date) -> None:
-    """Capture the images that kernels are for; where one has changed, have the kernels follow, and their locks.
+def recapture(target: Target, repository: Path, kernels: list[KernelFolder], today: date) -> None:
+    """Capture the images that kernels are for, but for kernels that are pinned to the one that they began with.
 
-    Kernels that are pinned to the image that they began with stay there. An image is named after its month.
+    A captured image is named after the month, or the day where that month has one.
 
     Raises:
-        OfflineError: a capture failed, or the requirements cannot be met on a new image.
+        TargetError: the target is the local Kaggle.
+        OfflineError: a capture failed.
     """
-    images = {kernel.image: read_image_manifest(kernel.image) for kernel in kernels if not _is_pinned(kernel)}
+    if target.rehearsal:
+        raise TargetError(
+            "the local Kaggle's image is made of the very manifests that would be renewed",
+            "Run: KAGGLE_TARGET=kaggle nox -s image -- recapture",
+        )
+    with new_folder(repository / "build" / "images" / _RECAPTURED) as draft:
+        for path in {kernel.image: None for kernel in kernels if not _is_pinned(kernel)}:
+            before = read_image_manifest(path)
+            family = _DATE.sub("", before.name)
+            name = f"{family}-{today:%Y-%m}"
+            name = f"{family}-{today:%Y-%m-%d}" if image_path(repository, name).exists() else name
+            captured = draft_manifest(target, repository, name, gpu=before.has_gpu)
+            captured.replace(draft / path.name)
+
+
+def renew(repository: Path, kernels: list[KernelFolder]) -> None:
+    """Where a captured image is another than it was, have the kernels follow, and their locks.
+
+    Raises:
+        ConfigurationError: nothing was captured, or a ``submission.toml`` cannot be changed.
+        OfflineError: the requirements cannot be met on a new image.
+    """
+    folder = repository / "build" / "images" / _RECAPTURED
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder}: not there", "Run: KAGGLE_TARGET=kaggle nox -s image -- recapture")
     parts: list[str] = []
     paths: list[Path] = []
-    for path, before in images.items():
-        name = f"{_MONTH.sub('', before.name)}-{today:%Y-%m}"
-        draft = draft_manifest(target, repository, name, gpu=before.has_gpu)
-        now = read_image_manifest(draft)
-        if _facts(now) == _facts(before):
-            print(f"  {before.name}: as it was")
-            continue
-        followers = [kernel for kernel in kernels if kernel.image == path and not _is_pinned(kernel)]
-        locks = {kernel.competition: read_lock(kernel.lock) for kernel in followers}
-        text = changes(before, now, [lock for lock in locks.values() if lock], everything=True)
-        print(text, flush=True)
-        new = image_path(repository, name)
-        draft.replace(new)
-        paths.append(new)
-        parts.append(f"### {before.name} → {name}\n\n{fenced(text)}")
-        for kernel in followers:
-            paths += [_follow(kernel, name), kernel.lock]
-            parts.append(_renewed(kernel, locks[kernel.competition]))
-    _write(repository, parts, paths)
+    with new_folder(folder.with_name(_RENEWAL)) as draft:
+        for captured in sorted(folder.glob("*.txt")):
+            before, now = (read_image_manifest(p) for p in (image_path(repository, captured.stem), captured))
+            if _facts(now) == _facts(before):
+                print(f"  {before.name}: as it was")
+                continue
+            name = now.header["image"]
+            # Those that follow already have been interrupted.
+            images = (image_path(repository, before.name), image_path(repository, name))
+            followers = [kernel for kernel in kernels if kernel.image in images and not _is_pinned(kernel)]
+            locks = {kernel.competition: read_lock(kernel.lock) for kernel in followers}
+            text = changes(before, now, [lock for lock in locks.values() if lock], everything=True)
+            print(text, flush=True)
+            parts.append(f"### {before.name} → {name}\n\n{fenced(text)}")
+            write_text(images[1], captured.read_text(encoding="utf-8"))
+            paths.append(images[1])
+            for kernel in followers:
+                paths += [_follow(kernel, name), kernel.lock]
+                parts.append(_renew_lock(kernel, locks[kernel.competition]))
+        if parts:
+            description = "\n\n".join(parts) + "\n"
+            write_text(draft / _DESCRIPTION, description)
+            (draft / _PATCH).write_bytes(_patch(repository, paths))
+            add_summary(description)
 
 
 def _is_pinned(kernel: KernelFolder) -> bool:
@@ -67,35 +103,34 @@ def _follow(kernel: KernelFolder, image: str) -> Path:
     """Name another image in ``submission.toml``, and leave the rest of it as a person wrote it.
 
     Raises:
-        ConfigurationError: the key is not on a line of its own.
+        ConfigurationError: the key is not on a line of its own, in quotes.
     """
     path = kernel.folder / "submission.toml"
-    text, count = _SETTING.subn(rf'\g<1>"{image}"', path.read_text(encoding="utf-8"), count=1)
-    if count != 1:
-        raise ConfigurationError(f"{path}: image is not on a line of its own", f'Write there: image = "{image}"')
-    write_text(path, text)
-    return path
+    before = path.read_bytes()
+    path.write_bytes(_SETTING.sub(rf'\g<1>"{image}"', before.decode(), count=1).encode())
+    try:
+        if read_settings(path)["image"] == image:
+            return path
+    except ConfigurationError:
+        pass
+    path.write_bytes(before)
+    raise ConfigurationError(f"{path}: image is not on a line of its own", f'Write there: image = "{image}"')
 
 
-def _renewed(kernel: KernelFolder, before: Lock | None) -> str:
+def _renew_lock(kernel: KernelFolder, before: Lock | None) -> str:
     """Renew a lock; return what that changed, in Markdown."""
     print(f"{kernel.competition}:", flush=True)
     lock = lock_kernel(read_kernel_folder(kernel.repository, kernel.competition)).lock
-    lines = difference(before, lock) if before else ["it is new"]
-    print("\n".join(f"  {line}" for line in lines))
-    return f"#### the lock of {kernel.competition}\n\n{fenced(chr(10).join(lines))}"
+    text = "\n".join(difference(before, lock) if before else ["it is new"])
+    print(text)
+    return f"#### the lock of {kernel.competition}\n\n{fenced(text)}"
 
 
-def _write(repository: Path, parts: list[str], paths: list[Path]) -> None:
-    """Leave the change for `nox -s propose`, or nothing where there is none."""
-    with new_folder(repository / "build" / "images" / FOLDER) as draft:
-        if not parts:
-            return
-        description = "\n\n".join(parts) + "\n"
-        write_text(draft / DESCRIPTION, description)
-        # What Git does not know is in no difference.
-        names = [str(path.relative_to(repository)) for path in paths]
-        git(repository, "add", "--intent-to-add", "--", *names)
-        patch = git(repository, "diff", "--binary", "HEAD", "--", *names)
-        write_text(draft / PATCH, f"{patch or ''}\n")
-    add_summary(description)
+def _patch(repository: Path, paths: list[Path]) -> bytes:
+    """What is changed of some files, as `git apply` takes it, whatever a user has set for what they look at."""
+    names = [str(path.relative_to(repository)) for path in paths]
+    # What Git does not know is in no difference.
+    git(repository, "add", "--intent-to-add", "--", *names)
+    plain = ["--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/"]
+    patch = git(repository, "diff", *plain, "HEAD", "--", *names)
+    return f"{patch or ''}\n".encode(errors="surrogateescape")

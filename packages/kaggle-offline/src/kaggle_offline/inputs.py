@@ -24,11 +24,17 @@ def inputs_of(repository: Path) -> dict[str, frozenset[str]]:
     They are the kernel folder, the package and those of its neighbours that it may require, the lock and
     the image; and what links among them lead to, as wheels are built of that. Rather too many packages
     than too few: what a package requires is read, not built, so extras and markers are not told apart.
+    The names of what is required are inputs, too, as `distribution` has them: a package that has lost its
+    name, or is gone, may have been the one.
     """
     packages = _Packages(repository / "packages")
     links = _links(repository)
+    within: dict[str, list[str]] = {}
+    for link in links:
+        for path in _and_above(link):
+            within.setdefault(path, []).append(link)
     return {
-        competition: _with_links(_stated(repository, competition, packages), links)
+        competition: _with_links(_stated(repository, competition, packages), links, within)
         for competition in list_competitions(repository)
     }
 
@@ -48,6 +54,19 @@ def touched(inputs: Mapping[str, frozenset[str]], changed: Iterable[str]) -> dic
     return {competition: tuple(sorted(hits)) for competition, hits in found.items() if hits}
 
 
+_ANY_DISTRIBUTION = "distribution:"
+
+
+def distribution(name: str) -> str:
+    """A distribution's name as one of the inputs; no path is like it."""
+    return f"{_ANY_DISTRIBUTION}/{name}"
+
+
+def is_path(item: str) -> bool:
+    """Whether one of the inputs is a path, not a name."""
+    return not item.startswith(_ANY_DISTRIBUTION)
+
+
 def _and_above(path: str) -> Iterator[str]:
     """A path and all that it lies within."""
     while path:
@@ -62,12 +81,8 @@ def _stated(repository: Path, competition: str, packages: "_Packages") -> set[st
     except ConfigurationError:
         # What is wrong with it freeze will say; nothing but its own folder can mend it.
         return paths
-    package = settings["package"].partition("[")[0]
-    return {
-        *paths,
-        f"requirements/images/{settings['image']}.txt",
-        *(f"packages/{p}" for p in packages.within(package)),
-    }
+    image = f"requirements/images/{settings['image']}.txt"
+    return {*paths, image, *packages.inputs_of(settings["package"].partition("[")[0])}
 
 
 class _Packages:
@@ -75,16 +90,20 @@ class _Packages:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._required: dict[str, set[str]] = {}
+        self._required: dict[str, set[NormalizedName] | None] = {}
 
-    def within(self, package: str) -> set[str]:
-        """A package and all that it may require, directly or not, by their folders' names."""
+    def inputs_of(self, package: str) -> set[str]:
+        """A package, all that it may require, directly or not, and the names under which it does."""
+        names: set[str] = set()
         found, waiting = {package}, [package]
         while waiting:
-            new = self._requires(waiting.pop()) - found
+            required = self._requires(waiting.pop())
+            names |= {_ANY_DISTRIBUTION} if required is None else set(map(distribution, required))
+            known = self._folders if required is None else required
+            new = {folder for name in known for folder in self._folders.get(name, ())} - found
             found |= new
             waiting += new
-        return found
+        return {*(f"packages/{folder}" for folder in found), *names}
 
     @cached_property
     def _folders(self) -> dict[NormalizedName, set[str]]:
@@ -96,19 +115,21 @@ class _Packages:
                 found.setdefault(canonicalize_name(name), set()).add(folder.name)
         return found
 
-    def _requires(self, package: str) -> set[str]:
+    def _requires(self, package: str) -> set[NormalizedName] | None:
         if package not in self._required:
-            names = _requirements(self._folder / package)
-            found = self._folders.values() if names is None else (self._folders.get(n, set()) for n in names)
-            self._required[package] = set(chain.from_iterable(found))
+            self._required[package] = _requirements(self._folder / package)
         return self._required[package]
 
 
 def _requirements(folder: Path) -> set[NormalizedName] | None:
     """What a package may require, extras included; None where only building it would tell."""
-    project = read_project_file(folder).get("project")
+    document = read_project_file(folder)
+    project = document.get("project")
     try:
         if not isinstance(project, dict) or any("dependencies" in str(key) for key in project.get("dynamic", [])):
+            return None
+        # Poetry takes what is required from either table.
+        if "dependencies" in document.get("tool", {}).get("poetry", {}):
             return None
         lines = [*project.get("dependencies", []), *chain(*project.get("optional-dependencies", {}).values())]
         return {canonicalize_name(Requirement(line).name) for line in lines}
@@ -117,23 +138,28 @@ def _requirements(folder: Path) -> set[NormalizedName] | None:
 
 
 def _links(repository: Path) -> dict[str, str]:
-    """The symbolic links that Git knows, and the paths that they lead to, but for such as no one has."""
+    """The symbolic links that Git knows, and the paths that they lead to, but for those outside of the repository."""
     listed = git(repository, "ls-files", "--stage", "-z") or ""
     paths = [entry.partition("\t")[2] for entry in listed.split("\0") if entry.startswith(_LINK)]
     found = {}
     for path in paths:
         if (repository / path).is_symlink():
-            target = PurePosixPath(path).parent / (repository / path).readlink().as_posix()
-            found[path] = os.path.normpath(target)
-    return {path: target for path, target in found.items() if "\n" not in target}
+            target = os.path.normpath(PurePosixPath(path).parent / (repository / path).readlink().as_posix())
+            if not target.startswith(("/", "..")) and target.isprintable():
+                found[path] = target
+    return found
 
 
-def _with_links(paths: set[str], links: Mapping[str, str]) -> frozenset[str]:
-    """The paths, and what links among and within them lead to."""
+def _with_links(paths: set[str], links: Mapping[str, str], within: Mapping[str, list[str]]) -> frozenset[str]:
+    """The paths, and what links among, within and above them lead to.
+
+    ``within`` are the links by every path that they lie in.
+    """
     found, waiting = set(paths), list(paths) if links else []
     while waiting:
         path = waiting.pop()
-        new = {target for link, target in links.items() if path in _and_above(link)} - found
+        new = {links[link] for link in within.get(path, ())}
+        new |= {links[above] + path.removeprefix(above) for above in _and_above(path) if above in links}
+        waiting += new - found
         found |= new
-        waiting += new
     return frozenset(found)

@@ -1,23 +1,29 @@
 """``plan``: which competitions a submit tag, or a change, is about."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from kaggle_offline.chain import COMMIT_LENGTH
 from kaggle_offline.errors import ConfigurationError, TagError
-from kaggle_offline.git import git
-from kaggle_offline.inputs import inputs_of, touched
+from kaggle_offline.git import contents, git
+from kaggle_offline.inputs import distribution, inputs_of, is_path, touched
 from kaggle_offline.kernel_folder import list_competitions
 from kaggle_offline.tags import LOOKS, PREFIX, SubmitTag, parse_tag
+from kaggle_offline.wheel import PROJECT_FILES, name_of
+from kaggle_offline.workflow_run import in_cell
 
 # Of what has changed, how much is shown.
 _SHOWN = 3
 
-# What `git diff-tree --stdin` prints before the files of a pair of trees.
-_PAIR = re.compile(r"([0-9a-f]{40,64}) [0-9a-f]{40,64}(?:\n|$)")
+# As `git diff-tree` has the mode of a folder.
+_FOLDER = "040000"
+
+# What a distribution's name may be read from, below its folder.
+_PROJECT_FILE = re.compile(rf"packages/([^/\n]+)/({'|'.join(map(re.escape, PROJECT_FILES))})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +49,9 @@ class Plan:
 
     def markdown(self) -> str:
         """For a workflow run's page."""
-        rows = [f"| {competition} | {why} |" for competition, why in self.reasons.items()]
+        rows = [f"| {in_cell(competition)} | {in_cell(why)} |" for competition, why in self.reasons.items()]
         table = ["", "| competition | why |", "| --- | --- |", *rows] if rows else []
-        notes = [f"\n{why}: {', '.join(names)}" for why, names in self._alike().items()]
+        notes = [f"\n{in_cell(why)}: {in_cell(', '.join(names))}" for why, names in self._alike().items()]
         return "\n".join([f"### {self.of}: {self.count}", *table, *notes])
 
     def _alike(self) -> dict[str, list[str]]:
@@ -86,6 +92,8 @@ def plan_tag(repository: Path, text: str) -> Plan:
         raise TagError(
             f"{text}: kernels/{tag.competition} is not there", f"A tag looks like {LOOKS}; there are: {there}."
         )
+    if _ask(repository, "rev-parse", "--is-shallow-repository") == "true":
+        raise _not_whole(repository)
     commit, tree = _ask(repository, "rev-parse", "HEAD", "HEAD^{tree}").split()
     tags = _set_tags(repository)
     # Tags on later commits are of no account, so that what a tag means stays the same.
@@ -100,7 +108,7 @@ def plan_tag(repository: Path, text: str) -> Plan:
         return Plan(of=of, reasons={tag.competition: "the tag names it"}, others=others)
     bases = _bases(repository, tag, earlier, competitions)
     inputs = inputs_of(repository)
-    folders = {path.rpartition("/")[0] for paths in inputs.values() for path in paths}
+    folders = {path.rpartition("/")[0] for paths in inputs.values() for path in filter(is_path, paths)}
     changes = _changes(repository, {base.tree for base in bases.values()}, tree, folders)
     reasons = {competition: "no submit tag covers it yet" for competition in competitions if competition not in bases}
     for base in set(bases.values()):
@@ -120,9 +128,13 @@ def plan_changes(repository: Path, since: str) -> Plan:
         ConfigurationError: Git knows no such commit.
     """
     base = branch_point(repository, since)
-    tracked = _ask(repository, "diff", "--name-only", "--no-renames", "-z", base, "--")
-    new = _ask(repository, "ls-files", "--others", "--exclude-standard", "-z")
-    hits = touched(inputs_of(repository), filter(None, [*tracked.split("\0"), *new.split("\0")]))
+    options = ["--name-only", "--no-renames", "--ignore-submodules=none", "--relative", "-z"]
+    tracked = _ask(repository, "diff", *options, base, "--").split("\0")
+    new = _ask(repository, "ls-files", "--others", "--exclude-standard", "-z").split("\0")
+    folders = {match[1] for match in map(_PROJECT_FILE.fullmatch, tracked) if match}
+    before = {(f"{base}:./packages/{folder}/", folder) for folder in folders}
+    names = map(distribution, _names(repository, before).values())
+    hits = touched(inputs_of(repository), filter(None, [*tracked, *new, *names]))
     others = {c: "not touched" for c in list_competitions(repository) if c not in hits}
     reasons = {competition: _reason(files, base[:COMMIT_LENGTH]) for competition, files in hits.items()}
     return Plan(of=f"changes since {base[:COMMIT_LENGTH]}", reasons=reasons, others=others)
@@ -144,24 +156,36 @@ def branch_point(repository: Path, since: str) -> str:
 
 
 def default_branch(repository: Path) -> str:
-    """The branch that a clone came with, as at its origin; what is checked out where there is none."""
-    return git(repository, "rev-parse", "--abbrev-ref", "origin/HEAD") or "HEAD"
+    """The branch that a clone came with, as at its origin.
+
+    Raises:
+        ConfigurationError: Git knows of none.
+    """
+    branch = git(repository, "rev-parse", "--abbrev-ref", "origin/HEAD")
+    if branch is None:
+        raise ConfigurationError(
+            f"{repository}: there is no origin/HEAD to compare with", "Name a branch or commit: --since main"
+        )
+    return branch
 
 
 def _set_tags(repository: Path) -> dict[str, _SetTag]:
     """The submit tags that are set, by name; others of that prefix are not ours."""
     # An annotated tag has its commit behind it.
-    fields = "%(refname:strip=2) %(creatordate:unix) %(objecttype) %(objectname) %(tree)"
-    fields += " %(*objecttype) %(*objectname) %(*tree)"
+    commit = ("objecttype", "objectname", "tree")
+    fields = "%09".join(
+        f"%({field})" for field in ("refname:strip=2", "creatordate:unix", *commit, *(f"*{f}" for f in commit))
+    )
     found = {}
     for line in _ask(repository, "for-each-ref", f"--format={fields}", f"refs/tags/{PREFIX}*").splitlines():
-        name, date, *objects = line.split()
+        name, date, *objects = line.split("\t")
         try:
             tag = parse_tag(name)
         except TagError:
             continue
-        if objects[-3:-2] == ["commit"]:
-            found[name] = _SetTag(tag=tag, commit=objects[-2], tree=objects[-1], date=int(date))
+        kind, object_, tree = objects[3:] if objects[0] == "tag" else objects[:3]
+        if kind == "commit":
+            found[name] = _SetTag(tag=tag, commit=object_, tree=tree, date=int(date or 0))
     return found
 
 
@@ -185,7 +209,9 @@ def _check(tag: SubmitTag, earlier: Mapping[str, _SetTag], tags: Mapping[str, _S
             f"{tag}: is set already, on {itself.commit[:COMMIT_LENGTH]}; checked out is {commit[:COMMIT_LENGTH]}",
             f"The next is {following}; what {tag} means is shown after: git switch --detach {tag}",
         )
-    above = [f.tag for f in earlier.values() if f.tag.competition == tag.competition and f.tag.version > tag.version]
+    # Of two that are set at about the same time, each run sees the other.
+    meant = [f for f in earlier.values() if itself is None or (f.commit != commit and f.date <= itself.date)]
+    above = [f.tag for f in meant if f.tag.competition == tag.competition and f.tag.version > tag.version]
     if above:
         highest = max(above, key=lambda other: other.version)
         raise TagError(f"{tag}: {highest} is set already, and versions must grow", f"The next is {following}.")
@@ -197,7 +223,7 @@ def _bases(
     """The last tag before a tag for all, by the competitions that one covers."""
     highest: dict[str, _SetTag] = {}
     for found in sorted(earlier.values(), key=lambda found: found.tag.version):
-        if found.tag != tag:
+        if found.tag.competition or found.tag.version < tag.version:
             highest[found.tag.competition] = found
     of_all = highest.pop("", None)
     if of_all is None:
@@ -216,10 +242,11 @@ def _changes(repository: Path, bases: AbstractSet[str], tree: str, folders: Abst
     """The entries of ``folders`` that ``tree`` has otherwise than each of the trees ``bases``, by the latter.
 
     Git compares folders by their trees alone: how many files they hold, or had in between, costs nothing,
-    and in a clone without the files of the past nothing has to be fetched.
+    and in a clone without the large files of the past nothing has to be fetched. Of packages the names that
+    their distributions had are among the entries.
     """
     names = [(root, folder) for root in sorted({*bases, tree}) for folder in sorted(folders)]
-    asked = "".join(f"{root}:{folder}\n" for root, folder in names)
+    asked = "".join(f"{root}:./{folder}\n" for root, folder in names)
     answers = _ask(repository, "cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=asked).split("\n")
     told = zip(names, answers, strict=True)
     objects = {name: answer.removeprefix("tree ") for name, answer in told if answer.startswith("tree ")}
@@ -232,18 +259,55 @@ def _changes(repository: Path, bases: AbstractSet[str], tree: str, folders: Abst
                 pairs.setdefault(f"{before} {now}", []).append((base, folder))
             elif before != now:
                 found[base].add(folder)
-    printed = _ask(repository, "diff-tree", "--stdin", "-z", "--name-only", stdin="".join(f"{p}\n" for p in pairs))
-    where: list[tuple[str, str]] = []
-    for entry in printed.split("\0"):
-        # Each pair has a line of its own, before its entries.
-        name = entry
-        while header := _PAIR.match(name):
-            where, name = pairs[header[0].strip()], name[header.end() :]
-        for base, folder in where if name else ():
+    packages: dict[tuple[str, str], set[str]] = {}
+    for pair, name, before in _differences(repository, list(pairs)):
+        for base, folder in pairs[pair]:
             path = f"{folder}/{name}".removeprefix("/")
             # One of the folders, where both have it, is looked into by itself.
             found[base] |= set() if {(base, path), (tree, path)} <= objects.keys() else {path}
+            if folder == "packages" and before:
+                packages.setdefault((f"{before}:", name), set()).add(base)
+    for package, name in _names(repository, packages.keys()).items():
+        for base in packages[package]:
+            found[base].add(distribution(name))
     return found
+
+
+def _differences(repository: Path, pairs: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """What differs between two trees, of each of the ``pairs`` ``"before now"``.
+
+    Yields:
+        The pair, the name of an entry, and the tree that it was before; empty if it was none.
+    """
+    printed = _ask(repository, "diff-tree", "--stdin", "-z", "--raw", stdin="".join(f"{pair}\n" for pair in pairs))
+    pair = ""
+    tokens = iter(printed.split("\0"))
+    for token in tokens:
+        # Each pair has a line of its own, before its entries; of an entry come modes and objects, then the name.
+        *headers, entry = token.split("\n")
+        pair = headers[-1] if headers else pair
+        if entry:
+            mode, _, before = entry.removeprefix(":").split()[:3]
+            yield pair, next(tokens), before if mode == _FOLDER else ""
+
+
+def _names(repository: Path, packages: AbstractSet[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """The names that distributions had, by what Git calls their folders, such as ``main:packages/a/``, and ``a``."""
+    keys = sorted(packages)
+    asked = [f"{place}{file}" for place, _ in keys for file in PROJECT_FILES]
+    read = contents(repository, asked) if asked else []
+    if read is None:
+        raise _not_whole(repository)
+    found, files = {}, iter(read)
+    for key in keys:
+        with TemporaryDirectory() as scratch:
+            folder = Path(scratch) / key[1]
+            folder.mkdir()
+            for name, content in zip(PROJECT_FILES, files, strict=False):
+                if content is not None:
+                    (folder / name).write_bytes(content)
+            found[key] = name_of(folder)
+    return {key: name for key, name in found.items() if name}
 
 
 def _ask(repository: Path, *arguments: str, stdin: str = "") -> str:
@@ -254,14 +318,21 @@ def _ask(repository: Path, *arguments: str, stdin: str = "") -> str:
     """
     answer = git(repository, *arguments, stdin=stdin)
     if answer is None:
-        raise ConfigurationError(
-            f"{repository}: git {arguments[0]} fails: this is no clone, has no commit, or not all of the history",
-            "Run it in a clone; if that was made with --depth: git fetch --unshallow --tags",
-        )
+        raise _not_whole(repository)
     return answer
 
 
-def _reason(files: tuple[str, ...], since: str) -> str:
-    shown = ", ".join(files[:_SHOWN])
-    more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
+def _not_whole(repository: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"{repository}: Git cannot tell: this is no clone, has no commit, or not all of the history",
+        "Run it in a clone; if that was made with --depth: git fetch --unshallow --tags",
+    )
+
+
+def _reason(changed: tuple[str, ...], since: str) -> str:
+    """Why, with some of the paths; with names where a package is gone that had one of them."""
+    known = [path for path in changed if is_path(path)] or list(changed)
+    # What a path would do to a terminal, or tell a workflow run, it does not do here.
+    shown = ", ".join(path if path.isprintable() else ascii(path) for path in known[:_SHOWN])
+    more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
     return f"changed since {since}: {shown}{more}"

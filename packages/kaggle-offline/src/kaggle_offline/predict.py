@@ -6,12 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from kaggle_offline.chain import COMMIT_LENGTH
-from kaggle_offline.errors import ConfigurationError, OfflineError, ScoreFellError
+from kaggle_offline.errors import (
+    DeadlineError,
+    DownloadError,
+    KaggleError,
+    OfflineError,
+    ScoreFellError,
+    SystemProblemError,
+)
+from kaggle_offline.files import alone
 from kaggle_offline.freeze import freeze
 from kaggle_offline.git import git
 from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
 from kaggle_offline.push import push
 from kaggle_offline.report import write_report
+from kaggle_offline.resolver import is_network
 from kaggle_offline.result import read_result, update_result
 from kaggle_offline.submit import submit
 from kaggle_offline.target import open_target
@@ -19,13 +28,16 @@ from kaggle_offline.target import open_target
 # Scores are compared to the digits that are shown.
 _DIGITS = 5
 
+# What a base cannot help: without its score nothing is compared, so it must not stand for "none".
+_NOT_THE_BASE = (DeadlineError, DownloadError, KaggleError, SystemProblemError)
+
 
 def predict(kernel: KernelFolder, base: str, *, renew_lock: bool) -> None:
     """Rehearse a competition as it is here, then as it is in the commit ``base``, and compare the scores.
 
     Raises:
         ScoreFellError: the score is worse than the base's by more than the tolerance in submission.toml.
-        OfflineError: freeze, push or submit failed here. Where they fail on the base, nothing is compared.
+        OfflineError: freeze, push or submit failed here. Where the base's own files fail it, nothing is compared.
     """
     known = read_result(kernel.build).get("base", {})
     here = _rehearse(kernel, renew_lock=renew_lock)
@@ -43,7 +55,7 @@ def predict(kernel: KernelFolder, base: str, *, renew_lock: bool) -> None:
         raise ScoreFellError(
             f"{kernel.competition}: the score is {here['score']:.5f}, and {known['score']:.5f} on the base, {commit}: "
             f"worse by {lost:.5f}, where {kernel.tolerance:g} is tolerated",
-            f"If it may be, say so: [rehearsal] tolerance = {lost:g} in {kernel.folder / 'submission.toml'}",
+            f"If it may be, say so: [rehearsal] tolerance = {lost} in {kernel.folder / 'submission.toml'}",
         )
 
 
@@ -58,38 +70,48 @@ def _rehearse(kernel: KernelFolder, *, renew_lock: bool) -> dict[str, Any]:
 
 
 def _rehearse_base(kernel: KernelFolder, base: str) -> dict[str, Any]:
-    """What the competition scores in a commit, or why it has no score there, as an entry of the result."""
+    """What the competition scores in a commit, or why it has no score there, as an entry of the result.
+
+    Raises:
+        OfflineError: what failed is not the base's fault.
+    """
     print(f"{kernel.competition} on the base, {base[:COMMIT_LENGTH]}:", flush=True)
-    try:
-        with _checked_out(kernel.repository, base, kernel.build / "base") as repository:
+    with _checked_out(kernel, base) as repository:
+        try:
             # What is stale there is not to be committed.
             submission = _rehearse(read_kernel_folder(repository, kernel.competition), renew_lock=True)
-    except OfflineError as error:
-        return {"commit": base, "score": None, "problem": error.problem}
+        except OfflineError as error:
+            if isinstance(error, _NOT_THE_BASE) or is_network(error.problem):
+                raise
+            return {"commit": base, "score": None, "problem": error.problem}
     return {"commit": base, "score": submission["score"]}
 
 
 @contextmanager
-def _checked_out(repository: Path, commit: str, folder: Path) -> Iterator[Path]:
-    """A commit's files in ``folder`` until the block ends; kernels run there on the images that are here.
+def _checked_out(kernel: KernelFolder, commit: str) -> Iterator[Path]:
+    """A commit's files until the block ends; kernels run there on the images that are here.
 
     Raises:
-        ConfigurationError: Git cannot check it out.
+        SystemProblemError: Git cannot check it out.
     """
+    repository, folder = kernel.repository, kernel.build / "base"
 
     def remove() -> None:
         git(repository, "worktree", "remove", "--force", "--force", str(folder))
         git(repository, "worktree", "prune")
 
-    # What a run that was killed has left.
-    remove()
-    if git(repository, "worktree", "add", "--quiet", "--detach", str(folder), commit) is None:
-        raise ConfigurationError(f"{commit}: Git cannot check it out into {folder}", "Delete that, then try again.")
-    try:
-        images = repository / ".kaggle-local" / "images"
-        images.mkdir(parents=True, exist_ok=True)
-        (folder / ".kaggle-local").mkdir()
-        (folder / ".kaggle-local" / "images").symlink_to(images)
-        yield folder
-    finally:
+    with alone(folder.with_name("base-lock")):
+        # What a run that was killed has left.
         remove()
+        try:
+            if git(repository, "worktree", "add", "--quiet", "--detach", str(folder), commit) is None:
+                raise SystemProblemError(
+                    f"{commit}: Git cannot check it out into {folder}", "See to it by hand: git worktree add"
+                )
+            images = repository / ".kaggle-local" / "images"
+            images.mkdir(parents=True, exist_ok=True)
+            (folder / ".kaggle-local").mkdir()
+            (folder / ".kaggle-local" / "images").symlink_to(images)
+            yield folder
+        finally:
+            remove()

@@ -9,6 +9,7 @@ from typing import Any
 
 from kaggle_offline.chain import COMMIT_LENGTH
 from kaggle_offline.files import write_text
+from kaggle_offline.workflow_run import in_cell
 
 SUMMARY, PAGE = "summary.md", "report.html"
 
@@ -46,8 +47,8 @@ class _Line:
     text: str = ""
 
     def markdown(self) -> str:
-        linked = f"[{_escaped(self.linked)}]({self.link})" if self.link else _escaped(self.linked)
-        return f"| {self.name} | {linked}{_escaped(self.text)} |"
+        linked = f"[{in_cell(self.linked)}]({self.link})" if self.link else in_cell(self.linked)
+        return f"| {self.name} | {linked}{in_cell(self.text)} |"
 
     def html(self) -> str:
         linked = html.escape(self.linked)
@@ -138,16 +139,11 @@ def _counts(result: dict[str, Any]) -> str:
 def _distributions(result: dict[str, Any]) -> str:
     """The table of what becomes of each distribution, to be unfolded."""
     rows = [
-        "| " + " | ".join(_escaped(row[key]) for key in ("name", "image", "shipped", "role", "why")) + " |"
+        "| " + " | ".join(in_cell(row[key]) for key in ("name", "image", "shipped", "role", "why")) + " |"
         for row in result["shipped"]["distributions"]
     ]
     head = ["| distribution | in the image | shipped | | |", "| --- | --- | --- | --- | --- |"]
     return "\n".join([f"<details><summary>{_counts(result)}</summary>\n", *head, *rows, "\n</details>\n"])
-
-
-def _escaped(text: str) -> str:
-    """A text as itself in a table's cell."""
-    return html.escape(text, quote=False).replace("|", "\\|").replace("\n", "<br>")
 
 
 def _picture(path: Path) -> str:

@@ -200,6 +200,10 @@ def _neighbours(package: Path) -> dict[str, Path]:
     return {name: folder for name, folder in found.items() if folder != package}
 
 
+PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
+"""What may say the name of a distribution."""
+
+
 def name_of(folder: Path) -> str:
     """The name under which a folder of ``packages/`` may be required; empty where it is no package."""
     project = read_project_file(folder)
@@ -227,7 +231,7 @@ def read_project_file(folder: Path) -> dict[str, Any]:
     """A source tree's pyproject.toml; empty where there is none that can be read."""
     try:
         return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
 
 

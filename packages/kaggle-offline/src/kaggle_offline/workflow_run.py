@@ -4,6 +4,7 @@ Files that GitHub names in variables take a step's outputs and its part of the r
 https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
 """
 
+import html
 import json
 import os
 import re
@@ -40,6 +41,11 @@ def fenced(text: str) -> str:
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}\n{text}\n{fence}"
+
+
+def in_cell(text: str) -> str:
+    """A text as it is, in a cell of a table in Markdown."""
+    return html.escape(text, quote=False).replace("|", "\\|").replace("\n", "<br>")
 
 
 def _append(variable: str, text: str) -> None:
