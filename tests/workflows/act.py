@@ -17,7 +17,10 @@ _RUNNER = "ubuntu-24.04"
 _QUEUE = re.compile(r"^ +queue: max\n", re.MULTILINE)
 
 # Variables that a runner does not have.
-_OURS = ("KAGGLE_", "GITHUB_", "NOX_", "PYTEST_", "VIRTUAL_ENV")
+_OURS = ("KAGGLE_", "GITHUB_", "NOX_", "PYTEST_", "UV_PROJECT_", "UV_PYTHON", "VIRTUAL_ENV")
+
+# Of any run, far beyond what it takes.
+_SECONDS = 900
 
 # Each is given its inputs in variables; where artifacts are, the test says.
 _ACTIONS = {
@@ -118,6 +121,8 @@ def run_workflow(
             cwd=clone,
             env=environment,
             pass_fds=[secrets],
+            stdin=subprocess.DEVNULL,
+            timeout=_SECONDS,
             capture_output=True,
             text=True,
             check=False,

@@ -50,6 +50,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.rmtree(clone / "kernels" / SEED)
     add_competition(clone, "alpha")
     git(clone, "init", "--quiet", "--bare", str(folder / "origin"))
+    # The clone may be one of a clone without history.
+    git(folder / "origin", "config", "receive.shallowUpdate", "true")
     git(clone, "remote", "add", "origin", str(folder / "origin"))
     git(clone, "push", "--quiet", "origin", "main")
     program = folder / "bin" / "gh"

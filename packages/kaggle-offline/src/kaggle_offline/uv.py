@@ -22,9 +22,9 @@ def settings_of(prefix: str, kept: tuple[str, ...]) -> dict[str, str]:
 def run_uv(*arguments: str, umask: int = -1, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run uv with further environment variables; the caller looks at ``returncode`` and ``stderr``.
 
-    What it builds is code of others: Kaggle's credentials are not for them.
+    What it builds is code of others: Kaggle's credentials, and the files of a workflow run, are not for them.
     """
-    kept = {name: value for name, value in settings_of("UV_", _UV).items() if not name.startswith("KAGGLE_")}
+    kept = {n: value for n, value in settings_of("UV_", _UV).items() if not n.startswith(("KAGGLE_", "GITHUB_"))}
     environment = {**kept, "NO_COLOR": "1", **variables}
     command = [find_uv_bin(), "--no-progress", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment, umask=umask, check=False)
