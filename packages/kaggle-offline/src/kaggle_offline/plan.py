@@ -1,29 +1,20 @@
 """``plan``: which competitions a submit tag, or a change, is about."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from kaggle_offline.chain import COMMIT_LENGTH
+from kaggle_offline.differences import ask, changed_entries, changed_since, not_whole
 from kaggle_offline.errors import ConfigurationError, TagError
-from kaggle_offline.git import contents, git
-from kaggle_offline.inputs import distribution, inputs_of, is_path, touched
+from kaggle_offline.git import git
+from kaggle_offline.inputs import inputs_of, is_path, touched
 from kaggle_offline.kernel_folder import list_competitions
 from kaggle_offline.tags import LOOKS, PREFIX, SubmitTag, parse_tag
-from kaggle_offline.wheel import PROJECT_FILES, name_of
 from kaggle_offline.workflow_run import in_cell
 
 # Of what has changed, how much is shown.
 _SHOWN = 3
-
-# As `git diff-tree` has the mode of a folder.
-_FOLDER = "040000"
-
-# What a distribution's name may be read from, below its folder.
-_PROJECT_FILE = re.compile(rf"packages/([^/\n]+)/({'|'.join(map(re.escape, PROJECT_FILES))})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +83,9 @@ def plan_tag(repository: Path, text: str) -> Plan:
         raise TagError(
             f"{text}: kernels/{tag.competition} is not there", f"A tag looks like {LOOKS}; there are: {there}."
         )
-    if _ask(repository, "rev-parse", "--is-shallow-repository") == "true":
-        raise _not_whole(repository)
-    commit, tree = _ask(repository, "rev-parse", "HEAD", "HEAD^{tree}").split()
+    if ask(repository, "rev-parse", "--is-shallow-repository") == "true":
+        raise not_whole(repository)
+    commit, tree = ask(repository, "rev-parse", "HEAD", "HEAD^{tree}").split()
     tags = _set_tags(repository)
     # Tags on later commits are of no account, so that what a tag means stays the same.
     later = {
@@ -109,7 +100,7 @@ def plan_tag(repository: Path, text: str) -> Plan:
     bases = _bases(repository, tag, earlier, competitions)
     inputs = inputs_of(repository)
     folders = {path.rpartition("/")[0] for paths in inputs.values() for path in filter(is_path, paths)}
-    changes = _changes(repository, {base.tree for base in bases.values()}, tree, folders)
+    changes = changed_entries(repository, {base.tree for base in bases.values()}, tree, folders)
     reasons = {competition: "no submit tag covers it yet" for competition in competitions if competition not in bases}
     for base in set(bases.values()):
         covered = {c: paths for c, paths in inputs.items() if bases.get(c) == base}
@@ -128,13 +119,7 @@ def plan_changes(repository: Path, since: str) -> Plan:
         ConfigurationError: Git knows no such commit.
     """
     base = branch_point(repository, since)
-    options = ["--name-only", "--no-renames", "--ignore-submodules=none", "--relative", "-z"]
-    tracked = _ask(repository, "diff", *options, base, "--").split("\0")
-    new = _ask(repository, "ls-files", "--others", "--exclude-standard", "-z").split("\0")
-    folders = {match[1] for match in map(_PROJECT_FILE.fullmatch, tracked) if match}
-    before = {(f"{base}:./packages/{folder}/", folder) for folder in folders}
-    names = map(distribution, _names(repository, before).values())
-    hits = touched(inputs_of(repository), filter(None, [*tracked, *new, *names]))
+    hits = touched(inputs_of(repository), changed_since(repository, base))
     others = {c: "not touched" for c in list_competitions(repository) if c not in hits}
     reasons = {competition: _reason(files, base[:COMMIT_LENGTH]) for competition, files in hits.items()}
     return Plan(of=f"changes since {base[:COMMIT_LENGTH]}", reasons=reasons, others=others)
@@ -177,7 +162,7 @@ def _set_tags(repository: Path) -> dict[str, _SetTag]:
         f"%({field})" for field in ("refname:strip=2", "creatordate:unix", *commit, *(f"*{f}" for f in commit))
     )
     found = {}
-    for line in _ask(repository, "for-each-ref", f"--format={fields}", f"refs/tags/{PREFIX}*").splitlines():
+    for line in ask(repository, "for-each-ref", f"--format={fields}", f"refs/tags/{PREFIX}*").splitlines():
         name, date, *objects = line.split("\t")
         try:
             tag = parse_tag(name)
@@ -192,7 +177,7 @@ def _set_tags(repository: Path) -> dict[str, _SetTag]:
 def _around(repository: Path, commit: str, side: str) -> set[str]:
     """The names of submit tags at a commit, and after it (``contains``) or before it (``merged``)."""
     format_ = "--format=%(refname:strip=2)"
-    return set(_ask(repository, "for-each-ref", format_, f"--{side}={commit}", f"refs/tags/{PREFIX}*").splitlines())
+    return set(ask(repository, "for-each-ref", format_, f"--{side}={commit}", f"refs/tags/{PREFIX}*").splitlines())
 
 
 def _check(tag: SubmitTag, earlier: Mapping[str, _SetTag], tags: Mapping[str, _SetTag], commit: str) -> None:
@@ -236,97 +221,6 @@ def _bases(
         is_later = str(own.tag) not in before and (str(own.tag) in after or own.date >= of_all.date)
         bases[competition] = own if is_later else of_all
     return bases
-
-
-def _changes(repository: Path, bases: AbstractSet[str], tree: str, folders: AbstractSet[str]) -> dict[str, set[str]]:
-    """The entries of ``folders`` that ``tree`` has otherwise than each of the trees ``bases``, by the latter.
-
-    Git compares folders by their trees alone: how many files they hold, or had in between, costs nothing,
-    and in a clone without the large files of the past nothing has to be fetched. Of packages the names that
-    their distributions had are among the entries.
-    """
-    names = [(root, folder) for root in sorted({*bases, tree}) for folder in sorted(folders)]
-    asked = "".join(f"{root}:./{folder}\n" for root, folder in names)
-    answers = _ask(repository, "cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=asked).split("\n")
-    told = zip(names, answers, strict=True)
-    objects = {name: answer.removeprefix("tree ") for name, answer in told if answer.startswith("tree ")}
-    found: dict[str, set[str]] = {base: set() for base in bases}
-    pairs: dict[str, list[tuple[str, str]]] = {}
-    for base in bases:
-        for folder in folders:
-            before, now = objects.get((base, folder)), objects.get((tree, folder))
-            if before and now and before != now:
-                pairs.setdefault(f"{before} {now}", []).append((base, folder))
-            elif before != now:
-                found[base].add(folder)
-    packages: dict[tuple[str, str], set[str]] = {}
-    for pair, name, before in _differences(repository, list(pairs)):
-        for base, folder in pairs[pair]:
-            path = f"{folder}/{name}".removeprefix("/")
-            # One of the folders, where both have it, is looked into by itself.
-            found[base] |= set() if {(base, path), (tree, path)} <= objects.keys() else {path}
-            if folder == "packages" and before:
-                packages.setdefault((f"{before}:", name), set()).add(base)
-    for package, name in _names(repository, packages.keys()).items():
-        for base in packages[package]:
-            found[base].add(distribution(name))
-    return found
-
-
-def _differences(repository: Path, pairs: Sequence[str]) -> Iterator[tuple[str, str, str]]:
-    """What differs between two trees, of each of the ``pairs`` ``"before now"``.
-
-    Yields:
-        The pair, the name of an entry, and the tree that it was before; empty if it was none.
-    """
-    printed = _ask(repository, "diff-tree", "--stdin", "-z", "--raw", stdin="".join(f"{pair}\n" for pair in pairs))
-    pair = ""
-    tokens = iter(printed.split("\0"))
-    for token in tokens:
-        # Each pair has a line of its own, before its entries; of an entry come modes and objects, then the name.
-        *headers, entry = token.split("\n")
-        pair = headers[-1] if headers else pair
-        if entry:
-            mode, _, before = entry.removeprefix(":").split()[:3]
-            yield pair, next(tokens), before if mode == _FOLDER else ""
-
-
-def _names(repository: Path, packages: AbstractSet[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """The names that distributions had, by what Git calls their folders, such as ``main:packages/a/``, and ``a``."""
-    keys = sorted(packages)
-    asked = [f"{place}{file}" for place, _ in keys for file in PROJECT_FILES]
-    read = contents(repository, asked) if asked else []
-    if read is None:
-        raise _not_whole(repository)
-    found, files = {}, iter(read)
-    for key in keys:
-        with TemporaryDirectory() as scratch:
-            folder = Path(scratch) / key[1]
-            folder.mkdir()
-            for name, content in zip(PROJECT_FILES, files, strict=False):
-                if content is not None:
-                    (folder / name).write_bytes(content)
-            found[key] = name_of(folder)
-    return {key: name for key, name in found.items() if name}
-
-
-def _ask(repository: Path, *arguments: str, stdin: str = "") -> str:
-    """Ask Git what it must know.
-
-    Raises:
-        ConfigurationError: it does not.
-    """
-    answer = git(repository, *arguments, stdin=stdin)
-    if answer is None:
-        raise _not_whole(repository)
-    return answer
-
-
-def _not_whole(repository: Path) -> ConfigurationError:
-    return ConfigurationError(
-        f"{repository}: Git cannot tell: this is no clone, has no commit, or not all of the history",
-        "Run it in a clone; if that was made with --depth: git fetch --unshallow --tags",
-    )
 
 
 def _reason(changed: tuple[str, ...], since: str) -> str:
