@@ -19,8 +19,9 @@ PROJECT = Path(".nox/project")
 KERNEL = Path("kernels/plant-pathology-2021-fgvc8")
 IMAGE = Path("requirements/images/kaggle-gpu-2026-05.txt")
 
-PYTEST = ["python", "-m", "pytest", "-p", "tests.canary"]
-# Have a session of their own: each takes a minute, and two at a time would be in each other's way.
+# Much of the tools' tests is waiting for processes: a worker for each core, a file to one of them.
+PYTEST = ["python", "-m", "pytest", "-p", "tests.canary", "--numprocesses", "auto", "--dist", "loadfile"]
+# Have a session of their own.
 WORKFLOWS = "tests/workflows"
 
 
@@ -126,10 +127,8 @@ def tests(session: nox.Session) -> None:
     _install_tools(session, "--compile-bytecode")
     project = ["tests/plant_pathology"]
     session.run(_project(session), "-m", "pytest", *project, *session.posargs, external=True, success_codes=[0, 5])
-    # Much of the tools' tests is waiting for processes: a worker for each core, a file to one of them.
-    workers = ["--numprocesses", "auto", "--dist", "loadfile"]
     left = [f"--ignore={path}" for path in [*project, WORKFLOWS]]
-    session.run(*PYTEST, *workers, *left, *session.posargs, success_codes=[0, 5])
+    session.run(*PYTEST, *left, *session.posargs, success_codes=[0, 5])
 
 
 @nox.session
