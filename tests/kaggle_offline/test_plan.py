@@ -185,6 +185,10 @@ def test_versions_grow_and_a_set_tag_stays_what_it_is(clone: Path) -> None:
     with pytest.raises(TagError, match="versions must grow"):
         plan_tag(clone, "submit-v4")
     git(clone, "tag", "--annotate", "--message", "x", "submit-v6")
+    git(clone, "checkout", "--quiet", "submit-v5")
+    with pytest.raises(TagError, match="submit-v6 is set already, and versions must grow"):
+        plan_tag(clone, "submit-v4")
+    git(clone, "checkout", "--quiet", "main")
     # What follows does not change what a tag has meant.
     commit(clone, {"kernels/b/predict.py": "1"})
     git(clone, "tag", "submit-v7")
@@ -261,6 +265,11 @@ def test_a_package_that_has_lost_its_name_counts_for_those_that_require_it(
         ),
         ({"kernels/c/LICENSE": "../../LICENSE"}, "LICENSE", {"c"}),
         ({"kernels/c/outside": "../../../elsewhere", "kernels/c/round": "."}, "LICENSE", set()),
+        (
+            {"packages/pa/l": "l/x", "kernels/a/m": "n/y", "kernels/a/n": "m", "shared/o": "../LICENSE"},
+            "LICENSE",
+            set(),
+        ),
         ({"kernels/c/root": "/usr", "kernels/c/odd": "a\rb\nc"}, "LICENSE", set()),
     ],
 )

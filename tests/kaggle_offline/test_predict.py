@@ -18,14 +18,19 @@ from tests.kaggle_offline.test_chain import git
 
 @pytest.fixture
 def kernel(rehearsed: Path) -> KernelFolder:
-    """The small competition in a repository whose origin has just that."""
+    """The small competition in a repository whose last commit is just that."""
+    return begin(rehearsed, rehearsed)
+
+
+def begin(rehearsed: Path, root: Path) -> KernelFolder:
+    """Commit the small competition to a repository of Git's at ``root``."""
     (rehearsed / "kernels" / "small" / "predict.py").write_text(PREDICT)
     (rehearsed / ".gitignore").write_text("/build/\n/.kaggle-local/\n")
     require(rehearsed, "packaging")
     kernel = read_kernel_folder(rehearsed, "small")
     lock_kernel(kernel)
-    git(rehearsed, "init", "--quiet", "--initial-branch", "main")
-    git(rehearsed, "add", "--all")
+    git(root, "init", "--quiet", "--initial-branch", "main")
+    git(rehearsed, "add", "--all", ".")
     git(rehearsed, "commit", "--quiet", "--message", "Begin")
     return kernel
 
@@ -85,6 +90,12 @@ def test_a_base_without_a_score_is_told_and_nothing_compared(
     git(kernel.repository, "commit", "--quiet", "--message", "Before it")
     predict(kernel, head(kernel), renew_lock=False)
     assert "kernels/small: no such competition folder" in capsys.readouterr().out
+
+
+def test_the_base_of_a_repository_within_a_larger_one(rehearsed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kernel = begin(rehearsed, rehearsed.parent)
+    predict(kernel, git(rehearsed, "rev-parse", "HEAD"), renew_lock=False)
+    assert "0.66667, tolerance 0.01" in capsys.readouterr().out
 
 
 def test_what_the_base_cannot_help_does_not_pass_for_a_base_without_a_score(kernel: KernelFolder) -> None:

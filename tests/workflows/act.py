@@ -93,12 +93,12 @@ def run_workflow(
         given: ``environment`` variables, and ``secrets``, which come through a pipe so that no file has them.
     """
     text = (clone / ".github" / "workflows" / workflow).read_text()
-    unedited, queues = _QUEUE.subn("", text)
+    runnable, queues = _QUEUE.subn("", text)
     assert queues == text.count("queue:"), "no more is edited than that"
     # A run sees no other's.
     shutil.rmtree(folder / "artifacts", ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / workflow).write_text(unedited)
+    (folder / workflow).write_text(runnable)
     (folder / "event.json").write_text(json.dumps(payload))
     command = ["act", event, "--eventpath", str(folder / "event.json"), "--workflows", str(folder / workflow)]
     command += ["--platform", f"{_RUNNER}=-self-hosted", "--no-cache-server", "--json"]

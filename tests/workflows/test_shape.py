@@ -72,8 +72,8 @@ def test_a_tag_submits_one_run_after_the_other() -> None:
         "plan": ['plan -- "$GITHUB_REF_NAME"'],
         "submit": [
             'freeze -- "$COMPETITION"',
-            'push -- --minutes 100 "$COMPETITION"',
-            'submit -- --minutes 240 "$COMPETITION"',
+            'push -- --minutes 90 "$COMPETITION"',
+            'submit -- --minutes 230 "$COMPETITION"',
         ],
     }
     checkouts = [step["with"] for _, step in steps("submit.yml") if step["name"] == "Check out"]

@@ -14,7 +14,7 @@ from kaggle_offline.errors import OfflineError, SystemProblemError, TargetError,
 from kaggle_offline.kernel_folder import KernelFolder, find_repository, list_competitions, read_kernel_folder
 from kaggle_offline.report import SUMMARY
 from kaggle_offline.tags import LOOKS
-from kaggle_offline.workflow_run import add_summary, fenced, give_jobs
+from kaggle_offline.workflow_run import add_summary, fenced, give_jobs, in_cell
 
 _VERBS = {
     "freeze": "make dataset folders with just what Kaggle's image lacks, installable offline",
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _dispatch(options)
     except OfflineError as error:
         print(f"kaggle-offline: {error.problem}\n  → {error.cure}", file=sys.stderr)
-        add_summary(f"### {options.verb} failed\n\n{fenced(error.problem)}\n\n→ {error.cure}")
+        add_summary(f"### {options.verb} failed\n\n{fenced(error.problem)}\n\n→ {in_cell(error.cure)}")
         return error.exit_code
     except BrokenPipeError:
         # Whoever read has seen enough; what is left to write goes nowhere.

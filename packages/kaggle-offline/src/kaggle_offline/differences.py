@@ -26,6 +26,9 @@ def changed_entries(
     Git compares folders by their trees alone: how many files they hold, or had in between, costs nothing,
     and in a clone without the large files of the past nothing has to be fetched. Of packages the names that
     their distributions had are among the entries.
+
+    Raises:
+        ConfigurationError: Git cannot tell.
     """
     names = [(root, folder) for root in sorted({*bases, tree}) for folder in sorted(folders)]
     asked = "".join(f"{root}:./{folder}\n" for root, folder in names)

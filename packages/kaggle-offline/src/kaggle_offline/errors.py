@@ -173,6 +173,6 @@ class SystemProblemError(OfflineError):
 
 
 class ScoreFellError(OfflineError):
-    """The score is lower than that of the base, by more than is tolerated."""
+    """The score is worse than that of the base, by more than is tolerated."""
 
     exit_code = 39

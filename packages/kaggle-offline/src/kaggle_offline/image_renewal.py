@@ -8,7 +8,7 @@ import re
 from datetime import date
 from pathlib import Path
 
-from kaggle_offline.errors import ConfigurationError, TargetError
+from kaggle_offline.errors import ConfigurationError, SystemProblemError, TargetError
 from kaggle_offline.explain import difference
 from kaggle_offline.files import new_folder, write_text
 from kaggle_offline.freeze import lock_kernel
@@ -127,10 +127,16 @@ def _renew_lock(kernel: KernelFolder, before: Lock | None) -> str:
 
 
 def _patch(repository: Path, paths: list[Path]) -> bytes:
-    """What is changed of some files, as `git apply` takes it, whatever a user has set for what they look at."""
+    """What is changed of some files, as `git apply` takes it, whatever a user has set for what they look at.
+
+    Raises:
+        SystemProblemError: Git cannot tell.
+    """
     names = [str(path.relative_to(repository)) for path in paths]
     # What Git does not know is in no difference.
     git(repository, "add", "--intent-to-add", "--", *names)
     plain = ["--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/"]
     patch = git(repository, "diff", *plain, "HEAD", "--", *names)
-    return f"{patch or ''}\n".encode(errors="surrogateescape")
+    if patch is None:
+        raise SystemProblemError(f"{repository}: git diff fails", "Run it in a clone.")
+    return f"{patch}\n".encode(errors="surrogateescape")

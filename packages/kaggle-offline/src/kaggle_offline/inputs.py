@@ -1,5 +1,6 @@
 """What a submission is made of, as paths of the repository: one that has changed asks for a new submission."""
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
@@ -58,7 +59,7 @@ _ANY_DISTRIBUTION = "distribution:"
 
 
 def distribution(name: str) -> str:
-    """A distribution's name as one of the inputs; no path is like it."""
+    """A distribution's name as one of the inputs; paths in a repository are not like it."""
     return f"{_ANY_DISTRIBUTION}/{name}"
 
 
@@ -143,11 +144,20 @@ def _links(repository: Path) -> dict[str, str]:
     paths = [entry.partition("\t")[2] for entry in listed.split("\0") if entry.startswith(_LINK)]
     found = {}
     for path in paths:
-        if (repository / path).is_symlink():
+        if _leads_somewhere(repository / path):
             target = os.path.normpath(PurePosixPath(path).parent / (repository / path).readlink().as_posix())
             if not target.startswith(("/", "..")) and target.isprintable():
                 found[path] = target
     return found
+
+
+def _leads_somewhere(path: Path) -> bool:
+    """Whether a path is a link, and does not lead to itself; what it leads to need not be there."""
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno != errno.ELOOP and path.is_symlink()
+    return path.is_symlink()
 
 
 def _with_links(paths: set[str], links: Mapping[str, str], within: Mapping[str, list[str]]) -> frozenset[str]:

@@ -74,7 +74,7 @@ def plan_tag(repository: Path, text: str) -> Plan:
 
     Raises:
         TagError: it is no submit tag, names no competition, is set elsewhere, or its version does not grow.
-        ConfigurationError: Git knows nothing of this folder.
+        ConfigurationError: Git knows nothing of this folder, or not all of its history.
     """
     tag = parse_tag(text)
     competitions = list_competitions(repository)
@@ -116,7 +116,7 @@ def plan_changes(repository: Path, since: str) -> Plan:
     """What has changed since the commit where this branch left ``since``, committed or not.
 
     Raises:
-        ConfigurationError: Git knows no such commit.
+        ConfigurationError: Git knows no such commit, or not all that it holds.
     """
     base = branch_point(repository, since)
     hits = touched(inputs_of(repository), changed_since(repository, base))
@@ -194,12 +194,19 @@ def _check(tag: SubmitTag, earlier: Mapping[str, _SetTag], tags: Mapping[str, _S
             f"{tag}: is set already, on {itself.commit[:COMMIT_LENGTH]}; checked out is {commit[:COMMIT_LENGTH]}",
             f"The next is {following}; what {tag} means is shown after: git switch --detach {tag}",
         )
-    # Of two that are set at about the same time, each run sees the other.
-    meant = [f for f in earlier.values() if itself is None or (f.commit != commit and f.date <= itself.date)]
+    meant = [found for name, found in tags.items() if itself is None or _is_before(found, itself, name in earlier)]
     above = [f.tag for f in meant if f.tag.competition == tag.competition and f.tag.version > tag.version]
     if above:
         highest = max(above, key=lambda other: other.version)
         raise TagError(f"{tag}: {highest} is set already, and versions must grow", f"The next is {following}.")
+
+
+def _is_before(one: _SetTag, other: _SetTag, is_earlier: bool) -> bool:
+    """Whether a tag was set before another: of two that are set at once each run sees both, and refuses neither.
+
+    Those that are not annotated have no date but their commit's: there the order of commits decides.
+    """
+    return one.date < other.date or (one.date == other.date and one.commit != other.commit and is_earlier)
 
 
 def _bases(

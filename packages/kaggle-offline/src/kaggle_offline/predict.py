@@ -6,14 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kaggle_offline.chain import COMMIT_LENGTH
-from kaggle_offline.errors import (
-    DeadlineError,
-    DownloadError,
-    KaggleError,
-    OfflineError,
-    ScoreFellError,
-    SystemProblemError,
-)
+from kaggle_offline.errors import DownloadError, KaggleError, OfflineError, ScoreFellError, SystemProblemError
 from kaggle_offline.files import alone
 from kaggle_offline.freeze import freeze
 from kaggle_offline.git import git
@@ -27,9 +20,6 @@ from kaggle_offline.target import open_target
 
 # Scores are compared to the digits that are shown.
 _DIGITS = 5
-
-# What a base cannot help: without its score nothing is compared, so it must not stand for "none".
-_NOT_THE_BASE = (DeadlineError, DownloadError, KaggleError, SystemProblemError)
 
 
 def predict(kernel: KernelFolder, base: str, *, renew_lock: bool) -> None:
@@ -81,10 +71,16 @@ def _rehearse_base(kernel: KernelFolder, base: str) -> dict[str, Any]:
             # What is stale there is not to be committed.
             submission = _rehearse(read_kernel_folder(repository, kernel.competition), renew_lock=True)
         except OfflineError as error:
-            if isinstance(error, _NOT_THE_BASE) or is_network(error.problem):
+            if _is_passing(error):
                 raise
             return {"commit": base, "score": None, "problem": error.problem}
     return {"commit": base, "score": submission["score"]}
+
+
+def _is_passing(error: OfflineError) -> bool:
+    """Whether it is not the base's files that failed it: another time it would have a score, so "none" is wrong."""
+    is_download = isinstance(error, DownloadError) and error.cure.startswith("Check the network")
+    return is_download or isinstance(error, KaggleError | SystemProblemError) or is_network(error.problem)
 
 
 @contextmanager
@@ -108,10 +104,12 @@ def _checked_out(kernel: KernelFolder, commit: str) -> Iterator[Path]:
                 raise SystemProblemError(
                     f"{commit}: Git cannot check it out into {folder}", "See to it by hand: git worktree add"
                 )
+            # The repository may be a folder of Git's.
+            root = folder / (git(repository, "rev-parse", "--show-prefix") or "")
             images = repository / ".kaggle-local" / "images"
             images.mkdir(parents=True, exist_ok=True)
-            (folder / ".kaggle-local").mkdir()
-            (folder / ".kaggle-local" / "images").symlink_to(images)
-            yield folder
+            (root / ".kaggle-local").mkdir(parents=True)
+            (root / ".kaggle-local" / "images").symlink_to(images)
+            yield root
         finally:
             remove()

@@ -44,8 +44,8 @@ def fenced(text: str) -> str:
 
 
 def in_cell(text: str) -> str:
-    """A text as it is, in a cell of a table in Markdown."""
-    return html.escape(text, quote=False).replace("|", "\\|").replace("\n", "<br>")
+    """A text as it is, in Markdown, on one line: also in a cell of a table."""
+    return re.sub(r"([\\`*_\[\]~|])", r"\\\1", html.escape(text, quote=False)).replace("\n", "<br>")
 
 
 def _append(variable: str, text: str) -> None:
