@@ -62,6 +62,7 @@ def capture(target: Target, repository: Path, name: str, *, gpu: bool) -> None:
         RunError: the kernel failed, or its report is none.
         KaggleError: Kaggle refused something.
     """
+    _title(name)
     path = image_path(repository, name)
     before = read_image_manifest(path) if path.exists() else None
     gpu = gpu or (before is not None and before.has_gpu)
@@ -91,11 +92,7 @@ def draft_manifest(target: Target, repository: Path, name: str, *, gpu: bool) ->
         RunError: the kernel failed, or its report is none.
         KaggleError: Kaggle refused something.
     """
-    title = f"Capture of image {name}"
-    if not _NAME.fullmatch(name) or len(title) not in TITLE_LENGTHS:
-        raise ConfigurationError(
-            f"{name}: not a name for an image", "Small letters, digits, dots and hyphens, up to 33 of them."
-        )
+    title = _title(name)
     slug, folder = slugify(title), repository / "build" / "images" / name
     with new_folder(folder / "kernel") as draft:
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(_CODE)], metadata=NOTEBOOK_METADATA)
@@ -120,6 +117,20 @@ def draft_manifest(target: Target, repository: Path, name: str, *, gpu: bool) ->
     path = folder / f"{name}.txt"
     write_image_manifest(path, header, pins)
     return path
+
+
+def _title(name: str) -> str:
+    """The title of the kernel that captures an image of that name.
+
+    Raises:
+        ConfigurationError: the name is no name, or too long for a title.
+    """
+    title = f"Capture of image {name}"
+    if not _NAME.fullmatch(name) or len(title) not in TITLE_LENGTHS:
+        raise ConfigurationError(
+            f"{name}: not a name for an image", "Small letters, digits, dots and hyphens, up to 33 of them."
+        )
+    return title
 
 
 def _read_report(path: Path) -> tuple[dict[str, str], dict[NormalizedName, str]]:
