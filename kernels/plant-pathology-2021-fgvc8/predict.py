@@ -46,8 +46,9 @@ from plant_pathology.predict import predict, write_submission
 
 competition = find_input("plant-pathology-2021-fgvc8")
 checkpoint = find_input("plant-pathology-2021-fgvc8-models") / "model.ckpt"
-probabilities = predict(competition, checkpoint)
-submission = write_submission(probabilities, Path("/kaggle/working/submission.csv"))
+predictions = predict(competition, checkpoint)
+submission = write_submission(predictions.table, Path("/kaggle/working/submission.csv"))
+print(predictions.report())
 submission.head()
 
 # %% [markdown]

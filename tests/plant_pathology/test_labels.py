@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plant_pathology.labels import LABELS, decode, encode
-from plant_pathology.synthetic import FREQUENCIES
+from plant_pathology.labels import FREQUENCIES, LABELS, decode, encode
 
 probabilities = st.lists(st.floats(0, 1), min_size=len(LABELS), max_size=len(LABELS))
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from plant_pathology.labels import LABELS
+from plant_pathology.labels import FREQUENCIES, LABELS
 from plant_pathology.synthetic import (
-    FREQUENCIES,
     MAXIMUM_SIZE,
     Job,
     choose_labels,

@@ -1,5 +1,7 @@
 """A clone of this repository, with small competitions added to it."""
 
+import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -33,6 +35,19 @@ def clone_repository(folder: Path) -> Path:
     return folder
 
 
+def take_this_python(clone: Path) -> None:
+    """Have Kaggle's image be for this machine's Python: what is pushed runs here then, compiled wheels, too."""
+    path = clone / "requirements" / "images" / f"{IMAGE}.txt"
+    path.write_text(re.sub("(?m)^# python: .*$", f"# python: {platform.python_version()}", path.read_text()))
+    lock(clone, SEED)
+    commit(clone, "Take this Python")
+
+
+def lock(clone: Path, name: str) -> None:
+    """Lock a competition for what its image and its package are now."""
+    subprocess.run([sys.executable, "-m", "kaggle_offline", "lock", name], cwd=clone, check=True, capture_output=True)
+
+
 def add_competition(clone: Path, name: str) -> None:
     """Add a competition whose kernel takes a moment, with its package and its lock, and commit it."""
     draft = write_repository(clone.with_name(f"draft-{name}"))
@@ -44,5 +59,5 @@ def add_competition(clone: Path, name: str) -> None:
     for kind in ("kernels", "packages"):
         shutil.move(draft / kind / "small", clone / kind / name)
     shutil.rmtree(draft)
-    subprocess.run([sys.executable, "-m", "kaggle_offline", "lock", name], cwd=clone, check=True, capture_output=True)
+    lock(clone, name)
     commit(clone, f"Add {name}")

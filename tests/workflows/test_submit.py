@@ -16,7 +16,7 @@ from kaggle_offline.lock import read_lock
 
 from tests.canary import CANARY
 from tests.workflows.act import Run, run_workflow
-from tests.workflows.repository import IMAGE, SEED, add_competition, clone_repository, commit, git
+from tests.workflows.repository import IMAGE, SEED, add_competition, clone_repository, commit, git, take_this_python
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +53,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A clone in which two small competitions are as the last tag had them, and a Kaggle that hosts all."""
     folder = tmp_path_factory.mktemp("submit")
     clone = clone_repository(folder / "clone")
+    take_this_python(clone)
     for name in ("alpha", "gamma"):
         add_competition(clone, name)
     git(clone, "tag", "submit-v1")
@@ -133,7 +134,7 @@ def test_the_summary_is_worth_reading(run: Run) -> None:
         f"https://www.kaggle.com/code/{USER}/plant-pathology-2021-offline-prediction",
         f"https://www.kaggle.com/competitions/{SEED}/submissions",
         "MiB of memory at its peak",
-        "provided, 4 added, 0 replaced",
+        "provided, 5 added, 0 replaced",
         "| pytorch-lightning |",
     ):
         assert text in summary, summary

@@ -7,52 +7,31 @@ import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
+from plant_pathology.images import ImageError, read_image
 from plant_pathology.labels import encode
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
 
-def list_images(folder: Path) -> list[Path]:
-    """The images that lie in ``folder``, sorted by name.
+def list_test_images(root: Path) -> list[Path]:
+    """The test images of a competition's folder, sorted by name, be they there and whole or not.
+
+    They are what lies in ``test_images/`` under an image's name, and what ``sample_submission.csv`` asks for.
 
     Raises:
-        FileNotFoundError: there is no such folder, or no image in it.
+        FileNotFoundError: there is no image at all.
     """
-    images = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not images:
+    folder, sample = root / "test_images", root / "sample_submission.csv"
+    names = {p.name for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES}
+    if not names:
         raise FileNotFoundError(f"{folder}: no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
-    return images
-
-
-def read_image(path: Path, size: tuple[int, int]) -> Tensor:
-    """Decode an image and scale it to ``size``, the same way for training and prediction.
-
-    ``draft`` lets libjpeg decode at the nearest power of two above the size that is needed, which
-    is four times faster on the competition's photographs than decoding them whole.
-
-    Args:
-        path: an image that Pillow reads.
-        size: (height, width) of the result.
-
-    Returns:
-        A uint8 tensor, shape ``(3, height, width)``.
-
-    Raises:
-        OSError: the file is no image, or a broken one; the message names it.
-    """
-    height, width = size
-    try:
-        with Image.open(path) as image:
-            image.draft("RGB", (width, height))
-            pixels = np.array(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
-    except OSError as error:
-        raise OSError(f"{path}: {error}") from error
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+    if sample.is_file():
+        names |= set(pd.read_csv(sample, dtype=str, keep_default_na=False)["image"])
+    return [folder / name for name in sorted(names)]
 
 
 class LabelledLeaves(Dataset[tuple[Tensor, Tensor]]):
@@ -70,12 +49,15 @@ class LabelledLeaves(Dataset[tuple[Tensor, Tensor]]):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        image = read_image(self.paths[index], self.size)
+        image = read_image(self.paths[index], self.size).pixels
         return (self.augment(image) if self.augment else image), self.targets[index]
 
 
-class TestLeaves(Dataset[tuple[Tensor, str]]):
-    """Pairs of an image, uint8 ``(3, height, width)``, and the name of its file."""
+class TestLeaves(Dataset[tuple[Tensor, str, str, bool]]):
+    """Test images: pixels, uint8 ``(3, height, width)``, the file's name, what is wrong with it, whether it was read.
+
+    What cannot be read is black.
+    """
 
     def __init__(self, paths: list[Path], size: tuple[int, int]) -> None:
         self.paths = paths
@@ -84,16 +66,20 @@ class TestLeaves(Dataset[tuple[Tensor, str]]):
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, str]:
+    def __getitem__(self, index: int) -> tuple[Tensor, str, str, bool]:
         path = self.paths[index]
-        return read_image(path, self.size), path.name
+        try:
+            picture = read_image(path, self.size)
+        except ImageError as error:
+            return torch.zeros((3, *self.size), dtype=torch.uint8), path.name, str(error), False
+        return picture.pixels, path.name, picture.flaw and f"{path.name}: {picture.flaw}", True
 
 
 class PlantPathologyDM(pl.LightningDataModule):
     """The competition's folder as Lightning wants it.
 
-    Training and validation come from ``train_images/`` and ``train.csv``; the test set is whatever
-    images lie in ``test_images/``.
+    Training and validation come from ``train_images/`` and ``train.csv``; the test set is what
+    `list_test_images` finds.
 
     Args:
         root: the competition's folder.
@@ -136,7 +122,7 @@ class PlantPathologyDM(pl.LightningDataModule):
             self.validation = self._labelled(table.iloc[order[:held_back]], augment=None)
             self.train = self._labelled(table.iloc[order[held_back:]], augment=_augmentation())
         else:
-            self.test = TestLeaves(list_images(self.root / "test_images"), self.image_size)
+            self.test = TestLeaves(list_test_images(self.root), self.image_size)
 
     def _labelled(self, table: pd.DataFrame, augment: Callable[[Tensor], Tensor] | None) -> LabelledLeaves:
         paths = [self.root / "train_images" / name for name in table["image"]]
@@ -159,8 +145,8 @@ class PlantPathologyDM(pl.LightningDataModule):
             self.validation, batch_size=self.batch_size, num_workers=self.workers, persistent_workers=self.workers > 0
         )
 
-    def predict_dataloader(self) -> DataLoader[tuple[Tensor, str]]:
-        """Batches of test images, uint8 ``(n, 3, h, w)``, and their file names, in sorted order."""
+    def predict_dataloader(self) -> DataLoader[tuple[Tensor, str, str, bool]]:
+        """Batches of what `TestLeaves` gives, images as uint8 ``(n, 3, h, w)``, sorted by name."""
         return DataLoader(self.test, batch_size=self.batch_size, num_workers=self.workers)
 
 

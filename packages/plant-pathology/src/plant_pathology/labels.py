@@ -8,6 +8,22 @@ import numpy.typing as npt
 
 LABELS = ("complex", "frog_eye_leaf_spot", "healthy", "powdery_mildew", "rust", "scab")
 
+# How often each cell of train.csv occurs in the competition (18,632 images).
+FREQUENCIES = {
+    "scab": 4826,
+    "healthy": 4624,
+    "frog_eye_leaf_spot": 3181,
+    "rust": 1860,
+    "complex": 1602,
+    "powdery_mildew": 1184,
+    "frog_eye_leaf_spot scab": 686,
+    "complex frog_eye_leaf_spot scab": 200,
+    "complex frog_eye_leaf_spot": 165,
+    "frog_eye_leaf_spot rust": 120,
+    "complex rust": 97,
+    "complex powdery_mildew": 87,
+}
+
 _HEALTHY = LABELS.index("healthy")
 
 
@@ -40,3 +56,10 @@ def decode(probabilities: Sequence[float] | npt.NDArray[np.floating[Any]], thres
     elif chosen.sum() > 1:
         chosen[_HEALTHY] = False
     return " ".join(label for label, keep in zip(LABELS, chosen, strict=True) if keep)
+
+
+def prior() -> npt.NDArray[np.float32]:
+    """How often each label occurs in the competition, shape ``(6,)``: what is known of an image that cannot be read."""
+    rows = np.stack([encode(cell) for cell in FREQUENCIES])
+    shares: npt.NDArray[np.float64] = np.average(rows, axis=0, weights=list(FREQUENCIES.values()))
+    return shares.astype(np.float32)

@@ -8,7 +8,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from plant_pathology.labels import LABELS
+from plant_pathology.labels import LABELS, prior
 
 
 def mean_f1(predicted: Tensor, target: Tensor) -> Tensor:
@@ -83,10 +83,14 @@ class MultiPlantPathology(pl.LightningModule):
         self.log("val_loss", loss, prog_bar=True, batch_size=len(images))
         self.log("val_f1", mean_f1(predicted, target.bool()), prog_bar=True, batch_size=len(images))
 
-    def predict_step(self, batch: tuple[Tensor, list[str]], _: int) -> tuple[list[str], Tensor]:
-        """File names and probabilities, float32 ``(n, 6)``."""
-        images, names = batch
-        return list(names), self(images).sigmoid()
+    def predict_step(
+        self, batch: tuple[Tensor, list[str], list[str], Tensor], _: int
+    ) -> tuple[list[str], list[str], Tensor]:
+        """File names, what is wrong with them, and probabilities, float32 ``(n, 6)``; the prior where none was read."""
+        images, names, flaws, readable = batch
+        probabilities = self(images).sigmoid()
+        unknown = torch.from_numpy(prior()).to(probabilities)
+        return list(names), list(flaws), torch.where(readable[:, None], probabilities, unknown)
 
     def configure_optimizers(self) -> Any:
         """AdamW under a one-cycle schedule over all steps."""

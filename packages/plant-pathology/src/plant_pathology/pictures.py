@@ -5,6 +5,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from plant_pathology.images import ImageError, read_image
+
 _TILE = (320, 214)
 _CAPTION = 22
 
@@ -13,7 +15,7 @@ def contact_sheet(images: Sequence[Path], captions: Sequence[str], columns: int 
     """Lay images out in rows, each with its caption below.
 
     Args:
-        images: files that Pillow reads.
+        images: files; of one that cannot be read there is a line.
         captions: one for each image.
         columns: images in a row.
 
@@ -26,8 +28,10 @@ def contact_sheet(images: Sequence[Path], captions: Sequence[str], columns: int 
     draw = ImageDraw.Draw(sheet)
     for number, (path, caption) in enumerate(zip(images, captions, strict=True)):
         x, y = number % columns * width, number // columns * height
-        with Image.open(path) as image:
-            image.draft("RGB", _TILE)
-            sheet.paste(image.convert("RGB").resize(_TILE), (x, y))
+        try:
+            pixels = read_image(path, _TILE[::-1]).pixels
+            sheet.paste(Image.fromarray(pixels.permute(1, 2, 0).numpy()), (x, y))
+        except ImageError:
+            draw.line([(x, y), (x + _TILE[0], y + _TILE[1])], fill="grey")
         draw.text((x + 6, y + _TILE[1] + 5), caption, fill="black")
     return sheet

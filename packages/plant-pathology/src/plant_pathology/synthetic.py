@@ -23,27 +23,14 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 from tqdm import tqdm
 
+from plant_pathology.labels import FREQUENCIES
+
 Pixels = npt.NDArray[np.float32]
 
 SLUG = "plant-pathology-2021-fgvc8"
 MAXIMUM_SIZE = (4000, 2672)
 MINIMUM_SIDE = 16
 
-# How often each cell of train.csv occurs in the competition (18,632 images).
-FREQUENCIES = {
-    "scab": 4826,
-    "healthy": 4624,
-    "frog_eye_leaf_spot": 3181,
-    "rust": 1860,
-    "complex": 1602,
-    "powdery_mildew": 1184,
-    "frog_eye_leaf_spot scab": 686,
-    "complex frog_eye_leaf_spot scab": 200,
-    "complex frog_eye_leaf_spot": 165,
-    "frog_eye_leaf_spot rust": 120,
-    "complex rust": 97,
-    "complex powdery_mildew": 87,
-}
 SPLITS = ("train", "public", "hidden")
 
 
