@@ -102,9 +102,11 @@ def plan_tag(repository: Path, text: str) -> Plan:
     folders = {path.rpartition("/")[0] for paths in inputs.values() for path in filter(is_path, paths)}
     changes = changed_entries(repository, {base.tree for base in bases.values()}, tree, folders)
     reasons = {competition: "no submit tag covers it yet" for competition in competitions if competition not in bases}
-    for base in set(bases.values()):
-        covered = {c: paths for c, paths in inputs.items() if bases.get(c) == base}
-        hits = touched(covered, changes[base.tree])
+    covered: dict[_SetTag, dict[str, frozenset[str]]] = {}
+    for competition, base in bases.items():
+        covered.setdefault(base, {})[competition] = inputs[competition]
+    for base, those in covered.items():
+        hits = touched(those, changes[base.tree])
         reasons |= {competition: _reason(files, str(base.tag)) for competition, files in hits.items()}
     others = {
         competition: f"as it was at {base.tag}" for competition, base in bases.items() if competition not in reasons
