@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -135,6 +136,13 @@ def rehearsed(repository: Path, storages: Path) -> Path:
     (repository / ".kaggle-local").mkdir()
     (repository / ".kaggle-local" / "images").symlink_to(storages)
     return repository
+
+
+def git(repository: Path, *arguments: str) -> str:
+    """Run Git, as somebody; return what it prints."""
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "tag.gpgsign=false"]
+    command = ["git", *identity, "-c", "commit.gpgsign=false", *arguments]
+    return subprocess.run(command, cwd=repository, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def copy_of(repository: Path, folder: Path) -> Path:

@@ -1,12 +1,13 @@
 """What a submission was made of, written as its description and read again; the tag and commit of a checkout."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kaggle_offline.chain import Chain, Source, read_chain, read_source
+
+from tests.kaggle_offline.conftest import git
 
 WORD = st.text(st.characters(categories=["L", "N"], include_characters="._/+"), max_size=40)
 NUMBER = st.integers(min_value=1, max_value=10**6)
@@ -29,12 +30,6 @@ def test_a_chain_survives_as_a_description(chain: Chain) -> None:
 @given(st.text())
 def test_any_other_description_is_none(text: str) -> None:
     assert read_chain(text) is None
-
-
-def git(repository: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "tag.gpgsign=false"]
-    result = subprocess.run(["git", *identity, *arguments], cwd=repository, check=True, capture_output=True, text=True)
-    return result.stdout.strip()
 
 
 def test_the_tag_and_commit_of_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

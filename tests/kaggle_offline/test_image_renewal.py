@@ -10,8 +10,7 @@ from kaggle_offline.image_renewal import recapture, renew
 from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
 from kaggle_offline.target import open_target
 
-from tests.kaggle_offline.conftest import IMAGE, require
-from tests.kaggle_offline.test_chain import git
+from tests.kaggle_offline.conftest import IMAGE, git, require
 
 
 @pytest.fixture

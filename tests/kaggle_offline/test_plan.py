@@ -15,7 +15,7 @@ from kaggle_offline.plan import Plan, branch_point, default_branch, plan_changes
 from kaggle_offline.tags import SubmitTag, parse_tag
 from kaggle_offline.workflow_run import add_summary, fenced, give_jobs
 
-from tests.kaggle_offline.test_chain import git
+from tests.kaggle_offline.conftest import git
 
 SLUG = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
 TAG = st.builds(SubmitTag, competition=st.just("") | SLUG, version=st.integers(0, 999_999_999))

@@ -12,8 +12,7 @@ from kaggle_offline.predict import predict
 from kaggle_offline.result import read_result
 
 from tests.end_to_end.fault_matrix import PREDICT
-from tests.kaggle_offline.conftest import require
-from tests.kaggle_offline.test_chain import git
+from tests.kaggle_offline.conftest import git, require
 
 
 @pytest.fixture

@@ -8,17 +8,10 @@ import sys
 from pathlib import Path
 
 from tests.end_to_end.fault_matrix import PREDICT
-from tests.kaggle_offline.conftest import REPOSITORY, write_repository
+from tests.kaggle_offline.conftest import REPOSITORY, git, write_repository
 
 SEED = "plant-pathology-2021-fgvc8"
 IMAGE = "kaggle-gpu-2026-05"
-
-
-def git(clone: Path, *arguments: str) -> str:
-    """Run Git in a clone, as somebody."""
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    result = subprocess.run(["git", *identity, *arguments], cwd=clone, check=True, capture_output=True, text=True)
-    return result.stdout.strip()
 
 
 def commit(clone: Path, message: str) -> None:

@@ -14,8 +14,9 @@ from kaggle_local.server import LocalKaggle, serve
 from kaggle_offline.image_manifest import read_image_manifest
 
 from tests.canary import CANARY
+from tests.kaggle_offline.conftest import git
 from tests.workflows.act import Run, run_workflow
-from tests.workflows.repository import IMAGE, SEED, add_competition, clone_repository, commit, git
+from tests.workflows.repository import IMAGE, SEED, add_competition, clone_repository, commit
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,9 @@ import pytest
 
 from tests.canary import SECRETS
 from tests.end_to_end.fault_matrix import PREDICT
+from tests.kaggle_offline.conftest import git
 from tests.workflows.act import Run, run_workflow
-from tests.workflows.repository import add_competition, clone_repository, commit, git
+from tests.workflows.repository import add_competition, clone_repository, commit
 
 pytestmark = pytest.mark.slow
 

@@ -15,8 +15,9 @@ from kaggle_offline.image_manifest import read_image_manifest
 from kaggle_offline.lock import read_lock
 
 from tests.canary import CANARY
+from tests.kaggle_offline.conftest import git
 from tests.workflows.act import Run, run_workflow
-from tests.workflows.repository import IMAGE, SEED, add_competition, clone_repository, commit, git, take_this_python
+from tests.workflows.repository import IMAGE, SEED, add_competition, clone_repository, commit, take_this_python
 
 pytestmark = pytest.mark.slow
 
