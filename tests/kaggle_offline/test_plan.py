@@ -11,9 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kaggle_offline.errors import ConfigurationError, OfflineError, TagError
 from kaggle_offline.inputs import inputs_of, touched
+from kaggle_offline.markdown import fenced
 from kaggle_offline.plan import Plan, branch_point, default_branch, plan_changes, plan_tag
 from kaggle_offline.tags import SubmitTag, parse_tag
-from kaggle_offline.workflow_run import add_summary, fenced, give_jobs
+from kaggle_offline.workflow_run import add_summary, give_jobs
 
 from tests.kaggle_offline.conftest import git
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from kaggle_offline.errors import OfflineError, SystemProblemError, TargetError, UnknownCompetitionError
 from kaggle_offline.kernel_folder import KernelFolder, find_repository, list_competitions, read_kernel_folder
+from kaggle_offline.markdown import fenced, in_cell
 from kaggle_offline.report import SUMMARY
 from kaggle_offline.tags import LOOKS
-from kaggle_offline.workflow_run import add_summary, fenced, give_jobs, in_cell
+from kaggle_offline.workflow_run import add_summary, give_jobs
 
 _VERBS = {
     "freeze": "make dataset folders with just what Kaggle's image lacks, installable offline",

@@ -18,7 +18,7 @@ from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 from tqdm import tqdm
 
-from kaggle_offline.errors import DownloadError
+from kaggle_offline.errors import DownloadError, NetworkError
 from kaggle_offline.files import digest_of_data, digest_of_file, new_folder, write_json
 from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.pins import Kind, Pin
@@ -209,8 +209,9 @@ def _follow(stream: IO[str] | None, bar: "tqdm[NoReturn]") -> None:
 def _error(output: str) -> DownloadError:
     lines = [line for line in output.strip().splitlines() if not line.startswith(("WARNING: Location", "[notice]"))]
     reason = "\n".join(lines[-_LAST_LINES:])
-    cure = "Run: nox -s lock -- --upgrade" if "hash" in reason.lower() else "Check the network, then run again."
-    return DownloadError(f"pip could not fetch what is pinned:\n{reason}", cure)
+    problem = f"pip could not fetch what is pinned:\n{reason}"
+    is_other = "hash" in reason.lower()
+    return DownloadError(problem, "Run: nox -s lock -- --upgrade") if is_other else NetworkError(problem)
 
 
 def _tags(image: ImageManifest) -> list[str]:

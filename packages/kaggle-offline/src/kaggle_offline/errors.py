@@ -80,6 +80,13 @@ class DownloadError(OfflineError):
     exit_code = 22
 
 
+class NetworkError(DownloadError):
+    """What the lock names did not come, and the network may be to blame: another time it may."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem, "Check the network, then run again.")
+
+
 class NotFrozenError(OfflineError):
     """There is nothing to push, or nothing to submit, yet."""
 

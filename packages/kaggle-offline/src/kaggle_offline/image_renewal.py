@@ -17,8 +17,9 @@ from kaggle_offline.image import FACTS, changes, draft_manifest, image_path
 from kaggle_offline.image_manifest import ImageManifest, read_image_manifest
 from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder, read_settings
 from kaggle_offline.lock import Lock, read_lock
+from kaggle_offline.markdown import fenced
 from kaggle_offline.target import Target
-from kaggle_offline.workflow_run import add_summary, fenced
+from kaggle_offline.workflow_run import add_summary
 
 # Below build/images/: manifests of what was captured, each under the name of the image that it renews; and
 # what came of them, as a change that Git applies and in Markdown.

@@ -156,7 +156,8 @@ def _leads_somewhere(path: Path) -> bool:
     try:
         path.stat()
     except OSError as error:
-        return error.errno != errno.ELOOP and path.is_symlink()
+        if error.errno == errno.ELOOP:
+            return False
     return path.is_symlink()
 
 

@@ -10,8 +10,8 @@ from kaggle_offline.errors import ConfigurationError, TagError
 from kaggle_offline.git import git
 from kaggle_offline.inputs import inputs_of, is_path, touched
 from kaggle_offline.kernel_folder import list_competitions
+from kaggle_offline.markdown import in_cell
 from kaggle_offline.tags import LOOKS, PREFIX, SubmitTag, parse_tag
-from kaggle_offline.workflow_run import in_cell
 
 # Of what has changed, how much is shown.
 _SHOWN = 3
@@ -121,8 +121,9 @@ def plan_changes(repository: Path, since: str) -> Plan:
         ConfigurationError: Git knows no such commit, or not all that it holds.
     """
     base = branch_point(repository, since)
-    hits = touched(inputs_of(repository), changed_since(repository, base))
-    others = {c: "not touched" for c in list_competitions(repository) if c not in hits}
+    inputs = inputs_of(repository)
+    hits = touched(inputs, changed_since(repository, base))
+    others = {competition: "not touched" for competition in inputs if competition not in hits}
     reasons = {competition: _reason(files, base[:COMMIT_LENGTH]) for competition, files in hits.items()}
     return Plan(of=f"changes since {base[:COMMIT_LENGTH]}", reasons=reasons, others=others)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kaggle_offline.chain import COMMIT_LENGTH
-from kaggle_offline.errors import DownloadError, KaggleError, OfflineError, ScoreFellError, SystemProblemError
+from kaggle_offline.errors import KaggleError, NetworkError, OfflineError, ScoreFellError, SystemProblemError
 from kaggle_offline.files import alone
 from kaggle_offline.freeze import freeze
 from kaggle_offline.git import git
@@ -79,8 +79,7 @@ def _rehearse_base(kernel: KernelFolder, base: str) -> dict[str, Any]:
 
 def _is_passing(error: OfflineError) -> bool:
     """Whether it is not the base's files that failed it: another time it would have a score, so "none" is wrong."""
-    is_download = isinstance(error, DownloadError) and error.cure.startswith("Check the network")
-    return is_download or isinstance(error, KaggleError | SystemProblemError) or is_network(error.problem)
+    return isinstance(error, NetworkError | KaggleError | SystemProblemError) or is_network(error.problem)
 
 
 @contextmanager

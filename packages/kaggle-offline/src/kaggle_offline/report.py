@@ -9,7 +9,7 @@ from typing import Any
 
 from kaggle_offline.chain import COMMIT_LENGTH
 from kaggle_offline.files import write_text
-from kaggle_offline.workflow_run import in_cell
+from kaggle_offline.markdown import in_cell
 
 SUMMARY, PAGE = "summary.md", "report.html"
 

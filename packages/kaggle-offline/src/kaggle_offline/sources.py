@@ -12,7 +12,7 @@ from urllib.parse import urldefrag
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from kaggle_offline.errors import BuildError, DownloadError
+from kaggle_offline.errors import BuildError, DownloadError, NetworkError
 from kaggle_offline.files import UNREADABLE_ZIP
 from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.pins import Pin
@@ -92,7 +92,7 @@ def _git(pin: Pin, *arguments: str) -> None:
     except FileNotFoundError as error:
         raise DownloadError(f"{pin.name} @ {pin.url}: there is no git here", "Install Git.") from error
     if result.returncode != 0:
-        raise DownloadError(f"{pin.name} @ {pin.url}: {result.stderr.strip()}", "Check the network, then run again.")
+        raise NetworkError(f"{pin.name} @ {pin.url}: {result.stderr.strip()}")
 
 
 def _archive(tree: Path, path: Path) -> Path:

@@ -4,10 +4,8 @@ Files that GitHub names in variables take a step's outputs and its part of the r
 https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
 """
 
-import html
 import json
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,18 +32,6 @@ def give_jobs(name: str, values: Sequence[str]) -> None:
 def add_summary(markdown: str) -> None:
     """Show a text on the run's page."""
     _append("GITHUB_STEP_SUMMARY", f"{markdown.rstrip()}\n\n")
-
-
-def fenced(text: str) -> str:
-    """A text as it is, in Markdown: fenced by more backticks than it has in a row."""
-    longest = max(map(len, re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}\n{text}\n{fence}"
-
-
-def in_cell(text: str) -> str:
-    """A text as it is, in Markdown, on one line: also in a cell of a table."""
-    return re.sub(r"([\\`*_\[\]~|])", r"\\\1", html.escape(text, quote=False)).replace("\n", "<br>")
 
 
 def _append(variable: str, text: str) -> None:
