@@ -75,18 +75,16 @@ def _decode(data: bytes, size: tuple[int, int]) -> Picture:
         warnings.simplefilter("ignore")
         orientation = _orientation(image)
         # As the file has it, before it is turned.
-        height, width = size[::-1] if orientation in _TURNED else size
+        wanted = size[::-1] if orientation in _TURNED else size
         is_plain_jpeg = image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L")
-        decode = _decode_jpeg if is_plain_jpeg else _decode_other
-        pixels, flaw = decode(image, data, (height, width))
-        if pixels.shape[:2] != (height, width):
-            scaled = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
-            pixels = np.asarray(scaled)
+        pixels, flaw = _decode_jpeg(data, wanted) if is_plain_jpeg else _decode_other(image, wanted)
+        if pixels.shape[:2] != wanted:
+            pixels = np.asarray(Image.fromarray(pixels).resize(wanted[::-1], Image.Resampling.BILINEAR))
     upright = np.ascontiguousarray(_turn(pixels, orientation).transpose(2, 0, 1))
     return Picture(pixels=torch.from_numpy(upright), flaw=flaw)
 
 
-def _decode_jpeg(_: Image.Image, data: bytes, size: tuple[int, int]) -> tuple[Pixels, str]:
+def _decode_jpeg(data: bytes, size: tuple[int, int]) -> tuple[Pixels, str]:
     """At least ``size`` large, if the image is."""
     options: dict[str, Any] = {"colorspace": "RGB", "min_height": size[0], "min_width": size[1]}
     try:
@@ -95,7 +93,7 @@ def _decode_jpeg(_: Image.Image, data: bytes, size: tuple[int, int]) -> tuple[Pi
         return simplejpeg.decode_jpeg(data, strict=False, **options), _first_line(error)
 
 
-def _decode_other(image: Image.Image, _: bytes, size: tuple[int, int]) -> tuple[Pixels, str]:
+def _decode_other(image: Image.Image, size: tuple[int, int]) -> tuple[Pixels, str]:
     """As large as the image is, or where that is a JPEG after all, at least ``size``."""
     image.draft(image.mode, size[::-1])
     flaw = ""

@@ -41,6 +41,7 @@ class MultiPlantPathology(pl.LightningModule):
 
     mean: Tensor
     std: Tensor
+    prior: Tensor
 
     def __init__(
         self,
@@ -60,6 +61,8 @@ class MultiPlantPathology(pl.LightningModule):
         normalisation = timm.data.resolve_model_data_config(self.network)
         for name in ("mean", "std"):
             self.register_buffer(name, torch.tensor(normalisation[name]).view(1, 3, 1, 1))
+        # It is the competition's, so no checkpoint has it.
+        self.register_buffer("prior", torch.from_numpy(prior()), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images, uint8 ``(n, 3, height, width)``, to logits, float32 ``(n, 6)``."""
@@ -89,8 +92,7 @@ class MultiPlantPathology(pl.LightningModule):
         """File names, what is wrong with them, and probabilities, float32 ``(n, 6)``; the prior where none was read."""
         images, names, flaws, readable = batch
         probabilities = self(images).sigmoid()
-        unknown = torch.from_numpy(prior()).to(probabilities)
-        return list(names), list(flaws), torch.where(readable[:, None], probabilities, unknown)
+        return list(names), list(flaws), torch.where(readable[:, None], probabilities, self.prior.to(probabilities))
 
     def configure_optimizers(self) -> Any:
         """AdamW under a one-cycle schedule over all steps."""
