@@ -9,9 +9,12 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from kaggle_local.server import LocalKaggle
 
 _RUNNER = "ubuntu-24.04"
 _QUEUE = re.compile(r"^ +queue: max\n", re.MULTILINE)
@@ -79,7 +82,8 @@ def run_workflow(
     payload: dict[str, Any],
     folder: Path,
     *options: str,
-    **given: dict[str, str],
+    environment: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
 ) -> Run:
     """Have act run a workflow of what a clone has checked out.
 
@@ -90,7 +94,8 @@ def run_workflow(
         payload: what GitHub would tell of it.
         folder: for what the run leaves: ``artifacts/``, and a home of its own.
         options: further ones of act's.
-        given: ``environment`` variables, and ``secrets``, which come through a pipe so that no file has them.
+        environment: further variables of every step.
+        secrets: what the workflow may give to steps; through a pipe, so that no file has them.
     """
     text = (clone / ".github" / "workflows" / workflow).read_text()
     runnable, queues = _QUEUE.subn("", text)
@@ -107,20 +112,20 @@ def run_workflow(
         action = use.partition("@")[0]
         if action in _ACTIONS:
             command += ["--local-repository", f"https://github.com/{use}={_stand_in(folder, action)}"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     # Packages come from where they come from in any test.
     cache = subprocess.run(["uv", "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip()
-    environment |= {"HOME": str(folder / "home"), "UV_CACHE_DIR": cache, "ARTIFACTS": str(folder / "artifacts")}
-    environment |= given.get("environment", {})
-    secrets, write = os.pipe()
-    os.write(write, "".join(f"{name}={value}\n" for name, value in given.get("secrets", {}).items()).encode())
+    variables |= {"HOME": str(folder / "home"), "UV_CACHE_DIR": cache, "ARTIFACTS": str(folder / "artifacts")}
+    variables |= environment or {}
+    pipe, write = os.pipe()
+    os.write(write, "".join(f"{name}={value}\n" for name, value in (secrets or {}).items()).encode())
     os.close(write)
-    with os.fdopen(secrets):
+    with os.fdopen(pipe):
         result = subprocess.run(
-            [*command, "--secret-file", f"/dev/fd/{secrets}"],
+            [*command, "--secret-file", f"/dev/fd/{pipe}"],
             cwd=clone,
-            env=environment,
-            pass_fds=[secrets],
+            env=variables,
+            pass_fds=[pipe],
             stdin=subprocess.DEVNULL,
             timeout=_SECONDS,
             capture_output=True,
@@ -130,6 +135,11 @@ def run_workflow(
     shutil.rmtree(folder / "act", ignore_errors=True)
     entries = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
     return Run(output=result.stdout + result.stderr, entries=entries)
+
+
+def way_to(kaggle: LocalKaggle) -> dict[str, str]:
+    """The variables that lead a run's steps to a Kaggle, but for the token, which is a secret."""
+    return {name: value for name, value in kaggle.environment.items() if name != "KAGGLE_API_TOKEN"}
 
 
 def _stand_in(folder: Path, action: str) -> Path:

@@ -15,7 +15,7 @@ from kaggle_offline.image_manifest import read_image_manifest
 
 from tests.canary import CANARY
 from tests.kaggle_offline.conftest import git
-from tests.workflows.act import Run, run_workflow
+from tests.workflows.act import Run, run_workflow, way_to
 from tests.workflows.repository import IMAGE, SEED, add_competition, clone_repository, commit
 
 pytestmark = pytest.mark.slow
@@ -63,11 +63,10 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def go(clone: Path, kaggle: LocalKaggle) -> Run:
-    path = f"{clone.with_name('bin')}:{os.environ['PATH']}"
-    environment = {name: v for name, v in kaggle.environment.items() if name != "KAGGLE_API_TOKEN"} | {"PATH": path}
+    environment = {**way_to(kaggle), "PATH": f"{clone.with_name('bin')}:{os.environ['PATH']}"}
     secrets = {"KAGGLE_API_TOKEN": CANARY, "GITHUB_TOKEN": "of-this-run"}
-    given = {"environment": environment, "secrets": secrets}
-    return run_workflow(clone, "image.yml", "workflow_dispatch", {}, clone.with_name("run"), **given)
+    folder = clone.with_name("run")
+    return run_workflow(clone, "image.yml", "workflow_dispatch", {}, folder, environment=environment, secrets=secrets)
 
 
 def test_a_changed_image_is_proposed_with_its_locks_and_then_it_is_as_it_was(clone: Path, kaggle: LocalKaggle) -> None:

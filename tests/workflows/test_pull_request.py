@@ -24,14 +24,14 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return clone
 
 
-def propose(clone: Path, branch: str, **files: str) -> None:
-    """Check out what GitHub does for a pull request: the merge of a branch that changes alpha into main."""
-    git(clone, "checkout", "--quiet", "-B", branch, "main")
-    for name, text in files.items():
-        (clone / "kernels" / "alpha" / f"{name}.py").write_text(text)
-    commit(clone, "Change alpha")
+def propose(clone: Path, path: str, text: str) -> None:
+    """Check out what GitHub does for a pull request: the merge of a branch that writes a file into main."""
+    git(clone, "checkout", "--quiet", "-B", "change", "main")
+    (clone / path).parent.mkdir(exist_ok=True)
+    (clone / path).write_text(text)
+    commit(clone, "Change")
     git(clone, "checkout", "--quiet", "--detach", "main")
-    git(clone, "merge", "--quiet", "--no-ff", "--message", "Merge", branch)
+    git(clone, "merge", "--quiet", "--no-ff", "--message", "Merge", "change")
 
 
 def pull_request(clone: Path, job: str) -> Run:
@@ -41,9 +41,8 @@ def pull_request(clone: Path, job: str) -> Run:
 
 
 def test_what_is_touched_is_predicted_without_a_secret(clone: Path) -> None:
-    propose(
-        clone, "better", predict=PREDICT.replace('{name},scab"', """{name},{'healthy' if name == 'z' else 'scab'}\"""")
-    )
+    better = PREDICT.replace('{name},scab"', """{name},{'healthy' if name == 'z' else 'scab'}\"""")
+    propose(clone, "kernels/alpha/predict.py", better)
     run = pull_request(clone, "predict")
     assert run.competitions("predict") == {"alpha"}, run.output
     assert run.steps("predict", "alpha")[STEP] == "success", run.log("predict", "alpha")
@@ -56,7 +55,7 @@ def test_what_is_touched_is_predicted_without_a_secret(clone: Path) -> None:
 
 
 def test_a_score_that_falls_fails_it(clone: Path) -> None:
-    propose(clone, "worse", predict=PREDICT.replace("scab", "healthy"))
+    propose(clone, "kernels/alpha/predict.py", PREDICT.replace("scab", "healthy"))
     run = pull_request(clone, "predict")
     assert run.steps("predict", "alpha")[STEP] == "failure"
     assert run.result("predict") == "failure"
@@ -66,16 +65,11 @@ def test_a_score_that_falls_fails_it(clone: Path) -> None:
 
 
 def test_a_folder_named_to_inject_does_no_harm(clone: Path) -> None:
-    git(clone, "checkout", "--quiet", "-B", "hostile", "main")
-    folder = clone / "kernels" / '";touch ${HOME}harm;"'
-    folder.mkdir()
-    (folder / "submission.toml").write_text("")
-    commit(clone, "Attack")
-    git(clone, "checkout", "--quiet", "--detach", "main")
-    git(clone, "merge", "--quiet", "--no-ff", "--message", "Merge", "hostile")
+    hostile = '";touch ${HOME}harm;"'
+    propose(clone, f"kernels/{hostile}/submission.toml", "")
     run = pull_request(clone, "predict")
-    assert run.steps("predict", folder.name)[STEP] == "failure", run.output
-    assert "no such competition folder" in run.log("predict", folder.name)
+    assert run.steps("predict", hostile)[STEP] == "failure", run.output
+    assert "no such competition folder" in run.log("predict", hostile)
     assert not list(clone.parent.rglob("*harm"))
 
 

@@ -16,7 +16,7 @@ from kaggle_offline.lock import read_lock
 
 from tests.canary import CANARY
 from tests.kaggle_offline.conftest import git
-from tests.workflows.act import Run, run_workflow
+from tests.workflows.act import Run, run_workflow, way_to
 from tests.workflows.repository import IMAGE, SEED, add_competition, clone_repository, commit, take_this_python
 
 pytestmark = pytest.mark.slow
@@ -35,10 +35,11 @@ class Place:
 
     def run(self, tag: str) -> Run:
         """Push a tag, as far as GitHub is concerned."""
-        environment = {name: v for name, v in self.kaggle.environment.items() if name != "KAGGLE_API_TOKEN"}
-        payload = {"ref": f"refs/tags/{tag}"}
-        given = {"environment": environment, "secrets": {"KAGGLE_API_TOKEN": CANARY}}
-        return run_workflow(self.clone, "submit.yml", "push", payload, self.folder, **given)
+        payload, secrets = {"ref": f"refs/tags/{tag}"}, {"KAGGLE_API_TOKEN": CANARY}
+        environment = way_to(self.kaggle)
+        return run_workflow(
+            self.clone, "submit.yml", "push", payload, self.folder, environment=environment, secrets=secrets
+        )
 
     def submissions(self, competition: str) -> list[tuple[str, float | None, str]]:
         """Status, score and tag of what was submitted."""
