@@ -109,14 +109,14 @@ def predict(session: nox.Session) -> None:
 
 @nox.session
 def train(session: nox.Session) -> None:
-    """Train on the synthetic set and replace the checkpoint: nox -s train [-- --epochs 20 ...], --help for more."""
+    """Train on the synthetic set, write a checkpoint: nox -s train [-- --epochs 20 ...], --help for more."""
     python = _project(session)
     data = Path("build/train")
     own_data = {"-h", "--help", "--data"} & {option.partition("=")[0] for option in session.posargs}
     if not own_data and not (data / "competition.toml").exists():
         images = ["--train", "6000", "--public", "8", "--hidden", "8", "--size", "600x400", "--seed", "1"]
         session.run(python, "-m", "plant_pathology.synthetic", str(data), *images, external=True)
-    files = ["--data", str(data / "public"), "--output", str(KERNEL / "checkpoints" / "model.ckpt")]
+    files = ["--data", str(data / "public"), "--output", str(KERNEL / "checkpoints"), "--run", "build/training"]
     session.run(python, "-m", "plant_pathology.train", *files, *session.posargs, external=True)
 
 
@@ -205,8 +205,8 @@ def _project(session: nox.Session) -> str:
     constraints = Path(session.create_tmp()) / "image.txt"
     constraints.write_text("\n".join(p for p in pins if not re.match("nvidia-|cuda-", p)) + "\n")
     install = ["uv", "pip", "install", "--quiet", "--python", str(python), "--constraint", str(constraints)]
-    install += ["--editable", "packages/plant-pathology"]
-    install += ["hypothesis", "pandas-stubs", "pytest", "scikit-learn", "types-tqdm"]
+    install += ["--editable", "packages/plant-pathology[train]"]
+    install += ["hypothesis", "pandas-stubs", "pytest", "types-tqdm"]
     accelerated = [*install, "--torch-backend", "auto"]
     # Only asked, so that a machine that cannot reach that index is no failure.
     once = {"UV_HTTP_RETRIES": "0"}

@@ -5,6 +5,7 @@
 # %% tags=["parameters"]
 # What this kernel was made of; `push` fills it in.
 PACKAGES_DIGEST = ""
+WEIGHTS: dict[str, float] = {}
 
 # %% [markdown]
 # ## Install
@@ -25,30 +26,36 @@ def find_input(slug: str) -> Path:
     return found[0]
 
 
+def run(*arguments: str | Path) -> None:
+    """Run Python with these arguments, and show what it prints as it comes."""
+    command = [sys.executable, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="")
+    if process.returncode != 0:
+        raise RuntimeError(f"It ended with {process.returncode}; the reason stands above.")
+
+
 packages = find_input("plant-pathology-2021-fgvc8-packages")
-installer = subprocess.run(
-    [sys.executable, packages / "install.py", "--digest", PACKAGES_DIGEST],
-    stdout=subprocess.PIPE,
-    stderr=subprocess.STDOUT,
-    text=True,
-    check=False,
-)
-print(installer.stdout)
-if installer.returncode != 0:
-    raise RuntimeError("The packages could not be installed; the reason stands above.")
+run(packages / "install.py", "--digest", PACKAGES_DIGEST)
 importlib.invalidate_caches()
 
 # %% [markdown]
 # ## Predict
 
 # %%
-from plant_pathology.predict import predict, write_submission
+import pandas as pd
 
 competition = find_input("plant-pathology-2021-fgvc8")
-checkpoint = find_input("plant-pathology-2021-fgvc8-models") / "model.ckpt"
-predictions = predict(competition, checkpoint)
-submission = write_submission(predictions.table, Path("/kaggle/working/submission.csv"))
-print(predictions.report())
+output = Path("/kaggle/working/submission.csv")
+# A process of its own, as on two GPUs it starts another. Kaggle stops a kernel after nine hours, and then all is lost.
+run(
+    *("-m", "plant_pathology.predict", "--time-limit", str(8.5 * 3600)),
+    *("--data", competition, "--checkpoints", find_input("plant-pathology-2021-fgvc8-models"), "--output", output),
+    *("--weights", *(f"{name}={weight}" for name, weight in WEIGHTS.items())),
+)
+submission = pd.read_csv(output, keep_default_na=False)
 submission.head()
 
 # %% [markdown]

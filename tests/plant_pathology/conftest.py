@@ -1,10 +1,17 @@
-"""A small synthetic competition, drawn once, and a checkpoint trained on it for a moment."""
+"""A small synthetic competition, drawn once, and checkpoints: one trained on it for a moment, others not at all."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from plant_pathology.checkpoint import Checkpoint, Metadata, write_checkpoint
+from plant_pathology.labels import DEFAULT_THRESHOLDS, LABELS
+from plant_pathology.model import Classifier, normalisation
 from plant_pathology.synthetic import write_competition
 from plant_pathology.train import Settings, train
+
+MakeCheckpoint = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
@@ -15,10 +22,41 @@ def competition(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def checkpoint(competition: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("checkpoint") / "model.ckpt"
-    settings = Settings(
-        data=competition / "public", output=output, height=32, width=48, epochs=1, batch_size=8, workers=0
+def settings(competition: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder = tmp_path_factory.mktemp("training")
+    return Settings(
+        data=competition / "public",
+        output=folder / "model.ckpt",
+        run=folder / "run",
+        height=32,
+        width=48,
+        epochs=2,
+        batch_size=8,
+        workers=0,
     )
+
+
+@pytest.fixture(scope="session")
+def checkpoint(settings: Settings) -> Path:
     train(settings)
-    return output
+    return settings.output
+
+
+@pytest.fixture
+def make_checkpoint(tmp_path: Path) -> MakeCheckpoint:
+    """Writes checkpoints of networks that have learned nothing; other metadata than usual as keywords."""
+
+    def make(name: str, backbone: str = "lcnet_035", size: tuple[int, int] = (32, 48), **other: object) -> Path:
+        mean, std = normalisation(backbone)
+        values = {"backbone": backbone, "image_size": size, "mean": mean, "std": std, "labels": LABELS}
+        metadata = Metadata(**{**values, "thresholds": DEFAULT_THRESHOLDS, **other})  # type: ignore[arg-type]
+        torch.manual_seed(len(name))
+        network = Classifier(backbone, mean, std).network
+        # As it is made, a network says nearly the same of everything: have its normalisations see something.
+        for _ in range(20):
+            network(torch.randn(16, 3, 1, 1) + torch.randn(16, 3, *size))
+        network.get_classifier().weight.data *= 100
+        write_checkpoint(Checkpoint(metadata=metadata, weights=network.state_dict()), tmp_path / name)
+        return tmp_path / name
+
+    return make

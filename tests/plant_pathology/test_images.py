@@ -1,6 +1,7 @@
 """Image files, whole and broken, to pixels."""
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,11 +31,11 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
 
 def read(folder: Path, data: bytes, size: tuple[int, int] = SIZE) -> torch.Tensor:
     (folder / "image.jpg").write_bytes(data)
-    picture = read_image(folder / "image.jpg", size)
+    picture = read_image(folder / "image.jpg", [size])
     assert picture.flaw == ""
-    assert picture.pixels.shape == (3, *size)
-    assert picture.pixels.dtype == torch.uint8
-    return picture.pixels
+    assert picture.pixels[0].shape == (3, *size)
+    assert picture.pixels[0].dtype == torch.uint8
+    return picture.pixels[0]
 
 
 def difference(one: torch.Tensor, other: torch.Tensor | npt.NDArray[np.uint8]) -> float:
@@ -91,6 +92,18 @@ def test_metadata_that_is_none_does_not_hide_the_image(leaf: Image.Image, tmp_pa
     assert difference(read(tmp_path, data), scaled(leaf)) < 6
 
 
+def test_one_decoding_serves_several_sizes(leaf: Image.Image, tmp_path: Path) -> None:
+    sizes = [SIZE, (16, 24), (30, 20)]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for options in ({}, {"exif": exif}):
+        (tmp_path / "image.jpg").write_bytes(encoded(leaf, "JPEG", quality=95, **options))
+        together = read_image(tmp_path / "image.jpg", sizes).pixels
+        for size, pixels in zip(sizes, together, strict=True):
+            assert pixels.shape == (3, *size)
+            assert difference(pixels, read_image(tmp_path / "image.jpg", [size]).pixels[0]) < 4
+
+
 def test_an_image_is_read_the_same_at_any_size(tmp_path: Path) -> None:
     pixels = np.zeros((1200, 1800, 3), np.uint8)
     pixels[:, 900:] = (250, 10, 10)
@@ -110,9 +123,9 @@ def test_of_a_truncated_file_what_is_there_is_taken_and_that_is_told(
 ) -> None:
     data = KINDS[kind](leaf)
     (tmp_path / "cut.jpg").write_bytes(data[: len(data) * 3 // 4])
-    picture = read_image(tmp_path / "cut.jpg", SIZE)
+    picture = read_image(tmp_path / "cut.jpg", [SIZE])
     assert picture.flaw
-    assert difference(picture.pixels[:, :12], scaled(leaf)[:, :12]) < 8
+    assert difference(picture.pixels[0][:, :12], scaled(leaf)[:, :12]) < 8
 
 
 @pytest.mark.parametrize(
@@ -123,16 +136,19 @@ def test_of_a_truncated_file_what_is_there_is_taken_and_that_is_told(
         ("header.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF", "Truncated"),
         ("bomb.png", encoded(Image.new("1", (30_000, 30_000)), "PNG"), "exceeds limit"),
         ("missing.jpg", None, "No such file"),
-        ("folder.jpg", "folder", "directory"),
+        ("folder.jpg", "folder", "not a file"),
+        ("pipe.jpg", "pipe", "not a file"),
     ],
 )
 def test_what_is_no_image_says_so(name: str, data: bytes | str | None, why: str, tmp_path: Path) -> None:
     if isinstance(data, bytes):
         (tmp_path / name).write_bytes(data)
-    elif data:
+    elif data == "folder":
         (tmp_path / name).mkdir()
+    elif data == "pipe":
+        os.mkfifo(tmp_path / name)
     with pytest.raises(ImageError, match=rf"^{name}: .*{why}"):
-        read_image(tmp_path / name, SIZE)
+        read_image(tmp_path / name, [SIZE])
 
 
 @settings(max_examples=150)
@@ -147,7 +163,7 @@ def test_whatever_is_in_a_file_it_is_read_or_refused(
     path = tmp_path_factory.getbasetemp() / "any.jpg"
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     try:
-        picture = read_image(path, SIZE)
+        picture = read_image(path, [SIZE])
     except ImageError:
         return
-    assert picture.pixels.shape == (3, *SIZE)
+    assert picture.pixels[0].shape == (3, *SIZE)

@@ -1,5 +1,7 @@
-"""The images: from a competition's folder to batches of tensors."""
+"""The images to train on: from a competition's folder to batches of tensors."""
 
+import hashlib
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,27 +13,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from plant_pathology.images import ImageError, read_image
+from plant_pathology.images import read_image
 from plant_pathology.labels import encode
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
-
-
-def list_test_images(root: Path) -> list[Path]:
-    """The test images of a competition's folder, sorted by name, be they there and whole or not.
-
-    They are what lies in ``test_images/`` under an image's name, and what ``sample_submission.csv`` asks for.
-
-    Raises:
-        FileNotFoundError: there is no image at all.
-    """
-    folder, sample = root / "test_images", root / "sample_submission.csv"
-    names = {p.name for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES}
-    if not names:
-        raise FileNotFoundError(f"{folder}: no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
-    if sample.is_file():
-        names |= set(pd.read_csv(sample, dtype=str, keep_default_na=False)["image"])
-    return [folder / name for name in sorted(names)]
 
 
 class LabelledLeaves(Dataset[tuple[Tensor, Tensor]]):
@@ -41,7 +24,7 @@ class LabelledLeaves(Dataset[tuple[Tensor, Tensor]]):
         self, paths: list[Path], cells: list[str], size: tuple[int, int], augment: Callable[[Tensor], Tensor] | None
     ) -> None:
         self.paths = paths
-        self.targets = [torch.from_numpy(encode(cell)) for cell in cells]
+        self.targets = torch.from_numpy(np.stack([encode(cell) for cell in cells]))
         self.size = size
         self.augment = augment
 
@@ -49,45 +32,26 @@ class LabelledLeaves(Dataset[tuple[Tensor, Tensor]]):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        image = read_image(self.paths[index], self.size).pixels
+        image = read_image(self.paths[index], [self.size]).pixels[0]
         return (self.augment(image) if self.augment else image), self.targets[index]
 
 
-class TestLeaves(Dataset[tuple[Tensor, str, str, bool]]):
-    """Test images: pixels, uint8 ``(3, height, width)``, the file's name, what is wrong with it, whether it was read.
-
-    What cannot be read is black.
-    """
-
-    def __init__(self, paths: list[Path], size: tuple[int, int]) -> None:
-        self.paths = paths
-        self.size = size
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, str, str, bool]:
-        path = self.paths[index]
-        try:
-            picture = read_image(path, self.size)
-        except ImageError as error:
-            return torch.zeros((3, *self.size), dtype=torch.uint8), path.name, str(error), False
-        return picture.pixels, path.name, picture.flaw and f"{path.name}: {picture.flaw}", True
-
-
 class PlantPathologyDM(pl.LightningDataModule):
-    """The competition's folder as Lightning wants it.
+    """``train_images/`` and ``train.csv`` of a competition's folder, in folds.
 
-    Training and validation come from ``train_images/`` and ``train.csv``; the test set is what
-    `list_test_images` finds.
+    Every fold has its share of each combination of labels, and so of each label.
 
     Args:
         root: the competition's folder.
         image_size: (height, width) that images are scaled to.
         batch_size: images in a batch.
         workers: processes that decode images; 0 decodes in this one.
-        validation_fraction: share of the training images held back, by a split that ``seed`` fixes.
+        folds: equal parts that the images are split into.
+        fold: the number, from 0, of the part that is held back for validation.
         seed: fixes the split.
+
+    Raises:
+        ValueError: there is no such fold.
     """
 
     def __init__(
@@ -97,36 +61,55 @@ class PlantPathologyDM(pl.LightningDataModule):
         image_size: tuple[int, int],
         batch_size: int = 32,
         workers: int = 0,
-        validation_fraction: float = 0.15,
+        folds: int = 6,
+        fold: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__()
+        if not 0 <= fold < folds or folds < 2:  # noqa: PLR2004 - one to train on and one to validate with
+            raise ValueError(f"fold {fold} of {folds}: folds are counted from 0, and there are two at least")
         self.root = Path(root)
         self.image_size = image_size
         self.batch_size = batch_size
         self.workers = workers
-        self.validation_fraction = validation_fraction
+        self.folds = folds
+        self.fold = fold
         self.seed = seed
 
     def setup(self, stage: str) -> None:
-        """Read ``train.csv`` or list the test images, as ``stage`` needs it.
+        """Read ``train.csv`` and split it.
 
         Raises:
             FileNotFoundError: a file or folder of the competition is not there.
-            ValueError: ``train.csv`` names an unknown label.
+            ValueError: ``train.csv`` names an unknown label, or has fewer images than folds.
         """
-        if stage == "fit":
-            table = pd.read_csv(self.root / "train.csv", dtype=str, keep_default_na=False)
-            order = np.random.default_rng(self.seed).permutation(len(table))
-            held_back = max(1, round(len(table) * self.validation_fraction))
-            self.validation = self._labelled(table.iloc[order[:held_back]], augment=None)
-            self.train = self._labelled(table.iloc[order[held_back:]], augment=_augmentation())
-        else:
-            self.test = TestLeaves(list_test_images(self.root), self.image_size)
+        # Here, so that a kernel need not import it.
+        from sklearn.model_selection import StratifiedKFold
+
+        if stage != "fit":
+            raise ValueError(f"{stage}: this is what is trained on; TestLeaves is what is predicted")
+        table = pd.read_csv(self.root / "train.csv", dtype=str, keep_default_na=False)
+        # The order of a cell's labels says nothing.
+        combinations = [" ".join(sorted(cell.split())) for cell in table["labels"]]
+        splits = StratifiedKFold(self.folds, shuffle=True, random_state=self.seed)
+        with warnings.catch_warnings():
+            # Of a combination that too few images have for each fold to get one.
+            warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+            train, validation = list(splits.split(table, combinations))[self.fold]
+        self.train = self._labelled(table.iloc[train], augment=_augmentation())
+        self.validation = self._labelled(table.iloc[validation], augment=None)
 
     def _labelled(self, table: pd.DataFrame, augment: Callable[[Tensor], Tensor] | None) -> LabelledLeaves:
         paths = [self.root / "train_images" / name for name in table["image"]]
         return LabelledLeaves(paths, list(table["labels"]), self.image_size, augment)
+
+    def label_weights(self, power: float) -> Tensor:
+        """By how much more each label's presence counts than its absence, float32 ``(6,)``: (absent / present)^power.
+
+        With a power of 1 the two weigh the same in sum; with 0 every image does.
+        """
+        present = self.train.targets.sum(dim=0).clamp(min=1)
+        return ((len(self.train) - present).clamp(min=1) / present) ** power
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Shuffled and augmented batches: images uint8 ``(n, 3, h, w)``, labels float32 ``(n, 6)``."""
@@ -137,6 +120,7 @@ class PlantPathologyDM(pl.LightningDataModule):
             drop_last=len(self.train) > self.batch_size,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
+            pin_memory=torch.cuda.is_available(),
         )
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
@@ -145,9 +129,20 @@ class PlantPathologyDM(pl.LightningDataModule):
             self.validation, batch_size=self.batch_size, num_workers=self.workers, persistent_workers=self.workers > 0
         )
 
-    def predict_dataloader(self) -> DataLoader[tuple[Tensor, str, str, bool]]:
-        """Batches of what `TestLeaves` gives, images as uint8 ``(n, 3, h, w)``, sorted by name."""
-        return DataLoader(self.test, batch_size=self.batch_size, num_workers=self.workers)
+
+def digest_of_data(root: Path) -> str:
+    """What tells the images of a competition's folder from others: of ``train.csv``, and each file's name and size.
+
+    Their bytes are not read: of the competition's that would be 16 GB.
+
+    Raises:
+        FileNotFoundError: a file of it is not there.
+    """
+    table = (root / "train.csv").read_bytes()
+    digest = hashlib.sha256(table)
+    for path in sorted((root / "train_images").iterdir()):
+        digest.update(f"{path.name}\0{path.stat().st_size}\n".encode())
+    return f"sha256:{digest.hexdigest()}"
 
 
 def _augmentation() -> Callable[[Tensor], Tensor]:

@@ -24,6 +24,11 @@ FREQUENCIES = {
     "complex powdery_mildew": 87,
 }
 
+# What a label's probability has to exceed where nothing was tuned.
+DEFAULT_THRESHOLDS = (0.5,) * len(LABELS)
+
+Probabilities = npt.NDArray[np.floating[Any]]
+
 _HEALTHY = LABELS.index("healthy")
 
 
@@ -40,22 +45,26 @@ def encode(text: str) -> npt.NDArray[np.float32]:
     return np.array([label in names for label in LABELS], dtype=np.float32)
 
 
-def decode(probabilities: Sequence[float] | npt.NDArray[np.floating[Any]], threshold: float = 0.5) -> str:
-    """Turn a probability per label, shape ``(6,)``, into the text of a cell, which is never empty.
+def choose(
+    probabilities: Probabilities, thresholds: Sequence[float] | Probabilities = DEFAULT_THRESHOLDS
+) -> npt.NDArray[np.bool_]:
+    """Say which labels an image gets, by a probability for each: float to bool, both of shape ``(n, 6)``.
 
-    Labels above ``threshold`` are kept; where there is none, the most probable one is. The
-    competition never combines ``healthy`` with a disease, so of the two sides the likelier wins.
+    Labels above their threshold are kept; where there is none, the one nearest to its threshold is. The
+    competition never combines ``healthy`` with a disease, so of the two sides the one further above wins.
     """
-    values = np.asarray(probabilities, dtype=np.float64)
-    chosen = values > threshold
-    best = int(values.argmax())
-    chosen[best] = True
-    if best == _HEALTHY:
-        chosen[:] = False
-        chosen[_HEALTHY] = True
-    elif chosen.sum() > 1:
-        chosen[_HEALTHY] = False
-    return " ".join(label for label, keep in zip(LABELS, chosen, strict=True) if keep)
+    margins = probabilities - np.asarray(thresholds)
+    chosen: npt.NDArray[np.bool_] = margins > 0
+    best = margins.argmax(axis=1)
+    chosen[np.arange(len(best)), best] = True
+    chosen[best == _HEALTHY] = False
+    chosen[:, _HEALTHY] = best == _HEALTHY
+    return chosen
+
+
+def decode(chosen: npt.NDArray[np.bool_]) -> list[str]:
+    """Turn what `choose` gives, shape ``(n, 6)``, into the texts of cells."""
+    return [" ".join(label for label, keep in zip(LABELS, row, strict=True) if keep) for row in chosen]
 
 
 def prior() -> npt.NDArray[np.float32]:

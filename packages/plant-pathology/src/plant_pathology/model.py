@@ -1,5 +1,7 @@
-"""The network: any timm backbone with one logit per label."""
+"""The network: any timm backbone with one logit per label; what trains it, and several of them as one."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,120 +10,138 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from plant_pathology.labels import LABELS, prior
+from plant_pathology.checkpoint import Checkpoint, CheckpointError
+from plant_pathology.labels import DEFAULT_THRESHOLDS, LABELS, choose
+from plant_pathology.scores import mean_f1
 
 
-def mean_f1(predicted: Tensor, target: Tensor) -> Tensor:
-    """F1 of each sample's labels, averaged over samples: the competition's metric.
-
-    F1 = 2 TP / (2 TP + FP + FN) per sample, as scikit-learn's ``f1_score(average="samples")``.
-
-    Args:
-        predicted: bool, shape ``(n, labels)``.
-        target: bool, shape ``(n, labels)``.
-
-    Returns:
-        A float32 scalar from 0 to 1.
-    """
-    hits = (predicted & target).sum(dim=1)
-    total = predicted.sum(dim=1) + target.sum(dim=1)
-    return (2 * hits / total.clamp(min=1)).float().mean()
-
-
-class MultiPlantPathology(pl.LightningModule):
-    """Multi-label leaf classifier, trained with binary cross-entropy on the logits.
+class Classifier(nn.Module):
+    """A timm backbone with the normalisation of its pixels.
 
     Args:
         backbone: name of a timm model.
-        image_size: (height, width) that the network sees.
-        learning_rate: peak of the one-cycle schedule.
-        weight_decay: of AdamW.
+        mean: of red, green and blue, from 0 to 1.
+        std: likewise.
         pretrained: start from timm's published weights, which need a network to fetch.
     """
 
-    mean: Tensor
-    std: Tensor
-    prior: Tensor
+    shift: Tensor
+    scale: Tensor
 
-    def __init__(
-        self,
-        backbone: str,
-        image_size: tuple[int, int],
-        learning_rate: float = 2e-3,
-        weight_decay: float = 1e-2,
-        pretrained: bool = False,
-    ) -> None:
+    def __init__(self, backbone: str, mean: Sequence[float], std: Sequence[float], *, pretrained: bool = False) -> None:
         super().__init__()
-        # A checkpoint carries its weights: loading one must never ask the network for others.
-        self.save_hyperparameters(ignore=["pretrained"])
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.image_size = image_size
         self.network = timm.create_model(backbone, pretrained=pretrained, num_classes=len(LABELS))
-        normalisation = timm.data.resolve_model_data_config(self.network)
-        for name in ("mean", "std"):
-            self.register_buffer(name, torch.tensor(normalisation[name]).view(1, 3, 1, 1))
-        # It is the competition's, so no checkpoint has it.
-        self.register_buffer("prior", torch.from_numpy(prior()), persistent=False)
+        # Not persistent: a checkpoint's metadata has them.
+        for name, values in (("shift", mean), ("scale", std)):
+            self.register_buffer(name, 255 * torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images, uint8 ``(n, 3, height, width)``, to logits, float32 ``(n, 6)``."""
-        logits: Tensor = self.network((images.float() / 255 - self.mean) / self.std)
+        logits: Tensor = self.network((images - self.shift) / self.scale)
+        return logits.float()
+
+
+def build_classifier(checkpoint: Checkpoint, path: Path) -> Classifier:
+    """The network of a checkpoint, ready to predict.
+
+    Args:
+        checkpoint: what `read_checkpoint` gave.
+        path: where it lay, for the message.
+
+    Raises:
+        CheckpointError: timm has no such backbone, or the weights are not its.
+    """
+    metadata = checkpoint.metadata
+    try:
+        classifier = Classifier(metadata.backbone, metadata.mean, metadata.std)
+        classifier.network.load_state_dict(checkpoint.weights)
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{path}: its weights are not those of {metadata.backbone}: {error}") from error
+    return classifier.eval()
+
+
+def normalisation(backbone: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation that timm publishes for a backbone's pixels.
+
+    Raises:
+        RuntimeError: timm has no such backbone.
+    """
+    if not timm.is_model(backbone):
+        raise RuntimeError(f"timm has no model {backbone}; timm.list_models() lists them")
+    config = timm.data.resolve_data_config(pretrained_cfg=timm.get_pretrained_cfg(backbone).to_dict())
+    return tuple(config["mean"]), tuple(config["std"])
+
+
+def share_of_peak(step: int, *, warm_up: int, steps: int) -> float:
+    """The learning rate at a step, as a share of its peak: linear to the peak, then a half cosine to zero.
+
+    Loshchilov & Hutter 2017 (SGDR), without restarts, after Goyal et al. 2017's warm-up.
+    """
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm_up) / max(1, steps - warm_up))))
+
+
+class MultiPlantPathology(pl.LightningModule):
+    """Trains a `Classifier` with binary cross-entropy on its logits.
+
+    Args:
+        classifier: the network.
+        learning_rate: peak of the schedule.
+        weight_decay: of AdamW.
+        warm_up: share of the steps in which the learning rate rises.
+        label_weights: float32 ``(6,)``: by how much more a label's presence counts than its absence.
+    """
+
+    label_weights: Tensor
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        *,
+        learning_rate: float,
+        weight_decay: float,
+        warm_up: float,
+        label_weights: Tensor,
+    ) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.warm_up = warm_up
+        self.register_buffer("label_weights", label_weights, persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images, uint8 ``(n, 3, height, width)``, to logits, float32 ``(n, 6)``."""
+        logits: Tensor = self.classifier(images)
         return logits
+
+    def _loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        return nn.functional.binary_cross_entropy_with_logits(logits, target, pos_weight=self.label_weights)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         """The loss of one batch."""
         images, target = batch
-        loss = nn.functional.binary_cross_entropy_with_logits(self(images), target)
-        self.log("train_loss", loss, prog_bar=True)
+        loss = self._loss(self(images), target)
+        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, sync_dist=True)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        """Log ``val_loss`` and ``val_f1``."""
+        """Log ``val_loss`` and ``val_f1``, this with the thresholds that nothing has tuned."""
         images, target = batch
         logits = self(images)
-        loss = nn.functional.binary_cross_entropy_with_logits(logits, target)
-        predicted = logits > 0
-        predicted[torch.arange(len(logits)), logits.argmax(dim=1)] = True
-        self.log("val_loss", loss, prog_bar=True, batch_size=len(images))
-        self.log("val_f1", mean_f1(predicted, target.bool()), prog_bar=True, batch_size=len(images))
-
-    def predict_step(
-        self, batch: tuple[Tensor, list[str], list[str], Tensor], _: int
-    ) -> tuple[list[str], list[str], Tensor]:
-        """File names, what is wrong with them, and probabilities, float32 ``(n, 6)``; the prior where none was read."""
-        images, names, flaws, readable = batch
-        probabilities = self(images).sigmoid()
-        return list(names), list(flaws), torch.where(readable[:, None], probabilities, self.prior.to(probabilities))
+        probabilities = logits.sigmoid().cpu().numpy()
+        score = mean_f1(choose(probabilities, DEFAULT_THRESHOLDS), target.bool().cpu().numpy())
+        options: dict[str, Any] = {"prog_bar": True, "batch_size": len(images), "sync_dist": True}
+        self.log("val_loss", self._loss(logits, target), **options)
+        self.log("val_f1", score, **options)
 
     def configure_optimizers(self) -> Any:
-        """AdamW under a one-cycle schedule over all steps."""
+        """AdamW, its learning rate as `share_of_peak` says."""
         optimizer = torch.optim.AdamW(self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=self.learning_rate, total_steps=int(self.trainer.estimated_stepping_batches)
+        steps = int(self.trainer.estimated_stepping_batches)
+        warm_up = max(1, round(self.warm_up * steps))
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: share_of_peak(step, warm_up=warm_up, steps=steps)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-class CheckpointError(ValueError):
-    """A file is not a checkpoint of this model."""
-
-
-def load_checkpoint(path: Path) -> MultiPlantPathology:
-    """Load a Lightning checkpoint on the CPU, ready to predict, running no code from the file.
-
-    Raises:
-        CheckpointError: the file is no checkpoint, or one of another model.
-    """
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        missing = {"hyper_parameters", "state_dict"} - set(checkpoint)
-        if missing:
-            raise KeyError(f"it has no {' and no '.join(sorted(missing))}")
-        model = MultiPlantPathology(**checkpoint["hyper_parameters"])
-        model.load_state_dict(checkpoint["state_dict"])
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # torch raises what unpickling, zip files and modules raise
-        raise CheckpointError(f"{path}: not a checkpoint of MultiPlantPathology: {error}") from error
-    return model.eval()

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from plant_pathology.images import ImageError, read_image
 
 _TILE = (320, 214)
-_CAPTION = 22
+_LINE = 16
 
 
 def contact_sheet(images: Sequence[Path], captions: Sequence[str], columns: int = 4) -> Image.Image:
@@ -16,20 +16,20 @@ def contact_sheet(images: Sequence[Path], captions: Sequence[str], columns: int 
 
     Args:
         images: files; of one that cannot be read there is a line.
-        captions: one for each image.
+        captions: one for each image, of any number of lines.
         columns: images in a row.
 
     Returns:
-        An RGB image, ``columns`` tiles of 320x236 pixels wide.
+        An RGB image, ``columns`` times 320 pixels wide.
     """
     rows = -(-len(images) // columns)
-    width, height = _TILE[0], _TILE[1] + _CAPTION
+    width, height = _TILE[0], _TILE[1] + 6 + _LINE * max(caption.count("\n") + 1 for caption in captions)
     sheet = Image.new("RGB", (columns * width, rows * height), "white")
     draw = ImageDraw.Draw(sheet)
     for number, (path, caption) in enumerate(zip(images, captions, strict=True)):
         x, y = number % columns * width, number // columns * height
         try:
-            pixels = read_image(path, _TILE[::-1]).pixels
+            pixels = read_image(path, [_TILE[::-1]]).pixels[0]
             sheet.paste(Image.fromarray(pixels.permute(1, 2, 0).numpy()), (x, y))
         except ImageError:
             draw.line([(x, y), (x + _TILE[0], y + _TILE[1])], fill="grey")

@@ -1,17 +1,33 @@
-"""From a checkpoint and a folder of images to ``submission.csv``."""
+"""From checkpoints and a folder of images to ``submission.csv``: ``python -m plant_pathology.predict --help``."""
 
-import os
+import argparse
+import csv
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytorch_lightning as pl
-import torch
+from pytorch_lightning.callbacks import BasePredictionWriter, Callback
+from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
+from tqdm import tqdm
 
-from plant_pathology.data import PlantPathologyDM
-from plant_pathology.labels import LABELS, decode
-from plant_pathology.model import load_checkpoint
+from plant_pathology.checkpoint import CheckpointError
+from plant_pathology.devices import best_precision
+from plant_pathology.ensemble import Batch, load_ensemble
+from plant_pathology.labels import LABELS, choose, decode, prior
+from plant_pathology.test_images import LATE, TestLeaves, TestLeavesDM, list_test_images
+
+# Between two lines of progress where no person watches, in seconds.
+_LOG_INTERVAL = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,51 +35,259 @@ class Predictions:
     """What was predicted.
 
     Attributes:
-        table: a row per image, sorted by name: ``image`` and a probability per label, float32.
+        table: a row per image, sorted by name: ``image`` and a probability per label, float32. Of an image
+            that was not predicted they are how often each label occurs.
+        predicted: of each row whether it was predicted, bool, shape ``(n,)``.
+        thresholds: what each label's probability has to exceed, shape ``(6,)``.
         flaws: what was wrong with files, a line for each.
+        late: images for which no time was left.
     """
 
     table: pd.DataFrame
+    predicted: npt.NDArray[np.bool_]
+    thresholds: npt.NDArray[np.float64]
     flaws: list[str]
+    late: int
+
+    def submission(self) -> pd.DataFrame:
+        """The competition's table, ``image,labels``; what was not predicted has the commonest label."""
+        chosen = choose(self.table[list(LABELS)].to_numpy(), self.thresholds)
+        chosen[~self.predicted] = choose(prior()[None])
+        return pd.DataFrame({"image": self.table["image"], "labels": decode(chosen)})
 
     def report(self) -> str:
         """What to print when all is done."""
-        if not self.flaws:
-            return f"{len(self.table)} images predicted"
-        lines = [f"{len(self.table)} images predicted, {len(self.flaws)} of them not whole:"]
-        return "\n".join([*lines, *(f"  {flaw}" for flaw in self.flaws)])
+        lines = [f"{int(self.predicted.sum())} of {len(self.table)} images predicted"]
+        if self.late:
+            (label,) = decode(choose(prior()[None]))
+            lines += [f"THE TIME LIMIT WAS OVER: {self.late} images were not looked at, and got the label {label}"]
+        if self.flaws:
+            lines += [f"{len(self.flaws)} files are not whole:", *(f"  {flaw}" for flaw in self.flaws)]
+        # A file's name may be no text.
+        return "\n".join(lines).encode(errors="backslashreplace").decode()
 
 
-def predict(competition: Path, checkpoint: Path, *, batch_size: int = 32, workers: int | None = None) -> Predictions:
+class RowWriter(BasePredictionWriter):
+    """Writes rows as they are predicted, each process into a file of its own, so that memory does not grow.
+
+    Args:
+        folder: for the files; all processes use that of the first.
+        images: how many there are in all.
+
+    Attributes:
+        probabilities: of all images, when the run has ended, shape ``(n, 6)``; nan where there are none.
+        flaws: by an image's place, what is wrong with it.
+    """
+
+    def __init__(self, folder: Path, images: int) -> None:
+        super().__init__(write_interval="batch")
+        self.folder = folder
+        self.probabilities = np.full((images, len(LABELS)), np.nan, dtype=np.float32)
+        self.flaws: dict[int, str] = {}
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Begin a file."""
+        del pl_module, stage
+        self.folder = trainer.strategy.broadcast(self.folder)
+        self.file: IO[str] = (self.folder / f"{trainer.global_rank}.csv").open(
+            "w", newline="", errors="surrogateescape"
+        )
+        self.rows = csv.writer(self.file)
+
+    def write_on_batch_end(  # noqa: PLR0917 - Lightning's
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        prediction: Tensor,
+        batch_indices: Sequence[int] | None,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int,
+    ) -> None:
+        """Write a batch: the image's place, what is wrong with it, and its probabilities if it was read."""
+        del trainer, pl_module, batch_indices, batch_idx, dataloader_idx
+        places, _, flaws, readable = batch
+        probabilities = iter(prediction.tolist())
+        for place, flaw, read in zip(places.tolist(), flaws, readable.tolist(), strict=True):
+            self.rows.writerow([place, flaw, *(next(probabilities) if read else ())])
+        self.file.flush()
+
+    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Wait for all processes, read what they wrote, and wait again, as the first removes its folder then."""
+        del pl_module
+        self.file.close()
+        trainer.strategy.barrier()
+        for path in self.folder.iterdir():
+            self._read(path)
+        trainer.strategy.barrier()
+
+    def _read(self, path: Path) -> None:
+        with path.open(newline="", errors="surrogateescape") as file:
+            for place, flaw, *probabilities in csv.reader(file):
+                if probabilities:
+                    self.probabilities[int(place)] = [float(value) for value in probabilities]
+                if flaw:
+                    self.flaws[int(place)] = flaw
+
+
+class ImageProgress(Callback):
+    """A progress bar that counts images: how many a second, and what time is left."""
+
+    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Begin at zero, with this process' share of the images."""
+        del pl_module
+        loader = trainer.predict_dataloaders
+        interval = 0.1 if sys.stderr.isatty() else _LOG_INTERVAL
+        self.bar = tqdm(
+            desc="predicting",
+            total=len(loader.sampler),  # type: ignore[union-attr]
+            unit="image",
+            mininterval=interval,
+            disable=not trainer.is_global_zero,
+        )
+
+    def on_predict_batch_end(  # noqa: PLR0917 - Lightning's
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Count a batch's images."""
+        del trainer, pl_module, outputs, batch_idx, dataloader_idx
+        self.bar.update(len(batch[0]))
+
+    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Leave the bar as it is."""
+        del trainer, pl_module
+        self.bar.close()
+
+
+def predict(
+    competition: Path,
+    checkpoints: Sequence[Path],
+    *,
+    weights: Mapping[str, float] | None = None,
+    flips: bool = False,
+    scales: Sequence[float] = (1.0,),
+    batch_size: int = 32,
+    workers: int | None = None,
+    time_limit: float = float("inf"),
+    accelerator: str = "auto",
+    devices: str | int = "auto",
+    strategy: str = "auto",
+    precision: str = "auto",
+) -> Predictions:
     """Predict every test image of the competition; what cannot be read gets how often each label occurs.
+
+    Each image is decoded once, by worker processes, while the network works on those before it. On several
+    devices each takes its share, and every process returns the whole.
 
     Args:
         competition: the competition's folder.
-        checkpoint: a Lightning checkpoint of `MultiPlantPathology`.
+        checkpoints: whose mean is taken.
+        weights: by a checkpoint's file name, its weight in the mean; 1 unless said.
+        flips: also show each image mirrored in either way and both.
+        scales: shares of its own size at which each network sees an image.
         batch_size: images in a batch.
-        workers: processes that decode images; by default one per core.
+        workers: processes that decode images for each device; by default its share of the cores.
+        time_limit: seconds from now after which no further image is looked at.
+        accelerator: Lightning's.
+        devices: Lightning's.
+        strategy: Lightning's.
+        precision: Lightning's, or ``auto``: what the device is built for.
 
     Raises:
-        FileNotFoundError: there is no checkpoint, or not one image.
-        CheckpointError: the checkpoint is none, or one of another model.
+        FileNotFoundError: a checkpoint is not there, or not one image.
+        CheckpointError: a checkpoint is none, or one of another competition.
+        ValueError: a weight is of no checkpoint.
     """
-    model = load_checkpoint(checkpoint)
-    data = PlantPathologyDM(
-        competition,
-        image_size=model.image_size,
-        batch_size=batch_size,
-        workers=(os.cpu_count() or 1) if workers is None else workers,
+    deadline = time.monotonic() + time_limit
+    model = load_ensemble(checkpoints, weights, flips=flips, scales=scales)
+    paths = list_test_images(competition)
+    data = TestLeavesDM(TestLeaves(paths, model.sizes, deadline), batch_size=batch_size, workers=workers)
+    with tempfile.TemporaryDirectory() as folder:
+        writer = RowWriter(Path(folder), len(paths))
+        trainer = pl.Trainer(
+            accelerator=accelerator,
+            # Lightning has no process without an image.
+            devices=1 if len(paths) == 1 else devices,
+            strategy=strategy,
+            precision=best_precision() if precision == "auto" else precision,  # type: ignore[arg-type]
+            callbacks=[writer, ImageProgress()],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.predict(model, datamodule=data, return_predictions=False)
+    predicted = np.isfinite(writer.probabilities).all(axis=1)
+    table = pd.DataFrame(np.where(predicted[:, None], writer.probabilities, prior()), columns=list(LABELS))
+    table.insert(0, "image", [path.name for path in paths])
+    flaws = [flaw for _, flaw in sorted(writer.flaws.items())]
+    return Predictions(
+        table=table,
+        predicted=predicted,
+        thresholds=model.thresholds,
+        flaws=[flaw for flaw in flaws if flaw != LATE],
+        late=flaws.count(LATE),
     )
-    trainer = pl.Trainer(logger=False, enable_checkpointing=False)
-    batches: list[tuple[list[str], list[str], Tensor]] = trainer.predict(model, data)  # type: ignore[assignment]
-    table = pd.DataFrame(torch.cat([p for *_, p in batches]).float().cpu().numpy(), columns=list(LABELS))
-    table.insert(0, "image", [name for names, _, _ in batches for name in names])
-    return Predictions(table=table, flaws=[flaw for _, flaws, _ in batches for flaw in flaws if flaw])
 
 
-def write_submission(probabilities: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Write the table that `predict` made in the competition's format, ``image,labels``; return that table."""
-    labels = [decode(row) for row in probabilities[list(LABELS)].to_numpy()]
-    submission = pd.DataFrame({"image": probabilities["image"], "labels": labels})
-    submission.to_csv(path, index=False)
-    return submission
+@rank_zero_only
+def _hand_in(predictions: Predictions, output: Path, probabilities: Path | None) -> None:
+    # A file's name may be no text.
+    predictions.submission().to_csv(output, index=False, errors="surrogateescape")
+    if probabilities:
+        predictions.table.to_csv(probabilities, index=False, errors="surrogateescape")
+    print(predictions.report())
+
+
+def _weight(text: str) -> tuple[str, float]:
+    name, _, weight = text.rpartition("=")
+    return name, float(weight)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line; see ``--help``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m plant_pathology.predict",
+        description="Predict every test image of a competition's folder and write the submission. "
+        "What cannot be read gets the commonest label, and a line at the end.",
+    )
+    parser.add_argument("--data", type=Path, required=True, help="the competition's folder, with test_images/")
+    parser.add_argument(
+        "--checkpoints", type=Path, nargs="+", required=True, help="files, or a folder of .ckpt files: their mean"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="the submission to write")
+    parser.add_argument("--probabilities", type=Path, help="also write the probability of each label, as CSV")
+    parser.add_argument(
+        "--weights", type=_weight, nargs="*", default=[], metavar="NAME=W", help="of checkpoints in the mean; else 1"
+    )
+    parser.add_argument("--flips", action="store_true", help="also show each image mirrored, in three ways")
+    parser.add_argument("--scales", type=float, nargs="+", default=[1.0], help="of the network's size, averaged")
+    parser.add_argument("--time-limit", type=float, default=float("inf"), help="seconds until what is left is given up")
+    parser.add_argument("--batch-size", type=int, default=32, help="images in a batch (default %(default)s)")
+    parser.add_argument("--workers", type=int, help="processes that decode, for each device (default: its cores)")
+    for name in ("accelerator", "devices", "strategy", "precision"):
+        parser.add_argument(f"--{name}", default="auto", help="Lightning's (default %(default)s)")
+    options = vars(parser.parse_args(arguments))
+    output, probabilities = options.pop("output"), options.pop("probabilities")
+    options["weights"] = dict(options["weights"])
+    options["checkpoints"] = [
+        path
+        for given in options["checkpoints"]
+        for path in (sorted(given.glob("*.ckpt")) if given.is_dir() else [given])
+    ]
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    try:
+        predictions = predict(options.pop("data"), **options)
+    except (OSError, CheckpointError, ValueError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+    _hand_in(predictions, output, probabilities)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,20 +2,28 @@
 
 import argparse
 import json
-import os
-import shutil
-import tempfile
-import time
+import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.utilities import rank_zero_only
 
-from plant_pathology.data import PlantPathologyDM
-from plant_pathology.model import MultiPlantPathology
+from plant_pathology.checkpoint import UNKNOWN, Checkpoint, Metadata, write_checkpoint
+from plant_pathology.data import PlantPathologyDM, digest_of_data
+from plant_pathology.devices import best_precision, count_cores
+from plant_pathology.labels import LABELS, Probabilities, choose
+from plant_pathology.model import Classifier, MultiPlantPathology, normalisation
+from plant_pathology.scores import mean_f1, tune_thresholds
+from plant_pathology.training_report import write_report
+
+# What the outcome does not depend on, so that a training may go on with others.
+_OF_THE_MACHINE = ("data", "output", "run", "workers", "accelerator", "devices", "strategy", "precision")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,70 +31,214 @@ class Settings:
     """What a training run depends on; every field is an option of the command line."""
 
     data: Path = field(metadata={"help": "the competition's folder, with train_images/ and train.csv"})
-    output: Path = field(metadata={"help": "the checkpoint to write; a .json beside it says how it was made"})
+    output: Path = field(
+        metadata={"help": "the checkpoint to write, or a folder: it is called after the backbone there; a .json beside"}
+    )
+    run: Path = field(
+        default=Path("training"),
+        metadata={"help": "folder for the report, and for what the same command goes on from when it was stopped"},
+    )
     backbone: str = field(default="mobilenetv3_small_050", metadata={"help": "a timm model"})
     pretrained: bool = field(default=False, metadata={"help": "start from timm's published weights"})
     height: int = field(default=192, metadata={"help": "height of the images that the network sees"})
     width: int = field(default=288, metadata={"help": "width of the images that the network sees"})
     epochs: int = field(default=12, metadata={"help": "passes over the training images"})
-    batch_size: int = field(default=32, metadata={"help": "images in a batch"})
-    learning_rate: float = field(default=4e-3, metadata={"help": "peak of the one-cycle schedule"})
-    workers: int = field(default=os.cpu_count() or 1, metadata={"help": "processes that decode images"})
+    batch_size: int = field(default=32, metadata={"help": "images in a batch, on each device"})
+    learning_rate: float = field(default=4e-3, metadata={"help": "peak of the schedule: a warm-up, then a half cosine"})
+    warm_up: float = field(default=0.1, metadata={"help": "share of the steps in which the learning rate rises"})
+    weight_decay: float = field(default=1e-2, metadata={"help": "of AdamW"})
+    balance: float = field(
+        default=0.25,
+        metadata={"help": "0: each label counts as often as it occurs; 1: its presence weighs as much as its absence"},
+    )
+    ema: float = field(
+        default=0.99, metadata={"help": "decay of the weights' moving average, which is what is kept; 0: none"}
+    )
+    folds: int = field(default=6, metadata={"help": "parts of the images, with the same share of each label"})
+    fold: int = field(default=0, metadata={"help": "the part to validate with, from 0"})
     seed: int = field(default=0, metadata={"help": "fixes the split, the weights and the order"})
+    workers: int = field(default=count_cores(), metadata={"help": "processes that decode images"})
+    accelerator: str = field(default="auto", metadata={"help": "cpu, gpu, …: Lightning's"})
+    devices: str = field(default="auto", metadata={"help": "how many, or which: Lightning's"})
+    strategy: str = field(default="auto", metadata={"help": "ddp, …: Lightning's"})
+    precision: str = field(
+        default="auto", metadata={"help": "32-true, 16-mixed, bf16-mixed, …: Lightning's; auto: what the device is for"}
+    )
+
+    def checkpoint(self) -> Path:
+        """The file to write."""
+        if self.output.suffix:
+            return self.output
+        return self.output / f"{self.backbone}{f'-fold{self.fold}' if self.fold else ''}.ckpt"
+
+
+class History(Callback):
+    """What each epoch came to, kept over a stop; `epochs` has a row of numbers for each."""
+
+    def __init__(self) -> None:
+        self.epochs: list[dict[str, float]] = []
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Add the epoch's losses and F1."""
+        del pl_module
+        values = {name: float(trainer.callback_metrics[name]) for name in ("train_loss", "val_loss", "val_f1")}
+        self.epochs.append({"epoch": trainer.current_epoch + 1, **values})
+
+    def state_dict(self) -> dict[str, Any]:
+        """What goes into Lightning's checkpoint."""
+        return {"epochs": self.epochs}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.epochs = list(state_dict["epochs"])
 
 
 def train(settings: Settings) -> float:
-    """Train, keep the weights of the best validation F1 and write them with a record of the run.
+    """Train, take the weights of the best validation F1, tune the thresholds, write checkpoint and report.
 
-    The checkpoint holds weights and hyperparameters, no optimiser state: a third of the size.
+    A training that was stopped goes on after its last whole epoch when it is called with the same settings.
 
     Returns:
-        The best validation F1, from 0 to 1.
+        The validation F1 with tuned thresholds, from 0 to 1.
 
     Raises:
         FileNotFoundError: ``settings.data`` is not a competition's folder.
-        ValueError: a label is unknown.
+        ValueError: a label is unknown, or another training was stopped in ``settings.run``.
         RuntimeError: timm has no such backbone.
     """
-    started = time.monotonic()
     pl.seed_everything(settings.seed, workers=True)
-    size = (settings.height, settings.width)
+    chosen = {name: value for name, value in asdict(settings).items() if name not in _OF_THE_MACHINE}
+    last = _last_epoch(settings.run, chosen)
     data = PlantPathologyDM(
-        settings.data, image_size=size, batch_size=settings.batch_size, workers=settings.workers, seed=settings.seed
+        settings.data,
+        image_size=(settings.height, settings.width),
+        batch_size=settings.batch_size,
+        workers=settings.workers,
+        folds=settings.folds,
+        fold=settings.fold,
+        seed=settings.seed,
     )
+    data.setup("fit")
+    mean, std = normalisation(settings.backbone)
+    classifier = Classifier(settings.backbone, mean, std, pretrained=settings.pretrained)
     model = MultiPlantPathology(
-        settings.backbone, size, learning_rate=settings.learning_rate, pretrained=settings.pretrained
+        classifier,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        warm_up=settings.warm_up,
+        label_weights=data.label_weights(settings.balance),
     )
-    with tempfile.TemporaryDirectory() as scratch:
-        best = ModelCheckpoint(scratch, monitor="val_f1", mode="max", save_weights_only=True)
-        trainer = pl.Trainer(
-            max_epochs=settings.epochs,
-            callbacks=[best, TQDMProgressBar(refresh_rate=10)],
-            logger=False,
-            default_root_dir=scratch,
-        )
-        trainer.fit(model, data)
-        settings.output.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(best.best_model_path, settings.output)
-    score = float(best.best_model_score) if best.best_model_score is not None else 0.0
+    history = History()
+    best = ModelCheckpoint(
+        settings.run,
+        filename="best",
+        monitor="val_f1",
+        mode="max",
+        save_last=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    average = [EMAWeightAveraging(decay=settings.ema)] if settings.ema else []
+    trainer = pl.Trainer(
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        strategy=settings.strategy,
+        precision=best_precision() if settings.precision == "auto" else settings.precision,  # type: ignore[arg-type]
+        max_epochs=settings.epochs,
+        callbacks=[*average, history, best, TQDMProgressBar(refresh_rate=10)],
+        logger=False,
+        num_sanity_val_steps=0,
+        default_root_dir=settings.run,
+    )
+    trainer.fit(model, data, ckpt_path=last, weights_only=True)
+    # Of the averaged weights, where there are any.
+    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
+    model.load_state_dict(state)
+    probabilities, target = _validate(classifier.to(trainer.strategy.root_device), data)
+    thresholds = tune_thresholds(probabilities, target)
+    score = mean_f1(choose(probabilities, thresholds), target)
+    metadata = Metadata(
+        backbone=settings.backbone,
+        image_size=data.image_size,
+        mean=mean,
+        std=std,
+        labels=LABELS,
+        thresholds=thresholds,
+        commit=_commit(),
+        data=digest_of_data(settings.data),
+    )
     record = {
-        "settings": {
-            name: value for name, value in asdict(settings).items() if name not in ("data", "output", "workers")
-        },
+        "settings": chosen,
+        "metadata": asdict(metadata),
         "images": {"train": len(data.train), "validation": len(data.validation)},
         "validation_f1": round(score, 4),
-        "minutes": round((time.monotonic() - started) / 60, 1),
         "torch": torch.__version__,
     }
-    settings.output.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
+    weights = {name: value.cpu() for name, value in classifier.network.state_dict().items()}
+    _finish(settings, Checkpoint(metadata=metadata, weights=weights), record)
+    rank_zero_only(write_report)(
+        settings.run / "report.html",
+        title=settings.checkpoint().stem,
+        epochs=history.epochs,
+        images=data.validation.paths,
+        probabilities=probabilities,
+        target=target,
+        thresholds=thresholds,
+    )
     return score
+
+
+def _last_epoch(run: Path, chosen: dict[str, Any]) -> Path | None:
+    """What a training with these settings goes on from, if one was stopped."""
+    last, record = run / "last.ckpt", run / "settings.json"
+    if last.exists():
+        if json.loads(record.read_text()) != chosen:
+            raise ValueError(
+                f"{run}: a training with other settings was stopped here (settings.json has them). "
+                "Go on with those, delete the folder, or name another with --run."
+            )
+        return last
+    run.mkdir(parents=True, exist_ok=True)
+    record.write_text(json.dumps(chosen, indent=2) + "\n")
+    return None
+
+
+def _validate(
+    classifier: Classifier, data: PlantPathologyDM
+) -> tuple[Probabilities, np.ndarray[Any, np.dtype[np.bool_]]]:
+    """Probabilities and labels of the images held back, each of shape ``(n, 6)``, in their order."""
+    classifier.eval()
+    device = next(classifier.parameters()).device
+    with torch.inference_mode():
+        batches = [(classifier(images.to(device)).sigmoid().cpu(), target) for images, target in data.val_dataloader()]
+    probabilities, targets = (torch.cat(part).numpy() for part in zip(*batches, strict=True))
+    return probabilities, targets.astype(bool)
+
+
+@rank_zero_only
+def _finish(settings: Settings, checkpoint: Checkpoint, record: dict[str, Any]) -> None:
+    """Write the checkpoint and the record beside it; there is nothing to go on from any more."""
+    path = settings.checkpoint()
+    write_checkpoint(checkpoint, path)
+    path.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
+    (settings.run / "last.ckpt").unlink()
+
+
+def _commit() -> str:
+    """The commit that is checked out, marked where files differ from it."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return UNKNOWN
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line; see ``--help``."""
     parser = argparse.ArgumentParser(
         prog="python -m plant_pathology.train",
-        description="Train a leaf classifier, keeping the weights of the best validation F1.",
+        description="Train a leaf classifier, keeping the weights of the best validation F1. "
+        "A training that was stopped goes on when the same command is run again.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     for name, option in Settings.__dataclass_fields__.items():
@@ -102,7 +254,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         score = train(settings)
     except (OSError, ValueError, RuntimeError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
-    print(f"{settings.output}: validation F1 {score:.4f}")
+    rank_zero_only(print)(
+        f"{settings.checkpoint()}: validation F1 {score:.4f}; what it learned and where it errs: "
+        f"{settings.run / 'report.html'}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,187 @@
+"""Checkpoints: a network's weights, and all that is needed to use them."""
+
+import argparse
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from plant_pathology.labels import LABELS
+
+SCHEMA = 1
+UNKNOWN = "unknown"
+
+
+class CheckpointError(ValueError):
+    """A file is no checkpoint of this competition, or not a whole one; the message says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metadata:
+    """What a checkpoint says of itself.
+
+    Attributes:
+        backbone: name of a timm model.
+        image_size: (height, width) that the network sees, in pixels.
+        mean: of each channel, red, green, blue, from 0 to 1: subtracted from the pixels.
+        std: of each channel: what the pixels are divided by then.
+        labels: in the order of the network's outputs.
+        thresholds: what each label's probability has to exceed.
+        commit: of the code that it was trained with.
+        data: the digest of the images that it was trained on.
+    """
+
+    backbone: str
+    image_size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    labels: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    commit: str = UNKNOWN
+    data: str = UNKNOWN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A checkpoint that was read: what it says of itself, and the network's weights by name."""
+
+    metadata: Metadata
+    weights: dict[str, Tensor]
+
+
+def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint as `read_checkpoint` reads it: plain values and tensors, so that reading runs no code."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}")
+    torch.save(
+        {"schema": SCHEMA, "metadata": asdict(checkpoint.metadata), "state_dict": checkpoint.weights},
+        draft,
+    )
+    draft.replace(path)
+
+
+def read_checkpoint(path: Path, given: Mapping[str, Any] | None = None) -> Checkpoint:
+    """Read a checkpoint onto the CPU, running no code from the file.
+
+    Args:
+        path: what `write_checkpoint` or Lightning wrote.
+        given: values of `Metadata` that a checkpoint of another origin lacks; they win over what it says.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CheckpointError: the file is no checkpoint, it lacks something, or is of other labels.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # torch raises what unpickling and zip files raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"{path}: not a checkpoint that can be loaded without running code from it ({reason}). "
+            "Save its state_dict alone, with torch.save."
+        ) from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path}: not a checkpoint: it holds a {type(content).__name__}, not a state_dict.")
+    # A file that torch.save made of a bare state_dict is its own.
+    weights = _weights(path, content.get("state_dict", content))
+    hyperparameters = content.get("hyper_parameters")
+    own = content.get("metadata", hyperparameters)
+    known = {**(own if isinstance(own, dict) else {}), **(given or {})}
+    return Checkpoint(metadata=_metadata(path, known), weights=weights)
+
+
+def _weights(path: Path, state: Any) -> dict[str, Tensor]:
+    """The network's weights, without the name of the attribute that a LightningModule had it under."""
+    if not (isinstance(state, dict) and state and all(isinstance(value, Tensor) for value in state.values())):
+        raise CheckpointError(f"{path}: not a checkpoint: it has no state_dict of tensors.")
+    infinite = [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    if infinite:
+        raise CheckpointError(
+            f"{path}: {infinite[0]} is not finite: the training diverged. Take an earlier checkpoint."
+        )
+    prefixes = {name.partition(".")[0] for name in state}
+    if len(prefixes) == 1 and all("." in name for name in state):
+        return {name.partition(".")[2]: value for name, value in state.items()}
+    return state
+
+
+def _metadata(path: Path, known: Mapping[str, Any]) -> Metadata:
+    names = [field.name for field in fields(Metadata)]
+    lacking = [name for name in names if name not in known and name not in ("commit", "data")]
+    if lacking:
+        options = " ".join(f"--{name.replace('_', '-')} …" for name in lacking)
+        raise CheckpointError(
+            f"{path}: it does not say its {', '.join(lacking)}. "
+            f"Write one that does: python -m plant_pathology.checkpoint {path} NEW.ckpt {options}"
+        )
+    values: dict[str, Any] = {name: known[name] for name in names if name in known}
+    # A checkpoint of Lightning's may have lists.
+    values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    try:
+        metadata = Metadata(**values)
+        _check(metadata)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: what it says of itself is wrong: {error}") from error
+    return metadata
+
+
+def _check(metadata: Metadata) -> None:
+    if tuple(metadata.labels) != LABELS:
+        raise ValueError(f"labels are {', '.join(map(str, metadata.labels))}, not {', '.join(LABELS)}")
+    if not isinstance(metadata.backbone, str):
+        raise TypeError(f"backbone is {metadata.backbone!r}, not a name")
+    lengths = {"image_size": 2, "mean": 3, "std": 3, "thresholds": len(LABELS)}
+    for name, length in lengths.items():
+        values = getattr(metadata, name)
+        if not (isinstance(values, tuple) and len(values) == length and all(map(_is_number, values))):
+            raise ValueError(f"{name} is {values!r}, not {length} numbers from 0")
+    if not all(isinstance(side, int) and side > 0 for side in metadata.image_size) or not all(metadata.std):
+        raise ValueError(f"image_size is {metadata.image_size}, std is {metadata.std}: all must be above 0")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value < math.inf
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line; see ``--help``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m plant_pathology.checkpoint",
+        description="Make a checkpoint of another origin one that predicts here, with the values that it lacks. "
+        "Values of a list are parted by commas.",
+    )
+
+    def numbers(text: str) -> tuple[float, ...]:
+        return tuple(float(part) for part in text.split(","))
+
+    parser.add_argument("old", type=Path, help="what Lightning, or torch.save of a state_dict, wrote")
+    parser.add_argument("new", type=Path, help="the checkpoint to write")
+    parser.add_argument("--backbone", help="a timm model")
+    parser.add_argument("--image-size", type=lambda text: tuple(map(int, text.split(","))), help="HEIGHT,WIDTH")
+    parser.add_argument("--mean", type=numbers, help="of red, green and blue, from 0 to 1, as in 0.485,0.456,0.406")
+    parser.add_argument("--std", type=numbers, help="likewise, as in 0.229,0.224,0.225")
+    parser.add_argument("--labels", type=lambda text: tuple(text.split(",")), help="in the order of the outputs")
+    parser.add_argument("--thresholds", type=numbers, help="one for each label, as in 0.5,0.5,0.5,0.5,0.5,0.5")
+    parser.add_argument("--commit", help="of the code that it was trained with")
+    parser.add_argument("--data", help="the digest of the images that it was trained on")
+    options = vars(parser.parse_args(arguments))
+    old, new = options.pop("old"), options.pop("new")
+    # Here, so that reading a checkpoint does not need timm.
+    from plant_pathology.model import build_classifier
+
+    try:
+        checkpoint = read_checkpoint(old, {name: value for name, value in options.items() if value is not None})
+        build_classifier(checkpoint, old)
+        write_checkpoint(checkpoint, new)
+    except (OSError, CheckpointError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+    print(f"{new}: {checkpoint.metadata.backbone}, {len(checkpoint.weights)} tensors")
+
+
+if __name__ == "__main__":
+    main()

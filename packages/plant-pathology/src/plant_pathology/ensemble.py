@@ -1,0 +1,113 @@
+"""Several checkpoints as one model that predicts."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from plant_pathology.checkpoint import CheckpointError, Metadata, read_checkpoint
+from plant_pathology.labels import LABELS
+from plant_pathology.model import Classifier, build_classifier
+
+# Backbones halve an image five times; what they see is a multiple of that.
+_STRIDE = 32
+
+Size = tuple[int, int]
+Batch = tuple[Tensor, list[Tensor], list[str], Tensor]
+
+
+class Ensemble(pl.LightningModule):
+    """The weighted mean of what classifiers say, each of the image at its own size.
+
+    Args:
+        members: the classifiers, with what their checkpoints say of them and their weights in the mean.
+        flips: also show each image mirrored in either way and both, and take the mean.
+        scales: shares of its own size at which each classifier sees an image; the mean is taken.
+
+    Attributes:
+        sizes: (height, width) of each size at which an image is needed.
+        thresholds: the weighted mean of the members', shape ``(6,)``.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[tuple[Classifier, Metadata, float]],
+        *,
+        flips: bool = False,
+        scales: Sequence[float] = (1.0,),
+    ) -> None:
+        super().__init__()
+        self.classifiers = nn.ModuleList(classifier for classifier, _, _ in members)
+        total = sum(weight for _, _, weight in members)
+        self.weights = [weight / total / len(scales) for _, _, weight in members]
+        self.views = [[_scaled(metadata.image_size, scale) for scale in scales] for _, metadata, _ in members]
+        self.sizes: tuple[Size, ...] = tuple(sorted({size for views in self.views for size in views}))
+        self.flips: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3)) if flips else ((),)
+        self.thresholds = np.average(
+            [metadata.thresholds for _, metadata, _ in members], axis=0, weights=[weight for *_, weight in members]
+        )
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, images: Sequence[Tensor]) -> Tensor:
+        """Images at each of `sizes`, uint8 ``(n, 3, h, w)``, to probabilities, float32 ``(n, 6)``."""
+        seen = dict(
+            zip(self.sizes, (view.contiguous(memory_format=torch.channels_last) for view in images), strict=True)
+        )
+        result = torch.zeros((len(images[0]), len(LABELS)), device=images[0].device)
+        for classifier, weight, views in zip(self.classifiers, self.weights, self.views, strict=True):
+            for size in views:
+                for axes in self.flips:
+                    result += weight / len(self.flips) * classifier(seen[size].flip(axes)).sigmoid()
+        return result
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Probabilities of the images of a batch that were read, float32 ``(n, 6)``."""
+        del batch_idx
+        _, images, _, readable = batch
+        if readable.all():
+            return self(images)  # type: ignore[no-any-return]
+        if not readable.any():
+            return torch.zeros((0, len(LABELS)))
+        return self([view[readable] for view in images])  # type: ignore[no-any-return]
+
+
+def load_ensemble(
+    paths: Sequence[Path],
+    weights: Mapping[str, float] | None = None,
+    *,
+    flips: bool = False,
+    scales: Sequence[float] = (1.0,),
+) -> Ensemble:
+    """Load checkpoints on the CPU, ready to predict.
+
+    Args:
+        paths: the checkpoints.
+        weights: by a checkpoint's file name, its weight in the mean; 1 unless said.
+        flips: see `Ensemble`.
+        scales: see `Ensemble`.
+
+    Raises:
+        FileNotFoundError: a file is not there.
+        CheckpointError: one is no checkpoint of this competition, or there is none.
+        ValueError: a weight is of no checkpoint or not above 0.
+    """
+    if not paths:
+        raise CheckpointError("there is no checkpoint to predict with")
+    weights = weights or {}
+    unknown = set(weights) - {path.name for path in paths}
+    if unknown or not all(weight > 0 for weight in weights.values()):
+        raise ValueError(f"weights {dict(weights)}: each must be above 0, and of one of {[p.name for p in paths]}")
+    checkpoints = [(path, read_checkpoint(path)) for path in paths]
+    members = [(build_classifier(c, path), c.metadata, weights.get(path.name, 1.0)) for path, c in checkpoints]
+    return Ensemble(members, flips=flips, scales=scales).eval()
+
+
+def _scaled(size: Size, scale: float) -> Size:
+    """A size times ``scale``, in whole strides; as it is at a scale of 1."""
+    if scale == 1:
+        return size
+    height, width = (max(_STRIDE, round(side * scale / _STRIDE) * _STRIDE) for side in size)
+    return height, width
