@@ -137,10 +137,10 @@ def lint(session: nox.Session) -> None:
     _install_tools(session)
     session.run("ruff", "format", "--check")
     session.run("ruff", "check")
-    project = ["packages/plant-pathology/src", "tests/plant_pathology"]
+    project = ["packages/plant-pathology/src", "tests/plant_pathology", "benchmarks/predict.py"]
     tools = ["noxfile.py", "packages/kaggle-local/src", "packages/kaggle-offline/src"]
     tools += [
-        "benchmarks",
+        *sorted(str(path) for path in Path("benchmarks").glob("*.py") if path.stem != "predict"),
         "tests/conftest.py",
         "tests/canary.py",
         "tests/test_canary.py",
@@ -164,10 +164,11 @@ def workflows(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure against what a user would do otherwise: nox -s bench [-- freeze|local|pipeline|plan]."""
+    """Measure against what a user would do otherwise: nox -s bench [-- freeze|local|pipeline|plan|predict]."""
     _install_tools(session)
     for name in session.posargs or sorted(path.stem for path in Path("benchmarks").glob("*.py")):
-        session.run("python", f"benchmarks/{name}.py")
+        python = _project(session) if name == "predict" else "python"
+        session.run(python, f"benchmarks/{name}.py", external=True)
 
 
 @nox.session(name="lock-dev")

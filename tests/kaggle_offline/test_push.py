@@ -26,6 +26,7 @@ from kaggle_offline.errors import (
 )
 from kaggle_offline.freeze import freeze, read_frozen
 from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
+from kaggle_offline.notebook import digest_of_source, render_kernel
 from kaggle_offline.push import push
 from kaggle_offline.result import read_result
 from kaggle_offline.submit import submit
@@ -359,6 +360,24 @@ def test_the_rendered_kernel_is_what_kaggle_takes(kernel: KernelFolder) -> None:
     with opened(kernel) as target:
         push(kernel, target)
     assert (kernel.build / "kernel" / metadata["code_file"]).read_text() == text, "rendering is reproducible"
+
+
+def test_the_weights_of_submission_toml_reach_the_kernel(kernel: KernelFolder) -> None:
+    settings = kernel.folder / "submission.toml"
+    before = rendered(kernel)
+    settings.write_text(f'{settings.read_text()}\n[weights]\n"model.ckpt" = 2.5\n')
+    after = rendered(read_kernel_folder(kernel.repository, kernel.competition))
+    assert "WEIGHTS = {}" in before
+    assert "WEIGHTS = {'model.ckpt': 2.5}" in after
+    assert digest_of_source(before) != digest_of_source(after), "with other weights it is another kernel"
+
+
+def rendered(kernel: KernelFolder) -> str:
+    """The notebook that would be pushed."""
+    freeze(kernel)
+    frozen = read_frozen(kernel)
+    folder = render_kernel(kernel, frozen.packages, frozen.models, owner="kaggler", surroundings=[]).folder
+    return (folder / "predict.ipynb").read_text()
 
 
 def test_errors_have_exit_codes_of_their_own() -> None:

@@ -59,6 +59,11 @@ def test_an_unknown_competition_is_answered_with_those_there_are(repository: Pat
         ('checkpoints = "checkpoints"', 'checkpoints = "predict.py"', "checkpoints: .* is not there"),
         ('output = "submission.csv"', f'output = "{"x" * 5000}"', "output: .* must be a plain name"),
         ("package", "surprise = 1\npackage", "surprise: unknown key"),
+        ("package", "weights = 2\npackage", "weights: must be a table"),
+        ("[rehearsal]", "[weights]\n'model.ckpt' = 0\n[rehearsal]", "weights.model.ckpt: 0 must be a number above 0"),
+        ("[rehearsal]", "[weights]\n'model.ckpt' = true\n[rehearsal]", "weights.model.ckpt: True must be a number"),
+        ("[rehearsal]", "[weights]\n'model.ckpt' = nan\n[rehearsal]", "weights.model.ckpt: nan must be a number"),
+        ("[rehearsal]", "[weights]\n'another.ckpt' = 1\n[rehearsal]", "weights: another.ckpt is not in "),
     ],
 )
 def test_a_malformed_submission_toml_names_the_key(before: str, after: str, named: str, repository: Path) -> None:

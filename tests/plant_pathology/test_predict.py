@@ -192,8 +192,8 @@ def test_no_file_of_a_test_folder_stops_it_and_every_one_has_its_row(
     submission = predictions.submission().set_index("image")
     assert set(submission["labels"][sorted(unknown)]) == {"scab"}
 
-    files = ["--output", str(tmp_path / "submission.csv"), "--probabilities", str(tmp_path / "probabilities.csv")]
-    main(["--data", str(tmp_path), "--checkpoints", str(checkpoint), *files])
+    outputs = ["--output", str(tmp_path / "submission.csv"), "--probabilities", str(tmp_path / "probabilities.csv")]
+    main(["--data", str(tmp_path), "--checkpoints", str(checkpoint), *outputs])
     assert "  missing.jpg: No such file or directory" in capsys.readouterr().out
     with (tmp_path / "submission.csv").open(newline="", errors="surrogateescape") as file:
         assert [row["image"] for row in csv.DictReader(file)] == list(table.index)

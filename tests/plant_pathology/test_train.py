@@ -129,7 +129,7 @@ def test_a_training_run_says_how_it_was_made(checkpoint: Path, settings: Setting
 
 def test_a_training_run_leaves_a_report_with_pictures(checkpoint: Path, settings: Settings) -> None:
     assert checkpoint.exists()
-    report = (settings.run / "report.html").read_text()
+    report = (settings.folder() / "report.html").read_text()
     for text in ("After 2 epochs: F1 0", "frog_eye_leaf_spot", "threshold", "Mistakes", "data:image/png;base64,"):
         assert text in report
 
@@ -140,22 +140,22 @@ def test_a_training_that_was_stopped_goes_on(settings: Settings, tmp_path: Path)
     options |= {"batch-size": 8, "workers": 0}
     command = [sys.executable, "-m", "plant_pathology.train", *(f"--{name}={value}" for name, value in options.items())]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        while not (again.run / "last.ckpt").exists():
+        while not (again.folder() / "last.ckpt").exists():
             assert process.poll() is None
             time.sleep(0.05)
         process.kill()
     assert not again.output.exists()
-    with pytest.raises(ValueError, match=r"other settings was stopped here.*--run"):
+    with pytest.raises(ValueError, match=r"other settings or images was stopped here.*--run"):
         train(replace(again, learning_rate=1.0))
-    done = int(torch.load(again.run / "last.ckpt", weights_only=True)["epoch"]) + 1
+    done = int(torch.load(again.folder() / "last.ckpt", weights_only=True)["epoch"]) + 1
     # What its settings are is in a file, so that it need not go on for 400.
-    (again.run / "settings.json").write_text(
-        (again.run / "settings.json").read_text().replace('"epochs": 400', f'"epochs": {done + 1}')
+    (again.folder() / "settings.json").write_text(
+        (again.folder() / "settings.json").read_text().replace('"epochs": 400', f'"epochs": {done + 1}')
     )
     train(replace(again, epochs=done + 1))
     assert again.output.exists()
-    assert not (again.run / "last.ckpt").exists()
-    report = (again.run / "report.html").read_text()
+    assert not (again.folder() / "last.ckpt").exists()
+    report = (again.folder() / "report.html").read_text()
     assert f"{done + 1} epochs" in report, "what was done before it was stopped is part of it"
 
 

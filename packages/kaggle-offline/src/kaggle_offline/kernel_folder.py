@@ -63,6 +63,7 @@ class KernelFolder:
         extras: of the package, that are shipped with it.
         image: the image manifest's file.
         checkpoints: the folder whose files become the model dataset.
+        weights: of some of those files in the mean of what they predict, for the kernel to use.
         output: the file that the kernel hands in.
         sample: the file of the competition's data that shows how such a file must look; empty for none.
         protected: patterns of names that are never replaced in the image.
@@ -78,6 +79,7 @@ class KernelFolder:
     extras: tuple[str, ...]
     image: Path
     checkpoints: Path
+    weights: dict[str, float]
     output: str
     sample: str
     protected: tuple[str, ...]
@@ -148,6 +150,7 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
         image=repository / "requirements" / "images" / f"{settings['image']}.txt",
         checkpoints=folder / settings["checkpoints"],
         output=settings["output"],
+        weights=settings.get("weights", {}),
         sample=settings.get("sample", SAMPLE),
         protected=tuple(settings.get("freeze", {}).get("protected", PROTECTED)),
         rehearsal=settings["rehearsal"]["competition"],
@@ -160,6 +163,12 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
             raise ConfigurationError(
                 f"{folder / 'submission.toml'}: {key}: {path} is not there", f"Correct {key}, or make it."
             )
+    missing = sorted(name for name in result.weights if not (result.checkpoints / name).is_file())
+    if missing:
+        raise ConfigurationError(
+            f"{folder / 'submission.toml'}: weights: {missing[0]} is not in {result.checkpoints}",
+            "Name the files of that folder.",
+        )
     return result
 
 
@@ -206,13 +215,26 @@ def read_settings(path: Path) -> dict[str, Any]:
     protected = freeze.get("protected", []) if isinstance(freeze, dict) else None
     if not (isinstance(protected, list) and all(isinstance(item, str) for item in protected)):
         raise ConfigurationError(f"{path}: freeze.protected: must be a list of names", 'As in: protected = ["numpy"]')
-    unknown = {*document} - {*_TEXTS, "sample", "freeze", "rehearsal"}
+    _check_weights(path, document.get("weights", {}))
+    unknown = {*document} - {*_TEXTS, "sample", "weights", "freeze", "rehearsal"}
     unknown |= {f"rehearsal.{k}" for k in set(rehearsal) - {"competition", "tolerance"}}
     unknown |= {f"freeze.{k}" for k in set(freeze) - {"protected"}}
     if unknown:
-        known = ", ".join([*_TEXTS, "sample", "freeze.protected", "rehearsal.competition", "rehearsal.tolerance"])
+        known = ", ".join(
+            [*_TEXTS, "sample", "weights", "freeze.protected", "rehearsal.competition", "rehearsal.tolerance"]
+        )
         raise ConfigurationError(f"{path}: {min(unknown)}: unknown key", f"Known are: {known}.")
     return document
+
+
+def _check_weights(path: Path, weights: Any) -> None:
+    if not isinstance(weights, dict):
+        raise ConfigurationError(f"{path}: weights: must be a table", 'As in: [weights] and below it "model.ckpt" = 2')
+    for name, weight in weights.items():
+        if isinstance(weight, bool) or not (isinstance(weight, int | float) and 0 < weight < math.inf):
+            raise ConfigurationError(
+                f"{path}: weights.{name}: {weight!r} must be a number above 0", f'As in: "{name}" = 2'
+            )
 
 
 def _check_command(path: Path, command: str) -> None:

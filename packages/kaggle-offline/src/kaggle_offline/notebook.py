@@ -112,7 +112,7 @@ def render_kernel(
     # The number of somebody's kernel, which `kaggle kernels pull -m` writes: it would win over the id.
     settings.pop("id_no", None)
     image = digest_of_file(kernel.image)
-    made_of = [settings, packages.digest, models.digest, image, kernel.output, list(surroundings)]
+    made_of = [settings, packages.digest, models.digest, kernel.weights, image, kernel.output, list(surroundings)]
     folder, stamp = kernel.build / "kernel", kernel.build / ".kernel.json"
     inputs = digest_of_data([made_of, owner, *map(digest_of_file, (kernel.code, Path(__file__)))])
     digest = _known_digest(stamp, folder, inputs)
@@ -159,7 +159,7 @@ def _render(kernel: KernelFolder, packages: Dataset, models: Dataset, made_of: l
     digest = digest_of_data([[(cell.cell_type, cell.source) for cell in notebook.cells], made_of])
     parameters.source = (
         f'# Written by push: what this kernel was made of.\nPACKAGES_DIGEST = "{packages.digest}"\n'
-        f'KERNEL_DIGEST = "{digest}"'
+        f'KERNEL_DIGEST = "{digest}"\nWEIGHTS = {kernel.weights!r}'
     )
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"

@@ -14,6 +14,7 @@ from plant_pathology.labels import LABELS
 
 SCHEMA = 1
 UNKNOWN = "unknown"
+SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
 
 
 class CheckpointError(ValueError):
@@ -51,6 +52,11 @@ class Checkpoint:
 
     metadata: Metadata
     weights: dict[str, Tensor]
+
+
+def list_checkpoints(path: Path) -> list[Path]:
+    """The checkpoints of a folder, sorted by name; or the one file that ``path`` is."""
+    return sorted(p for p in path.iterdir() if p.suffix in SUFFIXES) if path.is_dir() else [path]
 
 
 def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:

@@ -20,7 +20,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 from tqdm import tqdm
 
-from plant_pathology.checkpoint import CheckpointError
+from plant_pathology.checkpoint import CheckpointError, list_checkpoints
 from plant_pathology.devices import best_precision
 from plant_pathology.ensemble import Batch, load_ensemble
 from plant_pathology.labels import LABELS, choose, decode, prior
@@ -259,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--data", type=Path, required=True, help="the competition's folder, with test_images/")
     parser.add_argument(
-        "--checkpoints", type=Path, nargs="+", required=True, help="files, or a folder of .ckpt files: their mean"
+        "--checkpoints", type=Path, nargs="+", required=True, help="files, or folders of them: their mean"
     )
     parser.add_argument("--output", type=Path, required=True, help="the submission to write")
     parser.add_argument("--probabilities", type=Path, help="also write the probability of each label, as CSV")
@@ -276,11 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = vars(parser.parse_args(arguments))
     output, probabilities = options.pop("output"), options.pop("probabilities")
     options["weights"] = dict(options["weights"])
-    options["checkpoints"] = [
-        path
-        for given in options["checkpoints"]
-        for path in (sorted(given.glob("*.ckpt")) if given.is_dir() else [given])
-    ]
+    options["checkpoints"] = [path for given in options["checkpoints"] for path in list_checkpoints(given)]
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     try:
         predictions = predict(options.pop("data"), **options)

@@ -36,7 +36,7 @@ class Settings:
     )
     run: Path = field(
         default=Path("training"),
-        metadata={"help": "folder for the report, and for what the same command goes on from when it was stopped"},
+        metadata={"help": "folder for reports, and for what the same command goes on from when it was stopped"},
     )
     backbone: str = field(default="mobilenetv3_small_050", metadata={"help": "a timm model"})
     pretrained: bool = field(default=False, metadata={"help": "start from timm's published weights"})
@@ -71,6 +71,10 @@ class Settings:
             return self.output
         return self.output / f"{self.backbone}{f'-fold{self.fold}' if self.fold else ''}.ckpt"
 
+    def folder(self) -> Path:
+        """Where this run keeps what it needs, and its report."""
+        return self.run / self.checkpoint().stem
+
 
 class History(Callback):
     """What each epoch came to, kept over a stop; `epochs` has a row of numbers for each."""
@@ -103,12 +107,13 @@ def train(settings: Settings) -> float:
 
     Raises:
         FileNotFoundError: ``settings.data`` is not a competition's folder.
-        ValueError: a label is unknown, or another training was stopped in ``settings.run``.
+        ValueError: a label is unknown, or another training of this checkpoint was stopped.
         RuntimeError: timm has no such backbone.
     """
     pl.seed_everything(settings.seed, workers=True)
     chosen = {name: value for name, value in asdict(settings).items() if name not in _OF_THE_MACHINE}
-    last = _last_epoch(settings.run, chosen)
+    digest = digest_of_data(settings.data)
+    last = _last_epoch(settings.folder(), {**chosen, "data": digest})
     data = PlantPathologyDM(
         settings.data,
         image_size=(settings.height, settings.width),
@@ -130,7 +135,7 @@ def train(settings: Settings) -> float:
     )
     history = History()
     best = ModelCheckpoint(
-        settings.run,
+        settings.folder(),
         filename="best",
         monitor="val_f1",
         mode="max",
@@ -148,7 +153,7 @@ def train(settings: Settings) -> float:
         callbacks=[*average, history, best, TQDMProgressBar(refresh_rate=10)],
         logger=False,
         num_sanity_val_steps=0,
-        default_root_dir=settings.run,
+        default_root_dir=settings.folder(),
     )
     trainer.fit(model, data, ckpt_path=last, weights_only=True)
     # Of the averaged weights, where there are any.
@@ -165,7 +170,7 @@ def train(settings: Settings) -> float:
         labels=LABELS,
         thresholds=thresholds,
         commit=_commit(),
-        data=digest_of_data(settings.data),
+        data=digest,
     )
     record = {
         "settings": chosen,
@@ -177,7 +182,7 @@ def train(settings: Settings) -> float:
     weights = {name: value.cpu() for name, value in classifier.network.state_dict().items()}
     _finish(settings, Checkpoint(metadata=metadata, weights=weights), record)
     rank_zero_only(write_report)(
-        settings.run / "report.html",
+        settings.folder() / "report.html",
         title=settings.checkpoint().stem,
         epochs=history.epochs,
         images=data.validation.paths,
@@ -188,17 +193,17 @@ def train(settings: Settings) -> float:
     return score
 
 
-def _last_epoch(run: Path, chosen: dict[str, Any]) -> Path | None:
+def _last_epoch(folder: Path, chosen: dict[str, Any]) -> Path | None:
     """What a training with these settings goes on from, if one was stopped."""
-    last, record = run / "last.ckpt", run / "settings.json"
+    last, record = folder / "last.ckpt", folder / "settings.json"
     if last.exists():
         if json.loads(record.read_text()) != chosen:
             raise ValueError(
-                f"{run}: a training with other settings was stopped here (settings.json has them). "
+                f"{folder}: a training with other settings or images was stopped here (settings.json has them). "
                 "Go on with those, delete the folder, or name another with --run."
             )
         return last
-    run.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     record.write_text(json.dumps(chosen, indent=2) + "\n")
     return None
 
@@ -221,7 +226,7 @@ def _finish(settings: Settings, checkpoint: Checkpoint, record: dict[str, Any]) 
     path = settings.checkpoint()
     write_checkpoint(checkpoint, path)
     path.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
-    (settings.run / "last.ckpt").unlink()
+    (settings.folder() / "last.ckpt").unlink()
 
 
 def _commit() -> str:
@@ -256,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(1, f"{parser.prog}: {error}\n")
     rank_zero_only(print)(
         f"{settings.checkpoint()}: validation F1 {score:.4f}; what it learned and where it errs: "
-        f"{settings.run / 'report.html'}"
+        f"{settings.folder() / 'report.html'}"
     )
 
 
