@@ -6,6 +6,7 @@ import logging
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -278,6 +279,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options["weights"] = dict(options["weights"])
     options["checkpoints"] = [path for given in options["checkpoints"] for path in list_checkpoints(given)]
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    # Lightning's own affair.
+    warnings.filterwarnings("ignore", message=".*LeafSpec")
     try:
         predictions = predict(options.pop("data"), **options)
     except (OSError, CheckpointError, ValueError) as error:
