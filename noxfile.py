@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import tempfile
+import tomllib
 from pathlib import Path
 
 import nox
@@ -15,9 +16,10 @@ nox.options.reuse_venv = "yes"
 nox.options.stop_on_first_error = True
 nox.options.sessions = ["freeze", "push", "submit"]
 
-PROJECT = Path(".nox/project")
-KERNEL = Path("kernels/plant-pathology-2021-fgvc8")
-IMAGE = Path("requirements/images/kaggle-gpu-2026-05.txt")
+# Of packages/, what serves every competition; all else there is a competition's own, or shared by some.
+TOOLS = ("kaggle-local", "kaggle-offline")
+# The competition whose checkpoints are trained here.
+LEAVES = "plant-pathology-2021-fgvc8"
 
 # Much of the tools' tests is waiting for processes: a worker for each core, a file to one of them.
 PYTEST = ["python", "-m", "pytest", "-p", "tests.canary", "--numprocesses", "auto", "--dist", "loadfile"]
@@ -109,26 +111,31 @@ def predict(session: nox.Session) -> None:
 
 @nox.session
 def train(session: nox.Session) -> None:
-    """Train on the synthetic set, write a checkpoint: nox -s train [-- --epochs 20 ...], --help for more."""
-    python = _project(session)
+    """Train on synthetic leaves, write a checkpoint: nox -s train [-- --epochs 20 ...], --help for more."""
+    python = _project(session, LEAVES)
     data = Path("build/train")
     own_data = {"-h", "--help", "--data"} & {option.partition("=")[0] for option in session.posargs}
     if not own_data and not (data / "competition.toml").exists():
         images = ["--train", "6000", "--public", "8", "--hidden", "8", "--size", "600x400", "--seed", "1"]
         session.run(python, "-m", "plant_pathology.synthetic", str(data), *images, external=True)
-    files = ["--data", str(data / "public"), "--output", str(KERNEL / "checkpoints"), "--run", "build/training"]
+    files = ["--data", str(data / "public"), "--output", f"kernels/{LEAVES}/checkpoints", "--run", "build/training"]
     session.run(python, "-m", "plant_pathology.train", *files, *session.posargs, external=True)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests: nox -s tests [-- -m "not slow"]."""
-    # Many of the tests' processes are short: to compile what each imports would be most of what they do.
-    _install_tools(session, "--compile-bytecode")
-    project = ["tests/plant_pathology"]
-    session.run(_project(session), "-m", "pytest", *project, *session.posargs, external=True, success_codes=[0, 5])
-    left = [f"--ignore={path}" for path in [*project, WORKFLOWS]]
-    session.run(*PYTEST, *left, *session.posargs, success_codes=[0, 5])
+    """Run the tests, or those of competitions alone: nox -s tests [-- COMPETITION ...] [-m "not slow"]."""
+    competitions = _competitions()
+    named = [word for word in session.posargs if word in competitions]
+    options = [word for word in session.posargs if word not in competitions]
+    for name in named or competitions:
+        command = [_project(session, name), "-m", "pytest", _tests_of(name)]
+        session.run(*command, *options, external=True, success_codes=[0, 5])
+    if not named:
+        # Many of the tests' processes are short: to compile what each imports would be most of what they do.
+        _install_tools(session, "--compile-bytecode")
+        left = [f"--ignore={path}" for path in [*map(_tests_of, competitions), WORKFLOWS]]
+        session.run(*PYTEST, *left, *options, success_codes=[0, 5])
 
 
 @nox.session
@@ -137,20 +144,15 @@ def lint(session: nox.Session) -> None:
     _install_tools(session)
     session.run("ruff", "format", "--check")
     session.run("ruff", "check")
-    project = ["packages/plant-pathology/src", "tests/plant_pathology", "benchmarks/predict.py"]
-    tools = ["noxfile.py", "packages/kaggle-local/src", "packages/kaggle-offline/src"]
-    tools += [
-        *sorted(str(path) for path in Path("benchmarks").glob("*.py") if path.stem != "predict"),
-        "tests/conftest.py",
-        "tests/canary.py",
-        "tests/test_canary.py",
-        "tests/kaggle_local",
-        "tests/kaggle_offline",
-        "tests/end_to_end",
-        WORKFLOWS,
-    ]
+    competitions = _competitions()
+    own = {f"packages/{package}" for package, _ in competitions.values()} | set(map(_tests_of, competitions))
+    tools = ["noxfile.py", *(f"{path}/src" for path in _folders("packages") if path not in own)]
+    tools += sorted(str(path) for path in Path("benchmarks").glob("*.py") if path.stem != "predict")
+    tools += [*sorted(map(str, Path("tests").glob("*.py"))), *(path for path in _folders("tests") if path not in own)]
     session.run("mypy", *tools)
-    session.run("mypy", "--python-executable", _project(session), *project)
+    for name, (package, _) in competitions.items():
+        files = [f"packages/{package}/src", _tests_of(name), *(["benchmarks/predict.py"] if name == LEAVES else [])]
+        session.run("mypy", "--python-executable", _project(session, name), *files)
 
 
 @nox.session
@@ -167,7 +169,7 @@ def bench(session: nox.Session) -> None:
     """Measure against what a user would do otherwise: nox -s bench [-- freeze|local|pipeline|plan|predict]."""
     _install_tools(session)
     for name in session.posargs or sorted(path.stem for path in Path("benchmarks").glob("*.py")):
-        python = _project(session) if name == "predict" else "python"
+        python = _project(session, LEAVES) if name == "predict" else "python"
         session.run(python, f"benchmarks/{name}.py", external=True)
 
 
@@ -183,30 +185,61 @@ def lock_dev(session: nox.Session) -> None:
     session.run("pip-compile", *options, *session.posargs, *files, env=env)
 
 
+def _competitions() -> dict[str, tuple[str, str]]:
+    """The package and the image of every competition that has a kernel folder, by its name."""
+    found = {}
+    for path in sorted(Path("kernels").glob("*/submission.toml")):
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        found[path.parent.name] = settings["package"].partition("[")[0], settings["image"]
+    return found
+
+
+def _folders(parent: str) -> list[str]:
+    """The folders in a folder, sorted, but for what tools leave there."""
+    return sorted(str(path) for path in Path(parent).iterdir() if path.is_dir() and path.name[0] not in "._")
+
+
+def _tests_of(competition: str) -> str:
+    """Where the tests of a competition's package are."""
+    package, _ = _competitions()[competition]
+    return f"tests/{package.replace('-', '_')}"
+
+
+def _shared() -> list[str]:
+    """The folders of packages/ that are no competition's own, and no tool, as options that install them."""
+    own = {*TOOLS, *(package for package, _ in _competitions().values())}
+    return [word for path in _folders("packages") if Path(path).name not in own for word in ("--editable", path)]
+
+
 def _install_tools(session: nox.Session, *options: str) -> None:
     """Install the tools of this repository and what they need, as dev.txt pins it; ``options`` are uv's."""
     session.install("--require-hashes", *options, "--requirement", "requirements/dev.txt", silent=True)
-    packages = ["--editable", "packages/kaggle-local", "--editable", "packages/kaggle-offline"]
-    session.install("--no-deps", "--no-build-isolation", *packages, silent=True)
+    packages = [word for name in TOOLS for word in ("--editable", f"packages/{name}")]
+    session.install("--no-deps", "--no-build-isolation", *packages, *_shared(), silent=True)
 
 
-def _project(session: nox.Session) -> str:
-    """Make an environment with the competition's package and the image's versions; return its Python.
+def _project(session: nox.Session, competition: str) -> str:
+    """Make an environment with a competition's package and its image's versions; return its Python.
 
     What is trained and tested here is what predicts on Kaggle. torch comes in the build for this
     machine's accelerator where the index of those builds answers, else from the package index.
     """
-    python = PROJECT / "bin" / "python"
+    package, image = _competitions()[competition]
+    project = Path(".nox") / f"project-{package}"
+    python = project / "bin" / "python"
     if not python.exists():
-        shutil.rmtree(PROJECT, ignore_errors=True)
+        shutil.rmtree(project, ignore_errors=True)
         # The image's Python, or the one before it: what the image pins has wheels for both, not for newer ones.
-        venv = ["uv", "venv", "--quiet", "--python", ">=3.11,<3.13", str(PROJECT)]
+        venv = ["uv", "venv", "--quiet", "--python", ">=3.11,<3.13", str(project)]
         session.run(*venv, external=True)
-    pins = [line.partition("+")[0] for line in IMAGE.read_text().splitlines() if not line.startswith("#")]
+    lines = Path(f"requirements/images/{image}.txt").read_text().splitlines()
+    pins = [line.partition("+")[0] for line in lines if not line.startswith("#")]
     constraints = Path(session.create_tmp()) / "image.txt"
     constraints.write_text("\n".join(p for p in pins if not re.match("nvidia-|cuda-", p)) + "\n")
     install = ["uv", "pip", "install", "--quiet", "--python", str(python), "--constraint", str(constraints)]
-    install += ["--editable", "packages/plant-pathology[train]"]
+    metadata = tomllib.loads(Path(f"packages/{package}/pyproject.toml").read_text())["project"]
+    extras = ",".join(metadata.get("optional-dependencies", {}))
+    install += ["--editable", f"packages/{package}[{extras}]", *_shared()]
     install += ["hypothesis", "pandas-stubs", "pytest", "types-tqdm"]
     accelerated = [*install, "--torch-backend", "auto"]
     # Only asked, so that a machine that cannot reach that index is no failure.

@@ -184,6 +184,7 @@ def _by_hand(clone: Path) -> float:
     build = clone / "build" / COMPETITION
     program = str(Path(sys.executable).with_name("kaggle"))
     frozen = freeze.read_frozen(read_kernel_folder(clone, COMPETITION))
+    assert frozen.models is not None
     with serve(clone / ".kaggle-local") as local:
         folders = [frozen.rehearsal.folder, frozen.models.folder]
         for folder in folders:

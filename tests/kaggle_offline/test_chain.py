@@ -15,7 +15,7 @@ CHAIN = st.builds(
     Chain,
     source=st.builds(Source, tag=WORD.map(lambda text: f"submit-{text}" if text else ""), commit=WORD),
     packages=NUMBER,
-    models=NUMBER,
+    models=st.none() | NUMBER,
     kernel=NUMBER,
     digest=st.binary(min_size=32, max_size=32).map(lambda digest: f"sha256:{digest.hex()}"),
 )

@@ -118,12 +118,14 @@ def test_two_freezes_at_once_do_not_meet(repository: Path) -> None:
 
 def test_a_changed_checkpoint_is_packed_anew_and_an_unchanged_one_is_not(repository: Path) -> None:
     first = freeze_small(repository)
+    assert first.models is not None
     packed = first.models.folder / "model.ckpt"
     before = packed.stat()
     assert freeze_small(repository) == first
     assert packed.stat().st_ino == before.st_ino
     write_checkpoint(repository / "kernels" / "small" / "checkpoints" / "model.ckpt", b"\x80\x02]q\x00.")
     second = freeze_small(repository)
+    assert second.models is not None
     assert second.models.digest != first.models.digest
     assert second.packages == first.packages
     packed.unlink()

@@ -25,6 +25,7 @@ from kaggle_offline.errors import (
     ScoringError,
 )
 from kaggle_offline.freeze import freeze, read_frozen
+from kaggle_offline.history import history
 from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
 from kaggle_offline.notebook import digest_of_source, render_kernel
 from kaggle_offline.push import push
@@ -126,6 +127,32 @@ def test_the_whole_way_and_once_more(kernel: KernelFolder, capsys: pytest.Captur
     assert "version 1 is submitted already" in output
 
 
+def test_a_script_without_checkpoints_goes_the_same_way(kernel: KernelFolder) -> None:
+    """And what an earlier version had as checkpoints is not told of any more."""
+    go(kernel)
+    metadata, settings = kernel.folder / "kernel-metadata.json", kernel.folder / "submission.toml"
+    metadata.write_text(metadata.read_text().replace('"notebook"', '"script"'))
+    settings.write_text(settings.read_text().replace('checkpoints = "checkpoints"\n', ""))
+    # The installer is written by push, where there is a place for it.
+    cells = PREDICT.split("\n\n")
+    kernel.code.write_text("\n\n".join([cells[0], '# %% tags=["install"]\n# Here.', *cells[2:]]))
+    script = read_kernel_folder(kernel.repository, "small")
+    result = go(script)
+    assert "models" not in result
+    assert result["submission"]["score"] == pytest.approx(2 / 3, abs=1e-5)
+    assert sorted(p.name for p in (kernel.build / "kernel").iterdir()) == ["kernel-metadata.json", "predict.py"]
+    code = (kernel.build / "kernel" / "predict.py").read_text()
+    assert result["kernel"]["digest"] == digest_of_source(code)
+    assert "small-models" not in code
+    compile(code, "predict.py", "exec")
+    for name in ("summary.md", "report.html"):
+        assert "models" not in (kernel.build / name).read_text()
+    with opened(script) as target:
+        assert "models" in history(target.client, "small").splitlines()[1], "of the first"
+    again = go(script)
+    assert (again["kernel"], again["run"]) == (result["kernel"], result["run"])
+
+
 def test_the_last_score_stands_beside_the_next(kernel: KernelFolder) -> None:
     assert go(kernel)["submission"]["last_score"] is None
     kernel.code.write_text(f"{kernel.code.read_text()}\n# Changed.\n")
@@ -225,6 +252,7 @@ def test_what_changed_is_published_and_nothing_else(kernel: KernelFolder) -> Non
     assert (result["packages"]["version"], result["models"]["version"], result["kernel"]["version"]) == (2, 1, 2)
     assert result["models"]["uploaded_bytes"] == 0
 
+    assert kernel.checkpoints is not None
     (kernel.checkpoints / "more.json").write_text("{}")
     result = go(kernel)
     assert (result["packages"]["version"], result["models"]["version"], result["kernel"]["version"]) == (2, 2, 3)

@@ -37,6 +37,18 @@ def test_a_kernel_folder_is_read(repository: Path) -> None:
     assert kernel.lock == repository / "requirements" / "small.txt"
 
 
+def test_a_script_without_checkpoints_is_a_kernel(repository: Path) -> None:
+    folder = repository / "kernels" / "small"
+    (folder / "kernel-metadata.json").write_text(json.dumps({**METADATA, "kernel_type": "script"}))
+    (folder / "submission.toml").write_text(SUBMISSION.replace('checkpoints = "checkpoints"\n', ""))
+    kernel = read_kernel_folder(repository, "small")
+    assert kernel.is_script
+    assert kernel.checkpoints is None
+    (folder / "submission.toml").write_text(f'{SUBMISSION}[weights]\n"no.ckpt" = 1\n'.replace("checkpoints =", "# "))
+    with pytest.raises(ConfigurationError, match=r"weights: no\.ckpt is not among the checkpoints"):
+        read_kernel_folder(repository, "small")
+
+
 def test_an_unknown_competition_is_answered_with_those_there_are(repository: Path) -> None:
     with pytest.raises(UnknownCompetitionError, match=r"no such competition folder\nThere are: small"):
         read_kernel_folder(repository, "large")
@@ -63,7 +75,7 @@ def test_an_unknown_competition_is_answered_with_those_there_are(repository: Pat
         ("[rehearsal]", "[weights]\n'model.ckpt' = 0\n[rehearsal]", "weights.model.ckpt: 0 must be a number above 0"),
         ("[rehearsal]", "[weights]\n'model.ckpt' = true\n[rehearsal]", "weights.model.ckpt: True must be a number"),
         ("[rehearsal]", "[weights]\n'model.ckpt' = nan\n[rehearsal]", "weights.model.ckpt: nan must be a number"),
-        ("[rehearsal]", "[weights]\n'another.ckpt' = 1\n[rehearsal]", "weights: another.ckpt is not in "),
+        ("[rehearsal]", "[weights]\n'another.ckpt' = 1\n[rehearsal]", "weights: another.ckpt is not among"),
     ],
 )
 def test_a_malformed_submission_toml_names_the_key(before: str, after: str, named: str, repository: Path) -> None:
@@ -83,7 +95,7 @@ def test_a_malformed_submission_toml_names_the_key(before: str, after: str, name
         ({"code_file": "nowhere.py"}, "code_file: nowhere.py is not there"),
         ({"enable_internet": True}, "enable_internet: true"),
         ({"language": "r"}, "language"),
-        ({"kernel_type": "script"}, "kernel_type"),
+        ({"kernel_type": "markdown"}, r"kernel_type: .markdown.\n.*notebook, script"),
         ({"competition_sources": ["another"]}, "competition_sources"),
         ({"dataset_sources": "owner/data"}, "dataset_sources"),
         ({"enable_internet": 0}, "enable_internet: 0"),

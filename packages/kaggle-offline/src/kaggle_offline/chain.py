@@ -10,7 +10,7 @@ from kaggle_offline.tags import PREFIX
 
 _UNKNOWN = "-"
 _FORM = re.compile(
-    r"(?P<tag>\S+) commit (?P<commit>\S+) packages (?P<packages>\d+) models (?P<models>\d+)"
+    r"(?P<tag>\S+) commit (?P<commit>\S+) packages (?P<packages>\d+) models (?P<models>\d+|-)"
     r" kernel (?P<kernel>\d+) (?P<digest>sha256:[0-9a-f]{64})"
 )
 COMMIT_LENGTH = 12
@@ -27,18 +27,22 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Chain:
-    """What a submission was made of: versions of both datasets and the kernel, and the kernel's digest."""
+    """What a submission was made of: versions of the datasets and the kernel, and the kernel's digest.
+
+    ``models`` is None where the kernel has no checkpoints.
+    """
 
     source: Source
     packages: int
-    models: int
+    models: int | None
     kernel: int
     digest: str
 
     def __str__(self) -> str:
         """As the description of a submission, which `read_chain` reads."""
         tag, commit = self.source.tag or _UNKNOWN, self.source.commit or _UNKNOWN
-        return f"{tag} commit {commit} packages {self.packages} models {self.models} kernel {self.kernel} {self.digest}"
+        models = _UNKNOWN if self.models is None else self.models
+        return f"{tag} commit {commit} packages {self.packages} models {models} kernel {self.kernel} {self.digest}"
 
 
 def read_chain(description: str) -> Chain | None:
@@ -50,7 +54,7 @@ def read_chain(description: str) -> Chain | None:
     return Chain(
         source=Source(tag=tag, commit=commit),
         packages=int(found["packages"]),
-        models=int(found["models"]),
+        models=None if found["models"] == _UNKNOWN else int(found["models"]),
         kernel=int(found["kernel"]),
         digest=found["digest"],
     )

@@ -34,7 +34,7 @@ class Frozen:
     Attributes:
         packages: for Kaggle's image.
         rehearsal: the same versions for this machine's Python; `packages` where it is the image's.
-        models: the checkpoints.
+        models: the checkpoints; None where the kernel has none.
         python: the Python that ``rehearsal`` is for.
         of_image: the names of what the image has of the requirements, in whatever version.
         distributions: what becomes of each.
@@ -43,7 +43,7 @@ class Frozen:
 
     packages: Dataset
     rehearsal: Dataset
-    models: Dataset
+    models: Dataset | None
     python: str
     of_image: tuple[str, ...]
     distributions: tuple[Row, ...]
@@ -240,7 +240,7 @@ def read_frozen(kernel: KernelFolder) -> Frozen:
         return Frozen(
             packages=datasets["packages"],
             rehearsal=datasets["rehearsal"],
-            models=datasets["models"],
+            models=datasets.get("models"),
             python=document["python"],
             of_image=tuple(document["of_image"]),
             distributions=tuple(Row(**row) for row in document["distributions"]),
@@ -262,6 +262,7 @@ def _write_frozen(kernel: KernelFolder, frozen: Frozen) -> None:
         "datasets": {
             name: {"folder": str(d.folder.relative_to(kernel.build)), "slug": d.slug, "digest": d.digest}
             for name, d in datasets.items()
+            if d is not None
         },
     }
     write_json(kernel.build / _RECORD, document)

@@ -25,7 +25,7 @@ def history(client: KaggleClient, competition: str) -> str:
         score = submission.status if submission.score is None else f"{submission.score:.5f}"
         made_of: tuple[str, ...] = ("",) * 5
         if chain is not None:
-            numbers = (str(n) for n in (chain.packages, chain.models, chain.kernel))
+            numbers = ("" if n is None else str(n) for n in (chain.packages, chain.models, chain.kernel))
             made_of = (chain.source.tag, chain.source.commit, *numbers)
         rows.append((date, score, *made_of, submission.ref))
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]

@@ -62,7 +62,7 @@ class KernelFolder:
         package: the folder of the project's package.
         extras: of the package, that are shipped with it.
         image: the image manifest's file.
-        checkpoints: the folder whose files become the model dataset.
+        checkpoints: the folder whose files become the model dataset; None where the kernel needs none.
         weights: of some of those files in the mean of what they predict, for the kernel to use.
         output: the file that the kernel hands in.
         sample: the file of the competition's data that shows how such a file must look; empty for none.
@@ -70,7 +70,7 @@ class KernelFolder:
         rehearsal: the command that writes the local Kaggle's competition folder.
         tolerance: by how much a change may worsen the rehearsal's score.
         metadata: ``kernel-metadata.json``.
-        code: the notebook in percent format.
+        code: the notebook or script, in percent format.
     """
 
     competition: str
@@ -78,7 +78,7 @@ class KernelFolder:
     package: Path
     extras: tuple[str, ...]
     image: Path
-    checkpoints: Path
+    checkpoints: Path | None
     weights: dict[str, float]
     output: str
     sample: str
@@ -107,6 +107,11 @@ class KernelFolder:
     def slug(self) -> str:
         """The kernel's slug."""
         return str(self.metadata["id"]).partition("/")[2]
+
+    @property
+    def is_script(self) -> bool:
+        """Whether Kaggle runs the code as a script; else as a notebook."""
+        return bool(self.metadata["kernel_type"] == "script")
 
 
 def find_repository(start: Path) -> Path:
@@ -148,7 +153,7 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
         package=repository / "packages" / package,
         extras=tuple(name.strip() for name in extras.split(",") if name.strip()),
         image=repository / "requirements" / "images" / f"{settings['image']}.txt",
-        checkpoints=folder / settings["checkpoints"],
+        checkpoints=folder / settings["checkpoints"] if "checkpoints" in settings else None,
         output=settings["output"],
         weights=settings.get("weights", {}),
         sample=settings.get("sample", SAMPLE),
@@ -159,25 +164,27 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
         code=folder / metadata["code_file"],
     )
     for path, key in ((result.package, "package"), (result.checkpoints, "checkpoints")):
-        if not path.is_dir():
+        if path is not None and not path.is_dir():
             raise ConfigurationError(
                 f"{folder / 'submission.toml'}: {key}: {path} is not there", f"Correct {key}, or make it."
             )
-    missing = sorted(name for name in result.weights if not (result.checkpoints / name).is_file())
+    there = {path.name for path in result.checkpoints.iterdir()} if result.checkpoints else set[str]()
+    missing = sorted(set(result.weights) - there)
     if missing:
         raise ConfigurationError(
-            f"{folder / 'submission.toml'}: weights: {missing[0]} is not in {result.checkpoints}",
+            f"{folder / 'submission.toml'}: weights: {missing[0]} is not among the checkpoints",
             "Name the files of that folder.",
         )
     return result
 
 
 _TEXTS = {
-    "package": 'package = "plant-pathology"',
+    "package": 'package = "my-package"',
     "image": 'image = "kaggle-gpu-2026-05"',
     "checkpoints": 'checkpoints = "checkpoints"',
     "output": 'output = "submission.csv"',
 }
+_OPTIONAL = ("checkpoints",)
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -192,10 +199,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path}: not there", "Write one; the README says how.") from None
     except (ValueError, RecursionError, OSError) as error:
         raise ConfigurationError(f"{path}: {error}", "Correct the file: it must be TOML.") from error
-    for key, example in _TEXTS.items():
-        _require(path, key, document.get(key), example)
-        if not (_PACKAGE if key == "package" else _PLAIN_NAME).fullmatch(document[key]):
-            raise ConfigurationError(f"{path}: {key}: {document[key]!r} must be a plain name", f"As in: {example}")
+    _check_names(path, document)
     sample = document.get("sample", SAMPLE)
     if not (isinstance(sample, str) and _PLAIN_NAME.fullmatch(sample or SAMPLE)):
         raise ConfigurationError(
@@ -225,6 +229,15 @@ def read_settings(path: Path) -> dict[str, Any]:
         )
         raise ConfigurationError(f"{path}: {min(unknown)}: unknown key", f"Known are: {known}.")
     return document
+
+
+def _check_names(path: Path, document: dict[str, Any]) -> None:
+    for key, example in _TEXTS.items():
+        if key in _OPTIONAL and key not in document:
+            continue
+        _require(path, key, document.get(key), example)
+        if not (_PACKAGE if key == "package" else _PLAIN_NAME).fullmatch(document[key]):
+            raise ConfigurationError(f"{path}: {key}: {document[key]!r} must be a plain name", f"As in: {example}")
 
 
 def _check_weights(path: Path, weights: Any) -> None:
@@ -263,7 +276,7 @@ _METADATA_TEXTS = {
 
 
 _METADATA_OPTIONAL_TEXTS = ("docker_image", "docker_image_pinning_type", "machine_shape")
-_PINNING_TYPES = ("original", "latest")
+_METADATA_WORDS = {"docker_image_pinning_type": ("original", "latest"), "kernel_type": ("notebook", "script")}
 _METADATA_LISTS = (*(f"{kind}_sources" for kind in SOURCES), "keywords")
 _METADATA_FLAGS = ("is_private", "enable_gpu", "enable_tpu")
 
@@ -290,12 +303,7 @@ def _read_metadata(path: Path, competition: str) -> dict[str, Any]:
             f"{path}: title: resolves to {slugify(metadata['title'])!r}, but id says {slug!r}",
             "Kaggle takes the slug from the title: make the two agree.",
         )
-    fixed = {
-        "language": "python",
-        "kernel_type": "notebook",
-        "enable_internet": False,
-        "competition_sources": [competition],
-    }
+    fixed = {"language": "python", "enable_internet": False, "competition_sources": [competition]}
     for key, value in fixed.items():
         if metadata.get(key) != value or type(metadata[key]) is not type(value):
             raise ConfigurationError(
@@ -317,11 +325,11 @@ def _check_types(path: Path, metadata: dict[str, Any]) -> None:
     for key in _METADATA_OPTIONAL_TEXTS:
         if not isinstance(metadata.get(key, ""), str):
             raise ConfigurationError(f"{path}: {key}: {json.dumps(metadata[key])}", "It must be a text.")
-    pinning = metadata.get("docker_image_pinning_type", "latest")
-    if pinning not in _PINNING_TYPES:
-        raise ConfigurationError(
-            f"{path}: docker_image_pinning_type: {json.dumps(pinning)}", f"It is one of {', '.join(_PINNING_TYPES)}."
-        )
+    for key, values in _METADATA_WORDS.items():
+        if metadata.get(key, values[0]) not in values:
+            raise ConfigurationError(
+                f"{path}: {key}: {json.dumps(metadata[key])}", f"It is one of {', '.join(values)}."
+            )
     for key in _METADATA_FLAGS:
         if not isinstance(metadata.get(key, False), bool):
             raise ConfigurationError(f"{path}: {key}: {json.dumps(metadata[key])}", "It must be true or false.")

@@ -1,4 +1,4 @@
-"""The kernel: a percent-format file that people edit, rendered to the notebook that Kaggle runs.
+"""The kernel: a percent-format file that people edit, rendered to the notebook or script that Kaggle runs.
 
 jupytext and nbformat are imported where a notebook is read or written: they take most of a second.
 """
@@ -15,7 +15,8 @@ from kaggle_offline.files import digest_of_data, digest_of_file, digest_of_names
 from kaggle_offline.kernel_folder import SOURCES, KernelFolder
 from kaggle_offline.pack import OWNER, Dataset
 
-PARAMETERS = "parameters"
+# Tags of the cells that push writes: of the first there must be one, of the second there may be.
+PARAMETERS, INSTALL = "parameters", "install"
 RUN_RECORD = "kaggle-offline-run.json"
 
 NOTEBOOK_METADATA = {
@@ -23,7 +24,7 @@ NOTEBOOK_METADATA = {
     "language_info": {"name": "python"},
 }
 
-# Appended to every notebook: what only the kernel itself can tell of its run.
+# Appended to every kernel: what only the kernel itself can tell of its run.
 _RECORD_CELL = f"""\
 # How much memory the run took at its peak, for the report (ru_maxrss is in KiB on Linux).
 import json, resource
@@ -33,6 +34,27 @@ peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, r
 Path("/kaggle/working/{RUN_RECORD}").write_text(json.dumps({{"peak_memory_bytes": peak}}))
 # The last line of the log, so that its time is the run's.
 print(f"ran through, {{peak / 2**20:.0f}} MiB of memory at the peak")"""
+
+
+def _install_cell(packages: Dataset) -> str:
+    """What takes the place of the cell tagged ``install``; a notebook shows what a process prints only if told to."""
+    return f"""\
+# Written by push: install what the image lacks, from the dataset that brings its own installer.
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+found = [path for at in ("", "datasets/*/") for path in Path("/kaggle/input").glob(at + "{packages.slug}/install.py")]
+if not found:
+    raise FileNotFoundError("{packages.slug} is not among this kernel's inputs")
+command = [sys.executable, "-u", found[0], "--digest", PACKAGES_DIGEST]
+with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as installing:
+    for line in installing.stdout:
+        print(line, end="")
+if installing.returncode:
+    raise RuntimeError(f"install.py ended with {{installing.returncode}}; the reason stands above")
+importlib.invalidate_caches()"""
 
 
 def _checkpoints_cell(models: Dataset) -> str:
@@ -65,7 +87,7 @@ def read_notebook(path: Path) -> Any:
         notebook = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
     except (UnicodeDecodeError, ValueError) as error:
         raise ConfigurationError(f"{path}: not a percent-format notebook: {error}", "Begin cells with # %%.") from error
-    if _parameters_cell(notebook) is None:
+    if _tagged(notebook, PARAMETERS) is None:
         raise ConfigurationError(
             f"{path}: no cell is tagged {PARAMETERS}",
             'Begin the first cell with: # %% tags=["parameters"] and assign PACKAGES_DIGEST = "" in it.',
@@ -73,9 +95,10 @@ def read_notebook(path: Path) -> Any:
     return notebook
 
 
-def _parameters_cell(notebook: Any) -> Any:
+def _tagged(notebook: Any, tag: str) -> Any:
+    """The first cell of code with a tag; None where there is none."""
     for cell in notebook.cells:
-        if cell.cell_type == "code" and PARAMETERS in cell.metadata.get("tags", []):
+        if cell.cell_type == "code" and tag in cell.metadata.get("tags", []):
             return cell
     return None
 
@@ -85,8 +108,8 @@ class RenderedKernel:
     """A folder that ``kaggle kernels push -p`` takes.
 
     Attributes:
-        folder: the notebook and its metadata.
-        digest: of all that the run's outcome depends on; written into the notebook.
+        folder: the notebook or script, and its metadata.
+        digest: of all that the run's outcome depends on; written into the code.
         sources: the datasets, competitions, kernels and models that it names.
     """
 
@@ -96,36 +119,38 @@ class RenderedKernel:
 
 
 def render_kernel(
-    kernel: KernelFolder, packages: Dataset, models: Dataset, *, owner: str, surroundings: Sequence[str]
+    kernel: KernelFolder, packages: Dataset, models: Dataset | None, *, owner: str, surroundings: Sequence[str]
 ) -> RenderedKernel:
-    """Render the kernel below ``build/``, unless that was done: the notebook with its parameters, and its metadata.
+    """Render the kernel below ``build/``, unless that was done: the code with its parameters, and its metadata.
 
-    After the parameters comes a cell that refuses other checkpoints. The digest covers the notebook,
-    its settings, both datasets, the image, the output's name and ``surroundings`` (digests of what
-    else the run sees); `digest_of_source` finds it in the notebook.
+    After the parameters comes a cell that refuses other checkpoints, where there are any. The digest
+    covers the code, its settings, the datasets, the image, the output's name and ``surroundings``
+    (digests of what else the run sees); `digest_of_source` finds it in the code.
 
     Raises:
-        ConfigurationError: the notebook cannot be read.
+        ConfigurationError: the code cannot be read.
     """
-    sources = [*kernel.metadata.get("dataset_sources", []), f"{OWNER}/{packages.slug}", f"{OWNER}/{models.slug}"]
+    datasets = [packages, *([models] if models else [])]
+    sources = [*kernel.metadata.get("dataset_sources", []), *(f"{OWNER}/{dataset.slug}" for dataset in datasets)]
     settings = {**kernel.metadata, "id": f"{OWNER}/{kernel.slug}", "dataset_sources": sources}
     # The number of somebody's kernel, which `kaggle kernels pull -m` writes: it would win over the id.
     settings.pop("id_no", None)
     image = digest_of_file(kernel.image)
-    made_of = [settings, packages.digest, models.digest, kernel.weights, image, kernel.output, list(surroundings)]
+    digests = [dataset.digest for dataset in datasets]
+    made_of = [settings, *digests, kernel.weights, image, kernel.output, list(surroundings)]
     folder, stamp = kernel.build / "kernel", kernel.build / ".kernel.json"
     inputs = digest_of_data([made_of, owner, *map(digest_of_file, (kernel.code, Path(__file__)))])
     digest = _known_digest(stamp, folder, inputs)
     metadata = {
         **settings,
-        "code_file": kernel.code.with_suffix(".ipynb").name,
+        "code_file": kernel.code.with_suffix(".py" if kernel.is_script else ".ipynb").name,
         "id": f"{owner}/{kernel.slug}",
         "dataset_sources": [re.sub(rf"^{OWNER}/", f"{owner}/", source) for source in sources],
     }
     if not digest:
-        notebook, digest = _render(kernel, packages, models, made_of)
+        code, digest = _render(kernel, packages, models, made_of)
         with new_folder(folder) as draft:
-            write_text(draft / metadata["code_file"], notebook)
+            write_text(draft / metadata["code_file"], code)
             write_json(draft / "kernel-metadata.json", metadata)
         write_json(stamp, {"inputs": inputs, "digest": digest, "files": _digest_of_folder(folder)})
     named = frozenset(source for kind in SOURCES for source in metadata.get(f"{kind}_sources", []))
@@ -147,36 +172,43 @@ def _digest_of_folder(folder: Path) -> str:
     return digest_of_names((path.name, digest_of_file(path)) for path in folder.iterdir())
 
 
-def _render(kernel: KernelFolder, packages: Dataset, models: Dataset, made_of: list[Any]) -> tuple[str, str]:
-    """The notebook as text, and the kernel's digest, which is written in it."""
+def _render(kernel: KernelFolder, packages: Dataset, models: Dataset | None, made_of: list[Any]) -> tuple[str, str]:
+    """The notebook or script as text, and the kernel's digest, which is written in it."""
+    import jupytext
     import nbformat
 
     notebook = read_notebook(kernel.code)
-    parameters = _parameters_cell(notebook)
-    refusal = nbformat.v4.new_code_cell(_checkpoints_cell(models))
-    notebook.cells.insert(notebook.cells.index(parameters) + 1, refusal)
+    parameters, install = _tagged(notebook, PARAMETERS), _tagged(notebook, INSTALL)
+    if install is not None:
+        install.source = _install_cell(packages)
+    if models:
+        refusal = nbformat.v4.new_code_cell(_checkpoints_cell(models))
+        notebook.cells.insert(notebook.cells.index(parameters) + 1, refusal)
     notebook.cells.append(nbformat.v4.new_code_cell(_RECORD_CELL))
     digest = digest_of_data([[(cell.cell_type, cell.source) for cell in notebook.cells], made_of])
     parameters.source = (
         f'# Written by push: what this kernel was made of.\nPACKAGES_DIGEST = "{packages.digest}"\n'
         f'KERNEL_DIGEST = "{digest}"\nWEIGHTS = {kernel.weights!r}'
     )
+    if kernel.is_script:
+        notebook.metadata = {"jupytext": {"notebook_metadata_filter": "-all", "cell_metadata_filter": "-all"}}
+        return str(jupytext.writes(notebook, fmt="py:percent")), digest
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
     notebook.metadata = NOTEBOOK_METADATA
     return nbformat.writes(notebook), digest
 
 
-def cells_of(notebook: str) -> list[str]:
-    """The sources of a notebook's cells, which is what Kaggle keeps of it as it is; none of what is no notebook."""
+def cells_of(code: str) -> list[str]:
+    """The sources of a notebook's cells, which is what Kaggle keeps of it as it is; a script is one cell."""
     try:
-        return ["".join(cell["source"]) for cell in json.loads(notebook)["cells"]]
+        return ["".join(cell["source"]) for cell in json.loads(code)["cells"]]
     except (ValueError, KeyError, TypeError):
-        return []
+        return [code.strip()]
 
 
 def digest_of_source(source: str) -> str:
-    """The kernel's digest that is written in a notebook's text, or an empty text."""
+    """The kernel's digest that is written in a notebook's or script's text, or an empty text."""
     lines = "\n".join(cells_of(source)).splitlines()
     prefix = 'KERNEL_DIGEST = "'
     return next((line.removeprefix(prefix).rstrip('"') for line in lines if line.startswith(prefix)), "")

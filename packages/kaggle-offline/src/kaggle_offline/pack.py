@@ -130,8 +130,10 @@ def pack_packages(
     return Dataset(folder=folder, slug=slug, digest=digest)
 
 
-def pack_models(kernel: KernelFolder, folder: Path) -> Dataset:
+def pack_models(kernel: KernelFolder, folder: Path) -> Dataset | None:
     """Write the models' dataset folder, the checkpoints and what lies beside them, unless it is there.
+
+    None where the kernel has no checkpoints.
 
     Whether it is, is told by sizes and times: checkpoints can be gigabytes.
 
@@ -139,6 +141,8 @@ def pack_models(kernel: KernelFolder, folder: Path) -> Dataset:
         CheckpointError: a file among the checkpoints is none.
         ConfigurationError: Kaggle would not take a name, or so much.
     """
+    if kernel.checkpoints is None:
+        return None
     stamp = folder.with_name(f".{folder.name}.json")
     try:
         known = json.loads(stamp.read_text())

@@ -30,18 +30,20 @@ def push(kernel: KernelFolder, target: Target) -> None:
             here = known.get("target") == target.name
             frozen = read_frozen(kernel)
             # Should this push fail, there is nothing that submit could hand in by mistake.
-            forget(kernel.build, "target", "source", "shipped", "kernel", "run", "submission", "base")
+            gone = () if frozen.models else ("models",)
+            forget(kernel.build, "target", "source", "shipped", "kernel", "run", "submission", "base", *gone)
             forget_report(kernel.build)
             print(f"{kernel.competition} → {target.name}", flush=True)
             with _timed(seconds, "push: competition"):
                 surroundings = [target.rehearsal.prepare(kernel, frozen)] if target.rehearsal else []
-            folders = {"packages": frozen.rehearsal if target.rehearsal else frozen.packages, "models": frozen.models}
+            folders = {"packages": frozen.rehearsal if target.rehearsal else frozen.packages}
+            folders |= {"models": frozen.models} if frozen.models else {}
             published: dict[str, Published] = {}
             for name, folder in folders.items():
                 with _timed(seconds, f"push: {name}"):
                     published[name] = publish(target, folder, known.get(name) if here else None)
             rendered = render_kernel(
-                kernel, folders["packages"], folders["models"], owner=target.client.owner, surroundings=surroundings
+                kernel, folders["packages"], frozen.models, owner=target.client.owner, surroundings=surroundings
             )
         with _timed(seconds, "push: kernel"):
             version, run = run_kernel(kernel, target, rendered, known if here else {})

@@ -98,6 +98,8 @@ def _lines(competition: str, result: dict[str, Any]) -> list[_Line]:
     ]
     lines += [_Line(name="notice", text=run["notice"])] if "notice" in run else []
     for name in ("packages", "models"):
+        if name not in result:
+            continue
         ref, version, uploaded = (result[name][key] for key in ("ref", "version", "uploaded_bytes"))
         link = _link(result, f"datasets/{ref}/versions/{version}")
         lines.append(_Line(name=name, linked=ref, link=link, text=f" version {version}, {uploaded:,} bytes uploaded"))

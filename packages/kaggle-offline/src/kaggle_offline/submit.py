@@ -32,7 +32,7 @@ def submit(kernel: KernelFolder, target: Target) -> None:
     """
     started = time.monotonic()
     result = read_result(kernel.build)
-    made = {"source", "shipped", "packages", "models", "kernel", "run"}
+    made = {"source", "shipped", "packages", "kernel", "run"} | ({"models"} if kernel.checkpoints else set())
     if result.get("target") != target.name or not made <= set(result):
         raise NotFrozenError(
             f"{kernel.competition}: no kernel has run through on {target.name}",
@@ -65,7 +65,7 @@ def _chain(result: dict[str, Any]) -> Chain:
     return Chain(
         source=Source(tag=result["source"]["tag"], commit=result["source"]["commit"]),
         packages=result["packages"]["version"],
-        models=result["models"]["version"],
+        models=result["models"]["version"] if "models" in result else None,
         kernel=result["kernel"]["version"],
         digest=result["kernel"]["digest"],
     )

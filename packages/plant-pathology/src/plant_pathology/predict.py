@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytorch_lightning as pl
+from competition_kit.notes import noted
+from competition_kit.submission import write_submission
 from pytorch_lightning.callbacks import BasePredictionWriter, Callback
 from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
@@ -239,9 +241,10 @@ def predict(
 
 @rank_zero_only
 def _hand_in(predictions: Predictions, output: Path, probabilities: Path | None) -> None:
-    # A file's name may be no text.
-    predictions.submission().to_csv(output, index=False, errors="surrogateescape")
+    submission = predictions.submission()
+    write_submission(output, list(submission), submission.itertuples(index=False))
     if probabilities:
+        # A file's name may be no text.
         predictions.table.to_csv(probabilities, index=False, errors="surrogateescape")
     print(predictions.report())
 
@@ -282,7 +285,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Lightning's own affair.
     warnings.filterwarnings("ignore", message=".*LeafSpec")
     try:
-        predictions = predict(options.pop("data"), **options)
+        with noted("checkpoints loaded, images predicted"):
+            predictions = predict(options.pop("data"), **options)
     except (OSError, CheckpointError, ValueError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
     _hand_in(predictions, output, probabilities)

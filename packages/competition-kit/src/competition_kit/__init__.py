@@ -1,0 +1,1 @@
+"""What the kernels of all competitions need; the standard library is all that it takes."""

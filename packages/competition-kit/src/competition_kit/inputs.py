@@ -1,0 +1,26 @@
+"""Where a kernel's inputs are mounted."""
+
+from pathlib import Path
+
+_ROOT = Path("/kaggle/input")
+
+# Kaggle mounts in one of two ways, and a kernel cannot tell beforehand in which.
+_PLACES = ("{}", "datasets/*/{}", "competitions/{}")
+
+
+def find_input(slug: str, root: Path = _ROOT) -> Path:
+    """The folder of one of the kernel's datasets or competitions, under either of Kaggle's mount layouts.
+
+    Args:
+        slug: the last part of what its page's address has.
+        root: where inputs are mounted.
+
+    Raises:
+        FileNotFoundError: there is none of that name; the message lists what there is.
+    """
+    for place in _PLACES:
+        for path in sorted(root.glob(place.format(slug))):
+            if path.is_dir():
+                return path
+    there = sorted({path.name for place in _PLACES for path in root.glob(place.format("*"))})
+    raise FileNotFoundError(f"{slug} is not among this kernel's inputs; there are: {', '.join(there) or 'none'}")

@@ -1,0 +1,71 @@
+"""A submission: checked before it is written, and written whole or not at all."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+_NAMED = 3
+
+
+class SubmissionError(ValueError):
+    """What was predicted cannot be handed in; the message says what is wrong with it."""
+
+
+def write_submission(
+    path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]], sample: Path | None = None
+) -> int:
+    """Write a submission as CSV; return how many rows it has.
+
+    Args:
+        path: the file; one that is there is replaced in one step.
+        columns: their names, the id first.
+        rows: a value for each column. Text that no encoding has, as in odd files' names, is written as it came.
+        sample: the competition's sample submission: the same columns and ids are asked for, in any order.
+
+    Raises:
+        SubmissionError: a row is too short or too long, a value is missing or not a number, an id is
+            there twice, there is no row, or the sample has others.
+    """
+    table = [tuple(row) for row in rows]
+    wrong = next((row for row in table if len(row) != len(columns)), None)
+    if wrong is not None:
+        raise SubmissionError(f"{wrong}: {len(wrong)} values, for the columns {', '.join(columns)}")
+    empty = [str(row[0]) for row in table if any(_is_empty(value) for value in row)]
+    ids = Counter(str(row[0]) for row in table)
+    twice = [name for name, count in ids.items() if count > 1]
+    for problem, names in (("have a cell without a value", empty), ("are there more than once", twice)):
+        if names:
+            raise SubmissionError(f"{len(names)} ids {problem}: {_some(names)}")
+    if not table:
+        raise SubmissionError("not a row in it")
+    if sample is not None:
+        _compare(columns, set(ids), sample)
+    draft = path.with_name(f".{path.name}.draft")
+    with draft.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(table)
+    draft.replace(path)
+    return len(table)
+
+
+def _is_empty(value: object) -> bool:
+    """Whether a cell is none, blank, or the one number that is not equal to itself."""
+    return value is None or value != value or not str(value).strip()  # noqa: PLR0124
+
+
+def _compare(columns: Sequence[str], ids: set[str], sample: Path) -> None:
+    with sample.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        wanted, *rows = csv.reader(file)
+    if sorted(wanted) != sorted(columns):
+        raise SubmissionError(f"its columns are {', '.join(columns)}, not {', '.join(wanted)} as in {sample.name}")
+    at = wanted.index(columns[0])
+    asked = {row[at] for row in rows if row}
+    for problem, names in (("are missing", asked - ids), ("should not be there", ids - asked)):
+        if names:
+            raise SubmissionError(f"{len(names)} ids of {sample.name} {problem}: {_some(sorted(names))}")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")

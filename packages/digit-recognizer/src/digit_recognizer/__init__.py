@@ -1,0 +1,1 @@
+"""Digit Recognizer: which digit 784 numbers show."""

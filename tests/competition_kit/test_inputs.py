@@ -1,0 +1,22 @@
+"""Inputs are found wherever Kaggle mounts them."""
+
+from pathlib import Path
+
+import pytest
+from competition_kit.inputs import find_input
+
+
+@pytest.mark.parametrize("place", ["leaves", "datasets/somebody/leaves", "competitions/leaves"])
+def test_an_input_is_found_under_either_layout(place: str, tmp_path: Path) -> None:
+    (tmp_path / place).mkdir(parents=True)
+    (tmp_path / "leaves.csv").touch()
+    assert find_input("leaves", tmp_path) == tmp_path / place
+
+
+def test_what_is_not_there_is_named_with_what_is(tmp_path: Path) -> None:
+    for place in ("datasets/somebody/models", "competitions/digits"):
+        (tmp_path / place).mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match=r"^leaves is not among .*there are: .*digits, models"):
+        find_input("leaves", tmp_path)
+    with pytest.raises(FileNotFoundError, match="there are: none"):
+        find_input("leaves", tmp_path / "nowhere")
