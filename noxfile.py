@@ -35,6 +35,13 @@ def freeze(session: nox.Session) -> None:
 
 
 @nox.session
+def new(session: nox.Session) -> None:
+    """Begin a competition: nox -s new -- COMPETITION [--kind image|tabular|text] [--from NOTEBOOK.ipynb]."""
+    _install_tools(session)
+    session.run("kaggle-offline", "new", *(session.posargs or ["--help"]))
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Pin what is shipped, show what is provided, added, replaced: nox -s lock [-- --upgrade [PACKAGE]]."""
     _install_tools(session)
@@ -86,6 +93,13 @@ def submit(session: nox.Session) -> None:
     """Hand in the kernel that ran through and print its score."""
     _install_tools(session)
     session.run("kaggle-offline", "submit", *session.posargs)
+
+
+@nox.session
+def doctor(session: nox.Session) -> None:
+    """Find what would go wrong, before it does: nox -s doctor [-- COMPETITION ...]."""
+    _install_tools(session)
+    session.run("kaggle-offline", "doctor", *session.posargs)
 
 
 @nox.session

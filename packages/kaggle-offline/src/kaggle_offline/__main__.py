@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kaggle_offline.errors import OfflineError, SystemProblemError, TargetError, UnknownCompetitionError
+from kaggle_offline.errors import FindingsError, OfflineError, SystemProblemError, TargetError, UnknownCompetitionError
 from kaggle_offline.kernel_folder import KernelFolder, find_repository, list_competitions, read_kernel_folder
 from kaggle_offline.markdown import fenced, in_cell
 from kaggle_offline.report import SUMMARY
+from kaggle_offline.scaffold import KINDS
 from kaggle_offline.tags import LOOKS
 from kaggle_offline.workflow_run import add_summary, give_jobs
 
@@ -57,7 +58,13 @@ def _dispatch(options: argparse.Namespace) -> None:
     """
     try:
         repository = find_repository(Path.cwd())
-        special = {"image": _run_image, "plan": _run_plan, "predict": _run_predict}
+        special = {
+            "doctor": _run_doctor,
+            "image": _run_image,
+            "new": _run_new,
+            "plan": _run_plan,
+            "predict": _run_predict,
+        }
         special.get(options.verb, _run)(options, repository)
     except BrokenPipeError:
         raise
@@ -95,6 +102,20 @@ def _parser() -> argparse.ArgumentParser:
                 metavar="PACKAGE",
                 help="take the newest version that fits: of PACKAGE, or of all (may be given several times)",
             )
+    text = "find what would go wrong, before it does; with KAGGLE_TARGET=kaggle, whose the credentials are, too"
+    doctor = verbs.add_parser("doctor", help=text, description=text)
+    doctor.add_argument("competitions", nargs="*", metavar="COMPETITION", help="a folder of kernels/ (default: all)")
+    text = "make a kernel folder, a package, a competition to rehearse on and tests, and lock them"
+    new = verbs.add_parser("new", help=text, description=text)
+    new.add_argument("competition", metavar="COMPETITION", help="the last part of the competition's address on Kaggle")
+    new.add_argument("--kind", choices=KINDS, help="what it is about (default: asked, or tabular)")
+    new.add_argument(
+        "--from",
+        dest="code",
+        type=Path,
+        metavar="FILE",
+        help="a notebook or script that becomes the kernel; its pip lines become requirements",
+    )
     text = "show which competitions a tag would submit, or a change touches"
     plan = verbs.add_parser("plan", help=text, description=text)
     about = plan.add_mutually_exclusive_group(required=True)
@@ -222,6 +243,50 @@ def _run_predict(options: argparse.Namespace, repository: Path) -> None:
     for kernel in _kernels(names, repository) if names else ():
         with _summarized(kernel):
             predict(kernel, base, renew_lock=not _in_ci())
+
+
+def _run_doctor(options: argparse.Namespace, repository: Path) -> None:
+    from kaggle_offline.doctor import Finding, examine
+    from kaggle_offline.target import open_target
+
+    names = options.competitions or list_competitions(repository)
+    found = {name: examine(repository, name) for name in names}
+    if _target() == "kaggle":
+        try:
+            with open_target("kaggle", repository) as target:
+                print(f"Kaggle knows you as {target.client.owner}: what is pushed will be yours")
+        except OfflineError as error:
+            found["credentials"] = [Finding(error.problem, error.cure)]
+    for name, findings in found.items():
+        print(f"{name}: {'nothing found' if not findings else ''}".rstrip())
+        for finding in findings:
+            print(f"  {finding.problem}\n    → {finding.cure}")
+    total = sum(map(len, found.values()))
+    if total:
+        raise FindingsError(f"{total} found", "Each has its cure above.")
+
+
+def _run_new(options: argparse.Namespace, repository: Path) -> None:
+    from kaggle_offline.existing_code import adopt
+    from kaggle_offline.freeze import lock_and_report
+    from kaggle_offline.scaffold import image_for_new, names_of, write_competition
+
+    names, image = names_of(options.competition), image_for_new(repository)
+    kind = options.kind or (_ask_kind() if sys.stdin.isatty() else "tabular")
+    known = {*image.pins, *image.unlisted}
+    adopted = adopt(options.code, names.competition, known) if options.code else None
+    for path in write_competition(repository, names, kind, image, adopted):
+        print(f"  {path}")
+    for title, lines in (("from what was there:", adopted.done), ("left to you:", adopted.left)) if adopted else ():
+        print("\n".join([f"{title}", *(f"  {line}" for line in lines)]) if lines else f"{title} nothing")
+    lock_and_report([read_kernel_folder(repository, names.competition)], frozenset())
+    print(f"Now: nox -s freeze push submit -- {names.competition}")
+
+
+def _ask_kind() -> str:
+    while (answer := input(f"What is it about ({', '.join(KINDS)})? ").strip()) not in KINDS:
+        print("One of these words, please.")
+    return answer
 
 
 def _run_image(options: argparse.Namespace, repository: Path) -> None:

@@ -179,6 +179,12 @@ class SystemProblemError(OfflineError):
     exit_code = 38
 
 
+class FindingsError(OfflineError):
+    """There is something that would go wrong."""
+
+    exit_code = 40
+
+
 class ScoreFellError(OfflineError):
     """The score is worse than that of the base, by more than is tolerated."""
 

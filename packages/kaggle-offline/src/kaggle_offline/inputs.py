@@ -118,11 +118,11 @@ class _Packages:
 
     def _requires(self, package: str) -> set[NormalizedName] | None:
         if package not in self._required:
-            self._required[package] = _requirements(self._folder / package)
+            self._required[package] = required_by(self._folder / package)
         return self._required[package]
 
 
-def _requirements(folder: Path) -> set[NormalizedName] | None:
+def required_by(folder: Path) -> set[NormalizedName] | None:
     """What a package may require, extras included; None where only building it would tell."""
     document = read_project_file(folder)
     project = document.get("project")

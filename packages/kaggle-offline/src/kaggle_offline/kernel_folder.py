@@ -53,6 +53,14 @@ _PACKAGE = re.compile(r"\w[\w .+-]{0,99}(\[\w[\w., -]{0,99}\])?")
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunLimits:
+    """What the competition asks of a run: rows of the hidden test set, and the hours in which they are predicted."""
+
+    rows: int
+    hours: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class KernelFolder:
     """A competition's kernel folder.
 
@@ -67,6 +75,7 @@ class KernelFolder:
         output: the file that the kernel hands in.
         sample: the file of the competition's data that shows how such a file must look; empty for none.
         protected: patterns of names that are never replaced in the image.
+        limits: what the competition asks of a run, if that is told.
         rehearsal: the command that writes the local Kaggle's competition folder.
         tolerance: by how much a change may worsen the rehearsal's score.
         metadata: ``kernel-metadata.json``.
@@ -83,6 +92,7 @@ class KernelFolder:
     output: str
     sample: str
     protected: tuple[str, ...]
+    limits: RunLimits | None
     rehearsal: str
     tolerance: float
     metadata: dict[str, Any]
@@ -158,6 +168,7 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
         weights=settings.get("weights", {}),
         sample=settings.get("sample", SAMPLE),
         protected=tuple(settings.get("freeze", {}).get("protected", PROTECTED)),
+        limits=RunLimits(**settings["limits"]) if "limits" in settings else None,
         rehearsal=settings["rehearsal"]["competition"],
         tolerance=settings["rehearsal"].get("tolerance", TOLERANCE),
         metadata=metadata,
@@ -220,14 +231,14 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not (isinstance(protected, list) and all(isinstance(item, str) for item in protected)):
         raise ConfigurationError(f"{path}: freeze.protected: must be a list of names", 'As in: protected = ["numpy"]')
     _check_weights(path, document.get("weights", {}))
-    unknown = {*document} - {*_TEXTS, "sample", "weights", "freeze", "rehearsal"}
+    _check_limits(path, document.get("limits"))
+    unknown = {*document} - {*_TEXTS, "sample", "weights", "freeze", "limits", "rehearsal"}
     unknown |= {f"rehearsal.{k}" for k in set(rehearsal) - {"competition", "tolerance"}}
     unknown |= {f"freeze.{k}" for k in set(freeze) - {"protected"}}
     if unknown:
-        known = ", ".join(
-            [*_TEXTS, "sample", "weights", "freeze.protected", "rehearsal.competition", "rehearsal.tolerance"]
-        )
-        raise ConfigurationError(f"{path}: {min(unknown)}: unknown key", f"Known are: {known}.")
+        known = [*_TEXTS, "sample", "weights", "freeze.protected", "limits.rows", "limits.hours"]
+        known += ["rehearsal.competition", "rehearsal.tolerance"]
+        raise ConfigurationError(f"{path}: {min(unknown)}: unknown key", f"Known are: {', '.join(known)}.")
     return document
 
 
@@ -248,6 +259,18 @@ def _check_weights(path: Path, weights: Any) -> None:
             raise ConfigurationError(
                 f"{path}: weights.{name}: {weight!r} must be a number above 0", f'As in: "{name}" = 2'
             )
+
+
+def _check_limits(path: Path, limits: Any) -> None:
+    cure = "As in: [limits] and below it rows = 5000 and hours = 9"
+    if limits is None:
+        return
+    if not isinstance(limits, dict) or set(limits) != {"rows", "hours"}:
+        raise ConfigurationError(f"{path}: limits: must be a table of rows and hours", cure)
+    for key, value in limits.items():
+        number = int if key == "rows" else int | float
+        if isinstance(value, bool) or not (isinstance(value, number) and 0 < value < math.inf):
+            raise ConfigurationError(f"{path}: limits.{key}: {value!r} must be a number above 0", cure)
 
 
 def _check_command(path: Path, command: str) -> None:

@@ -166,13 +166,23 @@ def _seen(folder: Path) -> list[list[str | int]]:
     return [[name, state.st_size, state.st_mtime_ns, state.st_ino] for name, state in found]
 
 
-def _write_metadata(folder: Path, kernel: KernelFolder, kind: str) -> str:
-    slug = f"{kernel.competition}-{kind}"
+def dataset_slug(competition: str, kind: str) -> str:
+    """The slug of a competition's dataset of ``packages`` or ``models``.
+
+    Raises:
+        ConfigurationError: Kaggle would not take it.
+    """
+    slug = f"{competition}-{kind}"
     if len(slug) not in _SLUG_LENGTHS or slugify(slug) != slug:
         raise ConfigurationError(
             f"{slug}: a dataset's name has 6 to 50 characters: small letters, digits and single hyphens",
             "Rename the kernel folder.",
         )
+    return slug
+
+
+def _write_metadata(folder: Path, kernel: KernelFolder, kind: str) -> str:
+    slug = dataset_slug(kernel.competition, kind)
     names = [path.name for path in folder.iterdir()]
     refused = [name for name in names if not FILE_NAME.fullmatch(name)]
     if refused:

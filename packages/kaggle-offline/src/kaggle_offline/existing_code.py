@@ -1,0 +1,157 @@
+"""A notebook or script that is there already, made into a kernel that installs and finds what it needs offline.
+
+jupytext is imported where a notebook is read: it takes most of a second.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from kaggle_offline.errors import ConfigurationError
+from kaggle_offline.notebook import INSTALL, PARAMETERS
+from kaggle_offline.source_code import (
+    distributions_of,
+    imported_modules,
+    input_paths,
+    parse,
+    pip_installs,
+    with_inputs_found,
+    without_pip,
+)
+
+# What the tools of this repository say of style is not said of code that comes from elsewhere.
+_STYLE = "# ruff: noqa\n# fmt: off\n"
+_MODULE_STYLE = f"# mypy: ignore-errors\n{_STYLE}"
+
+_PARAMETERS = '# What this kernel was made of; `push` fills it in.\nPACKAGES_DIGEST = ""'
+_INSTALL = "# `push` writes here what installs the packages that Kaggle's image lacks."
+_FIND = "from competition_kit.inputs import find_input"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adopted:
+    """What code that is there already comes to.
+
+    Attributes:
+        code: the kernel, in percent format.
+        is_script: whether it is to be run as a script; else as a notebook.
+        requirements: what its package is to require.
+        modules: text of the modules that it imports from beside it, by path.
+        done: what was changed, a line for each.
+        left: what has to be looked at, a line for each.
+    """
+
+    code: str
+    is_script: bool
+    requirements: tuple[str, ...]
+    modules: dict[str, str]
+    done: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+def adopt(path: Path, competition: str, known: Iterable[str]) -> Adopted:
+    """Read a notebook (``.ipynb``) or script (``.py``) and make it a kernel; the file stays as it is.
+
+    Lines by which pip installs become requirements, imports too; modules beside it go into the package; paths
+    of inputs are found under either of Kaggle's layouts.
+
+    Args:
+        path: the file.
+        competition: the slug of the competition that it is for.
+        known: names of distributions that the image has: of several that a module may come in, one of them is meant.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    import jupytext
+    import nbformat
+
+    notebook = _read(path)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    done, left = [], []
+    pinned: dict[str, str] = {}
+    for cell in cells:
+        for install in pip_installs(cell.source):
+            pinned |= {canonicalize_name(Requirement(r).name): r for r in install.requirements}
+            done += [f"{r}: a requirement now, was: {install.text}" for r in install.requirements]
+            left += [f"{other}: ship it another way than by: {install.text}" for other in install.other]
+        cell.source = without_pip(cell.source)
+        if parse(cell.source) is None:
+            left.append(f"a cell is no Python, and was not looked into: {cell.source.strip().splitlines()[0]}")
+        for found in input_paths(cell.source):
+            if found.instead:
+                done.append(f"{found.text} is {found.instead} now, under either of Kaggle's layouts")
+            else:
+                left.append(f"{found.text}: begin it with find_input({found.slug!r})")
+            if found.slug != competition:
+                left.append(f"{found.slug} is an input, too: name it in kernel-metadata.json, with its owner")
+        cell.source = with_inputs_found(cell.source)
+    modules = _local_modules(path.parent, [cell.source for cell in cells])
+    done += [f"{name}: in the package now" for name in modules]
+    sources = [*(cell.source for cell in cells), *modules.values()]
+    imported = _distributions(sources, {Path(name).parts[0].removesuffix(".py") for name in modules}, frozenset(known))
+    done += [f"{name}: a requirement, as it is imported" for name in imported if name not in pinned]
+    new = nbformat.v4.new_code_cell
+    first = [new(_PARAMETERS, metadata={"tags": [PARAMETERS]}), new(_INSTALL, metadata={"tags": [INSTALL]})]
+    if any("find_input(" in cell.source for cell in cells):
+        first.append(new(_FIND))
+    notebook.cells = [*first, *notebook.cells]
+    notebook.metadata = {"jupytext": {"notebook_metadata_filter": "-all", "cell_metadata_filter": "tags,-all"}}
+    return Adopted(
+        code=_STYLE + "\n" + jupytext.writes(notebook, fmt="py:percent"),
+        is_script=path.suffix == ".py",
+        requirements=tuple({name: pinned.get(name, name) for name in [*imported, *pinned]}.values()),
+        modules={name: _MODULE_STYLE + text for name, text in modules.items()},
+        done=tuple(done),
+        left=tuple(dict.fromkeys(left)),
+    )
+
+
+def _read(path: Path) -> Any:
+    import jupytext
+
+    if path.suffix not in (".ipynb", ".py"):
+        raise ConfigurationError(f"{path}: neither a notebook (.ipynb) nor a script (.py)", "Name one that is.")
+    try:
+        text = path.read_text(encoding="utf-8")
+        return jupytext.reads(text, fmt="ipynb" if path.suffix == ".ipynb" else "py:percent")
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path}: not there", "Name a notebook or a script.") from None
+    except Exception as error:  # nbformat raises what its validators do
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigurationError(
+            f"{path}: cannot be read: {reason}", "Open it in Jupyter and save it again."
+        ) from error
+
+
+def _local_modules(folder: Path, sources: Sequence[str]) -> dict[str, str]:
+    """The modules in a folder that code imports, and those that they import, by path relative to it."""
+    found: dict[str, str] = {}
+    waiting = list(sources)
+    while waiting:
+        tree = parse(waiting.pop())
+        for module in imported_modules(tree) if tree else ():
+            package = folder / module
+            files = [folder / f"{module}.py"] if (folder / f"{module}.py").is_file() else sorted(package.rglob("*.py"))
+            for file in files:
+                name = file.relative_to(folder).as_posix()
+                if name not in found:
+                    found[name] = file.read_text(encoding="utf-8")
+                    waiting.append(found[name])
+    return found
+
+
+def _distributions(sources: Sequence[str], own: set[str], known: frozenset[str]) -> list[str]:
+    """The distributions that code imports, sorted; ``own`` are its own modules."""
+    trees = [tree for tree in map(parse, sources) if tree is not None]
+    modules = {module for tree in trees for module in imported_modules(tree)} - own - {"competition_kit"}
+    found = set()
+    # What Kaggle gives every kernel comes in no distribution.
+    for module in (name for name in modules if not name.startswith("kaggle_")):
+        candidates = distributions_of(module)
+        found.add(next((name for name in candidates if name in known), candidates[0]))
+    return sorted(found)

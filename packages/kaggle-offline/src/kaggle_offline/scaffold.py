@@ -1,0 +1,171 @@
+"""``new``: a kernel folder, a package, a competition to rehearse on and tests, of a competition's own."""
+
+import keyword
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from slugify import slugify
+
+from kaggle_offline.errors import ConfigurationError
+from kaggle_offline.existing_code import Adopted
+from kaggle_offline.files import write_text
+from kaggle_offline.image_manifest import ImageManifest, read_image_manifest
+from kaggle_offline.kernel_folder import TITLE_LENGTHS
+
+KINDS = {
+    "image": ("numpy", "pandas", "pillow", "scikit-learn"),
+    "tabular": ("numpy", "pandas", "scikit-learn"),
+    "text": ("numpy", "pandas", "scikit-learn"),
+}
+"""What competitions are about, and what the package of each requires to begin with."""
+
+# What a rehearsal draws with.
+_DRAWS_WITH = {"image": ("numpy", "pillow"), "tabular": ("numpy",), "text": ("numpy",)}
+_SHARED = "competition-kit"
+
+# So long that `<competition>-packages` may still be a dataset's name.
+_SLUG = re.compile(r"[a-z0-9](-?[a-z0-9]){1,40}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """What a new competition's parts are called.
+
+    Attributes:
+        competition: the slug that Kaggle has for it.
+        package: the folder in ``packages/``, and the distribution.
+        module: what is imported.
+        title: of the competition, for people.
+        kernel_title: of the kernel.
+    """
+
+    competition: str
+    package: str
+    module: str
+    title: str
+    kernel_title: str
+
+
+def names_of(competition: str) -> Names:
+    """Name the parts of a new competition after its slug.
+
+    Raises:
+        ConfigurationError: it is no slug that Kaggle could have, or too long for its datasets.
+    """
+    if not _SLUG.fullmatch(competition):
+        raise ConfigurationError(
+            f"{competition}: not a competition's slug",
+            "It is the last part of the competition's address: 2 to 41 small letters, digits and single hyphens.",
+        )
+    module = competition.replace("-", "_")
+    # What could not be imported, or would hide what is.
+    if not module.isidentifier() or keyword.iskeyword(module) or module in sys.stdlib_module_names:
+        module = f"competition_{module}"
+    title = competition.replace("-", " ").capitalize()
+    candidates = (f"{title} offline prediction", f"{title} offline", title, f"{title} kernel")
+    kernel_title = next(text for text in candidates if len(text) in TITLE_LENGTHS)
+    return Names(
+        competition=competition,
+        package=module.replace("_", "-"),
+        module=module,
+        title=title,
+        kernel_title=kernel_title,
+    )
+
+
+def image_for_new(repository: Path) -> ImageManifest:
+    """The image that is newest by its name, of those without an accelerator where there are any.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    manifests = [read_image_manifest(path) for path in sorted((repository / "requirements" / "images").glob("*.txt"))]
+    if not manifests:
+        raise ConfigurationError("requirements/images: no image there", "Run: nox -s image -- capture NAME")
+    return max(manifests, key=lambda manifest: (not manifest.has_gpu, manifest.name))
+
+
+def write_competition(
+    repository: Path, names: Names, kind: str, image: ImageManifest, adopted: Adopted | None = None
+) -> list[Path]:
+    """Write a new competition's files; return them, relative to the repository.
+
+    Args:
+        repository: where to.
+        names: of its parts.
+        kind: one of `KINDS`.
+        image: that the kernel is for.
+        adopted: code that is there already and becomes the kernel; by default a baseline does.
+
+    Raises:
+        ConfigurationError: one of its folders is there already.
+    """
+    kernel, package = Path("kernels") / names.competition, Path("packages") / names.package
+    source, tests = package / "src", Path("tests") / names.module
+    for folder in (kernel, package, tests):
+        if (repository / folder).exists():
+            raise ConfigurationError(f"{folder}: there already", "Choose another name, or move it away.")
+    required = {_SHARED, *(KINDS[kind] if adopted is None else {*_DRAWS_WITH[kind], *adopted.requirements})}
+    replacements = {
+        "my_competition": names.module,
+        "my-competition": names.competition,
+        "my-package": names.package,
+        "My competition": names.title,
+        '"REQUIREMENTS"': "".join(f'\n    "{line}",' for line in sorted(required)) + "\n",
+        "IMAGE": image.name,
+        "KERNEL TITLE": names.kernel_title,
+        "KERNEL-SLUG": slugify(names.kernel_title),
+        "KERNEL TYPE": "script" if adopted and adopted.is_script else "notebook",
+    }
+    templates = resources.files("kaggle_offline") / "templates"
+    module = source / "my_competition"
+    files = _read(templates / "kernel", kernel) | _read(templates / "package", package)
+    kinds = _read(templates / "kinds" / kind, module)
+    if adopted is None:
+        files |= kinds | _read(templates / "tests", tests)
+    else:
+        files |= {path: text for path, text in kinds.items() if path.name == "rehearsal.py"}
+        del files[module / "predict.py"]
+        files |= _read(templates / "adopted" / "tests", tests)
+    written = {_filled(str(path), replacements): _filled(text, replacements) for path, text in files.items()}
+    code = str(kernel / "predict.py")
+    if adopted is None:
+        written[code] = _with_imports_sorted(written[code])
+    else:
+        written[code] = adopted.code
+        written |= {str(source / name): text for name, text in adopted.modules.items()}
+    for path, text in written.items():
+        write_text(repository / path, text)
+    return sorted(map(Path, written))
+
+
+def _read(folder: Traversable, into: Path) -> dict[Path, str]:
+    """The text of every file below a folder of templates, by where it is to go."""
+    found: dict[Path, str] = {}
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            found |= _read(entry, into / entry.name) if entry.name != "__pycache__" else {}
+        else:
+            found[into / entry.name] = entry.read_text(encoding="utf-8")
+    return found
+
+
+def _filled(text: str, replacements: Mapping[str, str]) -> str:
+    for placeholder, value in replacements.items():
+        text = text.replace(placeholder, value)
+    return text
+
+
+def _with_imports_sorted(code: str) -> str:
+    """The code with each run of ``from`` lines in order, which the names that were filled in may have upset."""
+    lines = code.splitlines(keepends=True)
+    for first, line in enumerate(lines):
+        after = next((n for n in range(first, len(lines)) if not lines[n].startswith("from ")), len(lines))
+        if line.startswith("from "):
+            lines[first:after] = sorted(lines[first:after])
+    return "".join(lines)

@@ -1,0 +1,272 @@
+"""What a kernel's code says of what it needs: imports, hard-coded input paths, packages that it installs.
+
+The code is read, not run. Cells may hold IPython's lines (``%magic``, ``!command``), which Python cannot parse.
+"""
+
+import ast
+import json
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+# Modules that are called otherwise than the distributions they come in.
+_DISTRIBUTIONS = {
+    "attr": ("attrs",),
+    "bs4": ("beautifulsoup4",),
+    "Crypto": ("pycryptodome",),
+    "cv2": ("opencv-python", "opencv-python-headless", "opencv-contrib-python"),
+    "dateutil": ("python-dateutil",),
+    "docx": ("python-docx",),
+    "dotenv": ("python-dotenv",),
+    "faiss": ("faiss-cpu",),
+    "fitz": ("pymupdf",),
+    "git": ("gitpython",),
+    "imblearn": ("imbalanced-learn",),
+    "Levenshtein": ("levenshtein", "python-levenshtein"),
+    "mpl_toolkits": ("matplotlib",),
+    "PIL": ("pillow",),
+    "pkg_resources": ("setuptools",),
+    "skimage": ("scikit-image",),
+    "sklearn": ("scikit-learn",),
+    "umap": ("umap-learn",),
+    "yaml": ("pyyaml",),
+}
+
+_MAGIC = re.compile(r"\s*[!%]")
+_PIP = re.compile(r"\s*[!%]\s*(?:\S*python\S*\s+-m\s+|\{sys\.executable\}\s+-m\s+)?(?:uv\s+)?pip3?\s+install\s+(.*)")
+# What fetches something when it runs: calls, by the ends of their names, and commands.
+_FETCHES = (
+    "hub.load",
+    "hf_hub_download",
+    "snapshot_download",
+    "requests.get",
+    "urlopen",
+    "urlretrieve",
+    "gdown.download",
+)
+_FETCHING_LINE = re.compile(r"\s*[!%]\s*(wget|curl|git\s+clone|apt|apt-get|conda|gdown|kaggle)\b")
+
+# Options of pip that are followed by a value.
+_WITH_VALUE = ("-f", "--find-links", "-i", "--index-url", "--extra-index-url", "-t", "--target", "-c", "--constraint")
+
+# A folder below the inputs, under the old layout or the new: then a slug, and what is within it.
+_INPUT = re.compile(
+    r"(?:/kaggle|(?:\.\./)+)/?input/(?:competitions/|datasets/[\w-]+/)?(?P<slug>(?!competitions\b|datasets\b|models\b)[a-z0-9][\w-]*)"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputPath:
+    """A path of an input that is written out.
+
+    Attributes:
+        line: where, counted from 1.
+        slug: of the dataset or competition.
+        text: the code that has it.
+        instead: what to write; empty where that has to be thought about.
+    """
+
+    line: int
+    slug: str
+    text: str
+    instead: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipInstall:
+    """A line that has pip install something.
+
+    Attributes:
+        line: where, counted from 1.
+        text: of the line.
+        requirements: what it names that can be required.
+        other: what it names besides: files, folders, lists of requirements.
+    """
+
+    line: int
+    text: str
+    requirements: tuple[str, ...]
+    other: tuple[str, ...]
+
+
+def without_magics(code: str) -> str:
+    """The code without IPython's own lines, so that Python can parse it; all others stay where they are."""
+    lines = code.splitlines()
+    for first, line in _logical_lines(code):
+        if _MAGIC.match(line):
+            # A block may hold nothing else.
+            lines[first - 1] = f"{line[: len(line) - len(line.lstrip())]}pass"
+            for number in range(first, first + line.count("\n")):
+                lines[number] = ""
+    return "\n".join(lines)
+
+
+def parse(code: str) -> ast.Module | None:
+    """The code's syntax tree; None where it is no Python."""
+    try:
+        return ast.parse(without_magics(code))
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+
+
+def imported_modules(tree: ast.AST, *, needed: bool = False) -> dict[str, int]:
+    """The top-level modules that code imports, but for the standard library's, and the first line of each.
+
+    With ``needed`` without those that it does without where they are missing, or that only a type checker reads.
+    """
+    found: dict[str, int] = {}
+    for node in _needed(tree) if needed else ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module]
+        for name in names:
+            top = name.partition(".")[0]
+            if top not in sys.stdlib_module_names:
+                found[top] = min(node.lineno, found.get(top, node.lineno))  # type: ignore[attr-defined]
+    return found
+
+
+def _needed(node: ast.AST) -> Iterator[ast.AST]:
+    """A syntax tree's nodes, but for what a missing module or a run does without."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        tried = isinstance(child, ast.Try) and any("Error" in ast.dump(h.type) for h in child.handlers if h.type)
+        typed = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test)
+        if not (tried or typed):
+            yield from _needed(child)
+
+
+def distributions_of(module: str) -> tuple[str, ...]:
+    """The distributions, by canonical names, that may bring a module; the likeliest first."""
+    return _DISTRIBUTIONS.get(module, (canonicalize_name(module),))
+
+
+def pip_installs(code: str) -> list[PipInstall]:
+    """The lines of a cell by which pip installs something."""
+    found = []
+    for first, line in _logical_lines(code):
+        match = _PIP.match(line)
+        if match:
+            requirements, other = _named(match[1])
+            found.append(PipInstall(line=first, text=line.strip(), requirements=requirements, other=other))
+    return found
+
+
+def without_pip(code: str) -> str:
+    """The code with those lines as comments."""
+    lines = code.splitlines()
+    for first, line in _logical_lines(code):
+        if _PIP.match(line):
+            # jupytext takes a comment that begins like such a line for one.
+            lines[first - 1] = f"# a requirement now: {lines[first - 1].strip(' !%')}"
+            for number in range(first, first + line.count("\n")):
+                lines[number] = f"# {lines[number].strip()}"
+    return "\n".join(lines)
+
+
+def _logical_lines(code: str) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers; those that a backslash continues as one, with the line's end within."""
+    lines = code.splitlines()
+    number = 0
+    while number < len(lines):
+        first, line = number, lines[number]
+        while line.rstrip().endswith("\\") and number + 1 < len(lines):
+            number += 1
+            line = f"{line}\n{lines[number]}"
+        yield first + 1, line
+        number += 1
+
+
+def _named(arguments: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What pip is told to install, without its options."""
+    # What the shell does after pip, and where it writes to, is its own affair.
+    text = re.split(r"&&|;|\||\d?>", arguments.replace("\\\n", " "))[0]
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = text.split()
+    requirements, other = [], []
+    skipped = False
+    for before, word in zip(["", *words], words, strict=False):
+        skipped = before in _WITH_VALUE
+        if skipped or word.startswith("-"):
+            continue
+        try:
+            requirements.append(str(Requirement(word)))
+        except InvalidRequirement:
+            other.append(word)
+    return tuple(requirements), tuple(other)
+
+
+def fetches(code: str) -> list[tuple[int, str]]:
+    """What code fetches from a network when it runs, as far as it shows: lines, counted from 1, and the code."""
+    found = [(first, line.strip()) for first, line in _logical_lines(code) if _FETCHING_LINE.match(line)]
+    tree = parse(code)
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            if any(name == end or name.endswith(f".{end}") for end in _FETCHES):
+                found.append((node.lineno, f"{name}(…)"))
+            if any(
+                k.arg == "pretrained" and isinstance(k.value, ast.Constant) and k.value.value for k in node.keywords
+            ):
+                found.append((node.lineno, f"{name}(…, pretrained=True)"))
+    return sorted(found)
+
+
+def input_paths(code: str) -> list[InputPath]:
+    """The paths of inputs that code has written out, in the order of their lines."""
+    return [path for path, _ in _input_literals(code)]
+
+
+def with_inputs_found(code: str) -> str:
+    """The code with those paths as what `InputPath.instead` says, where it says so."""
+    lines = [line.encode() for line in code.splitlines()]
+    for path, node in reversed(_input_literals(code)):
+        if path.instead:
+            first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+            end = lines[last][node.end_col_offset :]
+            lines[first : last + 1] = [lines[first][: node.col_offset] + path.instead.encode() + end]
+    return b"\n".join(lines).decode()
+
+
+def _input_literals(code: str) -> list[tuple[InputPath, ast.expr]]:
+    tree = parse(code)
+    if tree is None:
+        return []
+    source = without_magics(code)
+    skipped = {id(statement.value) for statement in ast.walk(tree) if isinstance(statement, ast.Expr)}
+    # Of an f-string, the whole is one literal.
+    skipped |= {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    found = []
+    for node in ast.walk(tree):
+        if id(node) in skipped or not isinstance(node, ast.Constant | ast.JoinedStr):
+            continue
+        segment = ast.get_source_segment(source, node) or ""
+        text = node.value if isinstance(node, ast.Constant) else segment
+        if isinstance(text, str) and (match := _INPUT.search(text)):
+            instead = _with_constant(text, match) if isinstance(node, ast.Constant) else _with_format(segment, match)
+            found.append((InputPath(line=node.lineno, slug=match["slug"], text=segment, instead=instead), node))
+    return sorted(found, key=lambda pair: (pair[0].line, pair[1].col_offset))
+
+
+def _with_constant(text: str, match: re.Match[str]) -> str:
+    """An f-string that says the same of a text that begins with an input's path."""
+    if match.start() != 0:
+        return ""
+    rest = json.dumps(text[match.end() :], ensure_ascii=False)[1:-1].replace("{", "{{").replace("}", "}}")
+    return f"f\"{{find_input('{match['slug']}')}}{rest}\""
+
+
+def _with_format(segment: str, match: re.Match[str]) -> str:
+    """The f-string with the path's beginning found; empty where it is not at the f-string's own beginning."""
+    begin = re.match(r"[rRfF]{1,2}('''|\"\"\"|'|\")", segment)
+    if begin is None or match.start() != begin.end():
+        return ""
+    inner = "'" if begin[1].startswith('"') else '"'
+    return f"{begin[0]}{{find_input({inner}{match['slug']}{inner})}}{segment[match.end() :]}"

@@ -1,0 +1,1 @@
+"""My competition: what its kernel imports."""
