@@ -3,6 +3,7 @@
 jupytext is imported where a notebook is read: it takes most of a second.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from kaggle_offline.source_code import (
 # What the tools of this repository say of style is not said of code that comes from elsewhere.
 _STYLE = "# ruff: noqa\n# fmt: off\n"
 _MODULE_STYLE = f"# mypy: ignore-errors\n{_STYLE}"
+
+_PLOTS = re.compile(r"^\s*%matplotlib\b", re.MULTILINE)
 
 _PARAMETERS = '# What this kernel was made of; `push` fills it in.\nPACKAGES_DIGEST = ""'
 _INSTALL = "# `push` writes here what installs the packages that Kaggle's image lacks."
@@ -154,4 +157,6 @@ def _distributions(sources: Sequence[str], own: set[str], known: frozenset[str])
     for module in (name for name in modules if not name.startswith("kaggle_")):
         candidates = distributions_of(module)
         found.add(next((name for name in candidates if name in known), candidates[0]))
+    if any(_PLOTS.search(source) for source in sources):
+        found.add("matplotlib")
     return sorted(found)

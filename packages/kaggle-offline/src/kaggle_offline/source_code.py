@@ -38,7 +38,9 @@ _DISTRIBUTIONS = {
 }
 
 _MAGIC = re.compile(r"\s*[!%]")
-_PIP = re.compile(r"\s*[!%]\s*(?:\S*python\S*\s+-m\s+|\{sys\.executable\}\s+-m\s+)?(?:uv\s+)?pip3?\s+install\s+(.*)")
+_PIP = re.compile(
+    r"\s*[!%]\s*(?:\S*python\S*\s+-m\s+|\{sys\.executable\}\s+-m\s+)?(?:uv\s+)?pip3?\s+install\s+(.*)", re.DOTALL
+)
 # What fetches something when it runs: calls, by the ends of their names, and commands.
 _FETCHES = (
     "hub.load",
@@ -184,17 +186,24 @@ def _logical_lines(code: str) -> Iterator[tuple[int, str]]:
 
 def _named(arguments: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What pip is told to install, without its options."""
-    # What the shell does after pip, and where it writes to, is its own affair.
-    text = re.split(r"&&|;|\||\d?>", arguments.replace("\\\n", " "))[0]
+    text = arguments.replace("\\\n", " ")
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
     try:
-        words = shlex.split(text)
+        words = list(lexer)
     except ValueError:
         words = text.split()
+    # What the shell does after pip, and where it writes to, is its own affair.
+    end = next((n for n, word in enumerate(words) if set(word) <= set("();<>|&")), len(words))
+    if end < len(words) and words[end - 1].isdigit():
+        # The number of what is written elsewhere.
+        end -= 1
     requirements, other = [], []
-    skipped = False
-    for before, word in zip(["", *words], words, strict=False):
-        skipped = before in _WITH_VALUE
-        if skipped or word.startswith("-"):
+    for before, word in zip(["", *words], words[:end], strict=False):
+        if before in _WITH_VALUE or word.startswith("-"):
+            continue
+        if before in ("-r", "--requirement"):
+            other.append(word)
             continue
         try:
             requirements.append(str(Requirement(word)))

@@ -1,0 +1,214 @@
+"""`new`: names, files that are whole at once, and nothing that is there already touched."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kaggle_offline.doctor import examine
+from kaggle_offline.errors import ConfigurationError
+from kaggle_offline.existing_code import adopt
+from kaggle_offline.kernel_folder import read_kernel_folder
+from kaggle_offline.scaffold import KINDS, Names, image_for_new, names_of, write_competition
+
+from tests.kaggle_offline.conftest import REPOSITORY, git
+from tests.kaggle_offline.notebooks import HELPERS, NOTEBOOKS, write_notebook, write_notebooks
+
+
+@pytest.fixture
+def place(repository: Path) -> Path:
+    """A repository that has what is shared, and the style that is kept here."""
+    (repository / "pyproject.toml").write_text((REPOSITORY / "pyproject.toml").read_text())
+    (repository / "tests").mkdir()
+    (repository / "tests" / "__init__.py").touch()
+    (repository / "packages" / "competition-kit").symlink_to(REPOSITORY / "packages" / "competition-kit")
+    return repository
+
+
+def run(repository: Path, *command: str) -> str:
+    """Run a Python module there, with the packages of a new competition to be imported; return what it prints."""
+    sources = [str(path) for path in (repository / "packages").glob("*/src")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sources), "MYPYPATH": os.pathsep.join(sources)}
+    command = (sys.executable, "-m", *command)
+    done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def new(repository: Path, competition: str, kind: str = "tabular") -> Names:
+    names = names_of(competition)
+    write_competition(repository, names, kind, image_for_new(repository))
+    return names
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_competition_passes_its_tests_and_all_checks_at_once(kind: str, place: Path) -> None:
+    names = new(place, "apples-and-pears", kind)
+    assert read_kernel_folder(place, names.competition).slug == "apples-and-pears-offline-prediction"
+    run(place, "pytest", "-q", "-p", "no:cacheprovider", f"tests/{names.module}")
+    run(place, "ruff", "check", "--no-cache", "kernels/apples-and-pears", "packages/apples-and-pears", "tests")
+    run(place, "ruff", "format", "--check", "--no-cache", "kernels/apples-and-pears", "packages/apples-and-pears")
+    run(place, "mypy", f"packages/{names.package}/src", f"tests/{names.module}")
+    text = "".join(p.read_text() for p in place.rglob("*") if p.is_file() and "apples" in str(p))
+    for left in ("my_competition", "my-competition", "My competition", "my-package", "REQUIREMENTS", "KERNEL"):
+        assert left not in text
+
+
+def test_the_doctor_finds_nothing_but_that_it_is_not_locked(place: Path) -> None:
+    for kind in KINDS:
+        new(place, f"some-{kind}s", kind)
+        assert [f.problem for f in examine(place, f"some-{kind}s")] == [f"requirements/some-{kind}s.txt: missing"]
+
+
+@pytest.mark.parametrize("there", ["kernels/apples", "packages/apples", "tests/apples"])
+def test_nothing_that_is_there_is_overwritten(there: str, place: Path) -> None:
+    (place / there).mkdir(parents=True)
+    before = sorted(place.rglob("*"))
+    with pytest.raises(ConfigurationError, match=f"^{there}: there already"):
+        new(place, "apples")
+    assert sorted(place.rglob("*")) == before
+
+
+@given(st.from_regex(r"[a-z0-9](-?[a-z0-9]){1,40}", fullmatch=True))
+def test_every_slug_gives_names_that_kaggle_and_python_take(slug: str) -> None:
+    names = names_of(slug)
+    assert names.module.isidentifier()
+    assert names.module not in sys.stdlib_module_names
+    assert names.package.replace("-", "_") == names.module
+    assert 5 <= len(names.kernel_title) <= 50
+    assert len(f"{names.competition}-packages") <= 50
+
+
+@pytest.mark.parametrize("slug", ["", "a", "Apples", "apples_and_pears", "-a", "a-", "a--b", "x" * 42, "../x", "a b"])
+def test_what_is_no_slug_is_refused(slug: str) -> None:
+    with pytest.raises(ConfigurationError, match="not a competition's slug"):
+        names_of(slug)
+
+
+@pytest.mark.parametrize(("slug", "module"), [("random", "competition_random"), ("2048-game", "competition_2048_game")])
+def test_a_name_that_would_hide_another_or_is_none_is_given_another(slug: str, module: str) -> None:
+    assert names_of(slug).module == module
+
+
+def test_notebooks_of_other_habits_become_kernels(tmp_path: Path, place: Path) -> None:
+    files = write_notebooks(tmp_path / "notebooks")
+    before = {path: path.read_bytes() for path in (tmp_path / "notebooks").rglob("*") if path.is_file()}
+    adopted = {name: adopt(path, name, ()) for name, path in files.items()}
+    assert {path: path.read_bytes() for path in before} == before, "what was there stays as it was"
+    assert all(not result.left for result in adopted.values())
+
+    pins = adopted["pinned-packages"]
+    expected = {"iniconfig==2.0.0", "matplotlib", "packaging>=22", "pandas", "pluggy==1.5.0", "scikit-learn"}
+    assert set(pins.requirements) == expected
+    assert "!" not in pins.code
+    assert "# a requirement now: pip install -q iniconfig==2.0.0" in pins.code
+
+    paths = adopted["old-paths"].code
+    for line in (
+        "DATA = f\"{find_input('old-paths')}/\"",
+        "pd.read_csv(f\"{find_input('old-paths')}/{name}.csv\")",
+        "os.path.join(f\"{find_input('old-paths')}\", 'sample_submission.csv')",
+        "from competition_kit.inputs import find_input",
+    ):
+        assert line in paths
+    assert len([line for line in adopted["old-paths"].done if "either of Kaggle's layouts" in line]) == 3
+
+    assert set(adopted["helper-module"].modules) == set(HELPERS) - {"unused.py"}
+    assert set(adopted["helper-module"].requirements) == {"pandas", "scikit-learn"}
+    assert "find_input" not in adopted["helper-module"].code
+
+    for name, result in adopted.items():
+        assert not result.is_script
+        names = names_of(name)
+        write_competition(place, names, "tabular", image_for_new(place), result)
+        run(place, "pytest", "-q", "-p", "no:cacheprovider", f"tests/{names.module}")
+        for tool in (["ruff", "check"], ["ruff", "format", "--check"]):
+            run(place, *tool, "--no-cache", f"kernels/{name}", f"packages/{names.package}", f"tests/{names.module}")
+        run(place, "mypy", f"packages/{names.package}/src")
+        metadata = json.loads((place / "kernels" / name / "kernel-metadata.json").read_text())
+        assert metadata["kernel_type"] == "notebook"
+
+
+def test_a_script_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "predict.py").write_text("import yaml\nprint(open('/kaggle/input/apples/a.csv').read())\n")
+    adopted = adopt(tmp_path / "predict.py", "apples", ())
+    assert adopted.is_script
+    assert adopted.requirements == ("pyyaml",)
+    assert "open(f\"{find_input('apples')}/a.csv\")" in adopted.code
+
+
+def test_what_cannot_be_done_is_left_and_said(tmp_path: Path) -> None:
+    cells = [
+        "!pip install -r requirements.txt ./wheel.whl git+https://example.org/x -f https://example.org/links timm",
+        "path = 'see /kaggle/input/apples/a.csv'",
+        "weights = '../input/some-weights/model.pt'",
+        "what is this?",
+    ]
+    write_notebook(tmp_path / "notebook.ipynb", cells)
+    adopted = adopt(tmp_path / "notebook.ipynb", "apples", ())
+    left = "\n".join(adopted.left)
+    for text in (
+        "./wheel.whl: ship",
+        "git+https",
+        "find_input('apples')",
+        "some-weights is an input, too",
+        "no Python",
+    ):
+        assert text in left
+    assert "requirements.txt: ship" in left
+    assert not [line for line in adopted.left if line.startswith("https")]
+    assert adopted.requirements == ("timm",)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("notebook.ipynb", None, "not there"),
+        ("notebook.ipynb", "{", "cannot be read"),
+        ("notebook.ipynb", "[]", "cannot be read"),
+        ("notebook.txt", "", "neither a notebook"),
+    ],
+)
+def test_what_is_no_code_is_refused(name: str, content: str | None, problem: str, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(ConfigurationError, match=problem):
+        adopt(tmp_path / name, "apples", ())
+
+
+def test_of_several_distributions_the_one_of_the_image_is_meant(tmp_path: Path) -> None:
+    (tmp_path / "predict.py").write_text("import cv2\nimport kaggle_secrets\n")
+    assert adopt(tmp_path / "predict.py", "apples", ["opencv-python-headless"]).requirements == (
+        "opencv-python-headless",
+    )
+    assert adopt(tmp_path / "predict.py", "apples", ()).requirements == ("opencv-python",)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("competition", ["apples", *NOTEBOOKS])
+def test_it_scores_without_an_edit(competition: str, tmp_path: Path, storages: Path) -> None:
+    """In a clone of this repository, by the command line."""
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(REPOSITORY), str(clone))
+    (clone / ".kaggle-local").mkdir()
+    (clone / ".kaggle-local" / "images").symlink_to(storages)
+    source = ["--from", str(write_notebooks(tmp_path / "notebooks")[competition])] if competition in NOTEBOOKS else []
+    environment = {name: value for name, value in os.environ.items() if name != "CI"}
+    for command in (["new", competition, *source], *([verb, competition] for verb in ("freeze", "push", "submit"))):
+        done = subprocess.run(
+            [sys.executable, "-m", "kaggle_offline", *command],
+            cwd=clone,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads((clone / "build" / competition / "result.json").read_text())
+    assert result["submission"]["score"] > result["submission"]["baseline"] + 0.2
+    assert examine(clone, competition) == []
