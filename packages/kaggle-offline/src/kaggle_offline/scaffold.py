@@ -29,7 +29,7 @@ _DRAWS_WITH = {"image": ("numpy", "pillow"), "tabular": ("numpy",), "text": ("nu
 _SHARED = "competition-kit"
 
 # So long that `<competition>-packages` may still be a dataset's name.
-_SLUG = re.compile(r"[a-z0-9](-?[a-z0-9]){1,40}")
+_SLUG = re.compile(r"(?=.{2,41}$)[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, kw_only=True)
