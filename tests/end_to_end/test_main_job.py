@@ -1,8 +1,9 @@
-"""The README's first command, in a fresh clone: from nothing to a score, and what the clone can do then."""
+"""A newcomer's path, as the pages have it: from a fresh clone to scores, and what the clone can do then."""
 
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,10 +15,14 @@ import pytest
 from kaggle_offline.image_manifest import read_image_manifest
 from kaggle_offline.lock import read_lock
 
+from tests.documentation import REPOSITORY, commands_of
+from tests.kaggle_offline.notebooks import write_notebook
+
 pytestmark = pytest.mark.slow
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+DOCS = REPOSITORY / "docs"
 COMPETITION = "plant-pathology-2021-fgvc8"
+DIGITS = "digit-recognizer"
 KERNEL = "kaggler/plant-pathology-2021-offline-prediction"
 
 
@@ -26,20 +31,38 @@ def nox(clone: Path, *sessions: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
 
 
-def result_of(clone: Path) -> dict[str, Any]:
-    result = json.loads((clone / "build" / COMPETITION / "result.json").read_text())
+def type_in(folder: Path, command: str) -> str:
+    """Run a line of a page as a person does, in a shell; return what it prints."""
+    somebody = {f"GIT_{who}_{what}": "t@e.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env={**os.environ, **somebody},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}"
+    return done.stdout
+
+
+def result_of(clone: Path, competition: str = COMPETITION) -> dict[str, Any]:
+    result = json.loads((clone / "build" / competition / "result.json").read_text())
     assert isinstance(result, dict)
     return result
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone of the last commit, in which the main job has been run."""
-    folder = tmp_path_factory.mktemp("fresh") / "clone"
-    subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(folder)], check=True)
-    run = nox(folder, "freeze", "push", "submit")
-    assert run.returncode == 0, run.stdout + run.stderr
-    return folder
+    """A clone of the last commit, in which the main job has been run, as the first page has both."""
+    folder = tmp_path_factory.mktemp("fresh")
+    first, second, *_ = commands_of(DOCS / "first-five-minutes.md")
+    assert second in commands_of(REPOSITORY / "README.md")
+    type_in(folder, first.replace("https://github.com/OWNER/REPOSITORY", str(REPOSITORY)))
+    type_in(folder / "kaggle", second)
+    return folder / "kaggle"
 
 
 @contextmanager
@@ -80,6 +103,13 @@ def test_the_score_is_that_of_a_trained_network(clone: Path) -> None:
     assert "data:image/jpeg;base64," in report, "predictions are shown as pictures"
 
 
+def test_the_digits_are_read(clone: Path) -> None:
+    result = result_of(clone, DIGITS)
+    assert result["submission"]["score"] >= 0.98
+    assert result["submission"]["baseline"] <= 0.2
+    assert "models" not in result
+
+
 def test_what_is_shipped_is_little_and_what_the_image_has_is_not(clone: Path) -> None:
     manifest = json.loads((clone / "build" / COMPETITION / "packages" / "freeze.json").read_text())
     assert manifest["python"] == "3.12"
@@ -98,7 +128,7 @@ def test_once_more_changes_nothing(clone: Path) -> None:
         assert after[name] == {**before[name], "uploaded_bytes": 0}
     for name in ("kernel", "run", "submission"):
         assert after[name] == before[name]
-    assert "nothing changed" in run.stdout
+    assert run.stdout.count("nothing changed") == 2
 
 
 def test_the_official_client_sees_it_all(clone: Path, tmp_path: Path) -> None:
@@ -152,12 +182,43 @@ def test_against_the_local_image_as_captured_nothing_is_shipped_that_it_has(clon
         subprocess.run(["git", "checkout", "--quiet", "."], cwd=clone, check=True)
 
 
+def test_the_first_page_leads_to_a_competition_of_ones_own(clone: Path) -> None:
+    """New, tested, scored, changed, predicted, tagged, submitted."""
+    said = {command: type_in(clone, command) for command in commands_of(DOCS / "first-five-minutes.md")[2:]}
+    *_, predicted, _, _, planned, last = said.values()
+    assert "on the base, " in predicted
+    assert "my-first-competition" in planned
+    assert re.search(r"0\.\d{5} +submit-my-first-competition-v1 ", last)
+    result = result_of(clone, "my-first-competition")
+    assert result["source"]["tag"] == "submit-my-first-competition-v1"
+    assert result["submission"]["score"] > result["submission"]["baseline"] + 0.2
+
+
+def test_the_other_pages_can_be_followed(clone: Path) -> None:
+    cells = [
+        "!pip install -q iniconfig==2.0.0",
+        "import pandas as pd",
+        "train, test = (pd.read_csv(f'../input/house-of-cards/{name}.csv') for name in ('train', 'test'))",
+        "test['target'] = train['target'].mode()[0]\ntest[['id', 'target']].to_csv('submission.csv', index=False)",
+    ]
+    write_notebook(clone / "notebook.ipynb", cells)
+    said = [
+        type_in(clone, command)
+        for page in ("your-own-competition.md", "existing-notebook.md")
+        for command in commands_of(DOCS / page)
+    ]
+    assert "leaf-wetness: nothing found" in said[1]
+    assert "house-of-cards: nothing found" in said[-1]
+    house = result_of(clone, "house-of-cards")
+    assert house["submission"]["score"] == house["submission"]["baseline"]
+
+
 def test_an_empty_test_set_stops_before_anything_is_pushed(clone: Path) -> None:
     """Last, since it breaks the clone's competition."""
     for image in (clone / "build" / COMPETITION / "competition" / "public" / "test_images").iterdir():
         image.unlink()
     before = result_of(clone)
-    run = nox(clone, "push", "submit")
+    run = nox(clone, "push", "submit", "--", COMPETITION)
     assert run.returncode != 0
     output = run.stdout + run.stderr
     assert "public/test_images: the folder is empty" in output

@@ -9,7 +9,7 @@ In requirements format; what only this tool needs is in comments::
     # replaced: pydantic==2.12.3: albumentationsx 2.3.1 requires pydantic>=2.12.4
     torchmetrics==1.9.0 \
         --hash=sha256:…
-        # via: plant-pathology
+        # via: my-package
 
 Under ``inputs`` is the digest of the requirements, the image, what is protected and what packages
 are built with, under ``pins`` that of the other lines: as long as both fit, nothing is resolved.

@@ -1,0 +1,121 @@
+"""What the pages say is so: every command is run by a test, every name, link, message and code is there."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import kaggle_offline.errors
+import pytest
+from kaggle_offline.errors import OfflineError
+
+from tests.documentation import PAGES, REPOSITORY, commands_of
+
+# Run as they stand, one after the other, by tests/end_to_end/test_main_job.py.
+FOLLOWED = ("first-five-minutes.md", "your-own-competition.md", "existing-notebook.md")
+
+GO = "python3 -m venv .venv && .venv/bin/pip install -q nox uv && .venv/bin/nox -s"
+
+# Where a test, or CI, runs all others.
+ELSEWHERE = {
+    f"{GO} freeze push submit": "tests/end_to_end/test_main_job.py::clone",
+    f"{GO} tests lint workflows": ".ci/run::nox -s tests lint workflows",
+    ".venv/bin/nox -s plan -- submit-v4": "tests/workflows/test_submit.py::place",
+    "git tag submit-v4 && git push origin submit-v4": "tests/workflows/test_submit.py::place",
+    ".nox/push/bin/kaggle-local serve": "tests/end_to_end/test_main_job.py::test_the_official_client_sees_it_all",
+    "kaggle-local serve --competition path/to/a/competition": (
+        "tests/kaggle_local/test_crashes.py::test_thirty_kills_lose_nothing"
+    ),
+    ".venv/bin/nox -s train --": "tests/plant_pathology/test_train.py::test_a_training_that_was_stopped_goes_on",
+    ".nox/project-plant-pathology/bin/python -m plant_pathology.checkpoint": (
+        "tests/plant_pathology/test_checkpoint.py::test_an_old_checkpoint_of_lightning_works_with_the_missing_values_given"
+    ),
+    ".nox/project-plant-pathology/bin/python -m plant_pathology.predict": (
+        "tests/plant_pathology/test_predict.py::test_a_checkpoint_predicts_every_image"
+    ),
+}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_is_run_by_a_test(page: Path) -> None:
+    if page.name in FOLLOWED:
+        return
+    for command in commands_of(page):
+        (where,) = (where for known, where in ELSEWHERE.items() if command.startswith(known))
+        file, _, name = where.partition("::")
+        assert name in (REPOSITORY / file).read_text(), where
+
+
+def test_every_place_that_is_named_is_for_a_command() -> None:
+    found = [command for page in PAGES for command in commands_of(page)]
+    for known in ELSEWHERE:
+        assert any(command.startswith(known) for command in found), known
+
+
+def sessions() -> set[str]:
+    command = [sys.executable, "-m", "nox", "--list"]
+    listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"^[*-] (\S+) -> ", listed, re.MULTILINE))
+
+
+def test_every_session_that_is_named_is_there_and_every_one_is_told_of() -> None:
+    known = sessions()
+    for page in PAGES:
+        for words in re.findall(r"nox -s ((?:[a-z-]+ ?)+)", page.read_text()):
+            named = set(words.split(" -- ")[0].split()) - {"--"}
+            assert named <= known, f"{page.name}: {words}"
+    reference = (REPOSITORY / "docs" / "reference.md").read_text()
+    assert {name for name in known if f"| `nox -s {name}" not in reference} == set()
+
+
+def test_every_benchmark_that_is_named_is_there_and_every_one_is_told_of() -> None:
+    reference = (REPOSITORY / "docs" / "reference.md").read_text()
+    named = set(re.findall(r"nox -s bench -- (\w+)", reference))
+    assert named == {path.stem for path in (REPOSITORY / "benchmarks").glob("*.py")}
+
+
+def headings(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        if not link.startswith("https://"):
+            path, _, heading = link.partition("#")
+            target = page.parent / path if path else page
+            assert target.exists(), link
+            assert not heading or heading in headings(target), link
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    assert [page.name for page in PAGES if page.name != "README.md" and page.name not in readme] == []
+
+
+def errors() -> list[type[OfflineError]]:
+    found = [value for value in vars(kaggle_offline.errors).values() if isinstance(value, type)]
+    return [value for value in found if issubclass(value, OfflineError) and value is not OfflineError]
+
+
+def test_every_exit_code_is_told_of() -> None:
+    rows = re.findall(r"^\| (\d+)(?: to (\d+))? \| ", (REPOSITORY / "docs" / "reference.md").read_text(), re.MULTILINE)
+    told = {code for first, last in rows for code in range(int(first), int(last or first) + 1)}
+    assert {error.exit_code for error in errors()} == told
+
+
+def test_every_message_that_one_may_look_for_is_one() -> None:
+    text = (REPOSITORY / "docs" / "troubleshooting.md").read_text()
+    messages = re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
+    assert len(messages) >= 15
+    source = "".join(path.read_text() for path in (REPOSITORY / "packages").rglob("*.py"))
+    assert [message for message in messages if message not in source] == []
+
+
+def test_every_setting_is_told_of() -> None:
+    reference = (REPOSITORY / "docs" / "reference.md").read_text()
+    source = (REPOSITORY / "packages/kaggle-offline/src/kaggle_offline/kernel_folder.py").read_text()
+    for key in ("package", "image", "output", "checkpoints", "sample", "weights", "limits", "freeze", "rehearsal"):
+        assert f'"{key}' in source
+        assert f"| `{key}" in reference or f"| `[{key}" in reference
