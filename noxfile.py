@@ -203,8 +203,12 @@ def _competitions() -> dict[str, tuple[str, str]]:
     """The package and the image of every competition that has a kernel folder, by its name."""
     found = {}
     for path in sorted(Path("kernels").glob("*/submission.toml")):
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-        found[path.parent.name] = settings["package"].partition("[")[0], settings["image"]
+        try:
+            settings = tomllib.loads(path.read_text(encoding="utf-8"))
+            found[path.parent.name] = str(settings["package"]).partition("[")[0], str(settings["image"])
+        except (ValueError, KeyError):
+            # What is wrong with it kaggle-offline says, and of all others nothing is.
+            continue
     return found
 
 

@@ -50,6 +50,7 @@ def add_competition(clone: Path, name: str) -> None:
         path.write_text(text.replace("small", name).replace("Small", name.capitalize()))
     (draft / "packages" / "small" / "src" / "small").rename(draft / "packages" / "small" / "src" / name)
     for kind in ("kernels", "packages"):
+        (clone / kind).mkdir(exist_ok=True)
         shutil.move(draft / kind / "small", clone / kind / name)
     shutil.rmtree(draft)
     lock(clone, name)

@@ -16,7 +16,7 @@ from kaggle_offline.image_manifest import read_image_manifest
 from tests.canary import CANARY
 from tests.kaggle_offline.conftest import git
 from tests.workflows.act import Run, run_workflow, way_to
-from tests.workflows.repository import IMAGE, SEED, add_competition, clone_repository, commit
+from tests.workflows.repository import IMAGE, add_competition, clone_repository, commit
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +48,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone with one small competition, and an origin that can be pushed to."""
     folder = tmp_path_factory.mktemp("image")
     clone = clone_repository(folder / "clone")
-    shutil.rmtree(clone / "kernels" / SEED)
+    shutil.rmtree(clone / "kernels")
     add_competition(clone, "alpha")
     git(clone, "init", "--quiet", "--bare", str(folder / "origin"))
     # The clone may be one of a clone without history.

@@ -50,7 +50,7 @@ def test_what_is_touched_is_predicted_without_a_secret(clone: Path) -> None:
     assert summary.startswith("### alpha: 1.00000\n")
     base = git(clone, "rev-parse", "--short=12", "main")
     assert f"| on the base | 0.66667 at {base}, 0.01 worse is tolerated |" in summary
-    assert "not touched: beta, plant-pathology-2021-fgvc8" in run.summary("plan")
+    assert "not touched: beta, digit-recognizer, plant-pathology-2021-fgvc8" in run.summary("plan")
     assert not any(secret in run.output for secret in SECRETS)
 
 

@@ -113,7 +113,7 @@ def test_what_has_changed_is_submitted_and_scored(run: Run, place: Place) -> Non
 
 
 def test_what_has_not_changed_is_not_touched(run: Run, place: Place) -> None:
-    assert "as it was at submit-v1: gamma" in run.log("plan")
+    assert "as it was at submit-v1: digit-recognizer, gamma" in run.log("plan")
     assert place.submissions("gamma") == []
     assert place.kaggle.storage.kernels.get(USER, "gamma-kernel") is None
 
@@ -136,7 +136,7 @@ def test_the_summary_is_worth_reading(run: Run) -> None:
         f"https://www.kaggle.com/code/{USER}/plant-pathology-2021-offline-prediction",
         f"https://www.kaggle.com/competitions/{SEED}/submissions",
         "MiB of memory at its peak",
-        "provided, 5 added, 0 replaced",
+        "provided, 6 added, 0 replaced",
         "| pytorch-lightning |",
     ):
         assert text in summary, summary
