@@ -5,7 +5,10 @@ import re
 import shutil
 import tempfile
 import tomllib
+from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import nox
 
@@ -16,8 +19,9 @@ nox.options.reuse_venv = "yes"
 nox.options.stop_on_first_error = True
 nox.options.sessions = ["freeze", "push", "submit"]
 
-# Of packages/, what serves every competition; all else there is a competition's own, or shared by some.
+# Of packages/, what serves every competition, and what kernels share; the tests of both have one environment.
 TOOLS = ("kaggle-local", "kaggle-offline")
+SHARED = ("competition-kit",)
 # The competition whose checkpoints are trained here.
 LEAVES = "plant-pathology-2021-fgvc8"
 
@@ -140,11 +144,15 @@ def train(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests, or those of competitions alone: nox -s tests [-- COMPETITION ...] [-m "not slow"]."""
     competitions = _competitions()
-    named = [word for word in session.posargs if word in competitions]
-    options = [word for word in session.posargs if word not in competitions]
-    for name in named or competitions:
-        command = [_project(session, name), "-m", "pytest", _tests_of(name)]
-        session.run(*command, *options, external=True, success_codes=[0, 5])
+    named = list(takewhile(lambda word: not word.startswith("-"), session.posargs))
+    options = session.posargs[len(named) :]
+    unknown = sorted(set(named) - set(competitions))
+    if unknown:
+        session.error(f"{unknown[0]}: no such competition; there are {', '.join(competitions)}")
+    for name in _one_of_each_package(named or competitions):
+        if Path(_tests_of(name)).is_dir():
+            command = [_project(session, name), "-m", "pytest", _tests_of(name)]
+            session.run(*command, *options, external=True, success_codes=[0, 5])
     if not named:
         # Many of the tests' processes are short: to compile what each imports would be most of what they do.
         _install_tools(session, "--compile-bytecode")
@@ -159,14 +167,18 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check")
     session.run("ruff", "check")
     competitions = _competitions()
-    own = {f"packages/{package}" for package, _ in competitions.values()} | set(map(_tests_of, competitions))
-    tools = ["noxfile.py", *(f"{path}/src" for path in _folders("packages") if path not in own)]
+    theirs = set(map(_tests_of, competitions))
+    tools = ["noxfile.py", *(f"packages/{name}/src" for name in (*TOOLS, *SHARED))]
     tools += sorted(str(path) for path in Path("benchmarks").glob("*.py") if path.stem != "predict")
-    tools += [*sorted(map(str, Path("tests").glob("*.py"))), *(path for path in _folders("tests") if path not in own)]
+    tools += sorted(str(path) for path in Path("tests").glob("*.py"))
+    tools += sorted(str(path.parent) for path in Path("tests").glob("*/__init__.py") if str(path.parent) not in theirs)
     session.run("mypy", *tools)
-    for name, (package, _) in competitions.items():
+    for name in _one_of_each_package(competitions):
+        package, _ = competitions[name]
         files = [f"packages/{package}/src", _tests_of(name), *(["benchmarks/predict.py"] if name == LEAVES else [])]
-        session.run("mypy", "--python-executable", _project(session, name), *files)
+        there = [path for path in files if Path(path).exists()]
+        if there:
+            session.run("mypy", "--python-executable", _project(session, name), *there)
 
 
 @nox.session
@@ -212,28 +224,42 @@ def _competitions() -> dict[str, tuple[str, str]]:
     return found
 
 
-def _folders(parent: str) -> list[str]:
-    """The folders in a folder, sorted, but for what tools leave there."""
-    return sorted(str(path) for path in Path(parent).iterdir() if path.is_dir() and path.name[0] not in "._")
-
-
 def _tests_of(competition: str) -> str:
     """Where the tests of a competition's package are."""
     package, _ = _competitions()[competition]
     return f"tests/{package.replace('-', '_')}"
 
 
-def _shared() -> list[str]:
-    """The folders of packages/ that are no competition's own, and no tool, as options that install them."""
-    own = {*TOOLS, *(package for package, _ in _competitions().values())}
-    return [word for path in _folders("packages") if Path(path).name not in own for word in ("--editable", path)]
+def _one_of_each_package(competitions: Iterable[str]) -> list[str]:
+    """The competitions, but for those whose package another before has, too."""
+    known = _competitions()
+    return list({known[name][0]: name for name in reversed(list(competitions))}.values())[::-1]
+
+
+def _read_project(package: Path) -> dict[str, Any]:
+    """What a package's pyproject.toml says of the project; nothing where it has none that says it."""
+    path = package / "pyproject.toml"
+    project = tomllib.loads(path.read_text(encoding="utf-8")).get("project") if path.is_file() else None
+    return project if isinstance(project, dict) else {}
+
+
+def _with_neighbours(package: Path) -> list[Path]:
+    """A package and those of packages/ that it requires, by what their pyproject.toml say."""
+    folders = {_read_project(folder).get("name"): folder for folder in Path("packages").iterdir()}
+    found = [package]
+    for folder in found:
+        for line in _read_project(folder).get("dependencies", []):
+            neighbour = folders.get(re.split(r"[^\w.-]", line, maxsplit=1)[0])
+            if neighbour is not None and neighbour not in found:
+                found.append(neighbour)
+    return found
 
 
 def _install_tools(session: nox.Session, *options: str) -> None:
     """Install the tools of this repository and what they need, as dev.txt pins it; ``options`` are uv's."""
     session.install("--require-hashes", *options, "--requirement", "requirements/dev.txt", silent=True)
-    packages = [word for name in TOOLS for word in ("--editable", f"packages/{name}")]
-    session.install("--no-deps", "--no-build-isolation", *packages, *_shared(), silent=True)
+    packages = [word for name in (*TOOLS, *SHARED) for word in ("--editable", f"packages/{name}")]
+    session.install("--no-deps", "--no-build-isolation", *packages, silent=True)
 
 
 def _project(session: nox.Session, competition: str) -> str:
@@ -242,7 +268,9 @@ def _project(session: nox.Session, competition: str) -> str:
     What is trained and tested here is what predicts on Kaggle. torch comes in the build for this
     machine's accelerator where the index of those builds answers, else from the package index.
     """
-    package, image = _competitions()[competition]
+    package, image = _competitions().get(competition, ("", ""))
+    if not package or not Path("packages", package).is_dir():
+        session.error(f"kernels/{competition}: its package is not in packages/; nox -s doctor says more")
     project = Path(".nox") / f"project-{package}"
     python = project / "bin" / "python"
     if not python.exists():
@@ -255,9 +283,10 @@ def _project(session: nox.Session, competition: str) -> str:
     constraints = Path(session.create_tmp()) / "image.txt"
     constraints.write_text("\n".join(p for p in pins if not re.match("nvidia-|cuda-", p)) + "\n")
     install = ["uv", "pip", "install", "--quiet", "--python", str(python), "--constraint", str(constraints)]
-    metadata = tomllib.loads(Path(f"packages/{package}/pyproject.toml").read_text())["project"]
-    extras = ",".join(metadata.get("optional-dependencies", {}))
-    install += ["--editable", f"packages/{package}[{extras}]", *_shared()]
+    own, *neighbours = _with_neighbours(Path("packages") / package)
+    extras = ",".join(_read_project(own).get("optional-dependencies", {}))
+    install += ["--editable", f"{own}[{extras}]" if extras else str(own)]
+    install += [word for folder in neighbours for word in ("--editable", str(folder))]
     install += ["hypothesis", "pandas-stubs", "pytest", "types-tqdm"]
     accelerated = [*install, "--torch-backend", "auto"]
     # Only asked, so that a machine that cannot reach that index is no failure.

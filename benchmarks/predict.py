@@ -96,7 +96,7 @@ def network_only(paths: Sequence[Path], model: Ensemble) -> float:
     model.to(DEVICE)
     decoded = zip(*(read_image(path, model.sizes).pixels for path in paths[:BATCH]), strict=True)
     batch = [torch.stack(pixels).to(DEVICE) for pixels in decoded]
-    kind = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(best_precision())
+    kind = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(best_precision("auto"))
 
     def run(batches: int) -> None:
         with torch.inference_mode(), torch.autocast(DEVICE.type, kind, enabled=kind is not None):

@@ -33,7 +33,8 @@ with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         print(line, end="")
 if predicting.returncode != 0:
     raise RuntimeError(f"It ended with {predicting.returncode}; the reason stands above.")
-submission = pd.read_csv(output, keep_default_na=False)
+# A file's name may be no text.
+submission = pd.read_csv(output, keep_default_na=False, dtype=str, encoding_errors="surrogateescape")
 submission.head()
 
 # %% [markdown]

@@ -101,6 +101,11 @@ def large_checkpoint(repository: Path) -> None:
     os.truncate(path, 101 * 2**20)
 
 
+def ignored_checkpoint(repository: Path) -> None:
+    folder = repository / "kernels" / "small" / "checkpoints"
+    (folder / "x.secret.ckpt").write_bytes((folder / "model.ckpt").read_bytes())
+
+
 def slow_run(repository: Path) -> None:
     settings("[rehearsal]", "[limits]\nrows = 5000\nhours = 9\n[rehearsal]")(repository)
     build = repository / "build" / "small"
@@ -136,7 +141,10 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "no such image": (settings('image = "small"', 'image = "other"'), "other.txt: no such image"),
     "a newer image": (newer_image, "small is of 2026-05-14, and newer of 2026-11-01 is there"),
     "an output that nothing writes": (settings("submission.csv", "result.csv"), "no code names result.csv"),
-    "a rehearsal that is not there": (settings("small.competition", "small.nowhere"), "small.nowhere is not in"),
+    "a rehearsal that is not there": (
+        settings("small.competition", "small.nowhere"),
+        "small.nowhere is not in packages/",
+    ),
     "a weight of no checkpoint": (settings("[rehearsal]", '[weights]\n"no.ckpt" = 1\n[rehearsal]'), "no.ckpt"),
     "no place for the parameters": (
         replaced("kernels/small/predict.py", 'tags=["parameters"]', ""),
@@ -148,6 +156,19 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "code that is no Python": (code("def broken(:"), "predict.py: is no Python"),
     "a module that is no Python": (package("def broken(:"), "__init__.py: is no Python"),
+    "pip in a way that is not read": (code("!yes | pip install timm"), "!yes | pip install timm"),
+    "another image that is malformed": (
+        written("requirements/images/other.txt", "numpy"),
+        "other.txt:1: not a pinned distribution",
+    ),
+    "tags that are none": (
+        replaced("kernels/small/predict.py", 'tags=["install"]', "tags=5"),
+        "predict.py: not a percent-format notebook",
+    ),
+    "metadata of a package that are none": (
+        written("packages/small/pyproject.toml", 'project = "x"'),
+        "packages/small",
+    ),
     "a pip line": (code("!pip install -q timm"), "!pip install -q timm"),
     "a command that fetches": (code("!wget https://example.org/x.pt"), "!wget https://example.org/x.pt fetches"),
     "weights from a hub": (
@@ -183,9 +204,7 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
         "model.ckpt: is Git LFS's pointer",
     ),
     "a checkpoint that Git ignores": (
-        lambda r: (r / "kernels/small/checkpoints/x.secret.ckpt").write_bytes(
-            (r / "kernels/small/checkpoints/model.ckpt").read_bytes()
-        ),
+        ignored_checkpoint,
         "x.secret.ckpt: is ignored by Git",
     ),
     "a checkpoint that Kaggle unpacks": (written("kernels/small/checkpoints/more.zip", "x"), "Kaggle unpacks archives"),

@@ -13,10 +13,16 @@ from kaggle_offline.doctor import examine
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.existing_code import adopt
 from kaggle_offline.kernel_folder import read_kernel_folder
+from kaggle_offline.notebook import read_notebook, render_kernel
+from kaggle_offline.pack import Dataset
 from kaggle_offline.scaffold import KINDS, Names, image_for_new, names_of, write_competition
+from kaggle_offline.wheel import read_project_file
 
 from tests.kaggle_offline.conftest import REPOSITORY, git
 from tests.kaggle_offline.notebooks import HELPERS, NOTEBOOKS, write_notebook, write_notebooks
+
+# Of what an image has, as much as the notebooks import.
+IMAGE = ("iniconfig", "packaging", "pandas", "pluggy", "scikit-learn")
 
 
 @pytest.fixture
@@ -97,7 +103,7 @@ def test_a_name_that_would_hide_another_or_is_none_is_given_another(slug: str, m
 def test_notebooks_of_other_habits_become_kernels(tmp_path: Path, place: Path) -> None:
     files = write_notebooks(tmp_path / "notebooks")
     before = {path: path.read_bytes() for path in (tmp_path / "notebooks").rglob("*") if path.is_file()}
-    adopted = {name: adopt(path, name, ()) for name, path in files.items()}
+    adopted = {name: adopt(path, name, IMAGE) for name, path in files.items()}
     assert {path: path.read_bytes() for path in before} == before, "what was there stays as it was"
     assert all(not result.left for result in adopted.values())
 
@@ -147,10 +153,28 @@ def test_what_cannot_be_done_is_left_and_said(tmp_path: Path) -> None:
         "path = 'see /kaggle/input/apples/a.csv'",
         "weights = '../input/some-weights/model.pt'",
         "what is this?",
+        "!yes | pip install more",
+        "import os\nos.system('pip install most')",
+        "!cp ../input/apples/x.csv .",
+        "table = '../input/train.csv'",
+        "def f(): return'../input/apples/x.csv'",
+        "import nobody_knows, helper",
     ]
     write_notebook(tmp_path / "notebook.ipynb", cells)
+    (tmp_path / "helper.py").write_text("DATA = '/kaggle/input/apples'\n")
     adopted = adopt(tmp_path / "notebook.ipynb", "apples", ())
     left = "\n".join(adopted.left)
+    for text in (
+        "there is no network for: !yes | pip install more",
+        "there is no network for: os.system('pip install most')",
+        "find the input in another way than by: !cp",
+        "'../input/train.csv': begin it with find_input, of what it is in",
+        "'../input/apples/x.csv': begin it with find_input('apples')",
+        "nobody_knows: add what brings it",
+        "helper.py: '/kaggle/input/apples': begin",
+    ):
+        assert text in left
+    assert "return'../input/apples/x.csv'" in adopted.code
     for text in (
         "./wheel.whl: ship",
         "git+https",
@@ -164,9 +188,59 @@ def test_what_cannot_be_done_is_left_and_said(tmp_path: Path) -> None:
     assert adopted.requirements == ("timm",)
 
 
+def test_what_another_program_than_python_is_given_stays_as_it_is(tmp_path: Path) -> None:
+    cells = ["%%writefile helper.py\nDATA = '/kaggle/input/apples'\nimport torch", "%%time\nimport yaml", "# %% a line"]
+    write_notebook(tmp_path / "notebook.ipynb", cells)
+    adopted = adopt(tmp_path / "notebook.ipynb", "apples", ())
+    assert "DATA = '/kaggle/input/apples'" in adopted.code
+    assert adopted.requirements == ("pyyaml",)
+    (tmp_path / "kernel.py").write_text(adopted.code)
+    assert [cell.source.splitlines()[-1] for cell in read_notebook(tmp_path / "kernel.py").cells[-3:]] == [
+        "import torch",
+        "import yaml",
+        "#: %% a line",
+    ]
+
+
+def test_a_comment_of_a_script_stays_one_and_the_future_comes_first(tmp_path: Path, place: Path) -> None:
+    (tmp_path / "x.py").write_text("from __future__ import annotations\n# !pip install timm\nimport yaml\n")
+    adopted = adopt(tmp_path / "x.py", "apples", ())
+    assert adopted.requirements == ("pyyaml",)
+    names = names_of("apples")
+    write_competition(place, names, "tabular", image_for_new(place), adopted)
+    kernel = read_kernel_folder(place, "apples")
+    packages = Dataset(folder=place, slug="apples-packages", digest="sha256:0")
+    code = (render_kernel(kernel, packages, None, owner="me", surroundings=[]).folder / "predict.py").read_text()
+    assert code.startswith("from __future__ import annotations\n")
+    compile(code, "predict.py", "exec")
+    assert "!pip install timm" in code
+
+
+def test_a_module_that_the_rehearsal_has_is_refused(tmp_path: Path, place: Path) -> None:
+    (tmp_path / "apples").mkdir()
+    (tmp_path / "apples" / "__init__.py").touch()
+    (tmp_path / "apples" / "rehearsal.py").touch()
+    (tmp_path / "x.py").write_text("import apples.rehearsal\n")
+    adopted = adopt(tmp_path / "x.py", "apples", ())
+    with pytest.raises(ConfigurationError, match="would be both yours and the rehearsal's"):
+        write_competition(place, names_of("apples"), "tabular", image_for_new(place), adopted)
+    assert not (place / "kernels" / "apples").exists()
+
+
+def test_a_requirement_with_a_marker_can_be_written(tmp_path: Path, place: Path) -> None:
+    write_notebook(tmp_path / "x.ipynb", ["!pip install 'iniconfig; python_version < \"4\"'"])
+    adopted = adopt(tmp_path / "x.ipynb", "my-package-2", ())
+    write_competition(place, names_of("my-package-2"), "tabular", image_for_new(place), adopted)
+    project = read_project_file(place / "packages" / "my-package-2")["project"]
+    assert 'iniconfig; python_version < "4"' in project["dependencies"]
+    assert (place / "kernels" / "my-package-2" / "submission.toml").is_file()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
+        ("notebook.ipynb", '{"cells": 5}', "cannot be read"),
+        ("notebook.ipynb", '{"cells": [{"source": 5}], "nbformat": 4, "nbformat_minor": 4}', "cannot be read"),
         ("notebook.ipynb", None, "not there"),
         ("notebook.ipynb", "{", "cannot be read"),
         ("notebook.ipynb", "[]", "cannot be read"),

@@ -62,14 +62,14 @@ def test_no_code_raises_anything_and_what_was_python_stays_python(code: str) -> 
         ("!pip install /kaggle/input/wheels/a.whl", (), ("/kaggle/input/wheels/a.whl",)),
         ("!pip install a 2>/dev/null && echo b", ("a",), ()),
         ("!pip install a > /dev/null; pip list", ("a",), ()),
-        ("!pip install 'a", ("a",), ()),
+        ("!pip install a # and b", ("a",), ()),
+        ("!pip install --root-user-action ignore --python-version 3.11 a", ("a",), ()),
+        ("!pip install -r list.txt a", ("a",), ("list.txt",)),
+        # What a shell would not take either.
+        ("!pip install 'a b", ("b",), ("'a",)),
     ],
 )
 def test_pip_lines_are_read(line: str, requirements: tuple[str, ...], other: tuple[str, ...]) -> None:
-    if line.endswith("'a"):
-        # What a shell would not take either.
-        assert pip_installs(line)[0].requirements == ()
-        return
     (found,) = pip_installs(f"import x\n{line}\nprint()")
     assert (found.line, found.requirements, found.other) == (2, requirements, other)
     assert pip_installs(without_pip(line)) == []
@@ -95,6 +95,7 @@ def test_what_only_looks_like_one_is_none(line: str) -> None:
         ('f"../input/apples/{name}.csv"', "f\"{find_input('apples')}/{name}.csv\""),
         ("'cp /kaggle/input/apples/x .'", ""),
         ("f'{root}/kaggle/input/apples'", ""),
+        ("r'/kaggle/input/apples/' f'{x}'", ""),
     ],
 )
 def test_a_path_is_found_and_said_otherwise(code: str, instead: str) -> None:
@@ -104,6 +105,47 @@ def test_a_path_is_found_and_said_otherwise(code: str, instead: str) -> None:
     replaced = with_inputs_found(line)
     assert replaced == (f"x = open({instead})" if instead else line)
     ast.parse(replaced)
+
+
+@pytest.mark.parametrize(
+    "code", ["'../input/train.csv'", "'../input/apples*/x'", "f'../input/apples{n}/x'", "'/kaggle/input/apples.zip'"]
+)
+def test_a_slug_that_does_not_stand_there_whole_is_none(code: str) -> None:
+    (found,) = input_paths(f"x = {code}")
+    assert (found.slug, found.instead) == ("", "")
+    assert with_inputs_found(f"x = {code}") == f"x = {code}"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f(p): return'../input/apples/x'",
+        "x = f\"{open('../input/apples/a.csv').read()}\"",
+    ],
+)
+def test_what_would_be_no_python_any_more_stays(code: str) -> None:
+    assert with_inputs_found(code) == code
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "x = ('%s'\n     % a)",
+        "files = !ls",
+        "%%bash\nls | wc",
+        "%%time\nx = 1",
+        "if a:\n    !ls",
+        'y = """\n!pip install a\n"""',
+    ],
+)
+def test_what_ipython_takes_is_python(code: str) -> None:
+    assert parse(code) is not None
+    assert pip_installs(code) == []
+    assert without_pip(code) == code
+
+
+def test_a_block_of_a_pip_line_alone_stays_one() -> None:
+    assert parse(without_pip("if True:\n    !pip install a\n")) is not None
 
 
 @pytest.mark.parametrize(
@@ -122,9 +164,10 @@ def test_imports_are_found_but_for_the_standard_library() -> None:
 
 def test_what_code_does_without_is_not_needed() -> None:
     tree = ast.parse(
-        "try:\n    import cupy\nexcept ImportError:\n    cupy = None\nif TYPE_CHECKING:\n    import b\nimport c"
+        "try:\n    import cupy\nexcept ImportError:\n    cupy = None\nif TYPE_CHECKING:\n    import b\nimport c\n"
+        "try:\n    import d\nexcept:\n    d = 0\nwith suppress(ImportError):\n    import e\n"
     )
-    assert set(imported_modules(tree)) == {"b", "c", "cupy"}
+    assert set(imported_modules(tree)) == {"b", "c", "cupy", "d", "e"}
     assert set(imported_modules(tree, needed=True)) == {"c"}
 
 

@@ -24,10 +24,13 @@ GIVEN = {
     "std": (0.2, 0.2, 0.2),
     "labels": LABELS,
     "thresholds": (0.4,) * 6,
+    "commit": "abc",
+    "data": "sha256:1",
 }
 OPTIONS = [
     *("--backbone", "lcnet_035", "--image-size", "32,48", "--mean", "0.4,0.5,0.6", "--std", "0.2,0.2,0.2"),
     *("--labels", ",".join(LABELS), "--thresholds", "0.4,0.4,0.4,0.4,0.4,0.4"),
+    *("--commit", "abc", "--data", "sha256:1"),
 ]
 
 
@@ -61,7 +64,9 @@ def test_an_old_checkpoint_of_lightning_works_with_the_missing_values_given(old:
     with pytest.raises(CheckpointError) as told:
         read_checkpoint(old)
     message = str(told.value)
-    assert "it does not say its image_size, mean, std, labels, thresholds" in message, "the backbone it does say"
+    assert "it does not say its image_size, mean, std, labels, thresholds, commit, data" in message, (
+        "the backbone it does say"
+    )
     assert "python -m plant_pathology.checkpoint" in message
     assert read_checkpoint(old, GIVEN).metadata.thresholds == (0.4,) * 6
     main([str(old), str(tmp_path / "new.ckpt"), *OPTIONS])
@@ -116,6 +121,8 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_does_not(
         ({"state_dict": {}}, "no state_dict"),
         ({"state_dict": {"a": 1}}, "no state_dict"),
         ({"state_dict": {"a": torch.tensor([1.0, float("nan")])}}, "a is not finite"),
+        ({"state_dict": {1: torch.zeros(1)}}, "no plain tensors by name"),
+        ({"state_dict": {"a": torch.zeros(1).to_sparse()}}, "no plain tensors by name"),
         ({"a": torch.zeros(1)}, "does not say its backbone, image_size"),
         ({"state_dict": {"a": torch.zeros(1)}, "metadata": 3}, "does not say its backbone"),
         ({"state_dict": {"a": torch.zeros(1)}, "metadata": GIVEN}, "weights are not those of lcnet_035"),
@@ -134,12 +141,18 @@ def test_a_checkpoint_of_something_else_is_refused(content: object, why: str, tm
         ("labels", "scab", "labels are s, c, a, b"),
         ("thresholds", (0.5,), "thresholds is (0.5,), not 6 numbers"),
         ("thresholds", 0.5, "thresholds is 0.5"),
+        ("thresholds", (1.5, *[0.5] * 5), "none may be above 1"),
+        ("thresholds", (True, *[0.5] * 5), "not 6 numbers"),
+        ("image_size", (10**9, 48), "at most 4096"),
+        ("mean", (120.0, 110.0, 100.0), "none may be above 1"),
+        ("commit", 3, "commit is 3, not a text"),
         ("image_size", (0, 48), "must be above 0"),
         ("image_size", (32.5, 48), "must be above 0"),
         ("mean", ("a", "b", "c"), "not 3 numbers"),
         ("std", (0.0, 0.1, 0.1), "must be above 0"),
         ("backbone", 3, "backbone is 3"),
         ("backbone", "no_such_net", "Unknown model"),
+        ("backbone", "local-dir:/nowhere", "Unknown model"),
         ("backbone", "mobilenetv3_small_050", "weights are not those of mobilenetv3_small_050"),
     ],
 )

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from plant_pathology.ensemble import load_ensemble
+from plant_pathology.ensemble import Ensemble, load_ensemble
 from plant_pathology.labels import LABELS, choose, decode, prior
 from plant_pathology.pictures import contact_sheet
 from plant_pathology.predict import Predictions, main, predict
@@ -70,12 +70,16 @@ def test_batches_workers_and_processes_do_not_change_the_prediction(
     pd.testing.assert_frame_equal(written, expected.submission())
 
 
-def test_one_image_on_two_devices_is_predicted(checkpoint: Path, competition: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("images", "devices"), [(1, 2), (2, 3)])
+def test_fewer_images_than_devices_are_predicted(
+    images: int, devices: int, checkpoint: Path, competition: Path, tmp_path: Path
+) -> None:
     (tmp_path / "test_images").mkdir()
-    shutil.copy(list_test_images(competition / "hidden")[0], tmp_path / "test_images")
+    for path in list_test_images(competition / "hidden")[:images]:
+        shutil.copy(path, tmp_path / "test_images")
     files = ["--data", str(tmp_path), "--checkpoints", str(checkpoint), "--output", str(tmp_path / "out.csv")]
-    main([*files, "--accelerator", "cpu", "--devices", "2"])
-    assert len(pd.read_csv(tmp_path / "out.csv")) == 1
+    main([*files, "--accelerator", "cpu", "--devices", str(devices)])
+    assert len(pd.read_csv(tmp_path / "out.csv")) == images
 
 
 def test_an_ensemble_is_the_weighted_mean_of_its_members(competition: Path, make_checkpoint: MakeCheckpoint) -> None:
@@ -93,10 +97,33 @@ def test_an_ensemble_is_the_weighted_mean_of_its_members(competition: Path, make
         np.testing.assert_allclose(together.thresholds, shares[0] * 0.2 + shares[1] * 0.5)
 
 
-@pytest.mark.parametrize("weights", [{"another.ckpt": 1.0}, {"one.ckpt": 0.0}, {"one.ckpt": -1.0}])
+@pytest.mark.parametrize(
+    "weights", [{"another.ckpt": 1.0}, {"one.ckpt": 0.0}, {"one.ckpt": -1.0}, {"one.ckpt": float("inf")}]
+)
 def test_a_weight_that_is_none_is_refused(weights: dict[str, float], make_checkpoint: MakeCheckpoint) -> None:
     with pytest.raises(ValueError, match=r"weights .*: each must be above 0, and of one of \['one.ckpt'\]"):
         load_ensemble([make_checkpoint("one.ckpt")], weights)
+
+
+@pytest.mark.parametrize("scales", [(0.0,), (-1.0,), (float("inf"),), (1.0, 5.0), ()])
+def test_a_scale_that_is_none_is_refused(scales: tuple[float, ...], make_checkpoint: MakeCheckpoint) -> None:
+    with pytest.raises(ValueError, match="each must be above 0, and at most 4"):
+        load_ensemble([make_checkpoint("one.ckpt")], scales=scales)
+
+
+def test_a_checkpoint_that_is_given_twice_is_refused(make_checkpoint: MakeCheckpoint) -> None:
+    path = make_checkpoint("one.ckpt")
+    with pytest.raises(ValueError, match="is there 2 times"):
+        load_ensemble([path, path.parent / "." / path.name])
+
+
+def test_what_is_no_number_is_told(
+    competition: Path, make_checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ensemble, "forward", lambda _, images: torch.full((len(images[0]), 6), float("nan")))
+    predictions = predict(competition / "hidden", [make_checkpoint("one.ckpt")], workers=0)
+    assert not predictions.predicted.any()
+    assert predictions.report().count("the network gave no number") == 7
 
 
 def test_flips_make_the_prediction_the_same_for_a_mirrored_image(make_checkpoint: MakeCheckpoint) -> None:
@@ -154,6 +181,7 @@ def hostile_files(leaf: Path) -> dict[str, bytes | None]:
         f"bit {place}.jpg": whole[:place] + b"\xff\xff\xff" + whole[place + 3 :] for place in range(200, 1000, 100)
     }
     files |= {"empty.jpg": b"", "blank.jpg": b" ", "text.jpg": b"no image", "html.jpg": b"<html>404</html>"}
+    files |= {"eps.jpg": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n{} loop\n", "a\rreturn.jpg": whole}
     files |= {"zip.jpg": b"PK\x05\x06" + b"\0" * 18, "half a header.jpg": whole[:20], "zeros.jpg": b"\0" * 5000}
     return {**files, "pdf.jpg": b"%PDF-1.7", "folder.jpg": None, "folder.png": None}
 
@@ -173,16 +201,20 @@ def test_no_file_of_a_test_folder_stops_it_and_every_one_has_its_row(
             (folder / name).write_bytes(content)
     (folder / "broken link.jpg").symlink_to("nowhere")
     os.mkfifo(folder / "pipe.jpg")
+    (folder / "endless.jpg").touch()
+    os.truncate(folder / "endless.jpg", 2**40)
     (folder / "notes.txt").write_text("not asked for")
     (tmp_path / "sample_submission.csv").write_text("image,labels\nmissing.jpg,scab\n")
     predictions = predict(tmp_path, [checkpoint], workers=1, batch_size=8)
 
     table = probabilities_of(predictions)
-    assert list(table.index) == sorted([*(p.name for p in good), *files, "broken link.jpg", "missing.jpg", "pipe.jpg"])
+    assert list(table.index) == sorted(
+        [*(p.name for p in good), *files, "broken link.jpg", "endless.jpg", "missing.jpg", "pipe.jpg"]
+    )
     alone = probabilities_of(predict(competition / "hidden", [checkpoint], workers=0))
     np.testing.assert_allclose(table.loc[alone.index], alone, atol=1e-5)
     unknown = {"empty.jpg", "blank.jpg", "text.jpg", "html.jpg", "zip.jpg", "half a header.jpg", "zeros.jpg", "pdf.jpg"}
-    unknown |= {"folder.jpg", "folder.png", "broken link.jpg", "missing.jpg", "pipe.jpg"}
+    unknown |= {"folder.jpg", "folder.png", "broken link.jpg", "missing.jpg", "pipe.jpg", "endless.jpg", "eps.jpg"}
     assert unknown <= set(table.index[~predictions.predicted])
     np.testing.assert_allclose(table[~predictions.predicted], np.tile(prior(), (sum(~predictions.predicted), 1)))
     told = {flaw.partition(": ")[0] for flaw in predictions.flaws}
@@ -197,6 +229,9 @@ def test_no_file_of_a_test_folder_stops_it_and_every_one_has_its_row(
     assert "  missing.jpg: No such file or directory" in capsys.readouterr().out
     with (tmp_path / "submission.csv").open(newline="", errors="surrogateescape") as file:
         assert [row["image"] for row in csv.DictReader(file)] == list(table.index)
+    # As the kernel reads it.
+    read = pd.read_csv(tmp_path / "submission.csv", keep_default_na=False, dtype=str, encoding_errors="surrogateescape")
+    assert list(read["image"]) == list(table.index)
 
 
 def test_when_the_time_is_over_the_rest_gets_the_commonest_label_loudly(
@@ -214,6 +249,21 @@ def test_when_the_time_is_over_the_rest_gets_the_commonest_label_loudly(
     assert "7 of 7 images predicted" in capsys.readouterr().out
 
 
+def test_what_was_decoded_in_time_but_not_predicted_is_late(
+    competition: Path, make_checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network is not asked for what lies ready when the time is over."""
+    forward = Ensemble.forward
+
+    def slow(model: Ensemble, images: list[torch.Tensor]) -> torch.Tensor:
+        model.deadline = 0
+        return forward(model, images)
+
+    monkeypatch.setattr(Ensemble, "forward", slow)
+    predictions = predict(competition / "hidden", [make_checkpoint("one.ckpt")], workers=0, batch_size=3, time_limit=99)
+    assert (int(predictions.predicted.sum()), predictions.late) == (3, 4)
+
+
 def test_what_was_read_before_the_deadline_counts(competition: Path) -> None:
     leaves = TestLeaves(list_test_images(competition / "hidden"), ((32, 48),), time.monotonic() + 60)
     assert leaves[0][3]
@@ -229,7 +279,11 @@ def test_what_cannot_be_done_is_said_in_a_line(
     (tmp_path / "test_images").mkdir()
     output = ["--output", str(tmp_path / "submission.csv")]
     hidden, model = str(competition / "hidden"), str(checkpoint)
+    sampled = tmp_path / "sampled"
+    shutil.copytree(competition / "hidden", sampled)
+    (sampled / "sample_submission.csv").write_text("image,labels\n../secret.jpg,scab\n")
     for data, checkpoints, why in (
+        (str(sampled), model, "'../secret.jpg' is no file's name"),
         (str(tmp_path), model, "test_images: no images"),
         (hidden, str(tmp_path / "nowhere.ckpt"), "No such file"),
         (hidden, str(tmp_path), "no checkpoint"),

@@ -147,7 +147,10 @@ def test_a_training_that_was_stopped_goes_on(settings: Settings, tmp_path: Path)
     assert not again.output.exists()
     with pytest.raises(ValueError, match=r"other settings or images was stopped here.*--run"):
         train(replace(again, learning_rate=1.0))
-    done = int(torch.load(again.folder() / "last.ckpt", weights_only=True)["epoch"]) + 1
+    last = torch.load(again.folder() / "last.ckpt", weights_only=True)
+    done = int(last["epoch"]) + 1
+    best = torch.load(again.folder() / "best.ckpt", weights_only=True)
+    assert best["epoch"] <= last["epoch"], "the latest is kept, be it the best or not"
     # What its settings are is in a file, so that it need not go on for 400.
     (again.folder() / "settings.json").write_text(
         (again.folder() / "settings.json").read_text().replace('"epochs": 400', f'"epochs": {done + 1}')

@@ -43,7 +43,9 @@ def write_submission(
         _compare(columns, set(ids), sample)
     draft = path.with_name(f".{path.name}.draft")
     with draft.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        # Some readers take a bare carriage return for a line's end, and the writer quotes none.
+        odd = any("\r" in str(value) for row in table for value in row)
+        writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL)
         writer.writerow(columns)
         writer.writerows(table)
     draft.replace(path)

@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     text = "make a kernel folder, a package, a competition to rehearse on and tests, and lock them"
     new = verbs.add_parser("new", help=text, description=text)
     new.add_argument("competition", metavar="COMPETITION", help="the last part of the competition's address on Kaggle")
-    new.add_argument("--kind", choices=KINDS, help="what it is about (default: asked, or tabular)")
+    new.add_argument("--kind", choices=KINDS, help="what it is about (default: asked on a terminal, else tabular)")
     new.add_argument(
         "--from",
         dest="code",
@@ -279,13 +279,20 @@ def _run_new(options: argparse.Namespace, repository: Path) -> None:
         print(f"  {path}")
     for title, lines in (("from what was there:", adopted.done), ("left to you:", adopted.left)) if adopted else ():
         print("\n".join([f"{title}", *(f"  {line}" for line in lines)]) if lines else f"{title} nothing")
-    lock_and_report([read_kernel_folder(repository, names.competition)], frozenset())
+    try:
+        lock_and_report([read_kernel_folder(repository, names.competition)], frozenset())
+    except OfflineError:
+        print(f"All is written. Once what follows is mended: nox -s lock -- {names.competition}", flush=True)
+        raise
     print(f"Now: nox -s freeze push submit -- {names.competition}")
 
 
 def _ask_kind() -> str:
-    while (answer := input(f"What is it about ({', '.join(KINDS)})? ").strip()) not in KINDS:
-        print("One of these words, please.")
+    try:
+        while (answer := input(f"What is it about ({', '.join(KINDS)})? ").strip()) not in KINDS:
+            print("One of these words, please.")
+    except EOFError:
+        raise KeyboardInterrupt from None
     return answer
 
 

@@ -1,7 +1,7 @@
 """``doctor``: what would go wrong, found before it does, by reading; nothing is pushed or run."""
 
 import json
-import math
+import re
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -26,6 +26,7 @@ from kaggle_offline.source_code import (
     fetches,
     imported_modules,
     input_paths,
+    other_pip_lines,
     parse,
     pip_installs,
 )
@@ -97,13 +98,24 @@ def examine(repository: Path, competition: str) -> list[Finding]:
         return [_of_error(repository, error)]
     code = kernel.code.relative_to(repository).as_posix()
     cells = tuple(_Code(where=code, text=cell.source) for cell in notebook.cells if cell.cell_type == "code")
-    paths = sorted(path for path in (kernel.package / "src").rglob("*.py"))
+    paths = sorted(path for path in source_root(kernel.package).rglob("*.py") if path.is_file())
     modules = tuple(
         _Code(where=path.relative_to(repository).as_posix(), text=path.read_text(encoding="utf-8", errors="replace"))
         for path in paths
     )
     subject = _Subject(kernel=kernel, image=image, notebook=notebook, cells=cells, modules=modules)
-    return [finding for check in _CHECKS for finding in check(subject)]
+    found: list[Finding] = []
+    for check in _CHECKS:
+        try:
+            found += check(subject)
+        except OfflineError as error:
+            found.append(_of_error(repository, error))
+    return found
+
+
+def source_root(package: Path) -> Path:
+    """Where the modules of a package lie."""
+    return package / "src" if (package / "src").is_dir() else package
 
 
 def _of_error(repository: Path, error: OfflineError) -> Finding:
@@ -173,6 +185,19 @@ def _syntax(subject: _Subject) -> Iterator[Finding]:
             yield Finding(f"{code.where}: is no Python, from {first!r} on", "Correct it; the kernel would stop there.")
 
 
+def _reached(subject: _Subject) -> Iterator[_Code]:
+    """The cells, and the modules that they or other such modules name: a package may hold what no kernel runs."""
+    waiting, others = list(subject.cells), list(subject.modules)
+    while waiting:
+        code = waiting.pop()
+        yield code
+        for module in list(others):
+            name = Path(module.where).stem.replace("__init__", Path(module.where).parent.name)
+            if re.search(rf"(?:\.|\bimport\b.*\b){re.escape(name)}\b", code.text):
+                others.remove(module)
+                waiting.append(module)
+
+
 def _network(subject: _Subject) -> Iterator[Finding]:
     for code in subject.cells:
         for line in pip_installs(code.text):
@@ -180,7 +205,9 @@ def _network(subject: _Subject) -> Iterator[Finding]:
                 f"{code.where}: {line.text}",
                 f"There is no network: take it out, and require it in {subject.where(subject.kernel.package)}.",
             )
-    for code in (*subject.cells, *subject.modules):
+        for text in other_pip_lines(code.text):
+            yield Finding(f"{code.where}: {text}", "There is no network: require what it installs.")
+    for code in _reached(subject):
         for _, text in fetches(code.text):
             yield Finding(f"{code.where}: {text} fetches", "There is no network: ship it as a checkpoint or a dataset.")
 
@@ -188,6 +215,9 @@ def _network(subject: _Subject) -> Iterator[Finding]:
 def _input_paths(subject: _Subject) -> Iterator[Finding]:
     for code in (*subject.cells, *subject.modules):
         for path in input_paths(code.text):
+            if code in subject.modules and not path.instead:
+                # In the middle of a text it is likelier to be told than opened.
+                continue
             instead = path.instead or f"find_input({path.slug!r}), and what follows"
             yield Finding(
                 f"{code.where}: {path.text} is there under one of Kaggle's two layouts alone",
@@ -201,7 +231,7 @@ def _imports(subject: _Subject) -> Iterator[Finding]:
     if required is None:
         # Only building it would tell.
         return
-    own = {path.stem for path in (package / "src").glob("*")}
+    own = {path.stem for path in source_root(package).glob("*")}
     for code in (*subject.cells, *subject.modules):
         tree = parse(code.text)
         for module in sorted(imported_modules(tree, needed=True) if tree else ()):
@@ -215,7 +245,8 @@ def _imports(subject: _Subject) -> Iterator[Finding]:
 
 
 def _python(subject: _Subject) -> Iterator[Finding]:
-    text = str(read_project_file(subject.kernel.package).get("project", {}).get("requires-python", ""))
+    project = read_project_file(subject.kernel.package).get("project")
+    text = str(project.get("requires-python", "")) if isinstance(project, dict) else ""
     where = subject.where(subject.kernel.package / "pyproject.toml")
     try:
         fits = SpecifierSet(text).contains(f"{subject.image.python}.99")
@@ -252,11 +283,12 @@ def _output(subject: _Subject) -> Iterator[Finding]:
 def _rehearsal(subject: _Subject) -> Iterator[Finding]:
     words = shlex.split(subject.kernel.rehearsal)
     if words[:2] == ["python", "-m"] and len(words) > 2:  # noqa: PLR2004
-        path = subject.kernel.package / "src" / Path(*words[2].split("."))
-        if not path.with_suffix(".py").is_file() and not (path / "__main__.py").is_file():
+        module = Path(*words[2].split("."))
+        # Or of a neighbour that it requires.
+        roots = [source_root(path) for path in subject.kernel.package.parent.iterdir() if path.is_dir()]
+        if not any((r / module).with_suffix(".py").is_file() or (r / module / "__main__.py").is_file() for r in roots):
             yield Finding(
-                f"{subject.settings}: rehearsal.competition: {words[2]} is not in "
-                f"{subject.where(subject.kernel.package)}",
+                f"{subject.settings}: rehearsal.competition: {words[2]} is not in packages/",
                 "Name a module of the package; it is given the folder to write.",
             )
 
@@ -299,12 +331,12 @@ def _time(subject: _Subject) -> Iterator[Finding]:
     """Proportional to rows: start-up is counted with them, so rather too long than too short."""
     limits, known = subject.kernel.limits, read_result(subject.kernel.build)
     output = subject.kernel.build / "output" / subject.kernel.output
-    if limits is None or "run" not in known or not output.is_file():
+    if limits is None or not isinstance(known.get("run", {}).get("seconds"), int | float) or not output.is_file():
         return
     with output.open("rb") as file:
         rows = sum(1 for _ in file) - 1
     seconds = known["run"]["seconds"] / max(rows, 1) * limits.rows
-    if seconds > limits.hours * _SECONDS_OF_HOUR and math.isfinite(seconds):
+    if seconds > limits.hours * _SECONDS_OF_HOUR:
         yield Finding(
             f"{subject.settings}: limits: {limits.rows} rows would take {seconds / _SECONDS_OF_HOUR:.1f} hours, as the "
             f"last run took {known['run']['seconds']:.0f} s for {rows}; {limits.hours:g} are allowed",

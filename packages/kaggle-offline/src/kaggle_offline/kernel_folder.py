@@ -41,6 +41,9 @@ SAMPLE = "sample_submission.csv"
 # By how much a change may worsen the rehearsal's score, in units of the metric.
 TOLERANCE = 0.01
 
+# Of rows, or hours, far beyond any.
+_MOST = 10**12
+
 # What a kernel can have as input; each has its list in kernel-metadata.json.
 SOURCES = ("dataset", "competition", "kernel", "model")
 
@@ -269,7 +272,7 @@ def _check_limits(path: Path, limits: Any) -> None:
         raise ConfigurationError(f"{path}: limits: must be a table of rows and hours", cure)
     for key, value in limits.items():
         number = int if key == "rows" else int | float
-        if isinstance(value, bool) or not (isinstance(value, number) and 0 < value < math.inf):
+        if isinstance(value, bool) or not (isinstance(value, number) and 0 < value < _MOST):
             raise ConfigurationError(f"{path}: limits.{key}: {value!r} must be a number above 0", cure)
 
 

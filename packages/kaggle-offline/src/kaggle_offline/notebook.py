@@ -19,6 +19,8 @@ from kaggle_offline.pack import OWNER, Dataset
 PARAMETERS, INSTALL = "parameters", "install"
 RUN_RECORD = "kaggle-offline-run.json"
 
+_FUTURE = re.compile(r"^from __future__ import .*\n", re.MULTILINE)
+
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -85,8 +87,11 @@ def read_notebook(path: Path) -> Any:
 
     try:
         notebook = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
-    except (UnicodeDecodeError, ValueError) as error:
-        raise ConfigurationError(f"{path}: not a percent-format notebook: {error}", "Begin cells with # %%.") from error
+    except Exception as error:  # jupytext raises what YAML, nbformat and their validators do
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigurationError(
+            f"{path}: not a percent-format notebook: {reason}", "Begin cells with # %%."
+        ) from error
     if _tagged(notebook, PARAMETERS) is None:
         raise ConfigurationError(
             f"{path}: no cell is tagged {PARAMETERS}",
@@ -192,11 +197,17 @@ def _render(kernel: KernelFolder, packages: Dataset, models: Dataset | None, mad
     )
     if kernel.is_script:
         notebook.metadata = {"jupytext": {"notebook_metadata_filter": "-all", "cell_metadata_filter": "-all"}}
-        return str(jupytext.writes(notebook, fmt="py:percent")), digest
+        return _with_futures_first(jupytext.writes(notebook, fmt="py:percent")), digest
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
     notebook.metadata = NOTEBOOK_METADATA
     return nbformat.writes(notebook), digest
+
+
+def _with_futures_first(code: str) -> str:
+    """A script with its ``from __future__`` lines at the beginning, where alone Python takes them."""
+    futures = _FUTURE.findall(code)
+    return "".join(futures) + _FUTURE.sub("", code)
 
 
 def cells_of(code: str) -> list[str]:

@@ -1,5 +1,6 @@
 """``new``: a kernel folder, a package, a competition to rehearse on and tests, of a competition's own."""
 
+import json
 import keyword
 import re
 import sys
@@ -105,9 +106,7 @@ def write_competition(
     Raises:
         ConfigurationError: one of its folders is there already.
     """
-    kernel, package = Path("kernels") / names.competition, Path("packages") / names.package
-    source, tests = package / "src", Path("tests") / names.module
-    for folder in (kernel, package, tests):
+    for folder in (f"kernels/{names.competition}", f"packages/{names.package}", f"tests/{names.module}"):
         if (repository / folder).exists():
             raise ConfigurationError(f"{folder}: there already", "Choose another name, or move it away.")
     required = {_SHARED, *(KINDS[kind] if adopted is None else {*_DRAWS_WITH[kind], *adopted.requirements})}
@@ -116,15 +115,16 @@ def write_competition(
         "my-competition": names.competition,
         "my-package": names.package,
         "My competition": names.title,
-        '"REQUIREMENTS"': "".join(f'\n    "{line}",' for line in sorted(required)) + "\n",
+        '"REQUIREMENTS"': "".join(f"\n    {json.dumps(line, ensure_ascii=False)}," for line in sorted(required)) + "\n",
         "IMAGE": image.name,
         "KERNEL TITLE": names.kernel_title,
         "KERNEL-SLUG": slugify(names.kernel_title),
         "KERNEL TYPE": "script" if adopted and adopted.is_script else "notebook",
     }
     templates = resources.files("kaggle_offline") / "templates"
-    module = source / "my_competition"
-    files = _read(templates / "kernel", kernel) | _read(templates / "package", package)
+    package, tests = Path("packages", "my-package"), Path("tests", "my_competition")
+    module = package / "src" / "my_competition"
+    files = _read(templates / "kernel", Path("kernels", "my-competition")) | _read(templates / "package", package)
     kinds = _read(templates / "kinds" / kind, module)
     if adopted is None:
         files |= kinds | _read(templates / "tests", tests)
@@ -133,12 +133,15 @@ def write_competition(
         del files[module / "predict.py"]
         files |= _read(templates / "adopted" / "tests", tests)
     written = {_filled(str(path), replacements): _filled(text, replacements) for path, text in files.items()}
-    code = str(kernel / "predict.py")
+    code = f"kernels/{names.competition}/predict.py"
     if adopted is None:
         written[code] = _with_imports_sorted(written[code])
     else:
         written[code] = adopted.code
-        written |= {str(source / name): text for name, text in adopted.modules.items()}
+        own = {f"packages/{names.package}/src/{name}": text for name, text in adopted.modules.items()}
+        for path in sorted(own.keys() & written):
+            raise ConfigurationError(f"{path}: would be both yours and the rehearsal's", "Rename your module.")
+        written |= own
     for path, text in written.items():
         write_text(repository / path, text)
     return sorted(map(Path, written))
@@ -156,9 +159,8 @@ def _read(folder: Traversable, into: Path) -> dict[Path, str]:
 
 
 def _filled(text: str, replacements: Mapping[str, str]) -> str:
-    for placeholder, value in replacements.items():
-        text = text.replace(placeholder, value)
-    return text
+    # In one go: what is filled in may look like a placeholder.
+    return re.sub("|".join(map(re.escape, replacements)), lambda match: replacements[match[0]], text)
 
 
 def _with_imports_sorted(code: str) -> str:

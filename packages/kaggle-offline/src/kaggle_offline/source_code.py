@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 # Modules that are called otherwise than the distributions they come in.
 _DISTRIBUTIONS = {
     "attr": ("attrs",),
+    "Bio": ("biopython",),
     "bs4": ("beautifulsoup4",),
     "Crypto": ("pycryptodome",),
     "cv2": ("opencv-python", "opencv-python-headless", "opencv-contrib-python"),
@@ -26,18 +27,25 @@ _DISTRIBUTIONS = {
     "faiss": ("faiss-cpu",),
     "fitz": ("pymupdf",),
     "git": ("gitpython",),
+    "hydra": ("hydra-core",),
     "imblearn": ("imbalanced-learn",),
+    "iterstrat": ("iterative-stratification",),
+    "jwt": ("pyjwt",),
     "Levenshtein": ("levenshtein", "python-levenshtein"),
     "mpl_toolkits": ("matplotlib",),
     "PIL": ("pillow",),
     "pkg_resources": ("setuptools",),
+    "SimpleITK": ("simpleitk",),
     "skimage": ("scikit-image",),
     "sklearn": ("scikit-learn",),
     "umap": ("umap-learn",),
     "yaml": ("pyyaml",),
 }
 
-_MAGIC = re.compile(r"\s*[!%]")
+_MAGIC = re.compile(r"\s*(?:[\w, ]+=\s*)?[!%]")
+# A cell that begins so is handed to another than Python, but for these.
+_CELL_MAGIC = re.compile(r"\s*%%(?!(?:time|timeit|capture|prun)\b)")
+_ANY_PIP = re.compile(r"\bpip3?\b.*?\binstall\b")
 _PIP = re.compile(
     r"\s*[!%]\s*(?:\S*python\S*\s+-m\s+|\{sys\.executable\}\s+-m\s+)?(?:uv\s+)?pip3?\s+install\s+(.*)", re.DOTALL
 )
@@ -54,7 +62,11 @@ _FETCHES = (
 _FETCHING_LINE = re.compile(r"\s*[!%]\s*(wget|curl|git\s+clone|apt|apt-get|conda|gdown|kaggle)\b")
 
 # Options of pip that are followed by a value.
-_WITH_VALUE = ("-f", "--find-links", "-i", "--index-url", "--extra-index-url", "-t", "--target", "-c", "--constraint")
+_WITH_VALUE = re.compile(
+    r"-[cfit]|--(constraint|find-links|index-url|extra-index-url|target|abi|cache-dir|implementation|log|no-binary"
+    r"|only-binary|platform|prefix|progress-bar|proxy|python|python-version|retries|root|root-user-action|src|timeout"
+    r"|trusted-host|upgrade-strategy)"
+)
 
 # A folder below the inputs, under the old layout or the new: then a slug, and what is within it.
 _INPUT = re.compile(
@@ -68,7 +80,7 @@ class InputPath:
 
     Attributes:
         line: where, counted from 1.
-        slug: of the dataset or competition.
+        slug: of the dataset or competition; empty where it does not stand there whole.
         text: the code that has it.
         instead: what to write; empty where that has to be thought about.
     """
@@ -97,23 +109,36 @@ class PipInstall:
 
 
 def without_magics(code: str) -> str:
-    """The code without IPython's own lines, so that Python can parse it; all others stay where they are."""
-    lines = code.splitlines()
+    """The code without IPython's own lines, so that Python can parse it; all others stay where they are.
+
+    Of a cell that is handed to another than Python nothing is left.
+    """
+    if _CELL_MAGIC.match(code):
+        return ""
+    lines = code.split("\n")
     for first, line in _logical_lines(code):
         if _MAGIC.match(line):
             # A block may hold nothing else.
-            lines[first - 1] = f"{line[: len(line) - len(line.lstrip())]}pass"
+            lines[first - 1] = f"{_indent(line)}pass"
             for number in range(first, first + line.count("\n")):
                 lines[number] = ""
     return "\n".join(lines)
 
 
 def parse(code: str) -> ast.Module | None:
-    """The code's syntax tree; None where it is no Python."""
+    """The code's syntax tree; None where it is no Python, IPython's own lines aside."""
+    return _parsed(code) or _parsed(without_magics(code))
+
+
+def _parsed(code: str) -> ast.Module | None:
     try:
-        return ast.parse(without_magics(code))
-    except (SyntaxError, ValueError, RecursionError):
+        return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
 
 
 def imported_modules(tree: ast.AST, *, needed: bool = False) -> dict[str, int]:
@@ -137,10 +162,20 @@ def _needed(node: ast.AST) -> Iterator[ast.AST]:
     """A syntax tree's nodes, but for what a missing module or a run does without."""
     yield node
     for child in ast.iter_child_nodes(node):
-        tried = isinstance(child, ast.Try) and any("Error" in ast.dump(h.type) for h in child.handlers if h.type)
+        tried = isinstance(child, ast.Try) and any(h.type is None or _forgives(h.type) for h in child.handlers)
+        tried = tried or (isinstance(child, ast.With) and any("suppress" in ast.dump(i) for i in child.items))
         typed = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test)
         if not (tried or typed):
             yield from _needed(child)
+
+
+def _forgives(caught: ast.expr) -> bool:
+    return any(name in ast.dump(caught) for name in ("ImportError", "ModuleNotFoundError", "Exception"))
+
+
+def is_known(module: str) -> bool:
+    """Whether it is known what distributions bring a module; else they are guessed by its name."""
+    return module in _DISTRIBUTIONS
 
 
 def distributions_of(module: str) -> tuple[str, ...]:
@@ -151,7 +186,8 @@ def distributions_of(module: str) -> tuple[str, ...]:
 def pip_installs(code: str) -> list[PipInstall]:
     """The lines of a cell by which pip installs something."""
     found = []
-    for first, line in _logical_lines(code):
+    # In a text of Python's such a line is none.
+    for first, line in () if _parsed(code) else _logical_lines(code):
         match = _PIP.match(line)
         if match:
             requirements, other = _named(match[1])
@@ -159,21 +195,31 @@ def pip_installs(code: str) -> list[PipInstall]:
     return found
 
 
+def other_pip_lines(code: str) -> list[str]:
+    """The lines that look as if they had pip install something, in a way that is not read."""
+    return [
+        line.strip()
+        for _, line in _logical_lines(code)
+        if not line.lstrip().startswith("#") and len(_ANY_PIP.findall(line)) > bool(_PIP.match(line))
+    ]
+
+
 def without_pip(code: str) -> str:
-    """The code with those lines as comments."""
-    lines = code.splitlines()
-    for first, line in _logical_lines(code):
-        if _PIP.match(line):
-            # jupytext takes a comment that begins like such a line for one.
-            lines[first - 1] = f"# a requirement now: {lines[first - 1].strip(' !%')}"
-            for number in range(first, first + line.count("\n")):
-                lines[number] = f"# {lines[number].strip()}"
+    """The code with the lines of `pip_installs` as comments."""
+    lines = code.split("\n")
+    for install in pip_installs(code):
+        first = install.line - 1
+        # jupytext takes a comment that begins like such a line for one. A block may hold nothing else.
+        nothing = f"{_indent(lines[first])}pass  " if _indent(lines[first]) else ""
+        lines[first] = f"{nothing}# a requirement now: {lines[first].strip(' !%')}"
+        for number in range(first + 1, first + 1 + install.text.count("\n")):
+            lines[number] = f"# {lines[number].strip()}"
     return "\n".join(lines)
 
 
 def _logical_lines(code: str) -> Iterator[tuple[int, str]]:
     """Lines with their numbers; those that a backslash continues as one, with the line's end within."""
-    lines = code.splitlines()
+    lines = code.split("\n")
     number = 0
     while number < len(lines):
         first, line = number, lines[number]
@@ -193,14 +239,14 @@ def _named(arguments: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         words = list(lexer)
     except ValueError:
         words = text.split()
-    # What the shell does after pip, and where it writes to, is its own affair.
-    end = next((n for n, word in enumerate(words) if set(word) <= set("();<>|&")), len(words))
+    # What the shell does after pip, where it writes to, and a comment are its own affair.
+    end = next((n for n, word in enumerate(words) if set(word) <= set("();<>|&") or word[0] == "#"), len(words))
     if end < len(words) and words[end - 1].isdigit():
         # The number of what is written elsewhere.
         end -= 1
     requirements, other = [], []
     for before, word in zip(["", *words], words[:end], strict=False):
-        if before in _WITH_VALUE or word.startswith("-"):
+        if _WITH_VALUE.fullmatch(before) or word.startswith("-"):
             continue
         if before in ("-r", "--requirement"):
             other.append(word)
@@ -222,7 +268,8 @@ def fetches(code: str) -> list[tuple[int, str]]:
             if any(name == end or name.endswith(f".{end}") for end in _FETCHES):
                 found.append((node.lineno, f"{name}(…)"))
             if any(
-                k.arg == "pretrained" and isinstance(k.value, ast.Constant) and k.value.value for k in node.keywords
+                k.arg == "pretrained" and isinstance(k.value, ast.Constant) and k.value.value is True
+                for k in node.keywords
             ):
                 found.append((node.lineno, f"{name}(…, pretrained=True)"))
     return sorted(found)
@@ -234,24 +281,31 @@ def input_paths(code: str) -> list[InputPath]:
 
 
 def with_inputs_found(code: str) -> str:
-    """The code with those paths as what `InputPath.instead` says, where it says so."""
-    lines = [line.encode() for line in code.splitlines()]
+    """The code with those paths as what `InputPath.instead` says, where it says so and the code stays Python."""
+    lines = [line.encode() for line in code.split("\n")]
     for path, node in reversed(_input_literals(code)):
         if path.instead:
             first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
             end = lines[last][node.end_col_offset :]
             lines[first : last + 1] = [lines[first][: node.col_offset] + path.instead.encode() + end]
-    return b"\n".join(lines).decode()
+    replaced = b"\n".join(lines).decode()
+    return replaced if parse(replaced) is not None else code
+
+
+def magics_with_inputs(code: str) -> list[str]:
+    """IPython's own lines in which an input's path is written out."""
+    return [line.strip() for _, line in _logical_lines(code) if _MAGIC.match(line) and _INPUT.search(line)]
 
 
 def _input_literals(code: str) -> list[tuple[InputPath, ast.expr]]:
     tree = parse(code)
     if tree is None:
         return []
-    source = without_magics(code)
+    source = code if _parsed(code) else without_magics(code)
     skipped = {id(statement.value) for statement in ast.walk(tree) if isinstance(statement, ast.Expr)}
-    # Of an f-string, the whole is one literal.
-    skipped |= {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    # An f-string, with all that it holds, is one literal.
+    formats = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    skipped |= {id(part) for node in formats for part in ast.walk(node) if part is not node}
     found = []
     for node in ast.walk(tree):
         if id(node) in skipped or not isinstance(node, ast.Constant | ast.JoinedStr):
@@ -259,8 +313,15 @@ def _input_literals(code: str) -> list[tuple[InputPath, ast.expr]]:
         segment = ast.get_source_segment(source, node) or ""
         text = node.value if isinstance(node, ast.Constant) else segment
         if isinstance(text, str) and (match := _INPUT.search(text)):
+            is_whole = text[match.end() :][:1] in ("", "/", "'", '"')
             instead = _with_constant(text, match) if isinstance(node, ast.Constant) else _with_format(segment, match)
-            found.append((InputPath(line=node.lineno, slug=match["slug"], text=segment, instead=instead), node))
+            path = InputPath(
+                line=node.lineno,
+                slug=match["slug"] if is_whole else "",
+                text=segment,
+                instead=instead if is_whole else "",
+            )
+            found.append((path, node))
     return sorted(found, key=lambda pair: (pair[0].line, pair[1].col_offset))
 
 
@@ -274,7 +335,7 @@ def _with_constant(text: str, match: re.Match[str]) -> str:
 
 def _with_format(segment: str, match: re.Match[str]) -> str:
     """The f-string with the path's beginning found; empty where it is not at the f-string's own beginning."""
-    begin = re.match(r"[rRfF]{1,2}('''|\"\"\"|'|\")", segment)
+    begin = re.match(r"[rR]?[fF][rR]?('''|\"\"\"|'|\")", segment)
     if begin is None or match.start() != begin.end():
         return ""
     inner = "'" if begin[1].startswith('"') else '"'

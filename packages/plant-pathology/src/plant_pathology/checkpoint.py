@@ -14,6 +14,9 @@ from plant_pathology.labels import LABELS
 
 SCHEMA = 1
 UNKNOWN = "unknown"
+
+# Of an image that a network sees, in pixels; beyond that is rather a mistake.
+_LARGEST_SIDE = 4096
 SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
 
 
@@ -56,13 +59,15 @@ class Checkpoint:
 
 def list_checkpoints(path: Path) -> list[Path]:
     """The checkpoints of a folder, sorted by name; or the one file that ``path`` is."""
-    return sorted(p for p in path.iterdir() if p.suffix in SUFFIXES) if path.is_dir() else [path]
+    if not path.is_dir():
+        return [path]
+    return sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and p.is_file() and not p.name.startswith("."))
 
 
 def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Write a checkpoint as `read_checkpoint` reads it: plain values and tensors, so that reading runs no code."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}")
+    draft = path.with_name(f".{path.name}.draft")
     torch.save(
         {"schema": SCHEMA, "metadata": asdict(checkpoint.metadata), "state_dict": checkpoint.weights},
         draft,
@@ -105,7 +110,10 @@ def _weights(path: Path, state: Any) -> dict[str, Tensor]:
     """The network's weights, without the name of the attribute that a LightningModule had it under."""
     if not (isinstance(state, dict) and state and all(isinstance(value, Tensor) for value in state.values())):
         raise CheckpointError(f"{path}: not a checkpoint: it has no state_dict of tensors.")
-    infinite = [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    odd = [name for name, value in state.items() if not isinstance(name, str) or value.layout != torch.strided]
+    if odd or any(value.is_meta or value.is_quantized for value in state.values()):
+        raise CheckpointError(f"{path}: not a checkpoint: its state_dict has no plain tensors by name.")
+    infinite = [name for name, value in state.items() if not value.to(torch.complex128).isfinite().all()]
     if infinite:
         raise CheckpointError(
             f"{path}: {infinite[0]} is not finite: the training diverged. Take an earlier checkpoint."
@@ -118,7 +126,7 @@ def _weights(path: Path, state: Any) -> dict[str, Tensor]:
 
 def _metadata(path: Path, known: Mapping[str, Any]) -> Metadata:
     names = [field.name for field in fields(Metadata)]
-    lacking = [name for name in names if name not in known and name not in ("commit", "data")]
+    lacking = [name for name in names if name not in known]
     if lacking:
         options = " ".join(f"--{name.replace('_', '-')} …" for name in lacking)
         raise CheckpointError(
@@ -139,19 +147,24 @@ def _metadata(path: Path, known: Mapping[str, Any]) -> Metadata:
 def _check(metadata: Metadata) -> None:
     if tuple(metadata.labels) != LABELS:
         raise ValueError(f"labels are {', '.join(map(str, metadata.labels))}, not {', '.join(LABELS)}")
-    if not isinstance(metadata.backbone, str):
-        raise TypeError(f"backbone is {metadata.backbone!r}, not a name")
+    for name in ("backbone", "commit", "data"):
+        if not isinstance(getattr(metadata, name), str):
+            raise TypeError(f"{name} is {getattr(metadata, name)!r}, not a text")
     lengths = {"image_size": 2, "mean": 3, "std": 3, "thresholds": len(LABELS)}
     for name, length in lengths.items():
         values = getattr(metadata, name)
         if not (isinstance(values, tuple) and len(values) == length and all(map(_is_number, values))):
             raise ValueError(f"{name} is {values!r}, not {length} numbers from 0")
-    if not all(isinstance(side, int) and side > 0 for side in metadata.image_size) or not all(metadata.std):
-        raise ValueError(f"image_size is {metadata.image_size}, std is {metadata.std}: all must be above 0")
+    if not all(isinstance(side, int) and 0 < side <= _LARGEST_SIDE for side in metadata.image_size):
+        raise ValueError(f"image_size is {metadata.image_size}: both must be above 0, and at most {_LARGEST_SIDE}")
+    if not all(metadata.std):
+        raise ValueError(f"std is {metadata.std}: all must be above 0")
+    if max(*metadata.thresholds, *metadata.mean) > 1:
+        raise ValueError(f"thresholds are {metadata.thresholds}, mean is {metadata.mean}: none may be above 1")
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and 0 <= value < math.inf
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

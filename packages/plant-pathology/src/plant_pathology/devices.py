@@ -10,8 +10,15 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def best_precision() -> str:
-    """Lightning's name of the precision that the device is built for: half on a GPU, single elsewhere."""
-    if not torch.cuda.is_available():
+def count_devices(devices: str | int) -> int:
+    """How many devices Lightning takes when it is given ``devices``: a number, a list of numbers or ``auto``."""
+    if str(devices).isdigit():
+        return int(devices)
+    return str(devices).count(",") + 1 if "," in str(devices) else max(1, torch.cuda.device_count())
+
+
+def best_precision(accelerator: str) -> str:
+    """Lightning's name of the precision that an accelerator of its is built for: half on a GPU, single elsewhere."""
+    if accelerator not in ("auto", "gpu", "cuda") or not torch.cuda.is_available():
         return "32-true"
     return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"

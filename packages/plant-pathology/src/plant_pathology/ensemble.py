@@ -1,5 +1,8 @@
 """Several checkpoints as one model that predicts."""
 
+import math
+import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +17,9 @@ from plant_pathology.model import Classifier, build_classifier
 
 # Backbones halve an image five times; what they see is a multiple of that.
 _STRIDE = 32
+
+# Of a network's own size; beyond that is rather a mistake.
+_LARGEST_SCALE = 4
 
 Size = tuple[int, int]
 Batch = tuple[Tensor, list[Tensor], list[str], Tensor]
@@ -30,7 +36,10 @@ class Ensemble(pl.LightningModule):
     Attributes:
         sizes: (height, width) of each size at which an image is needed.
         thresholds: the weighted mean of the members', shape ``(6,)``.
+        deadline: by ``time.monotonic()``; from then on nothing is predicted.
     """
+
+    deadline = math.inf
 
     def __init__(
         self,
@@ -67,6 +76,9 @@ class Ensemble(pl.LightningModule):
         """Probabilities of the images of a batch that were read, float32 ``(n, 6)``."""
         del batch_idx
         _, images, _, readable = batch
+        if time.monotonic() >= self.deadline:
+            # What was decoded before, but cannot be predicted in time: not read, and nothing wrong with it.
+            readable[:] = False
         if readable.all():
             return self(images)  # type: ignore[no-any-return]
         if not readable.any():
@@ -92,13 +104,20 @@ def load_ensemble(
     Raises:
         FileNotFoundError: a file is not there.
         CheckpointError: one is no checkpoint of this competition, or there is none.
-        ValueError: a weight is of no checkpoint or not above 0.
+        ValueError: a weight is of no checkpoint, of two, or not above 0; a scale is not above 0, or above 4; a
+            checkpoint is there twice.
     """
+    if not all(0 < scale <= _LARGEST_SCALE for scale in scales) or not scales:
+        raise ValueError(f"scales {list(scales)}: each must be above 0, and at most {_LARGEST_SCALE}")
     if not paths:
         raise CheckpointError("there is no checkpoint to predict with")
     weights = weights or {}
-    unknown = set(weights) - {path.name for path in paths}
-    if unknown or not all(weight > 0 for weight in weights.values()):
+    for path, times in Counter(path.resolve() for path in paths).items():
+        if times > 1:
+            raise ValueError(f"{path}: is there {times} times")
+    names = Counter(path.name for path in paths)
+    unknown = {name for name in weights if names[name] != 1}
+    if unknown or not all(0 < weight < math.inf for weight in weights.values()):
         raise ValueError(f"weights {dict(weights)}: each must be above 0, and of one of {[p.name for p in paths]}")
     checkpoints = [(path, read_checkpoint(path)) for path in paths]
     members = [(build_classifier(c, path), c.metadata, weights.get(path.name, 1.0)) for path, c in checkpoints]

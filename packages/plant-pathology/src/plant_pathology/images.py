@@ -22,6 +22,12 @@ Size = tuple[int, int]
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
 
+# Pillow's names of what is read. What it would hand to another program, as it does with EPS, is not among them.
+_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP")
+
+# No photograph is larger, but a hostile or broken file may be; it is read whole.
+_MOST_BYTES = 512 * 2**20
+
 # Of Pillow: one channel of 16 bits, which it calls 32 as well.
 _DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
@@ -62,11 +68,13 @@ def read_image(path: Path, sizes: Sequence[Size]) -> Picture:
         # Reading a pipe would wait for ever.
         if not path.is_file() and path.exists():
             raise ImageError(f"{path.name}: not a file")
+        if path.stat().st_size > _MOST_BYTES:
+            raise ImageError(f"{path.name}: larger than any photograph")
         data = path.read_bytes()
     except ImageError:
         raise
-    except OSError as error:
-        raise ImageError(f"{path.name}: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path.name}: {getattr(error, 'strerror', None) or error}") from error
     if not data:
         raise ImageError(f"{path.name}: empty")
     try:
@@ -76,9 +84,14 @@ def read_image(path: Path, sizes: Sequence[Size]) -> Picture:
 
 
 def _decode(data: bytes, sizes: Sequence[Size]) -> Picture:
-    with warnings.catch_warnings(), Image.open(BytesIO(data)) as image:
+    with warnings.catch_warnings():
         # Pillow warns of odd metadata and of large images, which are read all the same, or not.
         warnings.simplefilter("ignore")
+        return _decode_quietly(data, sizes)
+
+
+def _decode_quietly(data: bytes, sizes: Sequence[Size]) -> Picture:
+    with Image.open(BytesIO(data), formats=_FORMATS) as image:
         orientation = _orientation(image)
         # As the file has them, before it is turned.
         wanted = [size[::-1] if orientation in _TURNED else size for size in sizes]
@@ -116,8 +129,10 @@ def _decode_other(image: Image.Image, size: Size) -> tuple[Pixels, str]:
         with _truncated_allowed():
             image.load()
     if image.mode in _DEEP:
-        deep = np.asarray(image).astype(np.int64).clip(0, 2**16 - 1)
-        return np.repeat((deep >> 8).astype(np.uint8)[:, :, None], 3, axis=2), flaw
+        # Of what Pillow has in 32 bits no more than 16 are used; in place, as the image may be large.
+        deep = np.array(image, dtype=np.int32)
+        upper = (deep.clip(0, 2**16 - 1, out=deep) >> 8).astype(np.uint8)
+        return np.asarray(Image.fromarray(upper).convert("RGB")), flaw
     return np.asarray(image.convert("RGB")), flaw
 
 

@@ -52,12 +52,20 @@ def build_classifier(checkpoint: Checkpoint, path: Path) -> Classifier:
         CheckpointError: timm has no such backbone, or the weights are not its.
     """
     metadata = checkpoint.metadata
+    # Names of another form lead timm to folders and networks.
+    if not timm.is_model(metadata.backbone):
+        raise CheckpointError(f"{path}: Unknown model {metadata.backbone}: timm has none of that name")
     try:
-        classifier = Classifier(metadata.backbone, metadata.mean, metadata.std)
+        classifier = Classifier(metadata.backbone, metadata.mean, metadata.std).eval()
         classifier.network.load_state_dict(checkpoint.weights)
     except (RuntimeError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path}: its weights are not those of {metadata.backbone}: {error}") from error
-    return classifier.eval()
+    try:
+        with torch.inference_mode():
+            classifier(torch.zeros((1, 3, *metadata.image_size), dtype=torch.uint8))
+    except Exception as error:  # each backbone raises what it likes
+        raise CheckpointError(f"{path}: {metadata.backbone} cannot see {metadata.image_size}: {error}") from error
+    return classifier
 
 
 def normalisation(backbone: str) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -24,7 +24,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from plant_pathology.checkpoint import CheckpointError, list_checkpoints
-from plant_pathology.devices import best_precision
+from plant_pathology.devices import best_precision, count_devices
 from plant_pathology.ensemble import Batch, load_ensemble
 from plant_pathology.labels import LABELS, choose, decode, prior
 from plant_pathology.test_images import LATE, TestLeaves, TestLeavesDM, list_test_images
@@ -112,7 +112,7 @@ class RowWriter(BasePredictionWriter):
         places, _, flaws, readable = batch
         probabilities = iter(prediction.tolist())
         for place, flaw, read in zip(places.tolist(), flaws, readable.tolist(), strict=True):
-            self.rows.writerow([place, flaw, *(next(probabilities) if read else ())])
+            self.rows.writerow([place, flaw or ("" if read else LATE), *(next(probabilities) if read else ())])
         self.file.flush()
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -216,9 +216,9 @@ def predict(
         trainer = pl.Trainer(
             accelerator=accelerator,
             # Lightning has no process without an image.
-            devices=1 if len(paths) == 1 else devices,
+            devices=1 if len(paths) < count_devices(devices) else devices,
             strategy=strategy,
-            precision=best_precision() if precision == "auto" else precision,  # type: ignore[arg-type]
+            precision=best_precision(accelerator) if precision == "auto" else precision,  # type: ignore[arg-type]
             callbacks=[writer, ImageProgress()],
             logger=False,
             enable_checkpointing=False,
@@ -229,6 +229,9 @@ def predict(
     predicted = np.isfinite(writer.probabilities).all(axis=1)
     table = pd.DataFrame(np.where(predicted[:, None], writer.probabilities, prior()), columns=list(LABELS))
     table.insert(0, "image", [path.name for path in paths])
+    for place in np.flatnonzero(~predicted):
+        # What was read, but what the network said of it was no number.
+        writer.flaws.setdefault(int(place), f"{paths[place].name}: the network gave no number")
     flaws = [flaw for _, flaw in sorted(writer.flaws.items())]
     return Predictions(
         table=table,

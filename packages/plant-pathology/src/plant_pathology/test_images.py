@@ -28,6 +28,7 @@ def list_test_images(root: Path) -> list[Path]:
 
     Raises:
         FileNotFoundError: there is no image at all.
+        ValueError: the sample asks for something that is no file's name, or has no images.
     """
     folder, sample = root / "test_images", root / "sample_submission.csv"
     names = {p.name for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES}
@@ -36,6 +37,11 @@ def list_test_images(root: Path) -> list[Path]:
     if sample.is_file():
         # A file's name may be no text.
         table = pd.read_csv(sample, dtype=str, keep_default_na=False, encoding_errors="surrogateescape")
+        if "image" not in table:
+            raise ValueError(f"{sample}: no column image, but {', '.join(table.columns)}")
+        wrong = [name for name in table["image"] if name != Path(name).name]
+        if wrong:
+            raise ValueError(f"{sample}: {wrong[0]!r} is no file's name")
         names |= set(table["image"])
     return [folder / name for name in sorted(names)]
 
@@ -85,10 +91,11 @@ class TestLeavesDM(pl.LightningDataModule):
         self.workers = workers
 
     def setup(self, stage: str) -> None:
-        """Have one deadline for all processes."""
+        """Have one deadline for all processes, and for the network, too."""
         del stage
         assert self.trainer is not None
         self.leaves.deadline = self.trainer.strategy.broadcast(self.leaves.deadline)
+        self.trainer.lightning_module.deadline = self.leaves.deadline
 
     def predict_dataloader(self) -> DataLoader[Leaf]:
         """Batches: places in the list, images of each size, uint8 ``(n, 3, h, w)``, flaws, whether each was read."""

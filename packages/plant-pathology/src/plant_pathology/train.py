@@ -97,6 +97,18 @@ class History(Callback):
         self.epochs = list(state_dict["epochs"])
 
 
+class OrderOfEpoch(Callback):
+    """Has each epoch draw its own order and augmentation, be it the first after a stop or not."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Seed what draws them; the batches are drawn after this."""
+        del pl_module
+        torch.manual_seed(self.seed + 1_000_003 * trainer.current_epoch)
+
+
 def train(settings: Settings) -> float:
     """Train, take the weights of the best validation F1, tune the thresholds, write checkpoint and report.
 
@@ -139,18 +151,21 @@ def train(settings: Settings) -> float:
         filename="best",
         monitor="val_f1",
         mode="max",
-        save_last=True,
         save_on_train_epoch_end=True,
         enable_version_counter=False,
+    )
+    # Of its own: with the best one's `save_last`, Lightning writes it only where an epoch was the best.
+    latest = ModelCheckpoint(
+        settings.folder(), filename="last", monitor=None, save_on_train_epoch_end=True, enable_version_counter=False
     )
     average = [EMAWeightAveraging(decay=settings.ema)] if settings.ema else []
     trainer = pl.Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
         strategy=settings.strategy,
-        precision=best_precision() if settings.precision == "auto" else settings.precision,  # type: ignore[arg-type]
+        precision=best_precision(settings.accelerator) if settings.precision == "auto" else settings.precision,  # type: ignore[arg-type]
         max_epochs=settings.epochs,
-        callbacks=[*average, history, best, TQDMProgressBar(refresh_rate=10)],
+        callbacks=[*average, history, OrderOfEpoch(settings.seed), best, latest, TQDMProgressBar(refresh_rate=10)],
         logger=False,
         num_sanity_val_steps=0,
         default_root_dir=settings.folder(),
@@ -180,7 +195,6 @@ def train(settings: Settings) -> float:
         "torch": torch.__version__,
     }
     weights = {name: value.cpu() for name, value in classifier.network.state_dict().items()}
-    _finish(settings, Checkpoint(metadata=metadata, weights=weights), record)
     rank_zero_only(write_report)(
         settings.folder() / "report.html",
         title=settings.checkpoint().stem,
@@ -190,6 +204,8 @@ def train(settings: Settings) -> float:
         target=target,
         thresholds=thresholds,
     )
+    # Last, as there is nothing to go on from any more then.
+    _finish(settings, Checkpoint(metadata=metadata, weights=weights), record)
     return score
 
 
