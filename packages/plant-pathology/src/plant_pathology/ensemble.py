@@ -60,6 +60,11 @@ class Ensemble(pl.LightningModule):
         )
         self.to(memory_format=torch.channels_last)
 
+    def setup(self, stage: str) -> None:
+        """Have one deadline for all processes."""
+        del stage
+        self.deadline = self.trainer.strategy.broadcast(self.deadline)
+
     def forward(self, images: Sequence[Tensor]) -> Tensor:
         """Images at each of `sizes`, uint8 ``(n, 3, h, w)``, to probabilities, float32 ``(n, 6)``."""
         seen = dict(

@@ -209,6 +209,7 @@ def predict(
     """
     deadline = time.monotonic() + time_limit
     model = load_ensemble(checkpoints, weights, flips=flips, scales=scales)
+    model.deadline = deadline
     paths = list_test_images(competition)
     data = TestLeavesDM(TestLeaves(paths, model.sizes, deadline), batch_size=batch_size, workers=workers)
     with tempfile.TemporaryDirectory() as folder:
@@ -245,7 +246,7 @@ def predict(
 @rank_zero_only
 def _hand_in(predictions: Predictions, output: Path, probabilities: Path | None) -> None:
     submission = predictions.submission()
-    write_submission(output, list(submission), submission.itertuples(index=False))
+    write_submission(output, list(map(str, submission)), submission.itertuples(index=False))
     if probabilities:
         # A file's name may be no text.
         predictions.table.to_csv(probabilities, index=False, errors="surrogateescape")

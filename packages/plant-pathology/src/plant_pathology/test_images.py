@@ -91,11 +91,10 @@ class TestLeavesDM(pl.LightningDataModule):
         self.workers = workers
 
     def setup(self, stage: str) -> None:
-        """Have one deadline for all processes, and for the network, too."""
+        """Have one deadline for all processes."""
         del stage
         assert self.trainer is not None
         self.leaves.deadline = self.trainer.strategy.broadcast(self.leaves.deadline)
-        self.trainer.lightning_module.deadline = self.leaves.deadline
 
     def predict_dataloader(self) -> DataLoader[Leaf]:
         """Batches: places in the list, images of each size, uint8 ``(n, 3, h, w)``, flaws, whether each was read."""
