@@ -188,7 +188,8 @@ def test_the_first_page_leads_to_a_competition_of_ones_own(clone: Path) -> None:
     *_, predicted, _, _, planned, last = said.values()
     assert "on the base, " in predicted
     assert "my-first-competition" in planned
-    assert re.search(r"0\.\d{5} +submit-my-first-competition-v1 ", last)
+    assert "is submitted already" in last
+    assert re.search(r"^  score 0\.\d{5} ", last, re.MULTILINE)
     result = result_of(clone, "my-first-competition")
     assert result["source"]["tag"] == "submit-my-first-competition-v1"
     assert result["submission"]["score"] > result["submission"]["baseline"] + 0.2
