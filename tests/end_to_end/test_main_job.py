@@ -168,11 +168,12 @@ def test_against_the_local_image_as_captured_nothing_is_shipped_that_it_has(clon
 
     settings = clone / "kernels" / COMPETITION / "submission.toml"
     before = settings.read_text()
+    captured = clone / "requirements" / "images" / "captured.txt"
     try:
         run("image", "capture", "captured")
         settings.write_text(before.replace('image = "kaggle-gpu-2026-05"', 'image = "captured"'))
         run("lock")
-        image = read_image_manifest(clone / "requirements" / "images" / "captured.txt")
+        image = read_image_manifest(captured)
         lock = read_lock(clone / "requirements" / f"{COMPETITION}.txt")
         assert lock is not None
         assert not {pin.name for pin in lock.pins} & set(image.pins)
@@ -180,6 +181,7 @@ def test_against_the_local_image_as_captured_nothing_is_shipped_that_it_has(clon
         assert {"pytorch-lightning", "torchmetrics"} <= {pin.name for pin in lock.pins}
     finally:
         subprocess.run(["git", "checkout", "--quiet", "."], cwd=clone, check=True)
+        captured.unlink(missing_ok=True)
 
 
 def test_the_first_page_leads_to_a_competition_of_ones_own(clone: Path) -> None:

@@ -218,6 +218,14 @@ def test_nothing_is_found_where_nothing_is_wrong(sound: Path) -> None:
     assert examine(sound, "small") == []
 
 
+def test_a_newer_image_of_the_local_kaggle_is_none_that_kaggle_has(sound: Path) -> None:
+    newer_image(sound)
+    newer = sound / "requirements" / "images" / "newer.txt"
+    source = "# source: kaggler/capture-of-image-newer version 1 on local, from inside"
+    newer.write_text(f"{source}\n{newer.read_text()}")
+    assert examine(sound, "small") == []
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_found_alone_with_its_cure(fault: str, sound: Path) -> None:
     plant, problem = FAULTS[fault]

@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,12 +122,10 @@ def _of_error(repository: Path, error: OfflineError) -> Finding:
     return Finding(error.problem.replace(f"{repository}/", ""), error.cure)
 
 
-def _names(subject: _Subject) -> Iterator[Finding]:
-    for kind in ("packages", *(["models"] if subject.kernel.checkpoints else [])):
-        try:
-            dataset_slug(subject.kernel.competition, kind)
-        except OfflineError as error:
-            yield _of_error(subject.kernel.repository, error)
+def _names(subject: _Subject) -> Iterable[Finding]:
+    # Where the longer of the two datasets' names will do, so will the other.
+    dataset_slug(subject.kernel.competition, "packages")
+    return ()
 
 
 def _visibility(subject: _Subject) -> Iterator[Finding]:
@@ -159,7 +157,8 @@ def _accelerator(subject: _Subject) -> Iterator[Finding]:
 
 def _newer_image(subject: _Subject) -> Iterator[Finding]:
     manifests = [read_image_manifest(path) for path in sorted(subject.kernel.image.parent.glob("*.txt"))]
-    dated = [m for m in manifests if m.has_gpu == subject.image.has_gpu and m.header.get("date")]
+    kind = (subject.image.has_gpu, subject.image.is_local)
+    dated = [m for m in manifests if (m.has_gpu, m.is_local) == kind and m.header.get("date")]
     newest = max(dated, key=lambda m: m.header["date"], default=subject.image)
     if subject.image.header.get("date", "9") < newest.header.get("date", ""):
         yield Finding(
@@ -260,15 +259,12 @@ def _python(subject: _Subject) -> Iterator[Finding]:
         )
 
 
-def _lock(subject: _Subject) -> Iterator[Finding]:
-    if any(_python(subject)):
-        # Nothing can be locked then.
-        return
-    try:
+def _lock(subject: _Subject) -> Iterable[Finding]:
+    # For another Python nothing can be locked.
+    if not any(_python(subject)):
         with alone(subject.kernel.build):
             lock_kernel(subject.kernel, renew=False)
-    except OfflineError as error:
-        yield _of_error(subject.kernel.repository, error)
+    return ()
 
 
 def _output(subject: _Subject) -> Iterator[Finding]:
@@ -344,7 +340,8 @@ def _time(subject: _Subject) -> Iterator[Finding]:
         )
 
 
-_CHECKS: tuple[Callable[[_Subject], Iterator[Finding]], ...] = (
+# What one raises is its finding.
+_CHECKS: tuple[Callable[[_Subject], Iterable[Finding]], ...] = (
     _names,
     _visibility,
     _sources,

@@ -68,7 +68,7 @@ def capture(target: Target, repository: Path, name: str, *, gpu: bool) -> None:
     gpu = gpu or (before is not None and before.has_gpu)
     if target.rehearsal:
         target.rehearsal.check_image()
-        if before is not None and " on local, " not in before.header.get("source", ""):
+        if before is not None and not before.is_local:
             raise ConfigurationError(f"{path}: is not the local Kaggle's image", "Give the capture another name.")
     draft = draft_manifest(target, repository, name, gpu=gpu)
     # Read before it takes the place of one that can be.

@@ -66,6 +66,11 @@ class ImageManifest:
         return self.header.get("accelerator") == "gpu"
 
     @property
+    def is_local(self) -> bool:
+        """Whether it tells of a local Kaggle, not of kaggle.com."""
+        return " on local, " in self.header.get("source", "")
+
+    @property
     def unlisted(self) -> frozenset[str]:
         """Names of what the image has in versions that are not known."""
         return frozenset(canonicalize_name(name) for name in self.header.get("unlisted", "").split())
