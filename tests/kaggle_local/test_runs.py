@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from kaggle_local import isolation, sandbox
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import SandboxError
 from kaggle_local.faults import Fault
+from kaggle_local.image import ImageSpec
 from kaggle_local.server import USERNAME, LocalKaggle, serve
 from kaggle_local.storage import KernelSource, KernelVersion
 
@@ -273,6 +275,29 @@ def test_a_rerun_that_fails_tells_kaggle_nothing_and_the_log_everything(
     assert "AssertionError: hidden" in (submission.folder / "log.json").read_text()
     (shown,) = kaggle_api.competition_submissions("leaves")  # type: ignore[attr-defined]
     assert (shown.status.name, shown.error_description, shown.public_score) == ("ERROR", "", "")
+
+
+def test_a_version_runs_and_is_rerun_in_the_image_that_was_in_use_when_it_was_pushed(
+    local: LocalKaggle, competition: Path
+) -> None:
+    def image(version: str) -> ImageSpec:
+        python = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return ImageSpec(python=python, pins={"packaging": version}, distributions=("packaging",))
+
+    local.host(competition)
+    says = "import importlib.metadata; print('packaging', importlib.metadata.version('packaging'))"
+    local.set_image(image("24.2"))
+    first = run_script(local, says)
+    local.set_image(image("24.1"))
+    second = run_script(local, says)
+    assert "packaging 24.2" in printed(first)
+    assert "packaging 24.1" in printed(second)
+    for number, version in ((1, "24.2"), (2, "24.1")):
+        kernel = KernelSource(owner=USERNAME, slug="my-kernel", number=number)
+        ref = local.storage.submissions.add("leaves", kernel, "submission.csv", "", USERNAME)
+        local.worker.score(ref)
+        submission = scored(local, ref)
+        assert f"packaging {version}" in (submission.folder / "log.json").read_text()
 
 
 # Without isolation

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import StorageError
+from kaggle_local.image import ImageSpec
 from kaggle_local.server import USERNAME, LocalKaggle, serve
 from kaggle_local.storage import Storage
 from kaggle_local.storage.database import Database
@@ -126,10 +127,11 @@ def test_a_storage_can_be_named_from_here(tmp_path: Path, monkeypatch: pytest.Mo
     with serve(Path("here")) as local:
         published(local, {"file.txt": b"x"})
         assert run_script(local, "open('out.txt', 'w').write('x')", datasets=[REF]).status == "complete"
+        local.storage.images.use(ImageSpec(python="3", pins={}, distributions=("one", "that", "is", "not", "built")))
     images = sorted((tmp_path / "here" / "images").iterdir())
     (tmp_path / "here" / "images" / "old").mkdir()
     assert run_cli("gc", "--storage", "here").returncode == 0
-    assert sorted((tmp_path / "here" / "images").iterdir()) == images, "the one in use stays"
+    assert sorted((tmp_path / "here" / "images").iterdir()) == images, "the one of a kernel's latest version stays"
 
 
 def test_reset_empties_a_storage_and_nothing_else(storage: Path, tmp_path: Path) -> None:

@@ -52,6 +52,11 @@ class ImageSpec:
         """The same as plain data."""
         return {"python": self.python, "pins": dict(self.pins), "distributions": list(self.distributions)}
 
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "ImageSpec":
+        """Of what `to_json` gave."""
+        return cls(**{**document, "distributions": tuple(document["distributions"])})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Image:

@@ -1,8 +1,6 @@
 """The server: the API over HTTP on loopback, and everything behind it, for as long as it is open."""
 
-import json
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -41,7 +39,7 @@ class LocalKaggle:
         self.token = token_of(USERNAME)
         self.url = ""
         self.faults = Faults()
-        self.worker = Worker(self.storage, self.image, behaviour, self.faults)
+        self.worker = Worker(self.storage, behaviour, self.faults)
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -68,10 +66,12 @@ class LocalKaggle:
 
     def has_image(self, spec: ImageSpec) -> bool:
         """Whether the image has been built."""
-        return image_folder(spec, self.storage.root / "images").exists()
+        return image_folder(spec, self.storage.images.folder).exists()
 
     def set_image(self, spec: ImageSpec) -> Image:
-        """Build the image that kernels run in from now on, also after a restart.
+        """Build the image that versions of kernels run in which are pushed from now on, also after a restart.
+
+        A version that is there keeps its own, in which it is rerun, too.
 
         Raises:
             ImageError: it cannot be built.
@@ -79,39 +79,19 @@ class LocalKaggle:
         """
         if self.behaviour.isolation:
             find_bwrap()
-        image = build_image(spec, self.storage.root / "images")
-        spec_file = _spec_file(self.storage.root)
-        draft = spec_file.with_suffix(".draft")
-        draft.write_text(json.dumps(spec.to_json()))
-        draft.replace(spec_file)
+        image = build_image(spec, self.storage.images.folder)
+        self.storage.images.use(spec)
         return image
 
     @property
     def image_is_set(self) -> bool:
         """Whether an image was ever set."""
-        return _spec_file(self.storage.root).exists()
-
-    def image(self) -> Image:
-        """The image that kernels run in; one with nothing but what runs notebooks, if none was set."""
-        return build_image(image_in_use(self.storage.root), self.storage.root / "images")
+        return self.storage.images.is_set
 
     def close(self) -> None:
         """Stop all work and release the storage."""
         self.worker.close()
         self.storage.close()
-
-
-def image_in_use(root: Path) -> ImageSpec:
-    """What the image of a storage is made of."""
-    spec_file = _spec_file(root)
-    if not spec_file.exists():
-        return ImageSpec(python=f"{sys.version_info.major}.{sys.version_info.minor}", pins={}, distributions=())
-    document = json.loads(spec_file.read_text())
-    return ImageSpec(**{**document, "distributions": tuple(document["distributions"])})
-
-
-def _spec_file(root: Path) -> Path:
-    return root / "image.json"
 
 
 def collect_garbage(root: Path) -> int:
@@ -123,7 +103,7 @@ def collect_garbage(root: Path) -> int:
     require_storage(root)
     storage = Storage(root)
     try:
-        return storage.collect_garbage(image_folder(image_in_use(root), storage.root / "images"))
+        return storage.collect_garbage()
     finally:
         storage.close()
 

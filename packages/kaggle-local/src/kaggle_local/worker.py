@@ -6,7 +6,7 @@ the next start; nothing is visible before it is whole.
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from kaggle_local.competition import Competition, load_competition
 from kaggle_local.errors import ArchiveError, LocalKaggleError, RunError, SubmissionError
 from kaggle_local.execution import Executor, Outcome, Stopped
 from kaggle_local.faults import Faults
-from kaggle_local.image import Image
+from kaggle_local.image import build_image
 from kaggle_local.isolation import Program, notice
 from kaggle_local.limits import RunLimits
 from kaggle_local.log import Event, RunLog
@@ -48,14 +48,12 @@ class Worker:
 
     Args:
         storage: where work comes from and results go.
-        image: gives the image that kernels run in, when the first one does.
         behaviour: how long things take, and what is allowed.
         faults: what is to go wrong.
     """
 
-    def __init__(self, storage: Storage, image: Callable[[], Image], behaviour: Behaviour, faults: Faults) -> None:
+    def __init__(self, storage: Storage, behaviour: Behaviour, faults: Faults) -> None:
         self._storage = storage
-        self._image = image
         self._behaviour = behaviour
         self._faults = faults
         self._processing = ThreadPoolExecutor(1, thread_name_prefix="processing")
@@ -194,6 +192,7 @@ class Worker:
 
         Raises:
             RunError: an input is gone.
+            ImageError: the version's image is gone, and cannot be built again.
             Stopped: the run is not wanted any more.
         """
         mounts = [self._mount(each) for each in inputs]
@@ -232,7 +231,7 @@ class Worker:
             if not self._storage.kernels.is_recorded(version):
                 raise Stopped
         executor = Executor(
-            image=self._image(),
+            image=build_image(version.image, self._storage.images.folder),
             isolation=behaviour.isolation,
             given_up=lambda: self._closing.is_set() or abandoned.is_set(),
             link=self._storage.root / "kaggle",

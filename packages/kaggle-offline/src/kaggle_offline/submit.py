@@ -13,7 +13,6 @@ from kaggle_offline.errors import (
     NotThereError,
     ScoringError,
 )
-from kaggle_offline.freeze import read_frozen
 from kaggle_offline.kaggle_client import SubmissionLimits, SubmissionState
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.log import cause_of, read_log
@@ -26,8 +25,7 @@ def submit(kernel: KernelFolder, target: Target) -> None:
     """Submit the version in ``result.json``, or find its submission, and report the score.
 
     Raises:
-        NotFrozenError: no version has been pushed to this target and run through, or what it was made of is gone.
-        RehearsalError: the local Kaggle has no image to run it in, and cannot build one.
+        NotFrozenError: no version has been pushed to this target and run through.
         DailyLimitError: the day's submissions are used up, or all.
         NotAllowedError: the account may not submit through the API.
         ScoringError: the submission failed.
@@ -40,9 +38,6 @@ def submit(kernel: KernelFolder, target: Target) -> None:
             f"{kernel.competition}: no kernel has run through on {target.name}",
             f"Run: nox -s freeze push -- {kernel.competition}",
         )
-    if target.rehearsal:
-        # Since the push, another competition's may have been taken.
-        target.rehearsal.take_image(kernel, read_frozen(kernel))
     submission, *earlier = _submission(kernel, target, _chain(result))
     entry: dict[str, Any] = {"ref": submission.ref, "status": submission.status, "score": submission.score}
     entry["last_score"] = next((s.score for s in earlier if s.score is not None), None)

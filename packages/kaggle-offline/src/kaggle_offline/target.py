@@ -44,17 +44,6 @@ class Rehearsal:
         Raises:
             RehearsalError: the image cannot be built, or the competition's command fails.
         """
-        image = self.take_image(kernel, frozen)
-        with _explained():
-            self._local.host(_make_competition(kernel, frozen, image))
-        return _competition_inputs(kernel, frozen)
-
-    def take_image(self, kernel: KernelFolder, frozen: Frozen) -> Image:
-        """Have what runs from now on run in the kernel's image, of which there is one at a time; build it if need be.
-
-        Raises:
-            RehearsalError: the image cannot be built.
-        """
         manifest = read_image_manifest(kernel.image)
         spec = ImageSpec(
             python=frozen.python,
@@ -64,7 +53,9 @@ class Rehearsal:
         with _explained():
             if not self._local.has_image(spec):
                 print(f"  building the image for Python {frozen.python}: {', '.join(spec.distributions)}", flush=True)
-            return self._local.set_image(spec)
+            image = self._local.set_image(spec)
+            self._local.host(_make_competition(kernel, frozen, image))
+        return _competition_inputs(kernel, frozen)
 
     def check_image(self) -> None:
         """See that there is an image that kernels were given.

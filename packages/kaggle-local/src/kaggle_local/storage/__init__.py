@@ -10,7 +10,7 @@
     kernels/<owner>/<slug>/<version>/       output/, log.json and the executed notebook
     submissions/<ref>/               the file handed in, log.json of the rerun on the hidden test set
     bundles/                         archives made for downloads
-    images/, image.json              environments, and which one is in use (see image.py)
+    images/, image.json              environments (see image.py), and which one new versions of kernels run in
     drafts/, kaggle/                 what is being written, what an unisolated run sees
     lock                             held by the one process that may use it
 """
@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import TextIO
 
 from kaggle_local.errors import StorageError
+from kaggle_local.image import image_folder
 from kaggle_local.storage.bundles import Bundles
 from kaggle_local.storage.database import Database
 from kaggle_local.storage.files import Files, remove_tree, size_of
+from kaggle_local.storage.images import Images
 from kaggle_local.storage.kernels import Input, Kernels, KernelVersion
 from kaggle_local.storage.resources import Content, Kind, Resource, Resources, Version
 from kaggle_local.storage.submissions import FileSource, KernelSource, Submission, Submissions
@@ -77,7 +79,8 @@ class Storage:
         self.bundles = Bundles(self.files)
         self.uploads = Uploads(database, root / "uploads")
         self.resources = Resources(database, self.files)
-        self.kernels = Kernels(database, self.files)
+        self.images = Images(root)
+        self.kernels = Kernels(database, self.files, self.images)
         self.submissions = Submissions(database, root / "submissions")
         self._secret = _secret(root / "secret")
 
@@ -90,24 +93,23 @@ class Storage:
         self._database.close()
         self._lock_file.close()
 
-    def collect_garbage(self, image: Path) -> int:
-        """Drop what nothing needs: archives made for downloads, forgotten uploads, what was deleted, old images.
+    def collect_garbage(self) -> int:
+        """Drop what nothing needs; return the bytes that are free now.
 
-        Args:
-            image: the folder of the image that is in use.
-
-        Returns:
-            The bytes that are free now.
+        That is archives made for downloads, forgotten uploads, what was deleted, and images that neither are in
+        use nor were when the latest version of a kernel was pushed.
         """
         waiting = {token for version in self.resources.unprocessed() for _, token in version.content}
         waiting |= {s.source.token for s in self.submissions.pending() if isinstance(s.source, FileSource)}
         freed = self.bundles.drop() + self.uploads.drop_old(waiting)
         self.resources.drop_orphans()
         self.kernels.drop_orphans()
-        images = self.root / "images"
+        images = self.images.folder
+        specs = [self.images.in_use(), *(version.image for version in self.kernels.all())]
+        needed = {image_folder(spec, images) for spec in specs}
         # Images that are shared with other storages are not this one's to drop.
         for folder in images.iterdir() if not images.is_symlink() else ():
-            if folder != image:
+            if folder not in needed:
                 freed += size_of(folder)
                 remove_tree(folder)
         return freed + self.files.drop_unused_blobs()

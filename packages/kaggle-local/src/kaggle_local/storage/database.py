@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kaggle_local.errors import StorageError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _SCHEMA = f"""
 PRAGMA user_version = {SCHEMA_VERSION};
@@ -33,8 +33,8 @@ CREATE TABLE kernels (
 );
 CREATE TABLE kernel_versions (
     kernel INTEGER NOT NULL REFERENCES kernels (id) ON DELETE CASCADE, number INTEGER NOT NULL,
-    source TEXT NOT NULL, settings TEXT NOT NULL, inputs TEXT NOT NULL DEFAULT '[]', status TEXT NOT NULL,
-    failure TEXT NOT NULL DEFAULT '', created TEXT NOT NULL, PRIMARY KEY (kernel, number)
+    source TEXT NOT NULL, settings TEXT NOT NULL, image TEXT NOT NULL, inputs TEXT NOT NULL DEFAULT '[]',
+    status TEXT NOT NULL, failure TEXT NOT NULL DEFAULT '', created TEXT NOT NULL, PRIMARY KEY (kernel, number)
 );
 CREATE TABLE competitions (slug TEXT PRIMARY KEY, folder TEXT NOT NULL, hosted TEXT NOT NULL);
 CREATE TABLE submissions (

@@ -7,8 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from kaggle_local.image import ImageSpec
 from kaggle_local.storage.database import Database, now, plain
 from kaggle_local.storage.files import Files
+from kaggle_local.storage.images import Images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +26,8 @@ class Input:
 class KernelVersion:
     """One version of a kernel and its run. Status: ``queued``, ``running``, ``complete`` or ``error``.
 
-    ``settings`` are those of the push; ``inputs`` what the run saw.
+    ``settings`` are those of the push; ``image`` is the one that was in use then, which it runs in, and is
+    rerun in; ``inputs`` what the run saw.
     """
 
     kernel_id: int
@@ -34,6 +37,7 @@ class KernelVersion:
     number: int
     source: str
     settings: dict[str, Any]
+    image: ImageSpec
     inputs: tuple[Input, ...]
     status: str
     failure: str
@@ -71,9 +75,10 @@ _VERSIONS = (
 class Kernels:
     """The kernels of a storage; what a run left lies in ``kernels/<owner>/<slug>/<number>``."""
 
-    def __init__(self, database: Database, files: Files) -> None:
+    def __init__(self, database: Database, files: Files, images: Images) -> None:
         self._database = database
         self._files = files
+        self._images = images
 
     def slug_of_title(self, owner: str, title: str) -> str | None:
         """The slug of the owner's kernel with that title."""
@@ -90,11 +95,11 @@ class Kernels:
         with self._database.transaction() as db:
             db.execute("INSERT OR IGNORE INTO kernels (owner, slug, title) VALUES (?, ?, ?)", (owner, slug, title))
             db.execute(
-                "INSERT INTO kernel_versions (kernel, number, source, settings, status, created)"
-                " SELECT k.id, COALESCE(MAX(v.number), 0) + 1, ?, ?, 'queued', ?"
+                "INSERT INTO kernel_versions (kernel, number, source, settings, image, status, created)"
+                " SELECT k.id, COALESCE(MAX(v.number), 0) + 1, ?, ?, ?, 'queued', ?"
                 " FROM kernels AS k LEFT JOIN kernel_versions AS v ON v.kernel = k.id"
                 " WHERE k.owner = ? AND k.slug = ? GROUP BY k.id",
-                (source, json.dumps(settings), now(), owner, slug),
+                (source, json.dumps(settings), json.dumps(self._images.in_use().to_json()), now(), owner, slug),
             )
             version = self.get(owner, slug)
         assert version is not None  # it has just been added
@@ -171,6 +176,7 @@ class Kernels:
         return KernelVersion(
             **{key: row[key] for key in keys},
             settings=json.loads(row["settings"]),
+            image=ImageSpec.from_json(json.loads(row["image"])),
             inputs=tuple(Input(**fields) for fields in json.loads(row["inputs"])),
             created=datetime.fromisoformat(row["created"]),
             folder=self._files.root / "kernels" / row["owner"] / row["slug"] / str(row["number"]),

@@ -1,0 +1,32 @@
+"""Images: what the one is made of that new kernel versions run in, and where the environments are."""
+
+import json
+import sys
+from pathlib import Path
+
+from kaggle_local.image import ImageSpec
+
+
+class Images:
+    """The images of a storage; the environments in ``images/`` can be built anew, from what they are made of."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / "images"
+        self._in_use = root / "image.json"
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there ever was one to be used."""
+        return self._in_use.exists()
+
+    def in_use(self) -> ImageSpec:
+        """What the image is made of that is in use; of nothing but what runs notebooks, if none was set."""
+        if not self.is_set:
+            return ImageSpec(python=f"{sys.version_info.major}.{sys.version_info.minor}", pins={}, distributions=())
+        return ImageSpec.from_json(json.loads(self._in_use.read_text()))
+
+    def use(self, spec: ImageSpec) -> None:
+        """Have the versions that are pushed from now on run in an image of that."""
+        draft = self._in_use.with_suffix(".draft")
+        draft.write_text(json.dumps(spec.to_json()))
+        draft.replace(self._in_use)
