@@ -17,7 +17,8 @@ import matplotlib.pyplot as plt
 import torch
 from PIL import Image
 from plant_pathology.checkpoint import list_checkpoints
-from plant_pathology.devices import best_precision, count_cores
+from plant_pathology.cores import count_cores
+from plant_pathology.devices import best_precision
 from plant_pathology.ensemble import Ensemble, load_ensemble
 from plant_pathology.images import read_image
 from plant_pathology.labels import FREQUENCIES

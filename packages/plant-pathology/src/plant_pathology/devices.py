@@ -1,13 +1,6 @@
-"""What the machine has to offer."""
-
-import os
+"""What torch and Lightning have to work with on this machine."""
 
 import torch
-
-
-def count_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def count_devices(devices: str | int) -> int:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 from tqdm import tqdm
 
+from plant_pathology.cores import count_cores
 from plant_pathology.labels import FREQUENCIES
 
 Pixels = npt.NDArray[np.float32]
@@ -391,8 +392,7 @@ submissions_per_day = 100
 
 def _draw_all(jobs: Sequence[Job]) -> None:
     """Draw on every core, with a progress bar where a person watches."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with ProcessPoolExecutor(min(len(jobs), cores)) as pool:
+    with ProcessPoolExecutor(min(len(jobs), count_cores())) as pool:
         for _ in tqdm(pool.map(render, jobs, chunksize=4), total=len(jobs), desc="drawing leaves", disable=None):
             pass
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from plant_pathology.devices import count_cores
+from plant_pathology.cores import count_cores
 from plant_pathology.images import ImageError, read_image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})

@@ -15,8 +15,9 @@ from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, ModelCheck
 from pytorch_lightning.utilities import rank_zero_only
 
 from plant_pathology.checkpoint import UNKNOWN, Checkpoint, Metadata, write_checkpoint
+from plant_pathology.cores import count_cores
 from plant_pathology.data import PlantPathologyDM, digest_of_data
-from plant_pathology.devices import best_precision, count_cores
+from plant_pathology.devices import best_precision
 from plant_pathology.labels import LABELS, Probabilities, choose
 from plant_pathology.model import Classifier, MultiPlantPathology, normalisation
 from plant_pathology.scores import mean_f1, tune_thresholds
