@@ -59,7 +59,8 @@ def test_a_new_competition_passes_its_tests_and_all_checks_at_once(kind: str, pl
     run(place, "ruff", "check", "--no-cache", "kernels/apples-and-pears", "packages/apples-and-pears", "tests")
     run(place, "ruff", "format", "--check", "--no-cache", "kernels/apples-and-pears", "packages/apples-and-pears")
     run(place, "mypy", f"packages/{names.package}/src", f"tests/{names.module}")
-    text = "".join(p.read_text() for p in place.rglob("*") if p.is_file() and "apples" in str(p))
+    written = (p for p in place.rglob("*") if p.is_file() and "apples" in str(p) and p.suffix != ".pyc")
+    text = "".join(p.read_text() for p in written)
     for left in ("my_competition", "my-competition", "My competition", "my-package", "REQUIREMENTS", "KERNEL"):
         assert left not in text
 

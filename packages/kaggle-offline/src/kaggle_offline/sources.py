@@ -2,12 +2,13 @@
 
 import shutil
 import subprocess
-import tarfile
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urldefrag
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
@@ -17,6 +18,12 @@ from kaggle_offline.files import UNREADABLE_ZIP
 from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.pins import Pin
 from kaggle_offline.wheel import run_build
+
+if TYPE_CHECKING or sys.version_info >= (3, 12):
+    import tarfile
+else:
+    # Debian 12 has a Python 3.11 that is older than tarfile's checks of what is unpacked.
+    from backports import tarfile
 
 # Kaggle unpacks archives; under another extension it leaves them alone, and install.py renames them back.
 EXTENSION = ".source"
