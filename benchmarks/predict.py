@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import plant_pathology  # noqa: F401 - before torch, whose threads it sets
 import torch
 from PIL import Image
 from plant_pathology.checkpoint import list_checkpoints
