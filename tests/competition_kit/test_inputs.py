@@ -6,7 +6,10 @@ import pytest
 from competition_kit.inputs import find_input
 
 
-@pytest.mark.parametrize("place", ["leaves", "datasets/somebody/leaves", "competitions/leaves"])
+@pytest.mark.parametrize(
+    "place",
+    ["leaves", "datasets/somebody/leaves", "competitions/leaves", "notebooks/somebody/leaves", "models/google/leaves"],
+)
 def test_an_input_is_found_under_either_layout(place: str, tmp_path: Path) -> None:
     (tmp_path / place).mkdir(parents=True)
     (tmp_path / "leaves.csv").touch()

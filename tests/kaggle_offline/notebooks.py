@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 LEARN = """\
 from sklearn.linear_model import LogisticRegression
@@ -51,13 +52,16 @@ HELPERS = {
 NOTEBOOKS = {"pinned-packages": PINS, "old-paths": PATHS, "helper-module": HELPED}
 
 
-def write_notebook(path: Path, cells: Sequence[str]) -> None:
+def write_notebook(path: Path, cells: Sequence[str], **metadata: Any) -> None:
     """Write cells of code as Jupyter would have saved them, with an output."""
     output = {"output_type": "stream", "name": "stdout", "text": ["seen before\n"]}
     document = {
         "nbformat": 4,
         "nbformat_minor": 4,
-        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        "metadata": {
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            **metadata,
+        },
         "cells": [
             {"cell_type": "markdown", "metadata": {}, "source": ["# What it does\n"]},
             *(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -116,7 +117,7 @@ def slow_run(repository: Path) -> None:
     )
 
 
-FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
+FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no metadata": (lambda r: (r / "kernels/small/kernel-metadata.json").unlink(), "kernel-metadata.json: not there"),
     "internet switched on": (metadata(enable_internet=True), "enable_internet: true"),
     "a title that leads elsewhere": (metadata(title="Another kernel"), "title: resolves to 'another-kernel'"),
@@ -154,8 +155,105 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
         replaced("kernels/small/predict.py", 'tags=["install"]', ""),
         "nothing installs the packages",
     ),
-    "code that is no Python": (code("def broken(:"), "predict.py: is no Python"),
+    "code that is no Python": (code("def broken(:"), "predict.py: is no Python 3.11: line 3: invalid syntax"),
     "a module that is no Python": (package("def broken(:"), "__init__.py: is no Python"),
+    "a module in another encoding": (
+        lambda r: (r / "packages/small/src/small/__init__.py").write_bytes(b"X = '\xe9'\n"),
+        "__init__.py: holds what is no UTF-8",
+    ),
+    "a key of the metadata that is none": (metadata(dataset_source=["me/x"]), "dataset_source: unknown key"),
+    "a dataset whose owner is a placeholder": (metadata(kernel_sources=["OWNER/x"]), "kernel_sources: 'OWNER/x'"),
+    "a template's placeholder": (metadata(dataset_sources=["INSERT_OWNER/INSERT_SLUG"]), "dataset_sources: 'INSERT"),
+    "a title in place of a slug": (metadata(dataset_sources=["me/My Data"]), "dataset_sources: 'me/My Data'"),
+    "a source twice": (metadata(dataset_sources=["me/x", "me/x"]), "dataset_sources: names one twice"),
+    "a TPU": (metadata(enable_tpu=True), "enable_tpu is true"),
+    "two kernels of one id": (
+        lambda r: shutil.copytree(r / "kernels" / "small", r / "kernels" / "other"),
+        "kernels/other/kernel-metadata.json has the same",
+    ),
+    "a setting that push writes over": (
+        replaced("kernels/small/predict.py", 'PACKAGES_DIGEST = ""', 'PACKAGES_DIGEST = ""\nTHRESHOLD = 0.5'),
+        "THRESHOLD is set in the cell tagged parameters",
+    ),
+    "code that push writes over": (
+        replaced("kernels/small/predict.py", "# Here.", "print('installing')"),
+        "there is code in the cell tagged install",
+    ),
+    "an import before it is installed": (
+        replaced("kernels/small/predict.py", '# %% tags=["install"]', '# %%\nimport small\n# %% tags=["install"]'),
+        "imports small before it is installed",
+    ),
+    "weights from a hub by name": (
+        code("def f(m): return m.AutoModel.from_pretrained('bert')"),
+        "m.AutoModel.from_pretrained('bert') fetches",
+    ),
+    "weights of torchvision": (code("def f(m): return m.resnet18(weights='DEFAULT')"), "weights='DEFAULT') fetches"),
+    "data that are downloaded": (code("def f(m): return m.MNIST('x', download=True)"), "download=True) fetches"),
+    "a table from the web": (code("def f(pd): return pd.read_csv('https://example.org/x.csv')"), "x.csv') fetches"),
+    "a command in Python": (code("import os\nos.system('cd x && wget y')"), "os.system('cd x && wget y') fetches"),
+    "a command as a list": (
+        package("import subprocess\nsubprocess.run(['git', 'clone', 'x'])"),
+        "subprocess.run(['git', 'clone', 'x']) fetches",
+    ),
+    "a command after another": (code("!mkdir -p w; curl x"), "!mkdir -p w; curl x fetches"),
+    "a cell for a shell": (
+        replaced("kernels/small/predict.py", "# Here.\n", '# Here.\n\n# %% language="bash"\n# wget x\n'),
+        "wget x fetches",
+    ),
+    "pip in the package": (
+        package("import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'pip', 'install', 'rich'])"),
+        "'pip', 'install', 'rich'])",
+    ),
+    "a path of one's own machine": (code("p = '/home/me/weights.npy'"), "'/home/me/weights.npy' is a path of another"),
+    "a path of Colab's": (code("p = '/content/drive/x'"), "'/content/drive/x' is a path of another"),
+    "inputs in pieces": (
+        code("import os\np = os.path.join('/kaggle/input', 'small')"),
+        "'/kaggle/input' is there under",
+    ),
+    "a command with an input": (code("!cp ../input/small/x ."), "!cp ../input/small/x .: such a path"),
+    "a module of one's own that is not there": (
+        code("from small.nowhere import x"),
+        "imports small.nowhere, which is not",
+    ),
+    "a module that Git ignores": (
+        lambda r: [
+            written("packages/small/src/small/more.py", "")(r),
+            written(".gitignore", "/build/\n*.secret.ckpt\nmore.py\n")(r),
+            code("from small import more")(r),
+        ],
+        "more.py: is ignored by Git",
+    ),
+    "a lock that Git ignores": (
+        lambda r: [
+            written(".gitignore", "/build/\n*.secret.ckpt\n/requirements/small.txt\n")(r),
+            git(r, "rm", "--quiet", "--cached", "requirements/small.txt"),
+        ],
+        "requirements/small.txt: is ignored by Git",
+    ),
+    "an import by name": (code("import importlib\nimportlib.import_module('rich')"), "imports rich, which"),
+    "an import where another is missing": (
+        code("try:\n    import iniconfig\nexcept ImportError:\n    import rich"),
+        "imports rich, which",
+    ),
+    "an output elsewhere": (
+        replaced("kernels/small/predict.py", "/kaggle/working/submission.csv", "/kaggle/submission.csv"),
+        "output: /kaggle/submission.csv is not where",
+    ),
+    "an output of a name that is like it": (
+        replaced("kernels/small/predict.py", "submission.csv", "my_submission.csv"),
+        "no code names submission.csv",
+    ),
+    "more hours than Kaggle gives": (
+        settings("[rehearsal]", "[limits]\nrows = 1\nhours = 24\n[rehearsal]"),
+        "limits.hours: 24",
+    ),
+    "checkpoints in a folder": (
+        lambda r: (r / "kernels" / "small" / "checkpoints" / "fold0").mkdir(),
+        "checkpoints/fold0: is a folder",
+    ),
+    "a token in the code": (code("TOKEN = 'KGAT_0123456789abcdef'"), "predict.py: credentials stand in the code"),
+    "credentials at the top": (written("kaggle.json", "{}"), "kaggle.json: credentials lie"),
+    "no settings": (lambda r: (r / "kernels/small/submission.toml").unlink(), "submission.toml: not there"),
     "pip in a way that is not read": (code("!yes | pip install timm"), "!yes | pip install timm"),
     "another image that is malformed": (
         written("requirements/images/other.txt", "numpy"),
@@ -218,6 +316,39 @@ def test_nothing_is_found_where_nothing_is_wrong(sound: Path) -> None:
     assert examine(sound, "small") == []
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = 1  # was: pip install rich",
+        'hint = "run pip install rich first"',
+        'print("""\n!wget https://example.org\n""")',
+        "try:\n    import rich\nexcept ImportError:\n    rich = None",
+        "from importlib.util import find_spec\nif find_spec('rich'):\n    import rich",
+        "from IPython.display import display",
+        "import os\nfor folder, _, names in os.walk('/kaggle/input'): print(folder, names)",
+        "# %%\n# %%writefile made.py\nX = 1\n\n# %%\nimport made",
+        "def f(m): return m.AutoModel.from_pretrained('/kaggle/working/x')",
+    ],
+)
+def test_what_is_fine_in_a_kernel_is_not_found(line: str, sound: Path) -> None:
+    code(line)(sound)
+    assert examine(sound, "small") == []
+
+
+def test_what_no_kernel_runs_may_do_what_it_likes(sound: Path) -> None:
+    text = "import rich, pytest\nDATA = '/home/me/x'\ndef train(timm): timm.create_model('x', pretrained=True)\n"
+    written("packages/small/src/small/train.py", text)(sound)
+    code("net = small\nnet.train = 1")(sound)
+    assert examine(sound, "small") == []
+
+
+def test_modules_that_distributions_of_other_names_bring_are_required(sound: Path) -> None:
+    project = sound / "packages" / "small" / "pyproject.toml"
+    project.write_text(project.read_text().replace('"iniconfig>=2"', '"iniconfig>=2", "protobuf", "absl-py"'))
+    code("from google.protobuf import message\nfrom absl import flags")(sound)
+    assert [f.problem for f in examine(sound, "small") if "imports" in f.problem] == []
+
+
 def test_a_newer_image_of_the_local_kaggle_is_none_that_kaggle_has(sound: Path) -> None:
     newer_image(sound)
     newer = sound / "requirements" / "images" / "newer.txt"
@@ -271,3 +402,18 @@ def test_it_says_whose_the_credentials_are(sound: Path, local_kaggle: LocalKaggl
     assert missing.returncode == FindingsError.exit_code
     assert "credentials:\n  Kaggle: no credentials" in missing.stdout
     assert CredentialsError.exit_code != FindingsError.exit_code
+    wrong = {**local_kaggle.environment, "KAGGLE_TARGET": "kaggle", "KAGGLE_API_TOKEN": ""}
+    refused = run(sound, **wrong, KAGGLE_USERNAME="me", KAGGLE_KEY="bogus")
+    assert refused.returncode == FindingsError.exit_code
+    assert "credentials:\n  Kaggle: credentials: 401" in refused.stdout
+    assert "Kaggle knows you" not in refused.stdout
+
+
+def test_a_folder_without_settings_is_found_and_no_folder_at_all_is_told(sound: Path) -> None:
+    (sound / "kernels" / "other").mkdir()
+    found = run(sound)
+    assert found.returncode == FindingsError.exit_code
+    assert "other:\n  kernels/other/submission.toml: not there" in found.stdout
+    for name in ("other", "small"):
+        shutil.rmtree(sound / "kernels" / name)
+    assert run(sound).returncode == UnknownCompetitionError.exit_code

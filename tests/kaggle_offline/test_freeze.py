@@ -183,6 +183,16 @@ def test_a_record_that_is_not_whole_is_none(content: str, repository: Path) -> N
         read_frozen(read_kernel_folder(repository, "small"))
 
 
+def test_a_build_that_lacks_the_network_is_no_fault_of_the_package(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    with pytest.raises(BuildError, match="the wheel cannot be built") as raised:
+        build_wheel(repository / "packages" / "small", repository / "build" / "dist", ())
+    assert "Check the network" in raised.value.cure
+
+
 def test_a_package_that_cannot_be_built_is_named(repository: Path) -> None:
     package = repository / "packages" / "small"
     (package / "pyproject.toml").write_text('[build-system]\nrequires = ["hatchling"]\n[project]\nname = 3\n')

@@ -169,7 +169,7 @@ def test_what_cannot_be_done_is_left_and_said(tmp_path: Path) -> None:
         "there is no network for: !yes | pip install more",
         "there is no network for: os.system('pip install most')",
         "find the input in another way than by: !cp",
-        "'../input/train.csv': begin it with find_input, of what it is in",
+        "'../input/train.csv': begin it with find_input, of the competition or dataset that it is in",
         "'../input/apples/x.csv': begin it with find_input('apples')",
         "nobody_knows: add what brings it",
         "helper.py: '/kaggle/input/apples': begin",
@@ -201,6 +201,114 @@ def test_what_another_program_than_python_is_given_stays_as_it_is(tmp_path: Path
         "import yaml",
         "#: %% a line",
     ]
+
+
+def test_what_a_notebook_tests_for_or_tries_in_turn_stays_and_is_said(tmp_path: Path) -> None:
+    cells = [
+        "import os\nEXTRA = '/kaggle/input/my-extra'\nDATA = '/kaggle/input/apples'",
+        "if os.path.exists(EXTRA): print('extra')",
+        "for place in ['/kaggle/input/apples', '/kaggle/input/pears', './data']: print(place)",
+        "ROOT = '../input'\nNAME = f'/kaggle/input/{SLUG}/train.csv'\nb = os.path.join('/kaggle/input', SLUG)",
+        "for folder, _, names in os.walk('/kaggle/input'): print(folder, names)",
+    ]
+    write_notebook(tmp_path / "notebook.ipynb", cells)
+    adopted = adopt(tmp_path / "notebook.ipynb", "apples", ())
+    assert "EXTRA = '/kaggle/input/my-extra'" in adopted.code
+    assert "DATA = f\"{find_input('apples')}\"" in adopted.code
+    assert "['/kaggle/input/apples', '/kaggle/input/pears', './data']" in adopted.code
+    begun = [line.partition(":")[0] for line in adopted.left if "begin it with" in line]
+    literals = ["'/kaggle/input/my-extra'", "'/kaggle/input/apples'", "'/kaggle/input/pears'"]
+    assert begun == [*literals, "'../input'", "f'/kaggle/input/{SLUG}/train.csv'", "'/kaggle/input'"]
+
+
+def test_what_a_kernel_saw_and_ran_on_is_kept(tmp_path: Path, place: Path) -> None:
+    cells = [
+        "a = open('/kaggle/input/datasets/somebody/weights/a.pt')",
+        "b = open('/kaggle/input/notebooks/somebody/training/b.pt')",
+        "c = open('../input/known/c.pt')\nd = open('../input/whose/d.pt')",
+    ]
+    write_notebook(tmp_path / "x.ipynb", cells, kaggle={"isGpuEnabled": True})
+    metadata = {"code_file": "x.ipynb", "id": "me/x", "dataset_sources": ["me/known"], "enable_internet": True}
+    (tmp_path / "kernel-metadata.json").write_text(json.dumps(metadata))
+    adopted = adopt(tmp_path / "x.ipynb", "apples", ())
+    expected = {"dataset_sources": ["me/known", "somebody/weights"], "kernel_sources": ["somebody/training"]}
+    assert adopted.settings == {**expected, "enable_gpu": True}
+    assert [line for line in adopted.left if "is an input, too" in line] == [
+        "whose is an input, too: name it in kernel-metadata.json, with its owner"
+    ]
+    assert len([line for line in adopted.left if "to rehearse with it" in line]) == 3
+    write_competition(place, names_of("apples"), "tabular", image_for_new(place), adopted)
+    written = read_kernel_folder(place, "apples").metadata
+    assert {key: written[key] for key in adopted.settings} == adopted.settings
+    assert written["enable_internet"] is False
+    assert written["competition_sources"] == ["apples"]
+
+
+def test_what_pip_is_told_besides_is_kept_or_said(tmp_path: Path) -> None:
+    cells = [
+        "!pip install -q tqdm==4.66.1 -f https://example.org/links && mkdir -p data; echo hello",
+        "!pip install -qU tqdm",
+        "!pip install git+https://example.org/x",
+        "!wget https://example.org/weights",
+        "%%bash\ncp -r ../input/some/lib .",
+    ]
+    write_notebook(tmp_path / "x.ipynb", cells)
+    adopted = adopt(tmp_path / "x.ipynb", "apples", ())
+    assert adopted.requirements == ("tqdm==4.66.1",)
+    # jupytext has IPython's lines as comments, so that the file is Python.
+    assert "# !mkdir -p data; echo hello" in adopted.code
+    assert "# not installed here: pip install git+" in adopted.code
+    left = "\n".join(adopted.left)
+    assert "-f says what no requirement can" in left
+    assert "there is no network for: !wget" in left
+    assert "find the input in another way than by: cp -r ../input/some/lib ." in left
+
+
+def test_blocks_of_commands_and_last_lines_pass_the_checks(tmp_path: Path, place: Path) -> None:
+    cells = ["import os\nif os.path.exists('x'):\n    !ls\nelse:\n    %cd .\nos.getcwd?", "x = 1\n"]
+    write_notebook(tmp_path / "x.ipynb", cells)
+    adopted = adopt(tmp_path / "x.ipynb", "apples", ())
+    assert adopted.left == ()
+    write_competition(place, names_of("apples"), "tabular", image_for_new(place), adopted)
+    for tool in (["ruff", "check"], ["ruff", "format", "--check"]):
+        run(place, *tool, "--no-cache", "kernels/apples")
+    cell = read_notebook(place / "kernels" / "apples" / "predict.py").cells[-2].source
+    assert [line.strip() for line in cell.splitlines()] == [
+        "import os", "if os.path.exists('x'):", "!ls", "pass", "else:", "%cd .", "pass", "os.getcwd?",
+    ]  # fmt: skip
+
+
+def test_modules_that_a_cell_writes_or_a_folder_holds_are_known(tmp_path: Path) -> None:
+    cells = ["%%writefile made.py\nimport yaml\nP = '../input/apples/x'", "import made\nfrom lib.names import NAME"]
+    write_notebook(tmp_path / "x.ipynb", cells)
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "names.py").write_text("NAME = 1\n")
+    adopted = adopt(tmp_path / "x.ipynb", "apples", ())
+    assert adopted.requirements == ("pyyaml",)
+    assert set(adopted.modules) == {"lib/names.py"}
+    assert adopted.left == ("made.py: '../input/apples/x': begin it with find_input('apples')",)
+
+
+def test_the_future_comes_first_over_several_lines(tmp_path: Path, place: Path) -> None:
+    (tmp_path / "x.py").write_text("from __future__ import (\n    annotations,\n)\nprint(1)\n")
+    adopted = adopt(tmp_path / "x.py", "apples", ())
+    write_competition(place, names_of("apples"), "tabular", image_for_new(place), adopted)
+    packages = Dataset(folder=place, slug="apples-packages", digest="sha256:0")
+    kernel = read_kernel_folder(place, "apples")
+    code = (render_kernel(kernel, packages, None, owner="me", surroundings=[]).folder / "predict.py").read_text()
+    compile(code, "predict.py", "exec")
+
+
+@pytest.mark.parametrize("name", ["test", "tests", "sklearn", "scikit-learn", "numpy"])
+def test_a_name_that_something_else_has_is_given_another(name: str) -> None:
+    assert names_of(name, {"numpy", "scikit-learn"}).package == f"competition-{name}"
+
+
+def test_what_is_written_in_another_language_is_refused(tmp_path: Path) -> None:
+    spec = {"name": "ir", "display_name": "R", "language": "R"}
+    write_notebook(tmp_path / "x.ipynb", ["library(tidyverse)"], kernelspec=spec)
+    with pytest.raises(ConfigurationError, match="is written in R"):
+        adopt(tmp_path / "x.ipynb", "apples", ())
 
 
 def test_a_comment_of_a_script_stays_one_and_the_future_comes_first(tmp_path: Path, place: Path) -> None:
@@ -245,6 +353,8 @@ def test_a_requirement_with_a_marker_can_be_written(tmp_path: Path, place: Path)
         ("notebook.ipynb", None, "not there"),
         ("notebook.ipynb", "{", "cannot be read"),
         ("notebook.ipynb", "[]", "cannot be read"),
+        ("notebook.ipynb", '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}', "there is no code"),
+        ("script.py", "", "there is no code"),
         ("notebook.txt", "", "neither a notebook"),
     ],
 )

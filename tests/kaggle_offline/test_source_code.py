@@ -5,14 +5,13 @@ import ast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kaggle_offline.fetching import fetches
+from kaggle_offline.hard_coded_paths import input_paths, with_inputs_found
 from kaggle_offline.source_code import (
     distributions_of,
-    fetches,
     imported_modules,
-    input_paths,
     parse,
     pip_installs,
-    with_inputs_found,
     without_magics,
     without_pip,
 )
@@ -63,6 +62,7 @@ def test_no_code_raises_anything_and_what_was_python_stays_python(code: str) -> 
         ("!pip install a 2>/dev/null && echo b", ("a",), ()),
         ("!pip install a > /dev/null; pip list", ("a",), ()),
         ("!pip install a # and b", ("a",), ()),
+        ("!pip install 'a; python_version < \"4\"' && echo b", ('a; python_version < "4"',), ()),
         ("!pip install --root-user-action ignore --python-version 3.11 a", ("a",), ()),
         ("!pip install -r list.txt a", ("a",), ("list.txt",)),
         # What a shell would not take either.
@@ -90,6 +90,9 @@ def test_what_only_looks_like_one_is_none(line: str) -> None:
         ("'../../input/apples/x'", "f\"{find_input('apples')}/x\""),
         ("'/kaggle/input/competitions/apples/x'", "f\"{find_input('apples')}/x\""),
         ("'/kaggle/input/datasets/somebody/apples/x'", "f\"{find_input('apples')}/x\""),
+        ("'/kaggle/input/notebooks/somebody/apples/x'", "f\"{find_input('apples')}/x\""),
+        ("'/kaggle/input/models/google/apples/x'", "f\"{find_input('apples')}/x\""),
+        ("'/kaggle/input/c/apples/x'", "f\"{find_input('apples')}/x\""),
         ("'/kaggle/input/apples/{}.csv'", "f\"{find_input('apples')}/{{}}.csv\""),
         ("f'/kaggle/input/apples/{name}.csv'", "f'{find_input(\"apples\")}/{name}.csv'"),
         ('f"../input/apples/{name}.csv"', "f\"{find_input('apples')}/{name}.csv\""),
@@ -108,7 +111,17 @@ def test_a_path_is_found_and_said_otherwise(code: str, instead: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["'../input/train.csv'", "'../input/apples*/x'", "f'../input/apples{n}/x'", "'/kaggle/input/apples.zip'"]
+    "code",
+    [
+        "'../input/train.csv'",
+        "'../input/apples*/x'",
+        "f'../input/apples{n}/x'",
+        "'/kaggle/input/apples.zip'",
+        "'../input/'",
+        "Path('/kaggle/input') / slug",
+        "'../input/%s/x' % slug",
+        "'/kaggle/input/Apples/x'",
+    ],
 )
 def test_a_slug_that_does_not_stand_there_whole_is_none(code: str) -> None:
     (found,) = input_paths(f"x = {code}")
@@ -150,7 +163,7 @@ def test_a_block_of_a_pip_line_alone_stays_one() -> None:
 
 @pytest.mark.parametrize(
     "code",
-    ["'/kaggle/input'", "'/kaggle/working/x'", "'/kaggle/input/models/google'", '"""/kaggle/input/apples"""', "1"],
+    ["os.walk('/kaggle/input')", "glob('/kaggle/input/**/x')", "'/kaggle/working/x'", '"""../input/apples"""', "1"],
 )
 def test_what_searches_or_is_prose_is_no_hard_coded_path(code: str) -> None:
     assert input_paths(code) == []
@@ -166,9 +179,21 @@ def test_what_code_does_without_is_not_needed() -> None:
     tree = ast.parse(
         "try:\n    import cupy\nexcept ImportError:\n    cupy = None\nif TYPE_CHECKING:\n    import b\nimport c\n"
         "try:\n    import d\nexcept:\n    d = 0\nwith suppress(ImportError):\n    import e\n"
+        "if find_spec('f'):\n    import f\n"
     )
-    assert set(imported_modules(tree)) == {"b", "c", "cupy", "d", "e"}
+    assert set(imported_modules(tree)) == {"b", "c", "cupy", "d", "e", "f"}
     assert set(imported_modules(tree, needed=True)) == {"c"}
+
+
+def test_what_code_does_without_only_at_first_sight_is_needed() -> None:
+    tree = ast.parse(
+        "try:\n    import a\nexcept ImportError:\n    raise\n"
+        "try:\n    import b\nexcept ImportError:\n    import c\nelse:\n    import d\n"
+        "if TYPE_CHECKING:\n    import e\nelse:\n    import f\n"
+        "if not TYPE_CHECKING:\n    import g\n"
+        "importlib.import_module('h.i')\n__import__('j')\n"
+    )
+    assert set(imported_modules(tree, needed=True)) == {"a", "c", "d", "f", "g", "h", "j"}
 
 
 @pytest.mark.parametrize(("module", "name"), [("sklearn", "scikit-learn"), ("pytorch_lightning", "pytorch-lightning")])

@@ -5,11 +5,14 @@ from pathlib import Path
 _ROOT = Path("/kaggle/input")
 
 # Kaggle mounts in one of two ways, and a kernel cannot tell beforehand in which.
-_PLACES = ("{}", "datasets/*/{}", "competitions/{}")
+_PLACES = ("{}", "datasets/*/{}", "competitions/{}", "notebooks/*/{}", "models/*/{}")
 
 
 def find_input(slug: str, root: Path = _ROOT) -> Path:
-    """The folder of one of the kernel's datasets or competitions, under either of Kaggle's mount layouts.
+    """The folder of one of the kernel's inputs, under either of Kaggle's mount layouts.
+
+    That is a competition, a dataset, another kernel's output, or a model (framework, variation and version are
+    folders in it).
 
     Args:
         slug: the last part of what its page's address has.

@@ -4,6 +4,7 @@ import argparse
 import io
 import math
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,10 @@ _VERBS = {
     "history": "show what was submitted, the newest first, and what it was made of",
     "lock": "pin what is shipped, and show what the image provides, what is added and what is replaced",
 }
+
+
+# Until doctor gives up asking Kaggle whose the credentials are.
+_SECONDS_OF_DOCTOR = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -246,14 +251,23 @@ def _run_predict(options: argparse.Namespace, repository: Path) -> None:
 
 
 def _run_doctor(options: argparse.Namespace, repository: Path) -> None:
-    from kaggle_offline.doctor import Finding, examine
+    from kaggle_offline.doctor import examine
+    from kaggle_offline.subject import Finding
     from kaggle_offline.target import open_target
+    from kaggle_offline.waiting import Patience
 
-    names = options.competitions or list_competitions(repository)
+    # All folders: one that lacks its settings no other session would see.
+    folders = (path.name for path in sorted((repository / "kernels").iterdir()) if path.is_dir())
+    names = options.competitions or [name for name in folders if not name.startswith((".", "_"))]
+    if not names:
+        raise UnknownCompetitionError(f"{repository / 'kernels'}: no competition there", "Make one: nox -s new")
     found = {name: examine(repository, name) for name in names}
     if _target() == "kaggle":
         try:
-            with open_target("kaggle", repository) as target:
+            # A look, not work that would wait for a Kaggle that is down.
+            patience = Patience(answer=_SECONDS_OF_DOCTOR, repeat=_SECONDS_OF_DOCTOR)
+            with open_target("kaggle", repository, patience=patience) as target:
+                target.client.check_credentials()
                 print(f"Kaggle knows you as {target.client.owner}: what is pushed will be yours")
         except OfflineError as error:
             found["credentials"] = [Finding(error.problem, error.cure)]
@@ -269,20 +283,38 @@ def _run_doctor(options: argparse.Namespace, repository: Path) -> None:
 def _run_new(options: argparse.Namespace, repository: Path) -> None:
     from kaggle_offline.existing_code import adopt
     from kaggle_offline.freeze import lock_and_report
-    from kaggle_offline.scaffold import image_for_new, names_of, write_competition
+    from kaggle_offline.scaffold import image_for_new, names_of, paths_of, write_competition
 
-    names, image = names_of(options.competition), image_for_new(repository)
-    kind = options.kind or (_ask_kind() if sys.stdin.isatty() else "tabular")
+    image = image_for_new(repository)
     known = {*image.pins, *image.unlisted}
+    names = names_of(options.competition, known)
+    kind = options.kind or (_ask_kind() if sys.stdin.isatty() else "tabular")
     adopted = adopt(options.code, names.competition, known) if options.code else None
-    for path in write_competition(repository, names, kind, image, adopted):
+    if adopted:
+        image = image_for_new(repository, gpu=adopted.settings.get("enable_gpu") is True)
+        names = names_of(
+            options.competition, {*known, *(Path(name).parts[0].removesuffix(".py") for name in adopted.modules)}
+        )
+    written = write_competition(repository, names, kind, image, adopted)
+    for path in written:
         print(f"  {path}")
-    for title, lines in (("from what was there:", adopted.done), ("left to you:", adopted.left)) if adopted else ():
-        print("\n".join([f"{title}", *(f"  {line}" for line in lines)]) if lines else f"{title} nothing")
+    if adopted:
+        rehearsal = next(path for path in written if path.name == "rehearsal.py")
+        left = [f"{rehearsal}: have it write the files and columns that {options.code.name} reads", *adopted.left]
+        for title, lines in (("from what was there:", adopted.done), ("left to you:", left)):
+            print("\n".join([title, *(f"  {line}" for line in lines)]) if lines else f"{title} nothing")
     try:
         lock_and_report([read_kernel_folder(repository, names.competition)], frozenset())
     except OfflineError:
         print(f"All is written. Once what follows is mended: nox -s lock -- {names.competition}", flush=True)
+        raise
+    except KeyboardInterrupt:
+        # Nothing half made: the same command would find it in its way.
+        for path in (repository / made for made in paths_of(names)):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
         raise
     print(f"Now: nox -s freeze push submit -- {names.competition}")
 

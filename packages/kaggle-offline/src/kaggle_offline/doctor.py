@@ -1,35 +1,26 @@
 """``doctor``: what would go wrong, found before it does, by reading; nothing is pushed or run."""
 
+import difflib
 import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from kaggle_offline.checkpoints import list_checkpoints
+from kaggle_offline.doctor_of_code import CODE_CHECKS
 from kaggle_offline.errors import OfflineError
 from kaggle_offline.files import alone
 from kaggle_offline.freeze import lock_kernel
 from kaggle_offline.git import git
-from kaggle_offline.image_manifest import ImageManifest, read_image_manifest
-from kaggle_offline.inputs import required_by
-from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
-from kaggle_offline.notebook import INSTALL, read_notebook
-from kaggle_offline.pack import dataset_slug
+from kaggle_offline.image_manifest import read_image_manifest
+from kaggle_offline.kernel_folder import METADATA_KEYS, read_kernel_folder
+from kaggle_offline.notebook import read_notebook
+from kaggle_offline.pack import OWNER, dataset_slug
 from kaggle_offline.result import read_result
-from kaggle_offline.source_code import (
-    distributions_of,
-    fetches,
-    imported_modules,
-    input_paths,
-    other_pip_lines,
-    parse,
-    pip_installs,
-)
+from kaggle_offline.subject import Code, Finding, Subject, source_root
 from kaggle_offline.wheel import read_project_file
 
 # GitHub refuses a file that is larger.
@@ -39,47 +30,19 @@ _GITHUB_BYTES = 100 * 2**20
 _POINTER = b"version https://git-lfs.github.com/spec/"
 
 _SECONDS_OF_HOUR = 3600
+# Of a session on Kaggle.
+_MOST_HOURS = 12
 
+# What a kernel may name besides, by key: its form, and how to say it.
+_OWNED = re.compile(r"(?!INSERT)[A-Za-z0-9][\w-]*/[a-z0-9][a-z0-9-]*(/(versions/)?\d+)?")
+_SOURCE_FORMS = (
+    ("dataset_sources", _OWNED, "owner/slug"),
+    ("kernel_sources", _OWNED, "owner/slug"),
+    ("model_sources", re.compile(r"[^/\s]+(/[^/\s]+){2,3}(/\d+)?"), "owner/model/framework/variation/version"),
+)
 
-@dataclass(frozen=True)
-class Finding:
-    """What would go wrong, with the file or name, and what to do about it."""
-
-    problem: str
-    cure: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Code:
-    """A piece of code: where it lies, for messages, and its text; of a notebook each cell is one."""
-
-    where: str
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Subject:
-    """What is examined of a competition: its folder, read, its image, and what code it has."""
-
-    kernel: KernelFolder
-    image: ImageManifest
-    notebook: Any
-    cells: tuple[_Code, ...] = field(repr=False)
-    modules: tuple[_Code, ...] = field(repr=False)
-
-    @property
-    def settings(self) -> str:
-        """``submission.toml``, for messages."""
-        return self.where(self.kernel.folder / "submission.toml")
-
-    @property
-    def metadata(self) -> str:
-        """``kernel-metadata.json``, for messages."""
-        return self.where(self.kernel.folder / "kernel-metadata.json")
-
-    def where(self, path: Path) -> str:
-        """A path, for messages."""
-        return path.relative_to(self.kernel.repository).as_posix()
+# Kaggle's tokens, and credentials that are set in the code.
+_SECRET = re.compile(r"KGAT_\w{8}|KAGGLE_(?:KEY|API_TOKEN)['\"]?\]?\s*=\s*['\"]\w")
 
 
 def examine(repository: Path, competition: str) -> list[Finding]:
@@ -97,13 +60,18 @@ def examine(repository: Path, competition: str) -> list[Finding]:
             raise
         return [_of_error(repository, error)]
     code = kernel.code.relative_to(repository).as_posix()
-    cells = tuple(_Code(where=code, text=cell.source) for cell in notebook.cells if cell.cell_type == "code")
-    paths = sorted(path for path in source_root(kernel.package).rglob("*.py") if path.is_file())
+    cells = tuple(Code(where=code, text=cell.source) for cell in notebook.cells if cell.cell_type == "code")
+    root = source_root(kernel.package)
     modules = tuple(
-        _Code(where=path.relative_to(repository).as_posix(), text=path.read_text(encoding="utf-8", errors="replace"))
-        for path in paths
+        Code(
+            where=path.relative_to(repository).as_posix(),
+            text=path.read_text(encoding="utf-8", errors="replace"),
+            module=".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"),
+        )
+        for path in sorted(root.rglob("*.py"))
+        if path.is_file()
     )
-    subject = _Subject(kernel=kernel, image=image, notebook=notebook, cells=cells, modules=modules)
+    subject = Subject(kernel=kernel, image=image, notebook=notebook, cells=cells, modules=modules)
     found: list[Finding] = []
     for check in _CHECKS:
         try:
@@ -113,22 +81,17 @@ def examine(repository: Path, competition: str) -> list[Finding]:
     return found
 
 
-def source_root(package: Path) -> Path:
-    """Where the modules of a package lie."""
-    return package / "src" if (package / "src").is_dir() else package
-
-
 def _of_error(repository: Path, error: OfflineError) -> Finding:
     return Finding(error.problem.replace(f"{repository}/", ""), error.cure)
 
 
-def _names(subject: _Subject) -> Iterable[Finding]:
+def _names(subject: Subject) -> Iterable[Finding]:
     # Where the longer of the two datasets' names will do, so will the other.
     dataset_slug(subject.kernel.competition, "packages")
     return ()
 
 
-def _visibility(subject: _Subject) -> Iterator[Finding]:
+def _visibility(subject: Subject) -> Iterator[Finding]:
     if subject.kernel.metadata.get("is_private") is not True:
         yield Finding(
             f"{subject.metadata}: is_private: {json.dumps(subject.kernel.metadata.get('is_private'))}",
@@ -136,16 +99,38 @@ def _visibility(subject: _Subject) -> Iterator[Finding]:
         )
 
 
-def _sources(subject: _Subject) -> Iterator[Finding]:
-    for key, parts in (("dataset_sources", (2,)), ("kernel_sources", (2,)), ("model_sources", (4, 5))):
-        for source in subject.kernel.metadata.get(key, []):
-            words = source.split("/")
-            if len(words) not in parts or not all(words):
-                form = "owner/slug" if parts == (2,) else "owner/model/framework/variation/version"
-                yield Finding(f"{subject.metadata}: {key}: {source!r}", f"Write it as {form}.")
+def _sources(subject: Subject) -> Iterator[Finding]:
+    for key, form, cure in _SOURCE_FORMS:
+        sources = subject.kernel.metadata.get(key, [])
+        for source in sources:
+            if not form.fullmatch(source) or (source.startswith(f"{OWNER}/") and key != "dataset_sources"):
+                yield Finding(f"{subject.metadata}: {key}: {source!r}", f"Write it as {cure}.")
+        if len(set(sources)) < len(sources):
+            yield Finding(f"{subject.metadata}: {key}: names one twice", "Name each once.")
 
 
-def _accelerator(subject: _Subject) -> Iterator[Finding]:
+def _keys(subject: Subject) -> Iterator[Finding]:
+    for key in sorted(set(subject.kernel.metadata) - METADATA_KEYS):
+        likely = difflib.get_close_matches(key, METADATA_KEYS, 1)
+        cure = f"Write {likely[0]}." if likely else "Take it out: Kaggle does not know it."
+        yield Finding(f"{subject.metadata}: {key}: unknown key", cure)
+
+
+def _twins(subject: Subject) -> Iterator[Finding]:
+    for path in sorted(subject.kernel.folder.parent.glob("*/kernel-metadata.json")):
+        try:
+            other = json.loads(path.read_text(encoding="utf-8"))["id"]
+        except (OSError, ValueError, KeyError, TypeError):
+            # That is a finding of its own competition.
+            continue
+        if path.parent != subject.kernel.folder and str(other).partition("/")[2] == subject.kernel.slug:
+            yield Finding(
+                f"{subject.metadata}: id: {subject.where(path)} has the same",
+                "One kernel would take the other's place: give each a title and an id of its own.",
+            )
+
+
+def _accelerator(subject: Subject) -> Iterator[Finding]:
     wanted, there = bool(subject.kernel.metadata.get("enable_gpu")), subject.image.has_gpu
     if wanted != there and "accelerator" in subject.image.header:
         yield Finding(
@@ -155,7 +140,15 @@ def _accelerator(subject: _Subject) -> Iterator[Finding]:
         )
 
 
-def _newer_image(subject: _Subject) -> Iterator[Finding]:
+def _tpu(subject: Subject) -> Iterator[Finding]:
+    if subject.kernel.metadata.get("enable_tpu"):
+        yield Finding(
+            f"{subject.metadata}: enable_tpu is true, and {subject.image.name} is no image of a kernel with a TPU",
+            "Set it to false.",
+        )
+
+
+def _newer_image(subject: Subject) -> Iterator[Finding]:
     manifests = [read_image_manifest(path) for path in sorted(subject.kernel.image.parent.glob("*.txt"))]
     kind = (subject.image.has_gpu, subject.image.is_local)
     dated = [m for m in manifests if (m.has_gpu, m.is_local) == kind and m.header.get("date")]
@@ -168,82 +161,7 @@ def _newer_image(subject: _Subject) -> Iterator[Finding]:
         )
 
 
-def _installs(subject: _Subject) -> Iterator[Finding]:
-    tagged = any(INSTALL in cell.metadata.get("tags", []) for cell in subject.notebook.cells)
-    if not tagged and not any("install.py" in code.text for code in subject.cells):
-        yield Finding(
-            f"{subject.cells[0].where}: nothing installs the packages",
-            'Add a cell that begins with: # %% tags=["install"]; push fills it in.',
-        )
-
-
-def _syntax(subject: _Subject) -> Iterator[Finding]:
-    for code in (*subject.cells, *subject.modules):
-        if parse(code.text) is None:
-            first = next(iter(code.text.strip().splitlines()), "")
-            yield Finding(f"{code.where}: is no Python, from {first!r} on", "Correct it; the kernel would stop there.")
-
-
-def _reached(subject: _Subject) -> Iterator[_Code]:
-    """The cells, and the modules that they or other such modules name: a package may hold what no kernel runs."""
-    waiting, others = list(subject.cells), list(subject.modules)
-    while waiting:
-        code = waiting.pop()
-        yield code
-        for module in list(others):
-            name = Path(module.where).stem.replace("__init__", Path(module.where).parent.name)
-            if re.search(rf"(?:\.|\bimport\b.*\b){re.escape(name)}\b", code.text):
-                others.remove(module)
-                waiting.append(module)
-
-
-def _network(subject: _Subject) -> Iterator[Finding]:
-    for code in subject.cells:
-        for line in pip_installs(code.text):
-            yield Finding(
-                f"{code.where}: {line.text}",
-                f"There is no network: take it out, and require it in {subject.where(subject.kernel.package)}.",
-            )
-        for text in other_pip_lines(code.text):
-            yield Finding(f"{code.where}: {text}", "There is no network: require what it installs.")
-    for code in _reached(subject):
-        for _, text in fetches(code.text):
-            yield Finding(f"{code.where}: {text} fetches", "There is no network: ship it as a checkpoint or a dataset.")
-
-
-def _input_paths(subject: _Subject) -> Iterator[Finding]:
-    for code in (*subject.cells, *subject.modules):
-        for path in input_paths(code.text):
-            if code in subject.modules and not path.instead:
-                # In the middle of a text it is likelier to be told than opened.
-                continue
-            instead = path.instead or f"find_input({path.slug!r}), and what follows"
-            yield Finding(
-                f"{code.where}: {path.text} is there under one of Kaggle's two layouts alone",
-                f"Write {instead}, with: from competition_kit.inputs import find_input",
-            )
-
-
-def _imports(subject: _Subject) -> Iterator[Finding]:
-    package = subject.kernel.package
-    required = required_by(package)
-    if required is None:
-        # Only building it would tell.
-        return
-    own = {path.stem for path in source_root(package).glob("*")}
-    for code in (*subject.cells, *subject.modules):
-        tree = parse(code.text)
-        for module in sorted(imported_modules(tree, needed=True) if tree else ()):
-            # What begins so Kaggle gives every kernel.
-            there = module in own or module.startswith("kaggle_")
-            if not there and required.isdisjoint(distributions_of(module)):
-                yield Finding(
-                    f"{code.where}: imports {module}, which {subject.where(package)} does not require",
-                    f"Add {distributions_of(module)[0]} to the dependencies in its pyproject.toml.",
-                )
-
-
-def _python(subject: _Subject) -> Iterator[Finding]:
+def _python(subject: Subject) -> Iterator[Finding]:
     project = read_project_file(subject.kernel.package).get("project")
     text = str(project.get("requires-python", "")) if isinstance(project, dict) else ""
     where = subject.where(subject.kernel.package / "pyproject.toml")
@@ -259,24 +177,21 @@ def _python(subject: _Subject) -> Iterator[Finding]:
         )
 
 
-def _lock(subject: _Subject) -> Iterable[Finding]:
+def _lock(subject: Subject) -> Iterable[Finding]:
     # For another Python nothing can be locked.
     if not any(_python(subject)):
         with alone(subject.kernel.build):
             lock_kernel(subject.kernel, renew=False)
-    return ()
+    ignored = "is ignored by Git, so a tag's run would not have it"
+    paths = (subject.where(path) for path in (subject.kernel.lock, subject.kernel.image))
+    return [
+        Finding(f"{path}: {ignored}", "Have Git keep it: .gitignore")
+        for path in paths
+        if git(subject.kernel.repository, "check-ignore", "--quiet", path) is not None
+    ]
 
 
-def _output(subject: _Subject) -> Iterator[Finding]:
-    name = subject.kernel.output
-    if not any(name in code.text for code in (*subject.cells, *subject.modules)):
-        yield Finding(
-            f"{subject.settings}: output: no code names {name}",
-            f"Have the kernel write /kaggle/working/{name}, or say what it writes.",
-        )
-
-
-def _rehearsal(subject: _Subject) -> Iterator[Finding]:
+def _rehearsal(subject: Subject) -> Iterator[Finding]:
     words = shlex.split(subject.kernel.rehearsal)
     if words[:2] == ["python", "-m"] and len(words) > 2:  # noqa: PLR2004
         module = Path(*words[2].split("."))
@@ -289,11 +204,13 @@ def _rehearsal(subject: _Subject) -> Iterator[Finding]:
             )
 
 
-def _checkpoints(subject: _Subject) -> Iterator[Finding]:
+def _checkpoints(subject: Subject) -> Iterator[Finding]:
     folder, repository = subject.kernel.checkpoints, subject.kernel.repository
     if folder is None:
         return
     files = sorted(path for path in folder.iterdir() if path.is_file())
+    for path in sorted(path for path in folder.iterdir() if path.is_dir()):
+        yield Finding(f"{subject.where(path)}: is a folder, and Kaggle's datasets here are flat", "Move its files up.")
     pointers = [path for path in files if path.open("rb").read(len(_POINTER)) == _POINTER]
     for path in pointers:
         yield Finding(f"{subject.where(path)}: is Git LFS's pointer, not the file", "Run: git lfs pull")
@@ -314,25 +231,34 @@ def _checkpoints(subject: _Subject) -> Iterator[Finding]:
             yield Finding(f"{name}: {size:.0f} MiB, and GitHub refuses more than 100", "Keep it with: git lfs track")
 
 
-def _secrets(subject: _Subject) -> Iterator[Finding]:
+def _secrets(subject: Subject) -> Iterator[Finding]:
+    cure = "Move them to ~/.kaggle/, and make new ones on Kaggle if they were ever pushed."
+    repository = subject.kernel.repository
+    lying = [*repository.glob("kaggle*.json"), *repository.glob(".kaggle/*")]
     for folder in (subject.kernel.folder, subject.kernel.package):
-        for path in sorted(folder.rglob("kaggle.json")):
-            yield Finding(
-                f"{subject.where(path)}: credentials lie in the repository",
-                "Move them to ~/.kaggle/, and make new ones on Kaggle if they were ever pushed.",
-            )
+        lying += folder.rglob("kaggle*.json")
+    for path in sorted(set(lying)):
+        yield Finding(f"{subject.where(path)}: credentials lie in the repository", cure)
+    for code in (*subject.cells, *subject.modules):
+        if _SECRET.search(code.text):
+            yield Finding(f"{code.where}: credentials stand in the code", "Take them out, and make new ones on Kaggle.")
 
 
-def _time(subject: _Subject) -> Iterator[Finding]:
+def _time(subject: Subject) -> Iterator[Finding]:
     """Proportional to rows: start-up is counted with them, so rather too long than too short."""
     limits, known = subject.kernel.limits, read_result(subject.kernel.build)
+    if limits is not None and limits.hours > _MOST_HOURS:
+        yield Finding(
+            f"{subject.settings}: limits.hours: {limits.hours:g}, and Kaggle gives no kernel more than {_MOST_HOURS}",
+            "Write the competition's limit, in hours.",
+        )
     output = subject.kernel.build / "output" / subject.kernel.output
     if limits is None or not isinstance(known.get("run", {}).get("seconds"), int | float) or not output.is_file():
         return
     with output.open("rb") as file:
         rows = sum(1 for _ in file) - 1
     seconds = known["run"]["seconds"] / max(rows, 1) * limits.rows
-    if seconds > limits.hours * _SECONDS_OF_HOUR:
+    if rows > 0 and seconds > limits.hours * _SECONDS_OF_HOUR:
         yield Finding(
             f"{subject.settings}: limits: {limits.rows} rows would take {seconds / _SECONDS_OF_HOUR:.1f} hours, as the "
             f"last run took {known['run']['seconds']:.0f} s for {rows}; {limits.hours:g} are allowed",
@@ -341,20 +267,18 @@ def _time(subject: _Subject) -> Iterator[Finding]:
 
 
 # What one raises is its finding.
-_CHECKS: tuple[Callable[[_Subject], Iterable[Finding]], ...] = (
+_CHECKS: tuple[Callable[[Subject], Iterable[Finding]], ...] = (
     _names,
     _visibility,
+    _keys,
     _sources,
+    _twins,
     _accelerator,
+    _tpu,
     _newer_image,
-    _installs,
-    _syntax,
-    _network,
-    _input_paths,
-    _imports,
+    *CODE_CHECKS,
     _python,
     _lock,
-    _output,
     _rehearsal,
     _checkpoints,
     _secrets,

@@ -123,6 +123,26 @@ class KaggleClient:
             self._api = self._repeat("authentication", authenticate)
         self.owner = str(self._api.config_values["username"])
 
+    def check_credentials(self) -> None:
+        """Ask for what only the owner is told: of a name and key the client does not know whether they are good.
+
+        Raises:
+            CredentialsError: Kaggle does not know who asks.
+            KaggleError: Kaggle does not answer.
+        """
+        from kagglesdk.kernels.types.kernels_api_service import ApiListKernelsRequest
+        from kagglesdk.kernels.types.kernels_enums import KernelsListViewType
+
+        request = ApiListKernelsRequest()
+        request.group, request.page_size = KernelsListViewType.PROFILE, 1
+
+        def look() -> bool:
+            with self._api.build_kaggle_client() as client:
+                client.kernels.kernels_api_client.list_kernels(request)
+            return True
+
+        self._repeat("credentials", look)
+
     # Datasets
 
     def dataset(self, slug: str, *, ask_status: bool = False) -> DatasetState | None:
@@ -649,7 +669,7 @@ def _authenticate(seconds: float, local: bool) -> Any:
             raise refused from None
         except (json.JSONDecodeError, requests.RequestException):
             raise
-        except (SystemExit, OSError, ValueError):
+        except (SystemExit, OSError, ValueError, TypeError):
             raise refused from None
     return api
 

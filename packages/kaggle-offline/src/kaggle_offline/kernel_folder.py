@@ -306,6 +306,11 @@ _METADATA_WORDS = {"docker_image_pinning_type": ("original", "latest"), "kernel_
 _METADATA_LISTS = (*(f"{kind}_sources" for kind in SOURCES), "keywords")
 _METADATA_FLAGS = ("is_private", "enable_gpu", "enable_tpu")
 
+METADATA_KEYS = frozenset(
+    {*_METADATA_TEXTS, *_METADATA_OPTIONAL_TEXTS, *_METADATA_LISTS, *_METADATA_FLAGS, "enable_internet", "id_no"}
+)
+"""What ``kernel-metadata.json`` may hold."""
+
 
 def _read_metadata(path: Path, competition: str) -> dict[str, Any]:
     try:

@@ -31,8 +31,9 @@ from kaggle_offline.files import digest_of_data, write_text
 from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.index import Files, look_up
 from kaggle_offline.pins import Kind, Pin, read_pins, refuse_secrets
-from kaggle_offline.resolver import Resolved, Resolver, compile_requirements, is_network, options_for
+from kaggle_offline.resolver import Resolved, Resolver, compile_requirements, options_for
 from kaggle_offline.sources import build_source, unpacked
+from kaggle_offline.uv import is_network
 from kaggle_offline.wheel import Wheel, build_requirements
 
 ALL = frozenset({"*"})

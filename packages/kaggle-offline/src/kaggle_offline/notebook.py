@@ -19,7 +19,8 @@ from kaggle_offline.pack import OWNER, Dataset
 PARAMETERS, INSTALL = "parameters", "install"
 RUN_RECORD = "kaggle-offline-run.json"
 
-_FUTURE = re.compile(r"^from __future__ import .*\n", re.MULTILINE)
+# On one line, or within brackets on several.
+_FUTURE = re.compile(r"^from __future__ import (?:\([^)]*\).*|[^(\n]*)\n", re.MULTILINE)
 
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

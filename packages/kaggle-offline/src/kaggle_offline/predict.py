@@ -13,10 +13,10 @@ from kaggle_offline.git import git
 from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
 from kaggle_offline.push import push
 from kaggle_offline.report import write_report
-from kaggle_offline.resolver import is_network
 from kaggle_offline.result import read_result, update_result
 from kaggle_offline.submit import submit
 from kaggle_offline.target import open_target
+from kaggle_offline.uv import is_network
 
 # Scores are compared to the digits that are shown.
 _DIGITS = 5

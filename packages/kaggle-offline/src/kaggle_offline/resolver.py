@@ -26,14 +26,12 @@ from packaging.version import Version
 
 from kaggle_offline.errors import LockError, OfflineError, ProtectedError
 from kaggle_offline.image_manifest import ImageManifest
-from kaggle_offline.uv import run_uv
+from kaggle_offline.uv import is_network, run_uv
 from kaggle_offline.wheel import Wheel
 
 _LABEL = "kaggle"
 # The platforms that uv knows by name.
 _GLIBCS = (17, 28, *range(31, 41))
-# How uv says that it is not the requirements' fault.
-_NETWORK = ("Failed to fetch", "error sending request", "network was disabled", "Network connectivity is disabled")
 _LINE = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?(?:==(\S+)| @ (\S+))(?:\s+# via (.*))?", re.ASCII)
 _EXTRA = re.compile(r"The package `([\w.-]+)(?:==| @ )[^`]+` does not have an extra named `([\w.-]+)`")
 
@@ -333,11 +331,6 @@ def options_for(image: ImageManifest) -> list[str]:
     """The image's Python and platform in uv's words."""
     glibc = max(minor for minor in _GLIBCS if minor <= image.glibc)
     return ["--python-version", image.header["python"], "--python-platform", f"{image.machine}-manylinux_2_{glibc}"]
-
-
-def is_network(reason: str) -> bool:
-    """Whether it is the network's fault, by what uv says; that something is not there is not."""
-    return any(sign in reason for sign in _NETWORK) and not re.search(r"HTTP status client error \(4\d\d", reason)
 
 
 def _read_solution(text: str, own: Collection[str], image: Mapping[NormalizedName, str]) -> Solution:

@@ -4,7 +4,7 @@ import json
 import keyword
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -14,9 +14,10 @@ from slugify import slugify
 
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.existing_code import Adopted
-from kaggle_offline.files import write_text
+from kaggle_offline.files import as_json, write_text
 from kaggle_offline.image_manifest import ImageManifest, read_image_manifest
 from kaggle_offline.kernel_folder import TITLE_LENGTHS
+from kaggle_offline.source_code import distributions_of
 
 KINDS = {
     "image": ("numpy", "pandas", "pillow", "scikit-learn"),
@@ -52,8 +53,16 @@ class Names:
     kernel_title: str
 
 
-def names_of(competition: str) -> Names:
+# Of these Python's own tests are, and this repository's.
+_TESTS = frozenset({"test", "tests"})
+
+
+def names_of(competition: str, taken: Collection[str] = ()) -> Names:
     """Name the parts of a new competition after its slug.
+
+    Args:
+        competition: the slug.
+        taken: names of distributions, and of modules, that its package must not hide.
 
     Raises:
         ConfigurationError: it is no slug that Kaggle could have, or too long for its datasets.
@@ -65,7 +74,8 @@ def names_of(competition: str) -> Names:
         )
     module = competition.replace("-", "_")
     # What could not be imported, or would hide what is.
-    if not module.isidentifier() or keyword.iskeyword(module) or module in sys.stdlib_module_names:
+    hides = {competition, module, *distributions_of(module)} & {*taken, *_TESTS, *sys.stdlib_module_names}
+    if not module.isidentifier() or keyword.iskeyword(module) or hides:
         module = f"competition_{module}"
     title = competition.replace("-", " ").capitalize()
     candidates = (f"{title} offline prediction", f"{title} offline", title, f"{title} kernel")
@@ -79,8 +89,8 @@ def names_of(competition: str) -> Names:
     )
 
 
-def image_for_new(repository: Path) -> ImageManifest:
-    """The image that is newest by its name, of those without an accelerator where there are any.
+def image_for_new(repository: Path, *, gpu: bool = False) -> ImageManifest:
+    """The image that is newest by its name, of those with or without a GPU where there are any.
 
     Raises:
         ConfigurationError: there is none.
@@ -88,7 +98,7 @@ def image_for_new(repository: Path) -> ImageManifest:
     manifests = [read_image_manifest(path) for path in sorted((repository / "requirements" / "images").glob("*.txt"))]
     if not manifests:
         raise ConfigurationError("requirements/images: no image there", "Run: nox -s image -- capture NAME")
-    return max(manifests, key=lambda manifest: (not manifest.has_gpu, manifest.name))
+    return max(manifests, key=lambda manifest: (manifest.has_gpu == gpu, manifest.name))
 
 
 def write_competition(
@@ -104,11 +114,11 @@ def write_competition(
         adopted: code that is there already and becomes the kernel; by default a baseline does.
 
     Raises:
-        ConfigurationError: one of its folders is there already.
+        ConfigurationError: one of its folders, or its lock, is there already.
     """
-    for folder in (f"kernels/{names.competition}", f"packages/{names.package}", f"tests/{names.module}"):
-        if (repository / folder).exists():
-            raise ConfigurationError(f"{folder}: there already", "Choose another name, or move it away.")
+    for path in paths_of(names):
+        if (repository / path).exists():
+            raise ConfigurationError(f"{path}: there already", "Choose another name, or move it away.")
     required = {_SHARED, *(KINDS[kind] if adopted is None else {*_DRAWS_WITH[kind], *adopted.requirements})}
     replacements = {
         "my_competition": names.module,
@@ -138,6 +148,8 @@ def write_competition(
         written[code] = _with_imports_sorted(written[code])
     else:
         written[code] = adopted.code
+        metadata = f"kernels/{names.competition}/kernel-metadata.json"
+        written[metadata] = as_json({**json.loads(written[metadata]), **adopted.settings})
         own = {f"packages/{names.package}/src/{name}": text for name, text in adopted.modules.items()}
         for path in sorted(own.keys() & written):
             raise ConfigurationError(f"{path}: would be both yours and the rehearsal's", "Rename your module.")
@@ -145,6 +157,12 @@ def write_competition(
     for path, text in written.items():
         write_text(repository / path, text)
     return sorted(map(Path, written))
+
+
+def paths_of(names: Names) -> tuple[str, ...]:
+    """The folders of a new competition, and its lock."""
+    folders = f"kernels/{names.competition}", f"packages/{names.package}", f"tests/{names.module}"
+    return (*folders, f"requirements/{names.competition}.txt")
 
 
 def _read(folder: Traversable, into: Path) -> dict[Path, str]:

@@ -1,14 +1,13 @@
-"""What a kernel's code says of what it needs: imports, hard-coded input paths, packages that it installs.
+"""What a kernel's code says of what it needs: the modules that it imports, and the packages that it installs.
 
 The code is read, not run. Cells may hold IPython's lines (``%magic``, ``!command``), which Python cannot parse.
 """
 
 import ast
-import json
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -16,11 +15,19 @@ from packaging.utils import canonicalize_name
 
 # Modules that are called otherwise than the distributions they come in.
 _DISTRIBUTIONS = {
+    "absl": ("absl-py",),
+    "albumentations": ("albumentations", "albumentationsx"),
     "attr": ("attrs",),
+    "bayes_opt": ("bayesian-optimization",),
     "Bio": ("biopython",),
     "bs4": ("beautifulsoup4",),
     "Crypto": ("pycryptodome",),
-    "cv2": ("opencv-python", "opencv-python-headless", "opencv-contrib-python"),
+    "cv2": (
+        "opencv-python",
+        "opencv-python-headless",
+        "opencv-contrib-python",
+        "opencv-contrib-python-headless",
+    ),
     "dateutil": ("python-dateutil",),
     "docx": ("python-docx",),
     "dotenv": ("python-dotenv",),
@@ -32,63 +39,52 @@ _DISTRIBUTIONS = {
     "iterstrat": ("iterative-stratification",),
     "jwt": ("pyjwt",),
     "Levenshtein": ("levenshtein", "python-levenshtein"),
+    "magic": ("python-magic",),
     "mpl_toolkits": ("matplotlib",),
+    "openslide": ("openslide-python",),
+    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
+    "OpenSSL": ("pyopenssl",),
     "PIL": ("pillow",),
     "pkg_resources": ("setuptools",),
+    "pptx": ("python-pptx",),
+    "pylab": ("matplotlib",),
+    "serial": ("pyserial",),
     "SimpleITK": ("simpleitk",),
     "skimage": ("scikit-image",),
     "sklearn": ("scikit-learn",),
+    "skopt": ("scikit-optimize",),
+    "slugify": ("python-slugify",),
+    "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-gpu"),
     "umap": ("umap-learn",),
     "yaml": ("pyyaml",),
+    "zmq": ("pyzmq",),
 }
+# Modules that many distributions have a part of, and how the names of those begin.
+_NAMESPACES = {"google": ("google-", "protobuf"), "mpl_toolkits": ("matplotlib", "basemap"), "ruamel": ("ruamel",)}
 
-_MAGIC = re.compile(r"\s*(?:[\w, ]+=\s*)?[!%]")
+# An own line of IPython's.
+MAGIC = re.compile(r"\s*(?:[\w, ]+=\s*)?(?:!|%{1,2}(?=\w))")
+# IPython's help, and what it takes without a sign before it; they are looked for where a cell is no Python else.
+HELP = re.compile(
+    r"\s*(?:\?{1,2}[\w.]+|%{0,2}[\w.]+\?{1,2}|(?:cat|cd|cp|ls|mkdir|mv|pwd|rm|rmdir)(?:\s+[^\s=(].*)?)\s*$"
+)
 # A cell that begins so is handed to another than Python, but for these.
-_CELL_MAGIC = re.compile(r"\s*%%(?!(?:time|timeit|capture|prun)\b)")
-_ANY_PIP = re.compile(r"\bpip3?\b.*?\binstall\b")
+CELL_MAGIC = re.compile(r"\s*%%(?!(?:time|timeit|capture|prun)\b)")
+_WRITES_MODULE = re.compile(r"\s*%%writefile\s+(?:-a\s+)?(?:\./)?(\w+)\.py[ \t]*\n")
 _PIP = re.compile(
     r"\s*[!%]\s*(?:\S*python\S*\s+-m\s+|\{sys\.executable\}\s+-m\s+)?(?:uv\s+)?pip3?\s+install\s+(.*)", re.DOTALL
 )
-# What fetches something when it runs: calls, by the ends of their names, and commands.
-_FETCHES = (
-    "hub.load",
-    "hf_hub_download",
-    "snapshot_download",
-    "requests.get",
-    "urlopen",
-    "urlretrieve",
-    "gdown.download",
-)
-_FETCHING_LINE = re.compile(r"\s*[!%]\s*(wget|curl|git\s+clone|apt|apt-get|conda|gdown|kaggle)\b")
-
+# Pip's own part of a line: to where the shell goes on, which is not within quotes.
+_OWN_PART = re.compile(r"(?:'[^']*'|\"[^\"]*\"|\\.|>&|[^\\;&|])*", re.DOTALL)
+_GOES_ON = re.compile(r"(?:&&|\|\||;)\s*(.*)", re.DOTALL)
+# Options of pip that say where from, or where to.
+_TELLING = ("--extra-index-url", "--find-links", "--index-url", "--target", "-f", "-i", "-t")
 # Options of pip that are followed by a value.
 _WITH_VALUE = re.compile(
     r"-[cfit]|--(constraint|find-links|index-url|extra-index-url|target|abi|cache-dir|implementation|log|no-binary"
     r"|only-binary|platform|prefix|progress-bar|proxy|python|python-version|retries|root|root-user-action|src|timeout"
     r"|trusted-host|upgrade-strategy)"
 )
-
-# A folder below the inputs, under the old layout or the new: then a slug, and what is within it.
-_INPUT = re.compile(
-    r"(?:/kaggle|(?:\.\./)+)/?input/(?:competitions/|datasets/[\w-]+/)?(?P<slug>(?!competitions\b|datasets\b|models\b)[a-z0-9][\w-]*)"
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class InputPath:
-    """A path of an input that is written out.
-
-    Attributes:
-        line: where, counted from 1.
-        slug: of the dataset or competition; empty where it does not stand there whole.
-        text: the code that has it.
-        instead: what to write; empty where that has to be thought about.
-    """
-
-    line: int
-    slug: str
-    text: str
-    instead: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +96,16 @@ class PipInstall:
         text: of the line.
         requirements: what it names that can be required.
         other: what it names besides: files, folders, lists of requirements.
+        options: those that a requirement cannot say.
+        rest: what the shell is told to do after it.
     """
 
     line: int
     text: str
     requirements: tuple[str, ...]
     other: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    rest: str = ""
 
 
 def without_magics(code: str) -> str:
@@ -113,11 +113,11 @@ def without_magics(code: str) -> str:
 
     Of a cell that is handed to another than Python nothing is left.
     """
-    if _CELL_MAGIC.match(code):
+    if CELL_MAGIC.match(code):
         return ""
     lines = code.split("\n")
-    for first, line in _logical_lines(code):
-        if _MAGIC.match(line):
+    for first, line in logical_lines(code):
+        if MAGIC.match(line) or HELP.match(line):
             # A block may hold nothing else.
             lines[first - 1] = f"{_indent(line)}pass"
             for number in range(first, first + line.count("\n")):
@@ -127,10 +127,11 @@ def without_magics(code: str) -> str:
 
 def parse(code: str) -> ast.Module | None:
     """The code's syntax tree; None where it is no Python, IPython's own lines aside."""
-    return _parsed(code) or _parsed(without_magics(code))
+    return parsed(code) or parsed(without_magics(code))
 
 
-def _parsed(code: str) -> ast.Module | None:
+def parsed(code: str) -> ast.Module | None:
+    """The syntax tree of code that is Python as it stands; else None."""
     try:
         return ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -139,6 +140,19 @@ def _parsed(code: str) -> ast.Module | None:
 
 def _indent(line: str) -> str:
     return line[: len(line) - len(line.lstrip())]
+
+
+def why_no_python(code: str) -> str | None:
+    """The line, counted from 1, and the reason for which code is no Python; None where it is."""
+    if parse(code) is not None:
+        return None
+    try:
+        ast.parse(without_magics(code))
+    except SyntaxError as error:
+        return f"line {error.lineno}: {error.msg}"
+    except (ValueError, RecursionError, MemoryError) as error:
+        return str(error) or "too deep"
+    return None
 
 
 def imported_modules(tree: ast.AST, *, needed: bool = False) -> dict[str, int]:
@@ -151,9 +165,11 @@ def imported_modules(tree: ast.AST, *, needed: bool = False) -> dict[str, int]:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names = [node.module]
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("import_module", "__import__"):
+            names = [a.value for a in node.args[:1] if isinstance(a, ast.Constant) and isinstance(a.value, str)]
         for name in names:
             top = name.partition(".")[0]
-            if top not in sys.stdlib_module_names:
+            if top and not top.startswith("_") and top not in sys.stdlib_module_names:
                 found[top] = min(node.lineno, found.get(top, node.lineno))  # type: ignore[attr-defined]
     return found
 
@@ -162,15 +178,37 @@ def _needed(node: ast.AST) -> Iterator[ast.AST]:
     """A syntax tree's nodes, but for what a missing module or a run does without."""
     yield node
     for child in ast.iter_child_nodes(node):
-        tried = isinstance(child, ast.Try) and any(h.type is None or _forgives(h.type) for h in child.handlers)
-        tried = tried or (isinstance(child, ast.With) and any("suppress" in ast.dump(i) for i in child.items))
-        typed = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test)
-        if not (tried or typed):
+        if isinstance(child, ast.Try) and any(_does_without(handler) for handler in child.handlers):
+            for part in (*child.handlers, *child.orelse, *child.finalbody):
+                yield from _needed(part)
+            continue
+        if isinstance(child, ast.If) and _is_guard(child.test):
+            for statement in child.orelse:
+                yield from _needed(statement)
+            continue
+        suppressed = isinstance(child, ast.With) and any("suppress" in ast.dump(i) for i in child.items)
+        if not suppressed:
             yield from _needed(child)
 
 
-def _forgives(caught: ast.expr) -> bool:
-    return any(name in ast.dump(caught) for name in ("ImportError", "ModuleNotFoundError", "Exception"))
+def _is_guard(test: ast.expr) -> bool:
+    """Whether a condition holds only for a type checker, or where a module is there."""
+    text = ast.unparse(test)
+    return not isinstance(test, ast.UnaryOp) and ("TYPE_CHECKING" in text or "find_spec(" in text)
+
+
+def _does_without(handler: ast.ExceptHandler) -> bool:
+    """Whether what a missing module raises is caught, and not raised again."""
+    caught = "" if handler.type is None else ast.dump(handler.type)
+    forgives = handler.type is None or any(n in caught for n in ("ImportError", "ModuleNotFoundError", "Exception"))
+    return forgives and not any(isinstance(node, ast.Raise) for node in ast.walk(handler))
+
+
+def brings(distributions: Collection[str], module: str) -> bool:
+    """Whether one of these distributions, by canonical names, is likely to bring a module."""
+    if module in _NAMESPACES:
+        return any(name.startswith(_NAMESPACES[module]) for name in distributions)
+    return not set(distributions_of(module)).isdisjoint(distributions)
 
 
 def is_known(module: str) -> bool:
@@ -187,37 +225,43 @@ def pip_installs(code: str) -> list[PipInstall]:
     """The lines of a cell by which pip installs something."""
     found = []
     # In a text of Python's such a line is none.
-    for first, line in () if _parsed(code) else _logical_lines(code):
+    for first, line in () if parsed(code) else logical_lines(code):
         match = _PIP.match(line)
         if match:
-            requirements, other = _named(match[1])
-            found.append(PipInstall(line=first, text=line.strip(), requirements=requirements, other=other))
+            own = _OWN_PART.match(match[1])
+            arguments = own[0] if own else ""
+            after = _GOES_ON.match(match[1], len(arguments))
+            requirements, other, options = _named(arguments)
+            found.append(
+                PipInstall(
+                    line=first,
+                    text=line.strip(),
+                    requirements=requirements,
+                    other=other,
+                    options=options,
+                    rest=after[1].strip() if after else "",
+                )
+            )
     return found
-
-
-def other_pip_lines(code: str) -> list[str]:
-    """The lines that look as if they had pip install something, in a way that is not read."""
-    return [
-        line.strip()
-        for _, line in _logical_lines(code)
-        if not line.lstrip().startswith("#") and len(_ANY_PIP.findall(line)) > bool(_PIP.match(line))
-    ]
 
 
 def without_pip(code: str) -> str:
     """The code with the lines of `pip_installs` as comments."""
     lines = code.split("\n")
-    for install in pip_installs(code):
-        first = install.line - 1
+    for install in reversed(pip_installs(code)):
+        first, last = install.line - 1, install.line + install.text.count("\n")
+        indent = _indent(lines[first])
         # jupytext takes a comment that begins like such a line for one. A block may hold nothing else.
-        nothing = f"{_indent(lines[first])}pass  " if _indent(lines[first]) else ""
-        lines[first] = f"{nothing}# a requirement now: {lines[first].strip(' !%')}"
-        for number in range(first + 1, first + 1 + install.text.count("\n")):
-            lines[number] = f"# {lines[number].strip()}"
+        nothing = f"{indent}pass  " if indent and not install.rest else ""
+        what = "a requirement now" if install.requirements and not install.other else "not installed here"
+        new = [f"{nothing}# {what}: {lines[first].strip(' !%')}"]
+        new += [f"# {line.strip()}" for line in lines[first + 1 : last]]
+        new += [f"{indent}!{install.rest}"] if install.rest else []
+        lines[first:last] = new
     return "\n".join(lines)
 
 
-def _logical_lines(code: str) -> Iterator[tuple[int, str]]:
+def logical_lines(code: str) -> Iterator[tuple[int, str]]:
     """Lines with their numbers; those that a backslash continues as one, with the line's end within."""
     lines = code.split("\n")
     number = 0
@@ -230,8 +274,8 @@ def _logical_lines(code: str) -> Iterator[tuple[int, str]]:
         number += 1
 
 
-def _named(arguments: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What pip is told to install, without its options."""
+def _named(arguments: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """What pip is told to install: what can be required, what cannot, and the options that matter then."""
     text = arguments.replace("\\\n", " ")
     lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
     lexer.whitespace_split, lexer.commenters = True, ""
@@ -245,6 +289,7 @@ def _named(arguments: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         # The number of what is written elsewhere.
         end -= 1
     requirements, other = [], []
+    options = [word for word in words[:end] if word.partition("=")[0] in _TELLING]
     for before, word in zip(["", *words], words[:end], strict=False):
         if _WITH_VALUE.fullmatch(before) or word.startswith("-"):
             continue
@@ -255,88 +300,10 @@ def _named(arguments: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
             requirements.append(str(Requirement(word)))
         except InvalidRequirement:
             other.append(word)
-    return tuple(requirements), tuple(other)
+    return tuple(requirements), tuple(other), tuple(options)
 
 
-def fetches(code: str) -> list[tuple[int, str]]:
-    """What code fetches from a network when it runs, as far as it shows: lines, counted from 1, and the code."""
-    found = [(first, line.strip()) for first, line in _logical_lines(code) if _FETCHING_LINE.match(line)]
-    tree = parse(code)
-    for node in ast.walk(tree) if tree else ():
-        if isinstance(node, ast.Call):
-            name = ast.unparse(node.func)
-            if any(name == end or name.endswith(f".{end}") for end in _FETCHES):
-                found.append((node.lineno, f"{name}(…)"))
-            if any(
-                k.arg == "pretrained" and isinstance(k.value, ast.Constant) and k.value.value is True
-                for k in node.keywords
-            ):
-                found.append((node.lineno, f"{name}(…, pretrained=True)"))
-    return sorted(found)
-
-
-def input_paths(code: str) -> list[InputPath]:
-    """The paths of inputs that code has written out, in the order of their lines."""
-    return [path for path, _ in _input_literals(code)]
-
-
-def with_inputs_found(code: str) -> str:
-    """The code with those paths as what `InputPath.instead` says, where it says so and the code stays Python."""
-    lines = [line.encode() for line in code.split("\n")]
-    for path, node in reversed(_input_literals(code)):
-        if path.instead:
-            first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
-            end = lines[last][node.end_col_offset :]
-            lines[first : last + 1] = [lines[first][: node.col_offset] + path.instead.encode() + end]
-    replaced = b"\n".join(lines).decode()
-    return replaced if parse(replaced) is not None else code
-
-
-def magics_with_inputs(code: str) -> list[str]:
-    """IPython's own lines in which an input's path is written out."""
-    return [line.strip() for _, line in _logical_lines(code) if _MAGIC.match(line) and _INPUT.search(line)]
-
-
-def _input_literals(code: str) -> list[tuple[InputPath, ast.expr]]:
-    tree = parse(code)
-    if tree is None:
-        return []
-    source = code if _parsed(code) else without_magics(code)
-    skipped = {id(statement.value) for statement in ast.walk(tree) if isinstance(statement, ast.Expr)}
-    # An f-string, with all that it holds, is one literal.
-    formats = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
-    skipped |= {id(part) for node in formats for part in ast.walk(node) if part is not node}
-    found = []
-    for node in ast.walk(tree):
-        if id(node) in skipped or not isinstance(node, ast.Constant | ast.JoinedStr):
-            continue
-        segment = ast.get_source_segment(source, node) or ""
-        text = node.value if isinstance(node, ast.Constant) else segment
-        if isinstance(text, str) and (match := _INPUT.search(text)):
-            is_whole = text[match.end() :][:1] in ("", "/", "'", '"')
-            instead = _with_constant(text, match) if isinstance(node, ast.Constant) else _with_format(segment, match)
-            path = InputPath(
-                line=node.lineno,
-                slug=match["slug"] if is_whole else "",
-                text=segment,
-                instead=instead if is_whole else "",
-            )
-            found.append((path, node))
-    return sorted(found, key=lambda pair: (pair[0].line, pair[1].col_offset))
-
-
-def _with_constant(text: str, match: re.Match[str]) -> str:
-    """An f-string that says the same of a text that begins with an input's path."""
-    if match.start() != 0:
-        return ""
-    rest = json.dumps(text[match.end() :], ensure_ascii=False)[1:-1].replace("{", "{{").replace("}", "}}")
-    return f"f\"{{find_input('{match['slug']}')}}{rest}\""
-
-
-def _with_format(segment: str, match: re.Match[str]) -> str:
-    """The f-string with the path's beginning found; empty where it is not at the f-string's own beginning."""
-    begin = re.match(r"[rR]?[fF][rR]?('''|\"\"\"|'|\")", segment)
-    if begin is None or match.start() != begin.end():
-        return ""
-    inner = "'" if begin[1].startswith('"') else '"'
-    return f"{begin[0]}{{find_input({inner}{match['slug']}{inner})}}{segment[match.end() :]}"
+def module_written(code: str) -> tuple[str, str] | None:
+    """The module that a cell writes, by name and text; None of any other cell."""
+    match = _WRITES_MODULE.match(code)
+    return (match[1], code[match.end() :]) if match else None

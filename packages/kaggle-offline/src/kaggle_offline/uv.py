@@ -1,6 +1,7 @@
 """Calls to uv."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -11,6 +12,9 @@ _UV = (
     *("CACHE", "CONCURRENT", "DEFAULT_INDEX", "EXTRA_INDEX", "FIND_LINKS", "HTTP", "INDEX", "INSECURE", "KEYRING"),
     *("NATIVE_TLS", "NO_CACHE", "OFFLINE", "PYTHON_DOWNLOADS", "PYTHON_INSTALL", "REQUEST", "SYSTEM_CERTS"),
 )
+
+# How uv says that it is not the requirements' fault.
+_NETWORK = ("Failed to fetch", "error sending request", "network was disabled", "Network connectivity is disabled")
 
 
 def settings_of(prefix: str, kept: tuple[str, ...]) -> dict[str, str]:
@@ -28,6 +32,11 @@ def run_uv(*arguments: str, umask: int = -1, **variables: str) -> subprocess.Com
     environment = {**kept, "NO_COLOR": "1", **variables}
     command = [find_uv_bin(), "--no-progress", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment, umask=umask, check=False)
+
+
+def is_network(reason: str) -> bool:
+    """Whether it is the network's fault, by what uv says; that something is not there is not."""
+    return any(sign in reason for sign in _NETWORK) and not re.search(r"HTTP status client error \(4\d\d", reason)
 
 
 def has_python(version: str) -> bool:

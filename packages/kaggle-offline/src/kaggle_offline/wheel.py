@@ -21,7 +21,7 @@ from packaging.version import Version
 
 from kaggle_offline.errors import BuildError
 from kaggle_offline.files import UNREADABLE_ZIP, digest_of_data, digest_of_file, holds, new_folder, write_text
-from kaggle_offline.uv import run_uv
+from kaggle_offline.uv import is_network, run_uv
 
 # 2020-01-01: the clock of every build, so that the same tree gives the same bytes.
 _EPOCH = "1577836800"
@@ -140,7 +140,9 @@ def run_build(source: Path, folder: Path, constraints: Sequence[str], what: str,
         result = run_uv(*command, "--out-dir", str(output), str(source), umask=0o022, **variables)
         if result.returncode != 0:
             end = "\n".join(result.stderr.strip().splitlines()[-_LAST_LINES:])
-            raise BuildError(f"{what}: the wheel cannot be built:\n{end}", "Correct its pyproject.toml, or setup.py.")
+            offline = is_network(result.stderr)
+            cure = "Check the network, then run again." if offline else "Correct its pyproject.toml, or setup.py."
+            raise BuildError(f"{what}: the wheel cannot be built:\n{end}", cure)
         path = next(output.glob("*.whl"))
         return Path(shutil.move(path, folder / path.name))
 
