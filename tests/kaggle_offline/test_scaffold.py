@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kaggle_offline.doctor import examine
 from kaggle_offline.errors import ConfigurationError
-from kaggle_offline.existing_code import adopt
+from kaggle_offline.existing_code import Adopted, adopt
 from kaggle_offline.kernel_folder import read_kernel_folder
 from kaggle_offline.notebook import read_notebook, render_kernel
 from kaggle_offline.pack import Dataset
@@ -43,6 +43,14 @@ def run(repository: Path, *command: str) -> str:
     done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def rendered(repository: Path, adopted: Adopted) -> str:
+    """Write what was adopted as a competition; return the script that would be pushed."""
+    write_competition(repository, names_of("apples"), "tabular", image_for_new(repository), adopted)
+    packages = Dataset(folder=repository, slug="apples-packages", digest="sha256:0")
+    kernel = read_kernel_folder(repository, "apples")
+    return (render_kernel(kernel, packages, None, owner="me", surroundings=[]).folder / "predict.py").read_text()
 
 
 def new(repository: Path, competition: str, kind: str = "tabular") -> Names:
@@ -292,11 +300,7 @@ def test_modules_that_a_cell_writes_or_a_folder_holds_are_known(tmp_path: Path) 
 def test_the_future_comes_first_over_several_lines(tmp_path: Path, place: Path) -> None:
     (tmp_path / "x.py").write_text("from __future__ import (\n    annotations,\n)\nprint(1)\n")
     adopted = adopt(tmp_path / "x.py", "apples", ())
-    write_competition(place, names_of("apples"), "tabular", image_for_new(place), adopted)
-    packages = Dataset(folder=place, slug="apples-packages", digest="sha256:0")
-    kernel = read_kernel_folder(place, "apples")
-    code = (render_kernel(kernel, packages, None, owner="me", surroundings=[]).folder / "predict.py").read_text()
-    compile(code, "predict.py", "exec")
+    compile(rendered(place, adopted), "predict.py", "exec")
 
 
 @pytest.mark.parametrize("name", ["test", "tests", "sklearn", "scikit-learn", "numpy"])
@@ -315,11 +319,7 @@ def test_a_comment_of_a_script_stays_one_and_the_future_comes_first(tmp_path: Pa
     (tmp_path / "x.py").write_text("from __future__ import annotations\n# !pip install timm\nimport yaml\n")
     adopted = adopt(tmp_path / "x.py", "apples", ())
     assert adopted.requirements == ("pyyaml",)
-    names = names_of("apples")
-    write_competition(place, names, "tabular", image_for_new(place), adopted)
-    kernel = read_kernel_folder(place, "apples")
-    packages = Dataset(folder=place, slug="apples-packages", digest="sha256:0")
-    code = (render_kernel(kernel, packages, None, owner="me", surroundings=[]).folder / "predict.py").read_text()
+    code = rendered(place, adopted)
     assert code.startswith("from __future__ import annotations\n")
     compile(code, "predict.py", "exec")
     assert "!pip install timm" in code

@@ -14,7 +14,6 @@ from kaggle_offline.doctor_of_code import CODE_CHECKS
 from kaggle_offline.errors import OfflineError
 from kaggle_offline.files import alone
 from kaggle_offline.freeze import lock_kernel
-from kaggle_offline.git import git
 from kaggle_offline.image_manifest import read_image_manifest
 from kaggle_offline.kernel_folder import METADATA_KEYS, read_kernel_folder
 from kaggle_offline.notebook import read_notebook
@@ -60,7 +59,11 @@ def examine(repository: Path, competition: str) -> list[Finding]:
             raise
         return [_of_error(repository, error)]
     code = kernel.code.relative_to(repository).as_posix()
-    cells = tuple(Code(where=code, text=cell.source) for cell in notebook.cells if cell.cell_type == "code")
+    cells = tuple(
+        Code(where=code, text=cell.source, tags=tuple(cell.metadata.get("tags", ())))
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    )
     root = source_root(kernel.package)
     modules = tuple(
         Code(
@@ -71,7 +74,7 @@ def examine(repository: Path, competition: str) -> list[Finding]:
         for path in sorted(root.rglob("*.py"))
         if path.is_file()
     )
-    subject = Subject(kernel=kernel, image=image, notebook=notebook, cells=cells, modules=modules)
+    subject = Subject(kernel=kernel, image=image, cells=cells, modules=modules)
     found: list[Finding] = []
     for check in _CHECKS:
         try:
@@ -182,13 +185,8 @@ def _lock(subject: Subject) -> Iterable[Finding]:
     if not any(_python(subject)):
         with alone(subject.kernel.build):
             lock_kernel(subject.kernel, renew=False)
-    ignored = "is ignored by Git, so a tag's run would not have it"
-    paths = (subject.where(path) for path in (subject.kernel.lock, subject.kernel.image))
-    return [
-        Finding(f"{path}: {ignored}", "Have Git keep it: .gitignore")
-        for path in paths
-        if git(subject.kernel.repository, "check-ignore", "--quiet", path) is not None
-    ]
+    paths = (subject.kernel.lock, subject.kernel.image)
+    return [finding for path in paths for finding in subject.ignored(subject.where(path))]
 
 
 def _rehearsal(subject: Subject) -> Iterator[Finding]:
@@ -219,13 +217,10 @@ def _checkpoints(subject: Subject) -> Iterator[Finding]:
             list_checkpoints(folder)
         except OfflineError as error:
             yield _of_error(repository, error)
-    known = set((git(repository, "ls-files", "-z", "--", str(folder)) or "").split("\0"))
     for path in files:
         name = subject.where(path)
-        if git(repository, "check-ignore", "--quiet", str(path)) is not None and name not in known:
-            yield Finding(
-                f"{name}: is ignored by Git, so a tag's run would not have it", "Have Git keep it: .gitignore"
-            )
+        if ignored := list(subject.ignored(name)):
+            yield from ignored
         elif path.stat().st_size > _GITHUB_BYTES:
             size = path.stat().st_size / 2**20
             yield Finding(f"{name}: {size:.0f} MiB, and GitHub refuses more than 100", "Keep it with: git lfs track")

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 
 from kaggle_offline.fetching import fetches, other_pip_lines
-from kaggle_offline.git import git
 from kaggle_offline.hard_coded_paths import input_paths, magics_with_inputs, tested_names
 from kaggle_offline.inputs import required_by
 from kaggle_offline.notebook import INSTALL, PARAMETERS
@@ -16,30 +15,25 @@ from kaggle_offline.source_code import (
     imported_modules,
     is_known,
     module_written,
-    parse,
     pip_installs,
     why_no_python,
 )
-from kaggle_offline.subject import Code, Finding, Subject, source_root
+from kaggle_offline.subject import Finding, Subject, imported_from, source_root
 
 # What push writes into the cell of parameters.
 _PARAMETERS = frozenset({"PACKAGES_DIGEST", "KERNEL_DIGEST", "WEIGHTS"})
-
-# A module's name, or a part of one, as a text.
-_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 
 # Where people's own machines, and Colab, have their files.
 _OTHER_MACHINE = re.compile(r"/home/\w|/Users/\w|/content/|~/|[A-Za-z]:[\\/]\w")
 
 
 def _installs(subject: Subject) -> Iterator[Finding]:
-    cells = [cell for cell in subject.notebook.cells if cell.cell_type == "code"]
-    at = {
-        tag: next((n for n, cell in enumerate(cells) if tag in cell.metadata.get("tags", [])), None)
-        for tag in (PARAMETERS, INSTALL)
-    }
+    cells = subject.cells
+    at = {tag: next((n for n, cell in enumerate(cells) if tag in cell.tags), None) for tag in (PARAMETERS, INSTALL)}
     where, parameters, install = subject.cells[0].where, at[PARAMETERS] or 0, at[INSTALL]
-    for name in sorted(_assigned(cells[parameters].source) - _PARAMETERS):
+    nodes = ast.walk(cells[parameters].tree)
+    assigned = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    for name in sorted(assigned - _PARAMETERS):
         yield Finding(
             f"{where}: {name} is set in the cell tagged {PARAMETERS}, which push writes anew",
             "Set it in a cell of its own.",
@@ -51,7 +45,7 @@ def _installs(subject: Subject) -> Iterator[Finding]:
                 'Add a cell that begins with: # %% tags=["install"]; push fills it in.',
             )
         return
-    if (parse(cells[install].source) or ast.Module([], [])).body:
+    if cells[install].tree.body:
         yield Finding(
             f"{where}: there is code in the cell tagged {INSTALL}, which push writes anew",
             "Move it into the next cell.",
@@ -63,15 +57,10 @@ def _installs(subject: Subject) -> Iterator[Finding]:
         )
     own = {module.module.partition(".")[0] for module in subject.modules}
     for cell in cells[:install]:
-        for module in sorted(own & set(imported_modules(parse(cell.source) or ast.Module([], [])))):
+        for module in sorted(own & set(imported_modules(cell.tree))):
             yield Finding(
                 f"{where}: imports {module} before it is installed", f"Move it below the cell tagged {INSTALL}."
             )
-
-
-def _assigned(code: str) -> set[str]:
-    nodes = ast.walk(parse(code) or ast.Module([], []))
-    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
 def _syntax(subject: Subject) -> Iterator[Finding]:
@@ -87,46 +76,12 @@ def _syntax(subject: Subject) -> Iterator[Finding]:
             )
 
 
-def _reached(subject: Subject) -> list[Code]:
-    """The cells, and the modules that they or other such modules import: a package may hold what no kernel runs."""
-    found, others = list(subject.cells), {code.module: code for code in subject.modules}
-    for code in found:
-        for name in sorted(_own_names(code)):
-            # To import one is to import what it lies in.
-            parts = name.split(".")
-            found += filter(None, (others.pop(".".join(parts[:n]), None) for n in range(1, len(parts) + 1)))
-    return found
-
-
-def _own_names(code: Code) -> set[str]:
-    """What code imports, or hands to ``python -m``: dotted names, among them those of modules."""
-    tree = parse(code.text)
-    found: set[str] = set()
-    for node in ast.walk(tree) if tree else ():
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = _imported_from(node, code)
-            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _DOTTED.fullmatch(node.value):
-            found.add(node.value)
-    return found
-
-
-def _imported_from(node: ast.ImportFrom, code: Code) -> str:
-    """The module that names are imported from, relative ones resolved."""
-    if not node.level:
-        return node.module or ""
-    package = code.module.split(".")[: -node.level + (1 if code.where.endswith("/__init__.py") else 0) or None]
-    return ".".join([*package, *filter(None, [node.module])])
-
-
 def _network(subject: Subject) -> Iterator[Finding]:
     require = f"There is no network: take it out, and require it in {subject.where(subject.kernel.package)}."
     for code in subject.cells:
         for line in pip_installs(code.text):
             yield Finding(f"{code.where}: {line.text}", require)
-    for code in _reached(subject):
+    for code in subject.reached:
         for text in other_pip_lines(code.text):
             yield Finding(f"{code.where}: {text}", require)
         for _, text in fetches(code.text):
@@ -134,9 +89,8 @@ def _network(subject: Subject) -> Iterator[Finding]:
 
 
 def _input_paths(subject: Subject) -> Iterator[Finding]:
-    reached = _reached(subject)
-    tested = frozenset[str]().union(*(tested_names(code.text) for code in reached))
-    for code in reached:
+    tested = frozenset[str]().union(*(tested_names(code.text) for code in subject.reached))
+    for code in subject.reached:
         for path in input_paths(code.text, tested):
             if code.module and not path.instead:
                 # In the middle of a text it is likelier to be told than opened.
@@ -155,10 +109,9 @@ def _input_paths(subject: Subject) -> Iterator[Finding]:
 
 
 def _other_machines(subject: Subject) -> Iterator[Finding]:
-    for code in _reached(subject):
-        tree = parse(code.text)
-        prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)} if tree else set()
-        for node in ast.walk(tree) if tree else ():
+    for code in subject.reached:
+        prose = {id(node.value) for node in ast.walk(code.tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(code.tree):
             is_text = isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose
             if is_text and _OTHER_MACHINE.match(node.value):  # type: ignore[attr-defined]
                 yield Finding(
@@ -176,9 +129,8 @@ def _imports(subject: Subject) -> Iterator[Finding]:
     own = {path.stem for path in source_root(package).glob("*")}
     own |= {name for name, _ in filter(None, (module_written(code.text) for code in subject.cells))}
     known = {*subject.image.pins, *subject.image.unlisted}
-    for code in _reached(subject):
-        tree = parse(code.text)
-        for module in sorted(imported_modules(tree, needed=True) if tree else ()):
+    for code in subject.reached:
+        for module in sorted(imported_modules(code.tree, needed=True)):
             # What begins so Kaggle gives every kernel; and a notebook is run by IPython.
             there = module.startswith("kaggle_") or (module == "IPython" and not subject.kernel.is_script)
             if there or module in own or brings(required, module):
@@ -194,34 +146,30 @@ def _imports(subject: Subject) -> Iterator[Finding]:
 
 def _own_modules(subject: Subject) -> Iterator[Finding]:
     """Modules of the package itself that are not there, or would not be in a clone."""
-    root, repository = source_root(subject.kernel.package), subject.kernel.repository
+    root = source_root(subject.kernel.package)
     known = {code.module for code in subject.modules}
     packages = {name.rpartition(".")[0] for name in known} | known
     tops = {name.partition(".")[0] for name in known}
-    for code in _reached(subject):
-        tree = parse(code.text)
-        for node in ast.walk(tree) if tree else ():
+    for code in subject.reached:
+        for node in ast.walk(code.tree):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [_imported_from(node, code)] if isinstance(node, ast.ImportFrom) else []
+            names += [imported_from(node, code)] if isinstance(node, ast.ImportFrom) else []
             for name in names:
                 if name.partition(".")[0] in tops and name not in packages:
                     yield Finding(
                         f"{code.where}: imports {name}, which is not in {subject.where(root)}", "Correct the name."
                     )
-        if code.module and git(repository, "check-ignore", "--quiet", code.where) is not None:
-            yield Finding(
-                f"{code.where}: is ignored by Git, so a tag's run would not have it", "Have Git keep it: .gitignore"
-            )
+        if code.module:
+            yield from subject.ignored(code.where)
 
 
 def _output(subject: Subject) -> Iterator[Finding]:
     name = subject.kernel.output
     named = re.compile(rf"(?:.*/)?{re.escape(name)}")
-    trees = [tree for code in _reached(subject) if (tree := parse(code.text)) is not None]
     texts = {
         node.value
-        for tree in trees
-        for node in ast.walk(tree)
+        for code in subject.reached
+        for node in ast.walk(code.tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and named.fullmatch(node.value)
     }
     elsewhere = sorted(t for t in texts if t.startswith("/") and not t.startswith(("/kaggle/working/", f"/{name}")))

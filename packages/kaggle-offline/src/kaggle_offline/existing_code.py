@@ -21,6 +21,7 @@ from kaggle_offline.notebook import INSTALL, PARAMETERS
 from kaggle_offline.source_code import (
     distributions_of,
     imported_modules,
+    indent,
     is_known,
     module_written,
     parse,
@@ -217,7 +218,7 @@ def _with_blocks_kept(code: str) -> str:
         kept.append(line)
         opens = number > 0 and lines[number - 1].rstrip().endswith(":")
         if opens and re.match(r"\s+[!%]", line):
-            kept.append(f"{line[: len(line) - len(line.lstrip())]}pass")
+            kept.append(f"{indent(line)}pass")
     return "\n".join(kept)
 
 

@@ -119,7 +119,7 @@ def without_magics(code: str) -> str:
     for first, line in logical_lines(code):
         if MAGIC.match(line) or HELP.match(line):
             # A block may hold nothing else.
-            lines[first - 1] = f"{_indent(line)}pass"
+            lines[first - 1] = f"{indent(line)}pass"
             for number in range(first, first + line.count("\n")):
                 lines[number] = ""
     return "\n".join(lines)
@@ -138,7 +138,8 @@ def parsed(code: str) -> ast.Module | None:
         return None
 
 
-def _indent(line: str) -> str:
+def indent(line: str) -> str:
+    """The blanks that a line begins with."""
     return line[: len(line) - len(line.lstrip())]
 
 
@@ -250,13 +251,13 @@ def without_pip(code: str) -> str:
     lines = code.split("\n")
     for install in reversed(pip_installs(code)):
         first, last = install.line - 1, install.line + install.text.count("\n")
-        indent = _indent(lines[first])
+        before = indent(lines[first])
         # jupytext takes a comment that begins like such a line for one. A block may hold nothing else.
-        nothing = f"{indent}pass  " if indent and not install.rest else ""
+        nothing = f"{before}pass  " if before and not install.rest else ""
         what = "a requirement now" if install.requirements and not install.other else "not installed here"
         new = [f"{nothing}# {what}: {lines[first].strip(' !%')}"]
         new += [f"# {line.strip()}" for line in lines[first + 1 : last]]
-        new += [f"{indent}!{install.rest}"] if install.rest else []
+        new += [f"{before}!{install.rest}"] if install.rest else []
         lines[first:last] = new
     return "\n".join(lines)
 

@@ -1,11 +1,19 @@
 """What `doctor` examines of a competition, read; and what it finds."""
 
+import ast
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from kaggle_offline.git import git
 from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.kernel_folder import KernelFolder
+from kaggle_offline.source_code import parse
+
+# A module's name, or a part of one, as a text.
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -18,11 +26,17 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Code:
-    """A piece of code: where it lies, for messages, its text, and the module that it is, if it is no cell."""
+    """A piece of code: where it lies, for messages, its text, and a cell's tags, or the module that it is."""
 
     where: str
     text: str
     module: str = ""
+    tags: tuple[str, ...] = ()
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """Its syntax tree; an empty one where it is no Python."""
+        return parse(self.text) or ast.Module([], [])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +45,6 @@ class Subject:
 
     kernel: KernelFolder
     image: ImageManifest
-    notebook: Any
     cells: tuple[Code, ...] = field(repr=False)
     modules: tuple[Code, ...] = field(repr=False)
 
@@ -45,6 +58,24 @@ class Subject:
         """``kernel-metadata.json``, for messages."""
         return self.where(self.kernel.folder / "kernel-metadata.json")
 
+    @cached_property
+    def reached(self) -> list[Code]:
+        """The cells, and the modules that they or other such modules import: a package may hold what no kernel runs."""
+        found, others = list(self.cells), {code.module: code for code in self.modules}
+        for code in found:
+            for name in sorted(_own_names(code)):
+                # To import one is to import what it lies in.
+                parts = name.split(".")
+                found += filter(None, (others.pop(".".join(parts[:n]), None) for n in range(1, len(parts) + 1)))
+        return found
+
+    def ignored(self, name: str) -> Iterator[Finding]:
+        """That Git ignores a file of the repository, if it does; what it keeps all the same is none."""
+        if git(self.kernel.repository, "check-ignore", "--quiet", name) is not None:
+            yield Finding(
+                f"{name}: is ignored by Git, so a tag's run would not have it", "Have Git keep it: .gitignore"
+            )
+
     def where(self, path: Path) -> str:
         """A path, for messages."""
         return path.relative_to(self.kernel.repository).as_posix()
@@ -53,3 +84,25 @@ class Subject:
 def source_root(package: Path) -> Path:
     """Where the modules of a package lie."""
     return package / "src" if (package / "src").is_dir() else package
+
+
+def _own_names(code: Code) -> set[str]:
+    """What code imports, or hands to ``python -m``: dotted names, among them those of modules."""
+    found: set[str] = set()
+    for node in ast.walk(code.tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = imported_from(node, code)
+            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _DOTTED.fullmatch(node.value):
+            found.add(node.value)
+    return found
+
+
+def imported_from(node: ast.ImportFrom, code: Code) -> str:
+    """The module that names are imported from, relative ones resolved."""
+    if not node.level:
+        return node.module or ""
+    package = code.module.split(".")[: -node.level + (1 if code.where.endswith("/__init__.py") else 0) or None]
+    return ".".join([*package, *filter(None, [node.module])])
