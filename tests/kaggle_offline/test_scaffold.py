@@ -27,7 +27,9 @@ IMAGE = ("iniconfig", "packaging", "pandas", "pluggy", "scikit-learn")
 
 @pytest.fixture
 def place(repository: Path) -> Path:
-    """A repository that has what is shared, and the style that is kept here."""
+    """A clone that has what is shared, the style that is kept here, and what Git ignores."""
+    git(repository, "init", "--quiet")
+    (repository / ".gitignore").write_text((REPOSITORY / ".gitignore").read_text())
     (repository / "pyproject.toml").write_text((REPOSITORY / "pyproject.toml").read_text())
     (repository / "tests").mkdir()
     (repository / "tests" / "__init__.py").touch()
