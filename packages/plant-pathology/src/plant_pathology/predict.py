@@ -23,11 +23,12 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 from tqdm import tqdm
 
+from plant_pathology.batches import TestLeavesDM
 from plant_pathology.checkpoint import CheckpointError, list_checkpoints
 from plant_pathology.devices import best_precision, count_devices
 from plant_pathology.ensemble import Batch, load_ensemble
 from plant_pathology.labels import LABELS, choose, decode, prior
-from plant_pathology.test_images import LATE, TestLeaves, TestLeavesDM, list_test_images
+from plant_pathology.test_images import LATE, TestLeaves, list_test_images
 
 # Between two lines of progress where no person watches, in seconds.
 _LOG_INTERVAL = 30
@@ -143,7 +144,7 @@ class ImageProgress(Callback):
         interval = 0.1 if sys.stderr.isatty() else _LOG_INTERVAL
         self.bar = tqdm(
             desc="predicting",
-            total=len(loader.sampler),  # type: ignore[union-attr]
+            total=len(loader.places),  # type: ignore[union-attr]
             unit="image",
             mininterval=interval,
             disable=not trainer.is_global_zero,
@@ -212,7 +213,9 @@ def predict(
     model.deadline = deadline
     paths = list_test_images(competition)
     data = TestLeavesDM(TestLeaves(paths, model.sizes, deadline), batch_size=batch_size, workers=workers)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # Lightning's own affairs.
+        warnings.filterwarnings("ignore", message=".*(LeafSpec|batch indices)")
         writer = RowWriter(Path(folder), len(paths))
         trainer = pl.Trainer(
             accelerator=accelerator,
@@ -286,8 +289,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options["weights"] = dict(options["weights"])
     options["checkpoints"] = [path for given in options["checkpoints"] for path in list_checkpoints(given)]
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    # Lightning's own affair.
-    warnings.filterwarnings("ignore", message=".*LeafSpec")
     try:
         with noted("checkpoints loaded, images predicted"):
             predictions = predict(options.pop("data"), **options)

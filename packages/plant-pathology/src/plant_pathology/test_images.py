@@ -4,12 +4,10 @@ import time
 from pathlib import Path
 
 import pandas as pd
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from plant_pathology.cores import count_cores
 from plant_pathology.images import ImageError, read_image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
@@ -53,19 +51,23 @@ class TestLeaves(Dataset[Leaf]):
         paths: the files.
         sizes: (height, width) of each result.
         deadline: by ``time.monotonic()``; from then on no file is read, and what is wrong is `LATE`.
+
+    Attributes:
+        given_up: by an image's place, why it is not to be read.
     """
 
     def __init__(self, paths: list[Path], sizes: tuple[tuple[int, int], ...], deadline: float = float("inf")) -> None:
         self.paths = paths
         self.sizes = sizes
         self.deadline = deadline
+        self.given_up: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> Leaf:
-        path, flaw = self.paths[index], LATE
-        if time.monotonic() < self.deadline:
+        path, flaw = self.paths[index], self.given_up.get(index) or (LATE if time.monotonic() >= self.deadline else "")
+        if not flaw:
             try:
                 picture = read_image(path, self.sizes)
             except ImageError as error:
@@ -73,36 +75,3 @@ class TestLeaves(Dataset[Leaf]):
             else:
                 return index, picture.pixels, picture.flaw and f"{path.name}: {picture.flaw}", True
         return index, tuple(torch.zeros((3, *size), dtype=torch.uint8) for size in self.sizes), flaw, False
-
-
-class TestLeavesDM(pl.LightningDataModule):
-    """Batches of what `TestLeaves` gives, in its order, made by worker processes ahead of the network.
-
-    Args:
-        leaves: the images.
-        batch_size: images in a batch.
-        workers: processes that decode for each device; by default its share of the cores. 0 decodes in this one.
-    """
-
-    def __init__(self, leaves: TestLeaves, *, batch_size: int, workers: int | None) -> None:
-        super().__init__()
-        self.leaves = leaves
-        self.batch_size = batch_size
-        self.workers = workers
-
-    def setup(self, stage: str) -> None:
-        """Have one deadline for all processes."""
-        del stage
-        assert self.trainer is not None
-        self.leaves.deadline = self.trainer.strategy.broadcast(self.leaves.deadline)
-
-    def predict_dataloader(self) -> DataLoader[Leaf]:
-        """Batches: places in the list, images of each size, uint8 ``(n, 3, h, w)``, flaws, whether each was read."""
-        assert self.trainer is not None
-        share = max(1, count_cores() // self.trainer.num_devices)
-        return DataLoader(
-            self.leaves,
-            batch_size=self.batch_size,
-            num_workers=share if self.workers is None else self.workers,
-            pin_memory=torch.cuda.is_available(),
-        )

@@ -1,0 +1,161 @@
+"""Batches of test images, made by worker processes ahead of the network, whatever an image does to a worker."""
+
+import math
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from multiprocessing.sharedctypes import RawArray
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Dataset, get_worker_info
+
+from plant_pathology.cores import count_cores
+from plant_pathology.ensemble import Batch
+from plant_pathology.test_images import LATE, Leaf, TestLeaves
+
+# No photograph takes as long to read, in seconds, be the disk ever so slow.
+_LONGEST = 300
+
+# Seconds between two looks at the workers while no batch comes.
+_PATIENCE = 5
+
+
+class LeafBatches:
+    """Batches of what `TestLeaves` gives, in its order. What kills the worker that reads it, or holds it up, is black.
+
+    Each is a `plant_pathology.ensemble.Batch`: places in the list, int64 ``(n,)``, images of each size, uint8
+    ``(n, 3, h, w)``, flaws, and whether each was read, bool ``(n,)``.
+
+    Args:
+        leaves: the images.
+        places: which of them.
+        batch_size: images in a batch.
+        workers: processes that decode. 0 decodes in this one, which an image may kill or hold up, then.
+
+    Raises:
+        RuntimeError: a worker failed, and it was no image's doing.
+    """
+
+    def __init__(self, leaves: TestLeaves, places: Sequence[int], *, batch_size: int, workers: int) -> None:
+        self.leaves = leaves
+        self.places = places
+        self.batch_size = batch_size
+        self.workers = workers
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.places) / self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        done = 0
+        while done < len(self.places):
+            for batch in self._until_a_worker_fails(self.places[done:]):
+                done += len(batch[0])
+                yield batch
+
+    def _until_a_worker_fails(self, places: Sequence[int]) -> Iterator[Batch]:
+        """End early where an image has to be given up, having told the images so."""
+        watched = _Watched(self.leaves, places, self.workers)
+        handler = signal.getsignal(signal.SIGCHLD)
+        batches = iter(
+            DataLoader(
+                watched,
+                batch_size=self.batch_size,
+                num_workers=self.workers,
+                pin_memory=torch.cuda.is_available(),
+                timeout=_PATIENCE if self.workers else 0,
+            )
+        )
+        if signal.getsignal(signal.SIGCHLD) is not handler:
+            # Torch's raises wherever this process is when a worker dies. While a batch is awaited will do.
+            signal.signal(signal.SIGCHLD, handler)
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except RuntimeError as error:
+                failures = watched.failures()
+                if failures:
+                    self.leaves.given_up |= failures
+                    return
+                if "timed out" not in str(error):
+                    raise
+            else:
+                yield batch
+
+
+class _Watched(Dataset[Leaf]):
+    """Test images, and which of them each worker reads, since when."""
+
+    def __init__(self, leaves: TestLeaves, places: Sequence[int], workers: int) -> None:
+        self.leaves = leaves
+        self.places = places
+        # Of each worker, in memory that all share: its process, the image's place or -1, and since when.
+        self.process = RawArray("q", workers)
+        self.place = RawArray("q", [-1] * workers)
+        self.since = RawArray("d", workers)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> Leaf:
+        place, worker = self.places[index], get_worker_info()
+        if worker is None:
+            return self.leaves[place]
+        self.process[worker.id], self.since[worker.id] = os.getpid(), time.monotonic()
+        self.place[worker.id] = place
+        leaf = self.leaves[place]
+        self.place[worker.id] = -1
+        return leaf
+
+    def failures(self) -> dict[int, str]:
+        """By an image's place, why it has to be given up: its worker is no more, or has not come back from it."""
+        alive, now = {child.pid for child in multiprocessing.active_children()}, time.monotonic()
+        found = {}
+        for process, place, since in zip(self.process, self.place, self.since, strict=True):
+            if place < 0:
+                continue
+            name = self.leaves.paths[place].name
+            if process not in alive:
+                found[place] = f"{name}: the process that read it was killed"
+            elif now > self.leaves.deadline + _PATIENCE:
+                found[place] = LATE
+            elif now > since + _LONGEST:
+                found[place] = f"{name}: not read after {_LONGEST} seconds"
+        return found
+
+
+class TestLeavesDM(pl.LightningDataModule):
+    """The batches of each device's share of the images.
+
+    Args:
+        leaves: the images.
+        batch_size: images in a batch.
+        workers: processes that decode for each device; by default its share of the cores. 0 decodes in this one.
+    """
+
+    def __init__(self, leaves: TestLeaves, *, batch_size: int, workers: int | None) -> None:
+        super().__init__()
+        self.leaves = leaves
+        self.batch_size = batch_size
+        self.workers = workers
+
+    def setup(self, stage: str) -> None:
+        """Have one deadline for all processes."""
+        del stage
+        assert self.trainer is not None
+        self.leaves.deadline = self.trainer.strategy.broadcast(self.leaves.deadline)
+
+    def predict_dataloader(self) -> LeafBatches:
+        """Every so many-th image is this device's."""
+        assert self.trainer is not None
+        share = max(1, count_cores() // self.trainer.num_devices)
+        return LeafBatches(
+            self.leaves,
+            range(self.trainer.global_rank, len(self.leaves), self.trainer.world_size),
+            batch_size=self.batch_size,
+            workers=share if self.workers is None else self.workers,
+        )
