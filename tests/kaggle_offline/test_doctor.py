@@ -230,6 +230,12 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         ],
         "requirements/small.txt: is ignored by Git",
     ),
+    "a module that the image's Python has no more": (code("import imp"), "imports imp, which Python 3.12 has no more"),
+    "distutils, where no setuptools is": (package("from distutils import util"), "imports distutils, which Python 3"),
+    "an input that none is": (
+        code("def f(find_input): return find_input('smal')"),
+        "find_input('smal'): no input has that name; there are: small, small-models, small-packages",
+    ),
     "an import by name": (code("import importlib\nimportlib.import_module('rich')"), "imports rich, which"),
     "an import where another is missing": (
         code("try:\n    import iniconfig\nexcept ImportError:\n    import rich"),
@@ -328,6 +334,8 @@ def test_nothing_is_found_where_nothing_is_wrong(sound: Path) -> None:
         "import os\nfor folder, _, names in os.walk('/kaggle/input'): print(folder, names)",
         "# %%\n# %%writefile made.py\nX = 1\n\n# %%\nimport made",
         "def f(m): return m.AutoModel.from_pretrained('/kaggle/working/x')",
+        "try:\n    import imp\nexcept ImportError:\n    import importlib",
+        "def f(find_input, slug): return find_input('small'), find_input('small-models'), find_input(slug)",
     ],
 )
 def test_what_is_fine_in_a_kernel_is_not_found(line: str, sound: Path) -> None:

@@ -9,12 +9,14 @@ from kaggle_offline.fetching import fetches, other_pip_lines
 from kaggle_offline.hard_coded_paths import input_paths, magics_with_inputs, tested_names
 from kaggle_offline.inputs import required_by
 from kaggle_offline.notebook import INSTALL, PARAMETERS
+from kaggle_offline.pack import dataset_slug
 from kaggle_offline.source_code import (
     brings,
     distributions_of,
     imported_modules,
     is_known,
     module_written,
+    modules_gone,
     pip_installs,
     why_no_python,
 )
@@ -126,8 +128,7 @@ def _imports(subject: Subject) -> Iterator[Finding]:
     if required is None:
         # Only building it would tell.
         return
-    own = {path.stem for path in source_root(package).glob("*")}
-    own |= {name for name, _ in filter(None, (module_written(code.text) for code in subject.cells))}
+    own = _own_tops(subject)
     known = {*subject.image.pins, *subject.image.unlisted}
     for code in subject.reached:
         for module in sorted(imported_modules(code.tree, needed=True)):
@@ -142,6 +143,45 @@ def _imports(subject: Subject) -> Iterator[Finding]:
                 f"{code.where}: imports {module}, which {subject.where(package)} does not require",
                 f"Add {name} to the dependencies in its pyproject.toml.",
             )
+
+
+def _own_tops(subject: Subject) -> set[str]:
+    """The top-level modules that the package has, or a cell writes."""
+    written = filter(None, (module_written(code.text) for code in subject.cells))
+    return {path.stem for path in source_root(subject.kernel.package).glob("*")} | {name for name, _ in written}
+
+
+def _modules_gone(subject: Subject) -> Iterator[Finding]:
+    """What a rehearsal on an older Python than the image's cannot tell."""
+    python, own = subject.image.python, _own_tops(subject)
+    provided = {*(required_by(subject.kernel.package) or ()), *subject.image.pins}
+    for code in subject.reached:
+        for module in modules_gone(code.tree, python):
+            if module not in own and not brings(provided, module):
+                yield Finding(
+                    f"{code.where}: imports {module}, which Python {python} has no more",
+                    "Take what its documentation has in its place, under What's New, Removed.",
+                )
+
+
+def _inputs(subject: Subject) -> Iterator[Finding]:
+    """Inputs that are looked for by a name that none has."""
+    kernel = subject.kernel
+    named = [str(source) for key in ("dataset_sources", "kernel_sources") for source in kernel.metadata.get(key, [])]
+    pushed = ("packages", "models") if kernel.checkpoints else ("packages",)
+    slugs = {kernel.competition, *(dataset_slug(kernel.competition, kind) for kind in pushed)}
+    slugs |= {source.split("/")[1] for source in [*named, *kernel.metadata.get("model_sources", [])] if "/" in source}
+    for code in subject.reached:
+        for node in ast.walk(code.tree):
+            if not isinstance(node, ast.Call) or ast.unparse(node.func).rpartition(".")[2] != "find_input":
+                continue
+            for slug in node.args[:1]:
+                if isinstance(slug, ast.Constant) and slug.value not in slugs:
+                    yield Finding(
+                        f"{code.where}: {ast.unparse(node)}: no input has that name; there are: "
+                        f"{', '.join(sorted(slugs))}",
+                        f"Correct it, or name what it is in {subject.metadata}.",
+                    )
 
 
 def _own_modules(subject: Subject) -> Iterator[Finding]:
@@ -191,7 +231,9 @@ CODE_CHECKS: tuple[Callable[[Subject], Iterable[Finding]], ...] = (
     _network,
     _input_paths,
     _other_machines,
+    _inputs,
     _imports,
+    _modules_gone,
     _own_modules,
     _output,
 )

@@ -7,7 +7,7 @@ import ast
 import re
 import shlex
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -29,6 +29,7 @@ _DISTRIBUTIONS = {
         "opencv-contrib-python-headless",
     ),
     "dateutil": ("python-dateutil",),
+    "distutils": ("setuptools",),
     "docx": ("python-docx",),
     "dotenv": ("python-dotenv",),
     "faiss": ("faiss-cpu",),
@@ -61,6 +62,15 @@ _DISTRIBUTIONS = {
 }
 # Modules that many distributions have a part of, and how the names of those begin.
 _NAMESPACES = {"google": ("google-", "protobuf"), "mpl_toolkits": ("matplotlib", "basemap"), "ruamel": ("ruamel",)}
+# Modules that left the standard library, by the first Python without them (its documentation's "What's New").
+_GONE = {
+    (3, 12): {"asynchat", "asyncore", "distutils", "imp", "smtpd"},
+    (3, 13): {
+        *("aifc", "audioop", "cgi", "cgitb", "chunk", "crypt", "imghdr", "lib2to3", "mailcap", "msilib", "nis"),
+        *("nntplib", "ossaudiodev", "pipes", "sndhdr", "spwd", "sunau", "telnetlib", "uu", "xdrlib"),
+    },
+}
+_STANDARD = sys.stdlib_module_names.union(*_GONE.values())
 
 # An own line of IPython's.
 MAGIC = re.compile(r"\s*(?:[\w, ]+=\s*)?(?:!|%{1,2}(?=\w))")
@@ -162,7 +172,22 @@ def imported_modules(tree: ast.AST, *, needed: bool = False) -> dict[str, int]:
     With ``needed`` without those that it does without where they are missing, or that only a type checker reads.
     """
     found: dict[str, int] = {}
-    for node in _needed(tree) if needed else ast.walk(tree):
+    for module, line in _imports(_needed(tree) if needed else ast.walk(tree)):
+        if module not in _STANDARD:
+            found[module] = min(line, found.get(module, line))
+    return found
+
+
+def modules_gone(tree: ast.AST, python: str) -> list[str]:
+    """The top-level modules that code imports and needs, and that ``python``, such as ``"3.12"``, has no more."""
+    version = tuple(map(int, python.split(".")))
+    gone = {module for first, modules in _GONE.items() if first <= version for module in modules}
+    return sorted(gone & {module for module, _ in _imports(_needed(tree))})
+
+
+def _imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
+    """The top-level modules that are imported, with their lines."""
+    for node in nodes:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names = [node.module]
@@ -170,9 +195,8 @@ def imported_modules(tree: ast.AST, *, needed: bool = False) -> dict[str, int]:
             names = [a.value for a in node.args[:1] if isinstance(a, ast.Constant) and isinstance(a.value, str)]
         for name in names:
             top = name.partition(".")[0]
-            if top and not top.startswith("_") and top not in sys.stdlib_module_names:
-                found[top] = min(node.lineno, found.get(top, node.lineno))  # type: ignore[attr-defined]
-    return found
+            if top and not top.startswith("_"):
+                yield top, node.lineno  # type: ignore[attr-defined]
 
 
 def _needed(node: ast.AST) -> Iterator[ast.AST]:
