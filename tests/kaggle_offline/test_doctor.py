@@ -233,8 +233,8 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a module that the image's Python has no more": (code("import imp"), "imports imp, which Python 3.12 has no more"),
     "distutils, where no setuptools is": (package("from distutils import util"), "imports distutils, which Python 3"),
     "an input that none is": (
-        code("def f(find_input): return find_input('smal')"),
-        "find_input('smal'): no input has that name; there are: small, small-models, small-packages",
+        code("def f(find_input): return find_input(slug='smal')"),
+        "find_input(slug='smal'): no input has that name; there are: small, small-models, small-packages",
     ),
     "an import by name": (code("import importlib\nimportlib.import_module('rich')"), "imports rich, which"),
     "an import where another is missing": (
@@ -335,7 +335,13 @@ def test_nothing_is_found_where_nothing_is_wrong(sound: Path) -> None:
         "# %%\n# %%writefile made.py\nX = 1\n\n# %%\nimport made",
         "def f(m): return m.AutoModel.from_pretrained('/kaggle/working/x')",
         "try:\n    import imp\nexcept ImportError:\n    import importlib",
-        "def f(find_input, slug): return find_input('small'), find_input('small-models'), find_input(slug)",
+        "try:\n    from importlib import reload\nexcept ImportError:\n    from imp import reload",
+        "import sys\nif sys.version_info < (3, 12):\n    import imp",
+        "def f(find_input, slug): return find_input('small/x'), find_input('small-models'), find_input(slug)",
+        "def f(find_input, root): return find_input('x', root), find_input('x', root=root)",
+        "def f(find_input):\n    try:\n        find_input('x')\n    except FileNotFoundError:\n        pass",
+        "def find_input(name): return f(name)\nfind_input('x')",
+        "model.find_input('x')",
     ],
 )
 def test_what_is_fine_in_a_kernel_is_not_found(line: str, sound: Path) -> None:
@@ -352,8 +358,10 @@ def test_what_no_kernel_runs_may_do_what_it_likes(sound: Path) -> None:
 
 def test_modules_that_distributions_of_other_names_bring_are_required(sound: Path) -> None:
     project = sound / "packages" / "small" / "pyproject.toml"
-    project.write_text(project.read_text().replace('"iniconfig>=2"', '"iniconfig>=2", "protobuf", "absl-py"'))
-    code("from google.protobuf import message\nfrom absl import flags")(sound)
+    project.write_text(
+        project.read_text().replace('"iniconfig>=2"', '"iniconfig>=2", "protobuf", "absl-py", "pyasyncore"')
+    )
+    code("from google.protobuf import message\nfrom absl import flags\nimport asyncore")(sound)
     assert [f.problem for f in examine(sound, "small") if "imports" in f.problem] == []
 
 

@@ -9,7 +9,6 @@ from kaggle_offline.fetching import fetches, other_pip_lines
 from kaggle_offline.hard_coded_paths import input_paths, magics_with_inputs, tested_names
 from kaggle_offline.inputs import required_by
 from kaggle_offline.notebook import INSTALL, PARAMETERS
-from kaggle_offline.pack import dataset_slug
 from kaggle_offline.source_code import (
     brings,
     distributions_of,
@@ -128,7 +127,8 @@ def _imports(subject: Subject) -> Iterator[Finding]:
     if required is None:
         # Only building it would tell.
         return
-    own = _own_tops(subject)
+    own = {path.stem for path in source_root(package).glob("*")}
+    own |= {name for name, _ in filter(None, (module_written(code.text) for code in subject.cells))}
     known = {*subject.image.pins, *subject.image.unlisted}
     for code in subject.reached:
         for module in sorted(imported_modules(code.tree, needed=True)):
@@ -143,45 +143,45 @@ def _imports(subject: Subject) -> Iterator[Finding]:
                 f"{code.where}: imports {module}, which {subject.where(package)} does not require",
                 f"Add {name} to the dependencies in its pyproject.toml.",
             )
-
-
-def _own_tops(subject: Subject) -> set[str]:
-    """The top-level modules that the package has, or a cell writes."""
-    written = filter(None, (module_written(code.text) for code in subject.cells))
-    return {path.stem for path in source_root(subject.kernel.package).glob("*")} | {name for name, _ in written}
-
-
-def _modules_gone(subject: Subject) -> Iterator[Finding]:
-    """What a rehearsal on an older Python than the image's cannot tell."""
-    python, own = subject.image.python, _own_tops(subject)
-    provided = {*(required_by(subject.kernel.package) or ()), *subject.image.pins}
-    for code in subject.reached:
-        for module in modules_gone(code.tree, python):
-            if module not in own and not brings(provided, module):
+        # On an older Python than the image's, no rehearsal would tell.
+        for module in modules_gone(code.tree, subject.image.python):
+            if module not in own and not brings(required | known, module):
                 yield Finding(
-                    f"{code.where}: imports {module}, which Python {python} has no more",
-                    "Take what its documentation has in its place, under What's New, Removed.",
+                    f"{code.where}: imports {module}, which Python {subject.image.python} has no more",
+                    "Take what its documentation has in its place, under What's New, Removed; "
+                    f"or require {distributions_of(module)[0]}.",
                 )
 
 
 def _inputs(subject: Subject) -> Iterator[Finding]:
     """Inputs that are looked for by a name that none has."""
     kernel = subject.kernel
-    named = [str(source) for key in ("dataset_sources", "kernel_sources") for source in kernel.metadata.get(key, [])]
+    named = [source for key in ("dataset_sources", "kernel_sources") for source in kernel.metadata.get(key, [])]
     pushed = ("packages", "models") if kernel.checkpoints else ("packages",)
-    slugs = {kernel.competition, *(dataset_slug(kernel.competition, kind) for kind in pushed)}
+    slugs = {kernel.competition, *(f"{kernel.competition}-{kind}" for kind in pushed)}
     slugs |= {source.split("/")[1] for source in [*named, *kernel.metadata.get("model_sources", [])] if "/" in source}
     for code in subject.reached:
-        for node in ast.walk(code.tree):
-            if not isinstance(node, ast.Call) or ast.unparse(node.func).rpartition(".")[2] != "find_input":
-                continue
-            for slug in node.args[:1]:
-                if isinstance(slug, ast.Constant) and slug.value not in slugs:
+        for call in _find_input_calls(code.tree):
+            for slug in (*call.args, *(keyword.value for keyword in call.keywords)):
+                if isinstance(slug, ast.Constant) and str(slug.value).partition("/")[0] not in slugs:
                     yield Finding(
-                        f"{code.where}: {ast.unparse(node)}: no input has that name; there are: "
+                        f"{code.where}: {ast.unparse(call)}: no input has that name; there are: "
                         f"{', '.join(sorted(slugs))}",
                         f"Correct it, or name what it is in {subject.metadata}.",
                     )
+
+
+def _find_input_calls(tree: ast.Module) -> Iterator[ast.Call]:
+    """Calls of competition_kit's function that look in the kernel's own inputs, and fail if there is no such."""
+    if any(isinstance(node, ast.FunctionDef) and node.name == "find_input" for node in ast.walk(tree)):
+        return
+    tries = [node for node in ast.walk(tree) if isinstance(node, ast.Try)]
+    tried = {id(node) for attempt in tries for part in attempt.body for node in ast.walk(part)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or id(node) in tried or len(node.args) + len(node.keywords) != 1:
+            continue
+        if ast.unparse(node.func) in ("find_input", "inputs.find_input", "competition_kit.inputs.find_input"):
+            yield node
 
 
 def _own_modules(subject: Subject) -> Iterator[Finding]:
@@ -233,7 +233,6 @@ CODE_CHECKS: tuple[Callable[[Subject], Iterable[Finding]], ...] = (
     _other_machines,
     _inputs,
     _imports,
-    _modules_gone,
     _own_modules,
     _output,
 )

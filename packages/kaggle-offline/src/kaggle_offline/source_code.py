@@ -7,7 +7,7 @@ import ast
 import re
 import shlex
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -17,10 +17,15 @@ from packaging.utils import canonicalize_name
 _DISTRIBUTIONS = {
     "absl": ("absl-py",),
     "albumentations": ("albumentations", "albumentationsx"),
+    "asynchat": ("pyasynchat",),
+    "asyncore": ("pyasyncore",),
     "attr": ("attrs",),
+    "audioop": ("audioop-lts",),
     "bayes_opt": ("bayesian-optimization",),
     "Bio": ("biopython",),
     "bs4": ("beautifulsoup4",),
+    "cgi": ("legacy-cgi", "standard-cgi"),
+    "cgitb": ("legacy-cgi", "standard-cgitb"),
     "Crypto": ("pycryptodome",),
     "cv2": (
         "opencv-python",
@@ -37,6 +42,7 @@ _DISTRIBUTIONS = {
     "git": ("gitpython",),
     "hydra": ("hydra-core",),
     "imblearn": ("imbalanced-learn",),
+    "imp": ("zombie-imp",),
     "iterstrat": ("iterative-stratification",),
     "jwt": ("pyjwt",),
     "Levenshtein": ("levenshtein", "python-levenshtein"),
@@ -70,7 +76,7 @@ _GONE = {
         *("nntplib", "ossaudiodev", "pipes", "sndhdr", "spwd", "sunau", "telnetlib", "uu", "xdrlib"),
     },
 }
-_STANDARD = sys.stdlib_module_names.union(*_GONE.values())
+_ONCE_STANDARD = frozenset[str]().union(*_GONE.values())
 
 # An own line of IPython's.
 MAGIC = re.compile(r"\s*(?:[\w, ]+=\s*)?(?:!|%{1,2}(?=\w))")
@@ -173,16 +179,16 @@ def imported_modules(tree: ast.AST, *, needed: bool = False) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     for module, line in _imports(_needed(tree) if needed else ast.walk(tree)):
-        if module not in _STANDARD:
+        if module not in sys.stdlib_module_names | _ONCE_STANDARD:
             found[module] = min(line, found.get(module, line))
     return found
 
 
 def modules_gone(tree: ast.AST, python: str) -> list[str]:
-    """The top-level modules that code imports and needs, and that ``python``, such as ``"3.12"``, has no more."""
+    """The top-level modules that code imports, whatever else is there, and that ``python``, as "3.12", has no more."""
     version = tuple(map(int, python.split(".")))
     gone = {module for first, modules in _GONE.items() if first <= version for module in modules}
-    return sorted(gone & {module for module, _ in _imports(_needed(tree))})
+    return sorted(gone & {module for module, _ in _imports(_needed(tree, fallbacks=False))})
 
 
 def _imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
@@ -199,21 +205,24 @@ def _imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
                 yield top, node.lineno  # type: ignore[attr-defined]
 
 
-def _needed(node: ast.AST) -> Iterator[ast.AST]:
-    """A syntax tree's nodes, but for what a missing module or a run does without."""
+def _needed(node: ast.AST, *, fallbacks: bool = True) -> Iterator[ast.AST]:
+    """A syntax tree's nodes, but for what a missing module, a run or another Python does without.
+
+    ``fallbacks`` says whether what takes a missing module's place is among them.
+    """
     yield node
     for child in ast.iter_child_nodes(node):
+        parts: Sequence[ast.AST] = [child]
         if isinstance(child, ast.Try) and any(_does_without(handler) for handler in child.handlers):
-            for part in (*child.handlers, *child.orelse, *child.finalbody):
-                yield from _needed(part)
-            continue
-        if isinstance(child, ast.If) and _is_guard(child.test):
-            for statement in child.orelse:
-                yield from _needed(statement)
-            continue
-        suppressed = isinstance(child, ast.With) and any("suppress" in ast.dump(i) for i in child.items)
-        if not suppressed:
-            yield from _needed(child)
+            parts = [*(child.handlers if fallbacks else ()), *child.orelse, *child.finalbody]
+        elif isinstance(child, ast.If) and "version_info" in ast.unparse(child.test):
+            parts = []
+        elif isinstance(child, ast.If) and _is_guard(child.test):
+            parts = child.orelse
+        elif isinstance(child, ast.With) and any("suppress" in ast.dump(i) for i in child.items):
+            parts = []
+        for part in parts:
+            yield from _needed(part, fallbacks=fallbacks)
 
 
 def _is_guard(test: ast.expr) -> bool:
@@ -243,7 +252,8 @@ def is_known(module: str) -> bool:
 
 def distributions_of(module: str) -> tuple[str, ...]:
     """The distributions, by canonical names, that may bring a module; the likeliest first."""
-    return _DISTRIBUTIONS.get(module, (canonicalize_name(module),))
+    guess = f"standard-{module}" if module in _ONCE_STANDARD else canonicalize_name(module)
+    return _DISTRIBUTIONS.get(module, (guess,))
 
 
 def pip_installs(code: str) -> list[PipInstall]:
