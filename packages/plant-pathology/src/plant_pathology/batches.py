@@ -76,12 +76,16 @@ class LeafBatches:
                 batch = next(batches)
             except StopIteration:
                 return
-            except RuntimeError as error:
+            except (RuntimeError, OSError, EOFError) as error:
+                is_waiting = str(error).startswith("DataLoader timed out")
+                if not is_waiting:
+                    # A worker that dies closes its sockets before it is gone.
+                    time.sleep(1)
                 failures = watched.failures()
                 if failures:
                     self.leaves.given_up |= failures
                     return
-                if "timed out" not in str(error):
+                if not is_waiting:
                     raise
             else:
                 yield batch
@@ -103,7 +107,7 @@ class _Watched(Dataset[Leaf]):
 
     def __getitem__(self, index: int) -> Leaf:
         place, worker = self.places[index], get_worker_info()
-        if worker is None:
+        if worker is None or place in self.leaves.given_up:
             return self.leaves[place]
         self.process[worker.id], self.since[worker.id] = os.getpid(), time.monotonic()
         self.place[worker.id] = place
