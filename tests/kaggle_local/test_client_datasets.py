@@ -170,7 +170,7 @@ def test_while_the_first_version_is_in_processing_a_second_is_refused(
     assert kaggle("datasets", "status", REF).stdout.strip() == "blobs_received"
     assert "one.txt" not in kaggle("datasets", "files", REF).stdout
     refused = kaggle("datasets", "version", "-p", str(folder), "-m", "", code=1)
-    assert "still in processing" in refused.stdout + refused.stderr
+    assert "403 Client Error" in refused.stdout + refused.stderr
     assert [v.number for v in local.storage.resources.versions("dataset", REF)] == [1]
 
 

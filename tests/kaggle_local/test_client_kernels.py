@@ -144,8 +144,8 @@ def test_titles_and_slugs_follow_kaggles_rules(local: LocalKaggle, kaggle: Kaggl
 
     push(id=f"{USERNAME}/other-slug", title="My kernel")
     assert [v.slug for v in local.storage.kernels.all()] == ["my-kernel"], "the slug is the title's"
-    assert "The title 'My kernel' is in use" in push(1, id=f"{USERNAME}/other-slug", title="My kernel")
-    assert "is another of your kernels" in push(1, id=f"{USERNAME}/my_kernel", title="My-Kernel")
-    assert "may not change what belongs to somebody" in push(1, id="somebody/my-kernel", title="My kernel")
+    assert "409 Client Error" in push(1, id=f"{USERNAME}/other-slug", title="My kernel")
+    assert "409 Client Error" in push(1, id=f"{USERNAME}/my_kernel", title="My-Kernel")
+    assert "403 Client Error" in push(1, id="somebody/my-kernel", title="My kernel")
     assert "at least five characters" in push(1, id=f"{USERNAME}/abcd", title="abcd")
     assert [v.number for v in local.storage.kernels.all()] == [1]

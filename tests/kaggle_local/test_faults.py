@@ -27,7 +27,7 @@ def test_a_status_comes_so_often_and_for_that_method_alone(local: LocalKaggle) -
     answers = [create(local) for _ in range(4)]
     assert [a.status_code for a in answers] == [503, 503, 429, 200]
     assert [a.headers.get("Retry-After") for a in answers] == [None, None, "7", None]
-    assert answers[0].json()["code"] == 503
+    assert answers[0].json()["error"]["code"] == 503
     assert len(local.storage.resources.all("dataset")) == 1
 
 
@@ -138,7 +138,7 @@ def test_other_processes_ask_for_faults_over_http(local: LocalKaggle) -> None:
     assert ask(local, GET).status_code == 404
     refused = requests.put(url, json=[{"on": "nowhere"}], timeout=10)
     assert refused.status_code == 400
-    assert "nowhere" in refused.json()["message"]
+    assert "nowhere" in refused.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kaggle_local.behaviour import Behaviour
-from kaggle_local.errors import LocalKaggleError
+from kaggle_local.errors import ImageError, LocalKaggleError
+from kaggle_local.image import read_manifest
 from kaggle_local.server import collect_garbage, serve
 from kaggle_local.storage import reset
 
@@ -52,6 +53,20 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--port", type=int, default=8899, help="on 127.0.0.1; 0 takes a free one (default %(default)s)"
     )
+    command.add_argument(
+        "--image",
+        type=Path,
+        metavar="MANIFEST",
+        help="what kernels can import: a file of pins such as requirements/images/kaggle-cpu-2026-05.txt "
+        "(default: what the last push or serve set, else an empty Python)",
+    )
+    command.add_argument(
+        "--install",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="install this distribution of the manifest; may be repeated (default: all, which can be gigabytes)",
+    )
     command.add_argument("--competition", type=Path, action="append", default=[], help="a competition folder to host")
     command.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, see below; may be repeated"
@@ -67,12 +82,24 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(options: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if options.install and options.image is None:
+        raise ImageError("--install: there is no manifest to take it from", "Name one with --image.")
+    spec = read_manifest(options.image, options.install) if options.image else None
     with serve(options.storage, port=options.port, behaviour=Behaviour().changed(options.set)) as kaggle:
         for folder in options.competition:
             kaggle.host(folder)
+        if spec is not None:
+            if not kaggle.has_image(spec):
+                print(
+                    f"# Building an image of {len(spec.distributions)} distributions for Python {spec.python}",
+                    flush=True,
+                )
+            kaggle.set_image(spec)
         print("# The official client, pointed here:")
         for names in _EXPORTS:
             print("export", *(f"{name}={kaggle.environment[name]}" for name in names), flush=True)
+        print("# To undo that:")
+        print("unset", *(name for names in _EXPORTS for name in names), flush=True)
         threading.Event().wait()
 
 

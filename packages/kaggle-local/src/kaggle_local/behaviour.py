@@ -14,6 +14,10 @@ class Behaviour:
 
     Attributes:
         processing_seconds: how long a new version of a dataset or model is in processing.
+        fresh_seconds: how long a new dataset answers 403 to its owner, and a new version of a kernel 404.
+        listing_seconds: how long listings lack what was just made.
+        mount_seconds: how long runs still see the previous version of a dataset after the next one is ready.
+        notes_characters: how many characters of a version's notes are returned.
         one_at_a_time: a second version is refused (403) while the first is in processing.
         unpack: archives in a version are replaced by folders with their content.
         unpacked_files: how many files the archives of a version may hold.
@@ -22,6 +26,13 @@ class Behaviour:
         strict_names: file names, titles and slugs that Kaggle refuses are refused, and titles that are taken.
         permissions: what is private is its owner's alone, and nobody changes what is another's.
         old_layout: inputs are mounted as ``/kaggle/input/<slug>``, not under ``datasets/<owner>`` and so on.
+        shows_last_complete: a kernel without a version label is its last version that ran through.
+        pins_datasets: ``owner/slug/1`` among a kernel's inputs mounts version 1 of a dataset.
+        new_version_cancels: a new version of a dataset cancels the runs that have the dataset attached.
+        gpu_sessions: how many runs with a GPU a user may have at a time, queued ones included.
+        cpu_sessions: the same, of runs without a GPU.
+        busy_seconds: how long after the start other runs of each user take all of these.
+        gpu_quota_seconds: how much of this week's GPU time each user has left.
         session_seconds: how long a run may take; a push or a competition can ask for less.
         gpu_session_seconds: the same, of a run with a GPU.
         memory_bytes: how much memory a run may use, its files outside of /kaggle/working included.
@@ -32,6 +43,10 @@ class Behaviour:
     """
 
     processing_seconds: float = 0.0
+    fresh_seconds: float = 0.0
+    listing_seconds: float = 0.0
+    mount_seconds: float = 0.0
+    notes_characters: int = 10_000
     one_at_a_time: bool = True
     unpack: bool = True
     unpacked_files: int = 200_000
@@ -40,6 +55,13 @@ class Behaviour:
     strict_names: bool = True
     permissions: bool = True
     old_layout: bool = False
+    shows_last_complete: bool = False
+    pins_datasets: bool = True
+    new_version_cancels: bool = False
+    gpu_sessions: int = 2
+    cpu_sessions: int = 5
+    busy_seconds: float = 0.0
+    gpu_quota_seconds: float = 30 * 3600
     session_seconds: int = 12 * 3600
     gpu_session_seconds: int = 9 * 3600
     memory_bytes: int = 30 * GIB

@@ -9,6 +9,9 @@
 
 ``submissions = "code"``, the default, is a competition of kernels, run again on ``hidden/``. With
 ``"file"`` files are handed in, or a kernel's output as it is; there is no ``hidden/`` then.
+
+``entered = false`` is a competition whose rules the user has not accepted, ``closed = true`` one that takes no
+submissions: Kaggle answers 403 to what needs either.
 """
 
 import re
@@ -34,7 +37,8 @@ class Limits:
 class Competition:
     """A competition folder that has been read and found whole.
 
-    ``target`` are the columns that are predicted; ``code`` is whether kernels are handed in.
+    ``target`` are the columns that are predicted; ``code`` is whether kernels are handed in; ``entered`` is whether the
+    user has accepted the rules; ``closed`` is whether submissions are disabled.
     """
 
     folder: Path
@@ -44,6 +48,8 @@ class Competition:
     id: str
     target: tuple[str, ...]
     code: bool
+    entered: bool
+    closed: bool
     limits: Limits
 
     @property
@@ -93,10 +99,12 @@ def load_competition(folder: Path, *, check_data: bool = True) -> Competition:
         folder=folder.resolve(),
         target=_target(path, document.get("target")),
         code=submissions == "code",
+        entered=_flag(path, document, "entered", default=True),
+        closed=_flag(path, document, "closed", default=False),
         limits=_limits(path, document.get("limits", {})),
         **{key: document[key] for key in _TEXTS},
     )
-    known = (*_TEXTS, "target", "submissions", "limits")
+    known = (*_TEXTS, "target", "submissions", "entered", "closed", "limits")
     unknown = sorted(set(document) - set(known))
     if unknown:
         raise CompetitionError(f"{path}: unknown key {unknown[0]}", f"Known are: {', '.join(known)}.")
@@ -114,6 +122,13 @@ def _target(path: Path, value: Any) -> tuple[str, ...]:
     if not isinstance(columns, list) or not columns or not all(isinstance(c, str) and c for c in columns):
         raise CompetitionError(f"{path}: target must be a text, or a list of texts", 'Set it, as in: target = "…"')
     return tuple(columns)
+
+
+def _flag(path: Path, document: dict[str, Any], key: str, *, default: bool) -> bool:
+    value = document.get(key, default)
+    if not isinstance(value, bool):
+        raise CompetitionError(f"{path}: {key} must be true or false", f"Set it, as in: {key} = true")
+    return value
 
 
 def _limits(path: Path, table: Any) -> Limits:

@@ -55,12 +55,14 @@ class Executor:
         image: what they run in.
         isolation: in a sandbox, or on the host.
         given_up: whether the run is to end at once: the server is closing, or its kernel was deleted.
+        cancelled: whether the run is to end at once, and what it has written is to be kept.
         link: where unisolated runs keep what ``/kaggle`` leads to.
     """
 
     image: Image
     isolation: bool
     given_up: Callable[[], bool]
+    cancelled: Callable[[], bool]
     link: Path
 
     def run(self, program: Program, folder: Path, log: RunLog) -> Outcome:
@@ -127,7 +129,10 @@ class Executor:
                 while running.poll() is None and not self.given_up() and not stopped:
                     time.sleep(_POLL)
                     looks += 1
-                    stopped = usage.excess() if looks % _LOOKS == 0 else ""
+                    if self.cancelled():
+                        stopped = "the run was cancelled"
+                    elif looks % _LOOKS == 0:
+                        stopped = usage.excess()
             finally:
                 # Whatever happens here: unwatched, it would run for ever.
                 _end(running, usage, process.mark)

@@ -8,10 +8,11 @@ the host's Python below `BASE`, so that no path a kernel works with is one of th
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,12 @@ PREFIX = "/opt/kaggle/image"
 BASE = "/opt/kaggle/python"
 
 # Of what `_compose` writes: another number, and images are built anew.
-_FORMAT = 2
+_FORMAT = 3
 
-# What runs a notebook; Kaggle's image has all of it.
-_RUNNER = ("ipykernel", "nbclient", "pip", "uv")
+# What runs a notebook; Kaggle's image has all of it. matplotlib is imported before a notebook's first cell, wrapt at
+# the start of every Python (Kaggle/docker-python: Dockerfile.tmpl, patches/sitecustomize.py).
+_RUNNER = ("ipykernel", "matplotlib", "nbclient", "pip", "uv", "wrapt")
+_AT_START = "kaggle_at_start.pth", "import wrapt\n"
 
 # Follow from the build of torch that is installed here, which need not be the image's.
 _ACCELERATOR = ("nvidia-", "cuda-")
@@ -56,6 +59,33 @@ class ImageSpec:
     def from_json(cls, document: dict[str, Any]) -> "ImageSpec":
         """Of what `to_json` gave."""
         return cls(**{**document, "distributions": tuple(document["distributions"])})
+
+
+def read_manifest(path: Path, only: Collection[str] = ()) -> ImageSpec:
+    """What an image is made of, by a manifest: pins, a line each, and ``# python: 3.12.13`` among its comments.
+
+    Args:
+        path: the manifest.
+        only: the names of the distributions to install; by default all that are pinned.
+
+    Raises:
+        ImageError: it cannot be read, names no Python, or lacks one of ``only``.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImageError(f"{path}: {error}", "Name a manifest, such as requirements/images/kaggle-cpu.txt.") from error
+    python = next((line.partition(":")[2].strip() for line in lines if line.startswith("# python:")), "")
+    if not re.fullmatch(r"3\.\d+(\.\d+)?", python):
+        raise ImageError(f"{path}: no Python is named", "Add a line such as: # python: 3.12.13")
+    pins = {
+        canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines) if version
+    }
+    missing = sorted({*map(canonicalize_name, only)} - set(pins))
+    if missing:
+        raise ImageError(f"{path}: {missing[0]} is not pinned", "Name distributions that the manifest pins.")
+    python = ".".join(python.split(".")[:2])
+    return ImageSpec(python=python, pins=pins, distributions=tuple(only or pins))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +139,9 @@ def build_image(spec: ImageSpec, store: Path) -> Image:
             str(draft),
         )
         _install(spec, draft)
+        (site,) = draft.glob("lib/python*/site-packages")
+        name, line = _AT_START
+        (site / name).write_text(line)
         _compose(draft)
         draft.rename(folder)
     facts = json.loads((folder / "facts.json").read_text())
@@ -126,7 +159,8 @@ def layer_over(image: Image, folder: Path) -> Path:
     _uv("venv", "--quiet", "--no-project", "--python", str(image.python), str(folder))
     (site,) = folder.glob("lib/python*/site-packages")
     (of_image,) = image.folder.glob("lib/python*/site-packages")
-    (site / "image.pth").write_text(f"{of_image.absolute()}\n")
+    # As a site, whose own .pth files count.
+    (site / "image.pth").write_text(f"import site; site.addsitedir({str(of_image.absolute())!r})\n")
     return folder / "bin" / "python"
 
 

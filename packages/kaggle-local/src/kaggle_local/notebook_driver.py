@@ -48,7 +48,10 @@ def main(source: str, executed: str) -> int:
     notebook = nbformat.read(source, as_version=4)
     # Over files rather than ports: a run has no network, not even to itself.
     config = Config({"KernelManager": {"transport": "ipc"}})
-    client = LoggedClient(notebook, timeout=None, kernel_name="python3", config=config)
+    # As /etc/ipython/ipython_config.py in Kaggle's image (Kaggle/docker-python, Dockerfile.tmpl): matplotlib, numpy and
+    # what they need are imported before the first cell.
+    inline = ["--IPKernelApp.matplotlib=inline"]
+    client = LoggedClient(notebook, timeout=None, kernel_name="python3", config=config, extra_arguments=inline)
     try:
         client.execute()
     except CellExecutionError as error:

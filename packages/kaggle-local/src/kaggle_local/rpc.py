@@ -1,7 +1,7 @@
 """How the SDK's calls reach a handler: ``POST /api/v1/<service>/<Method>`` with a JSON body."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePath
@@ -34,12 +34,14 @@ class ApiError(Exception):
 class Call:
     """What a handler works with: who asks, and what there is.
 
-    ``base_url`` is the address that the client reached the server by.
+    ``tokens`` has the users of tokens that do not name them; ``base_url`` is the address that the client reached the
+    server by.
     """
 
     storage: Storage
     worker: Worker
     behaviour: Behaviour
+    tokens: Mapping[str, str]
     user: str
     base_url: str
 
@@ -87,10 +89,13 @@ def visible(call: Call, owner: str, private: bool) -> bool:
 
 @dataclass(frozen=True)
 class Method:
-    """A method of the API: the SDK's type of its request, and what answers it."""
+    """A method of the API: the SDK's type of its request, and the function that answers it.
+
+    The answer is one of the SDK's types, or plain data where the SDK writes a type wrongly.
+    """
 
     request: type[KaggleObject]
-    handle: Callable[[Call, Any], KaggleObject]
+    handle: Callable[[Call, Any], KaggleObject | dict[str, Any]]
 
 
 T = TypeVar("T")

@@ -30,12 +30,14 @@ class LocalKaggle:
     Attributes:
         url: its address, such as ``http://127.0.0.1:41234``.
         token: a token that the official client can use.
+        tokens: tokens that are known beside ``local-<username>``, and whose they are.
         faults: what is to go wrong.
     """
 
-    def __init__(self, root: Path, behaviour: Behaviour) -> None:
+    def __init__(self, root: Path, behaviour: Behaviour, tokens: Mapping[str, str]) -> None:
         self.storage = Storage(root)
         self.behaviour = behaviour
+        self.tokens = tokens
         self.token = token_of(USERNAME)
         self.url = ""
         self.faults = Faults()
@@ -109,19 +111,22 @@ def collect_garbage(root: Path) -> int:
 
 
 @contextmanager
-def serve(root: Path, *, port: int = 0, behaviour: Behaviour | None = None) -> Iterator[LocalKaggle]:
+def serve(
+    root: Path, *, port: int = 0, behaviour: Behaviour | None = None, tokens: Mapping[str, str] | None = None
+) -> Iterator[LocalKaggle]:
     """Open the local Kaggle whose storage is ``root``, until the block ends.
 
     Args:
         root: the storage, created if need be.
         port: on 127.0.0.1; 0 takes a free one.
         behaviour: how it behaves; by default like Kaggle, without the waiting.
+        tokens: whose a token is, for tokens beside ``local-<username>``.
 
     Raises:
         StorageError: another process uses the storage.
         ServerError: the port is not to be had.
     """
-    kaggle = LocalKaggle(root, behaviour or Behaviour())
+    kaggle = LocalKaggle(root, behaviour or Behaviour(), tokens or {})
     try:
         with _listen(port) as listener:
             kaggle.url = f"http://127.0.0.1:{listener.getsockname()[1]}"

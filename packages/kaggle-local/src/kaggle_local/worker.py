@@ -6,10 +6,10 @@ the next start; nothing is visible before it is whole.
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kaggle_local.archives import unpack_archives
@@ -25,6 +25,7 @@ from kaggle_local.log import Event, RunLog
 from kaggle_local.sandbox import INPUT, Mount
 from kaggle_local.scoring import load_libraries, score
 from kaggle_local.storage import FileSource, Input, KernelSource, KernelVersion, Kind, Storage, Submission, Version
+from kaggle_local.storage.database import age_of
 from kaggle_local.storage.resources import split_source, variation_ref
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class _Running:
     version: KernelVersion
     log: RunLog
     abandoned: threading.Event
+    cancelled: threading.Event
 
     def is_of(self, version: KernelVersion) -> bool:
         """Whether it is the run of a version."""
@@ -59,6 +61,7 @@ class Worker:
         self._processing = ThreadPoolExecutor(1, thread_name_prefix="processing")
         self._runs = ThreadPoolExecutor(1, thread_name_prefix="runs")
         self._closing = threading.Event()
+        self._started = time.monotonic()
         self._running: _Running | None = None
         for version in storage.resources.unprocessed():
             self.process(version)
@@ -96,12 +99,16 @@ class Worker:
         if running is not None and running.version.kernel_id == kernel_id:
             running.abandoned.set()
 
+    def seconds_since_start(self) -> float:
+        """Seconds since this server was started."""
+        return time.monotonic() - self._started
+
     # Versions of datasets and models
 
     def _process(self, version: Version) -> None:
         outcome = self._faults.outcome("processing")
-        age = (datetime.now(UTC) - version.created).total_seconds()
-        if outcome == "stuck" or self._closing.wait(max(0.0, self._behaviour.processing_seconds - age)):
+        rest = max(0.0, self._behaviour.processing_seconds - age_of(version.created))
+        if outcome == "stuck" or self._closing.wait(rest):
             return
         resources = self._storage.resources
         try:
@@ -114,9 +121,17 @@ class Worker:
                 total = self._storage.files.keep_tree(folder)
                 self._share(version, folder)
                 resources.publish(version, folder, total)
+            if self._behaviour.new_version_cancels:
+                self._cancel_runs_with(version)
         except Exception as error:  # noqa: BLE001 - the version must not stay in processing for ever
             logger.warning("%s version %s: %s", version.ref, version.number, error)
             resources.fail(version, str(error))
+
+    def _cancel_runs_with(self, version: Version) -> None:
+        """Cancel the run that has the resource attached (one live report; the cause is inferred)."""
+        running = self._running
+        if running is not None and any(source.ref == version.ref for source in running.version.inputs):
+            running.cancelled.set()
 
     def _gather(self, version: Version, folder: Path) -> None:
         for path, token in version.content:
@@ -142,6 +157,7 @@ class Worker:
             # Those that it saw before the server died, should it have.
             inputs = list(version.inputs) or self._inputs(version)
             kernels.start(version, inputs)
+            version = replace(version, inputs=tuple(inputs))
             with self._storage.files.held():
                 outcome = self._execute(version, inputs, version.folder, rerun_of=None)
         except Stopped:
@@ -153,7 +169,10 @@ class Worker:
             kernels.finish(version, "error", repr(error))
         else:
             failure = " ".join(filter(None, [outcome.stopped, notice(isolation=self._behaviour.isolation)]))
-            kernels.finish(version, "error" if outcome.failed else "complete", failure)
+            status = "error" if outcome.failed else "complete"
+            if self._running is not None and self._running.cancelled.is_set():
+                status = "cancelled"
+            kernels.finish(version, status, failure)
         finally:
             self._running = None
 
@@ -164,11 +183,30 @@ class Worker:
             RunError: there is none.
         """
         settings = version.settings
+        found = [self._dataset_in_use(*split_source(source, 2)) for source in settings["datasets"]]
         return [
-            *(self._in_use("dataset", *split_source(source, 2)) for source in settings["datasets"]),
+            *(dataset for dataset in found if dataset is not None),
             *(self._in_use("variation", *split_source(variation_ref(source), 4)) for source in settings["models"]),
             *(self._output_in_use(*split_source(source, 2)) for source in settings["kernels"]),
         ]
+
+    def _dataset_in_use(self, ref: str, number: str) -> Input | None:
+        """The version of a dataset that a run sees; None where all that are ready are too new to be mounted yet.
+
+        A kernel that is pushed right after a version is ready can get the previous one, or no input at all
+        (reported live, several times).
+        """
+        newest = self._in_use("dataset", ref, number if self._behaviour.pins_datasets else "")
+        versions = reversed(self._storage.resources.versions("dataset", ref))
+        mountable = (
+            version.number
+            for version in versions
+            if version.number <= newest.number
+            and version.ready is not None
+            and age_of(version.ready) >= self._behaviour.mount_seconds
+        )
+        found = next(mountable, None)
+        return None if found is None else Input(kind="dataset", ref=ref, number=found)
 
     def _in_use(self, kind: Kind, ref: str, number: str) -> Input:
         resources = self._storage.resources
@@ -225,15 +263,18 @@ class Worker:
             limits=RunLimits(seconds=seconds, memory_bytes=memory, output_bytes=output, processes=behaviour.processes),
             gpu=gpu,
         )
-        log, abandoned = RunLog(notice(isolation=behaviour.isolation)), threading.Event()
+        # The log counts its seconds from here on: Kaggle does not count the time that an image takes to be there.
+        image = build_image(version.image, self._storage.images.folder)
+        log, abandoned, cancelled = RunLog(notice(isolation=behaviour.isolation)), threading.Event(), threading.Event()
         if rerun_of is None:
-            self._running = _Running(version, log, abandoned)
+            self._running = _Running(version, log, abandoned, cancelled)
             if not self._storage.kernels.is_recorded(version):
                 raise Stopped
         executor = Executor(
-            image=build_image(version.image, self._storage.images.folder),
+            image=image,
             isolation=behaviour.isolation,
             given_up=lambda: self._closing.is_set() or abandoned.is_set(),
+            cancelled=cancelled.is_set,
             link=self._storage.root / "kaggle",
         )
         with self._storage.files.draft(target) as draft:

@@ -1,8 +1,29 @@
 """Answers that several parts of the server give."""
 
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
+
+# The names of HTTP statuses in Kaggle's error bodies, which are those of Google's APIs (google.rpc.Code).
+_NAMES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ALREADY_EXISTS",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    501: "UNIMPLEMENTED",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
 
 
-def error(code: int, message: str) -> JSONResponse:
-    """An error as the official client reads it."""
-    return JSONResponse({"code": code, "message": message}, status_code=code)
+def error(code: int, message: str) -> Response:
+    """An error in Kaggle's shape; without a message it has no body (reported live for both).
+
+    The SDK looks for a top-level ``code`` and does not find it, so that the official client shows the HTTP status
+    alone (kagglesdk 0.1.38, ``KaggleHttpClient._prepare_response``).
+    """
+    if not message:
+        return Response(status_code=code)
+    body = {"code": code, "message": message, "status": _NAMES.get(code, "UNKNOWN")}
+    return JSONResponse({"error": body}, status_code=code)

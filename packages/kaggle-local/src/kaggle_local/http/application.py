@@ -21,8 +21,9 @@ from kaggle_local.http.answers import error
 from kaggle_local.http.faulty import Faulty
 from kaggle_local.http.log import log_response
 from kaggle_local.http.uploads import UploadEndpoint
-from kaggle_local.rpc import ApiError, Call, Method, visible
+from kaggle_local.rpc import ApiError, Call, Method
 from kaggle_local.services import METHODS
+from kaggle_local.services.kernels import find_version
 from kaggle_local.services.security import user_of
 
 if TYPE_CHECKING:
@@ -62,11 +63,11 @@ def application(kaggle: "LocalKaggle") -> ASGIApp:
 
     def log(request: Request) -> Response:
         owner, slug = request.path_params["owner"], request.path_params["slug"]
-        version = kaggle.storage.kernels.get(owner, slug)
-        if version is None:
-            return error(404, f"Kernel not found: {owner}/{slug}")
-        if not visible(_call(kaggle, request, _user(request) or ""), owner, version.settings["is_private"]):
-            return error(403, f"Permission denied: {owner}/{slug} is private")
+        call = _call(kaggle, request, _user(kaggle, request) or "")
+        try:
+            version = find_version(call, owner, slug, request.query_params.get("versionLabel", ""))
+        except ApiError as refusal:
+            return error(refusal.code, refusal.message)
         return log_response(version, kaggle.storage, kaggle.worker)
 
     async def faults(request: Request) -> Response:
@@ -106,10 +107,10 @@ def _set_faults(kaggle: "LocalKaggle", body: bytes) -> Response:
     return JSONResponse({})
 
 
-def _user(request: Request) -> str | None:
+def _user(kaggle: "LocalKaggle", request: Request) -> str | None:
     """Who asks."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    return user_of(scheme.lower(), credentials)
+    return user_of(scheme.lower(), credentials, kaggle.tokens)
 
 
 def _call(kaggle: "LocalKaggle", request: Request, user: str) -> Call:
@@ -117,6 +118,7 @@ def _call(kaggle: "LocalKaggle", request: Request, user: str) -> Call:
         storage=kaggle.storage,
         worker=kaggle.worker,
         behaviour=kaggle.behaviour,
+        tokens=kaggle.tokens,
         user=user,
         base_url=f"http://{request.headers.get('host', 'localhost')}",
     )
@@ -127,7 +129,7 @@ def _answer(kaggle: "LocalKaggle", request: Request, body: bytes) -> Response:
     method = METHODS.get(name)
     if method is None:
         return error(501, f"The local Kaggle does not have {name}")
-    user = _user(request)
+    user = _user(kaggle, request)
     if user is None and name != "security.OAuthService/IntrospectToken":
         return error(401, "Unauthenticated: the token of the local Kaggle is local-<username>")
     try:
@@ -164,6 +166,8 @@ def _handle(method: Method, call: Call, request: KaggleObject) -> Response:
         return error(500, f"{method.request.__name__} failed; the server's own output has the reason")
     if isinstance(response, HttpRedirect):
         return RedirectResponse(response.url, status_code=302)
+    if isinstance(response, dict):
+        return JSONResponse(response)
     return Response(response.to_json(), media_type="application/json")
 
 

@@ -44,6 +44,7 @@ from kaggle_local.rpc import ApiError, Call, Method, page, require_owner, requir
 from kaggle_local.scoring import metric_of
 from kaggle_local.services.blobs import start_upload
 from kaggle_local.storage import FileSource, KernelSource, Submission
+from kaggle_local.storage.database import age_of
 
 _STATUS = {
     "pending": SubmissionStatus.PENDING,
@@ -56,10 +57,40 @@ _OPEN_DAYS = 365
 
 
 def _competition(call: Call, slug: str) -> Competition:
+    """A hosted competition.
+
+    Raises:
+        ApiError: 404 where there is none.
+    """
     folder = call.storage.submissions.competition_folder(slug)
     if folder is None:
         raise ApiError(404, f"Competition not found: {slug}")
     return load_competition(folder, check_data=False)
+
+
+def _entered(call: Call, slug: str) -> Competition:
+    """A competition whose rules the user has accepted.
+
+    Raises:
+        ApiError: 403 where the user has not, 404 where there is none.
+    """
+    competition = _competition(call, slug)
+    if not competition.entered:
+        # Kaggle/kaggle-cli tells users of this 403 to accept the rules (competition_download_files, issue 156).
+        raise ApiError(403, f"You must accept the rules of {competition.title} before you can do this")
+    return competition
+
+
+def _open(call: Call, slug: str) -> Competition:
+    """A competition that takes the user's submissions.
+
+    Raises:
+        ApiError: 403 where the rules are not accepted or submissions are disabled, 404 where there is none.
+    """
+    competition = _entered(call, slug)
+    if competition.closed:
+        raise ApiError(403, f"{competition.title} does not accept submissions any more")
+    return competition
 
 
 def list_competitions(call: Call, request: ApiListCompetitionsRequest) -> ApiListCompetitionsResponse:
@@ -91,7 +122,8 @@ def _describe(call: Call, competition: Competition) -> ApiCompetition:
     described.category, described.reward = "Rehearsal", "Knowledge"
     described.deadline = (datetime.now(UTC) + timedelta(days=_OPEN_DAYS)).replace(tzinfo=None, microsecond=0)
     described.is_kernels_submissions_only = competition.code
-    described.user_has_entered = True
+    described.user_has_entered = competition.entered
+    described.submissions_disabled = competition.closed
     described.max_daily_submissions = competition.limits.submissions_per_day
     described.team_count = len(_best(call, competition))
     return described
@@ -105,8 +137,8 @@ def _data_files(competition: Competition) -> list[Path]:
 
 
 def list_data_files(call: Call, request: ApiListDataFilesRequest) -> ApiListDataFilesResponse:
-    """The files that everybody may see."""
-    competition = _competition(call, request.competition_name)
+    """The files that everybody may see who has entered."""
+    competition = _entered(call, request.competition_name)
     files, more = page(_data_files(competition), request)
     response = ApiListDataFilesResponse()
     response.files = []
@@ -125,9 +157,9 @@ def download_data_file(call: Call, request: ApiDownloadDataFileRequest) -> HttpR
     """One of those files.
 
     Raises:
-        ApiError: 404 where there is no such file or competition.
+        ApiError: 403 where the rules are not accepted, 404 where there is no such file or competition.
     """
-    competition = _competition(call, request.competition_name)
+    competition = _entered(call, request.competition_name)
     if competition.public / request.file_name not in _data_files(competition):
         raise ApiError(404, f"{competition.slug} has no file {request.file_name}")
     return call.redirect(PurePath("competitions", competition.slug, request.file_name))
@@ -135,7 +167,7 @@ def download_data_file(call: Call, request: ApiDownloadDataFileRequest) -> HttpR
 
 def download_data_files(call: Call, request: ApiDownloadDataFilesRequest) -> HttpRedirect:
     """All of them, as a zip."""
-    competition = _competition(call, request.competition_name)
+    competition = _entered(call, request.competition_name)
     hosted = next(at for slug, _, at in call.storage.submissions.competitions() if slug == competition.slug)
     return call.redirect_to_all(competition.public, f"competitions/{competition.slug}", hosted)
 
@@ -145,7 +177,7 @@ def download_data_files(call: Call, request: ApiDownloadDataFilesRequest) -> Htt
 
 def start_submission_upload(call: Call, request: ApiStartSubmissionUploadRequest) -> ApiStartSubmissionUploadResponse:
     """Expect the file of a submission."""
-    _competition(call, request.competition_name)
+    _open(call, request.competition_name)
     response = ApiStartSubmissionUploadResponse()
     response.token, response.create_url = start_upload(call, request.file_name, request.content_length)
     return response
@@ -155,9 +187,10 @@ def create_submission(call: Call, request: ApiCreateSubmissionRequest) -> ApiCre
     """Hand in an uploaded file.
 
     Raises:
-        ApiError: 400 for a competition of kernels, an upload that is not complete, or over the day's limit.
+        ApiError: 400 for a competition of kernels, an upload that is not complete, or over the day's limit; 403
+            where the rules are not accepted or submissions are disabled.
     """
-    competition = _competition(call, request.competition_name)
+    competition = _open(call, request.competition_name)
     if competition.code:
         raise ApiError(400, f"{competition.slug} accepts submissions from notebooks only")
     upload = call.storage.uploads.get(request.blob_file_tokens)
@@ -177,9 +210,10 @@ def create_code_submission(call: Call, request: ApiCreateCodeSubmissionRequest) 
     Raises:
         ApiError: 400 for a version that did not run through, whose output lacks the file, that may
             use the network where the competition forbids it, or over the day's limit; 403 for
-            another's kernel; 404 where there is no such version.
+            another's kernel, and where the rules are not accepted or submissions are disabled; 404
+            where there is no such version.
     """
-    competition = _competition(call, request.competition_name)
+    competition = _open(call, request.competition_name)
     require_owner(call, request.kernel_owner)
     version = call.storage.kernels.get(request.kernel_owner, request.kernel_slug, request.kernel_version or None)
     if version is None:
@@ -213,20 +247,23 @@ def _limits(call: Call, competition: Competition) -> ApiSubmissionLimits:
     submissions = call.storage.submissions.of_user(competition.slug, call.user)
     today = sum(s.created.date() == datetime.now(UTC).date() for s in submissions)
     limits = ApiSubmissionLimits()
-    limits.num_today, limits.num_total = today, len(submissions)
+    # The total counts valid submissions alone (reported live).
+    limits.num_today, limits.num_total = today, sum(s.status != "error" for s in submissions)
     limits.num_allowed_now = max(0, competition.limits.submissions_per_day - today)
     return limits
 
 
 def get_submission_limits(call: Call, request: ApiGetSubmissionLimitsRequest) -> ApiSubmissionLimits:
     """How many submissions are left today."""
-    return _limits(call, _competition(call, request.competition_name))
+    return _limits(call, _entered(call, request.competition_name))
 
 
 def list_submissions(call: Call, request: ApiListSubmissionsRequest) -> ApiListSubmissionsResponse:
     """The user's submissions, newest first."""
-    competition = _competition(call, request.competition_name)
-    submissions, more = page(call.storage.submissions.of_user(competition.slug, call.user), request)
+    competition = _entered(call, request.competition_name)
+    made = call.storage.submissions.of_user(competition.slug, call.user)
+    listed = [submission for submission in made if age_of(submission.created) >= call.behaviour.listing_seconds]
+    submissions, more = page(listed, request)
     response = ApiListSubmissionsResponse()
     response.submissions = [_describe_submission(call, submission) for submission in submissions]
     response.next_page_token = more
@@ -237,10 +274,11 @@ def get_submission(call: Call, request: ApiGetSubmissionRequest) -> ApiSubmissio
     """One submission.
 
     Raises:
-        ApiError: 403 for another's, 404 where there is none.
+        ApiError: 403 for another's, 404 where there is none, or none yet.
     """
     submission = call.storage.submissions.get(request.ref)
-    if submission is None:
+    # A new one can answer 404 for a moment (kaggle 2.2.5, KaggleApi._poll_submission).
+    if submission is None or age_of(submission.created) < call.behaviour.fresh_seconds:
         raise ApiError(404, f"Submission not found: {request.ref}")
     require_visible(call, submission.submitter, private=True)
     return _describe_submission(call, submission)

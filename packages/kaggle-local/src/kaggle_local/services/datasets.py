@@ -35,6 +35,7 @@ from kaggle_local.rpc import ApiError, Call, Method, page, require_owner, visibl
 from kaggle_local.services.names import check_slug
 from kaggle_local.services.versions import add_version, content_of, download, find, find_version, process_first
 from kaggle_local.storage import Resource, Version
+from kaggle_local.storage.database import age_of
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{4,48}[a-z0-9]")  # 6 to 50 characters
 _TITLE_LENGTHS = range(6, 51)
@@ -56,7 +57,7 @@ def create_dataset(call: Call, request: ApiCreateDatasetRequest) -> ApiCreateDat
     One that exists is answered with an error in the response, which both clients look for.
 
     Raises:
-        ApiError: 400 for a bad slug, title or file, 403 for another's name.
+        ApiError: 400 for a bad slug, title or file, 403 for another's name, 409 for a kernel's slug.
     """
     owner, slug, title = request.owner_slug or call.user, request.slug, request.title
     require_owner(call, owner)
@@ -66,6 +67,9 @@ def create_dataset(call: Call, request: ApiCreateDatasetRequest) -> ApiCreateDat
             raise ApiError(400, f"Invalid title {title!r}: 6 to 50 characters")
         if call.storage.resources.of_title("dataset", owner, title) is not None:
             return _taken(title)
+        # Kernels and datasets share one namespace (reported live; Kaggle/kaggle-cli issue 361).
+        if call.storage.kernels.get(owner, slug) is not None:
+            raise ApiError(409, f"The slug {slug!r} is in use by one of your notebooks")
     details = {
         "subtitle": request.subtitle or "",
         "description": request.description or "",
@@ -89,7 +93,8 @@ def create_dataset(call: Call, request: ApiCreateDatasetRequest) -> ApiCreateDat
 def _taken(title: str) -> ApiCreateDatasetResponse:
     response = ApiCreateDatasetResponse()
     response.status = "error"
-    response.error = f"The requested title {title!r} is already in use by a dataset"
+    # Kaggle/kaggle-cli issue 243.
+    response.error = f'The requested title "{title}" is already in use by a dataset. Please choose another title.'
     return response
 
 
@@ -154,7 +159,8 @@ def get_dataset(call: Call, request: ApiGetDatasetRequest) -> ApiDataset:
     resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
     versions = call.storage.resources.versions("dataset", resource.ref)
     dataset = _describe(call, resource, call.storage.resources.in_use_or_latest(resource))
-    dataset.versions = [_describe_version(resource, version) for version in reversed(versions)]
+    listed = [version for version in versions if age_of(version.created) >= call.behaviour.listing_seconds]
+    dataset.versions = [_describe_version(call, resource, version) for version in reversed(listed)]
     return dataset
 
 
@@ -172,10 +178,10 @@ def _describe(call: Call, resource: Resource, version: Version | None) -> ApiDat
     return dataset
 
 
-def _describe_version(resource: Resource, version: Version) -> ApiDatasetVersion:
+def _describe_version(call: Call, resource: Resource, version: Version) -> ApiDatasetVersion:
     described = ApiDatasetVersion()
     described.version_number = version.number
-    described.version_notes = version.notes
+    described.version_notes = version.notes[: call.behaviour.notes_characters]
     described.status = _STATUS[version.status].name.title().replace("_", "")
     described.creation_date = version.created.replace(tzinfo=None)
     described.creator_ref = described.creator_name = resource.owner
@@ -197,6 +203,9 @@ def list_dataset_files(call: Call, request: ApiListDatasetFilesRequest) -> ApiLi
     if not request.dataset_version_number and call.storage.resources.latest_ready("dataset", resource.ref) is None:
         return response  # nothing is ready yet
     version = find_version(call, "dataset", resource.ref, request.dataset_version_number)
+    if age_of(version.created) < call.behaviour.listing_seconds:
+        response.error_message = "The files of this version cannot be listed yet"
+        return response
     files, response.next_page_token = page(version.files(), request)
     response.dataset_files = [_file(version, name, size) for name, size in files]
     return response
@@ -260,7 +269,7 @@ def update_dataset_metadata(call: Call, request: ApiUpdateDatasetMetadataRequest
     if call.behaviour.strict_names and len(title) not in _TITLE_LENGTHS:
         response.errors = [f"Invalid title {title!r}: 6 to 50 characters"]
     elif call.behaviour.strict_names and taken_by not in (None, resource.ref):
-        response.errors = [f"The title {title!r} is already in use by a dataset"]
+        response.errors = [f'The requested title "{title}" is already in use by a dataset.']
     else:
         call.storage.resources.update(replace(resource, title=title, private=settings.is_private, details=details))
     return response

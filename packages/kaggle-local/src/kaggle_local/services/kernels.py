@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from kagglesdk.kernels.types.kernels_api_service import (
     ApiDeleteKernelRequest,
     ApiDeleteKernelResponse,
     ApiDownloadKernelOutputRequest,
+    ApiGetAcceleratorQuotaStatisticsRequest,
     ApiGetKernelRequest,
     ApiGetKernelResponse,
     ApiGetKernelSessionStatusRequest,
@@ -31,9 +33,11 @@ from kagglesdk.kernels.types.kernels_api_service import (
 from kagglesdk.kernels.types.kernels_enums import KernelsListViewType, KernelWorkerStatus
 from slugify import slugify
 
+from kaggle_local.competition import load_competition
 from kaggle_local.rpc import ApiError, Call, Method, page, require_owner, require_visible, visible
 from kaggle_local.services.names import check_slug
 from kaggle_local.storage import KernelVersion, Kind
+from kaggle_local.storage.database import age_of
 from kaggle_local.storage.resources import split_source, variation_ref
 
 _STATUS = {
@@ -41,24 +45,46 @@ _STATUS = {
     "running": KernelWorkerStatus.RUNNING,
     "complete": KernelWorkerStatus.COMPLETE,
     "error": KernelWorkerStatus.ERROR,
+    "cancelled": KernelWorkerStatus.CANCEL_ACKNOWLEDGED,
 }
 _SHORTEST_TITLE = 5
 _SLUG = re.compile(r"[\w-]+")
 _NUMBER = re.compile(r"[0-9]{1,9}")
+# The API writes a version as ``v3``, and answers a bare number with 404 (Kaggle/kaggle-cli pull request 1201).
+_LABEL = re.compile(r"v([0-9]{1,9})")
+
+# Bytes of a source that are refused (reported live).
+_LARGEST_SOURCE = 1_000_000
+
+# The images that a kernel can be pinned to (Kaggle/docker-python; the registries are those that sessions report).
+_IMAGE = re.compile(r"gcr\.io/kaggle-(images|gpu-images|private-byod)/python(:[\w.-]+)?(@sha256:[0-9a-f]{64})?")
+
+_WEEKLY_GPU_SECONDS = 30 * 3600
+_WEEKLY_TPU_SECONDS = 20 * 3600
+_SATURDAY = 5
 
 
 def save_kernel(call: Call, request: ApiSaveKernelRequest) -> ApiSaveKernelResponse:
     """Save a version of a kernel and have it run.
 
     As on Kaggle the slug of a new kernel is its title's, and a second push under another slug
-    meets a title that is taken.
+    meets a title that is taken. Kaggle refuses some pushes with an ``error`` in a response that
+    is otherwise a success (200).
 
     Raises:
-        ApiError: 400 for what cannot run, 403 for another's name, 404 for a number that no kernel
-            has, 409 for a title that is taken.
+        ApiError: 400 for what cannot run, 403 for another's name or an image that the account may not use,
+            404 for a number that no kernel has, 409 for a title that is taken.
     """
     owner, slug, title = _name(call, request)
     _check_source(request)
+    if request.docker_image and not _IMAGE.fullmatch(request.docker_image):
+        # Without a message, and so without a body (reported live).
+        raise ApiError(403, "")
+    refusal = _editor_refusal(call, owner, slug, request) or _session_refusal(call, owner, request)
+    if refusal:
+        response = ApiSaveKernelResponse()
+        response.error = refusal
+        return response
     if (request.session_timeout_seconds or 0) < 0:
         raise ApiError(400, f"A run cannot take {request.session_timeout_seconds} s")
     sources = {
@@ -69,7 +95,7 @@ def save_kernel(call: Call, request: ApiSaveKernelRequest) -> ApiSaveKernelRespo
         "kernels": _split(request.kernel_data_sources, lambda ref: _has_kernel(call, ref)),
         "competitions": _split(
             request.competition_data_sources,
-            lambda ref: call.storage.submissions.competition_folder(ref) is not None,
+            lambda ref: _has_entered(call, ref),
         ),
     }
     settings = {
@@ -109,6 +135,9 @@ def _name(call: Call, request: ApiSaveKernelRequest) -> tuple[str, str, str]:
     if known is not None:
         return owner, slug, known.title
     if call.behaviour.strict_names:
+        # Kernels and datasets share one namespace (reported live; Kaggle/kaggle-cli issue 361).
+        if call.storage.resources.get("dataset", f"{owner}/{slugify(title)}") is not None:
+            raise ApiError(409, f"The title {title!r} is in use by one of your datasets")
         if kernels.slug_of_title(owner, title) is not None:
             raise ApiError(409, f"The title {title!r} is in use by another of your kernels")
         if len(title) < _SHORTEST_TITLE:
@@ -120,7 +149,33 @@ def _name(call: Call, request: ApiSaveKernelRequest) -> tuple[str, str, str]:
     return owner, slug, title
 
 
+def _editor_refusal(call: Call, owner: str, slug: str, request: ApiSaveKernelRequest) -> str:
+    """The error of a push that would turn a notebook into a script, or the reverse (reported live)."""
+    known = call.storage.kernels.get(owner, slug)
+    if known is None or known.settings["kernel_type"] == request.kernel_type:
+        return ""
+    return "You cannot change the editor type of a notebook."
+
+
+def _session_refusal(call: Call, owner: str, request: ApiSaveKernelRequest) -> str:
+    """The error of a push that would exceed the number of runs at a time (Kaggle/kaggle-cli issue 185)."""
+    gpu = bool(request.enable_gpu)
+    most = call.behaviour.gpu_sessions if gpu else call.behaviour.cpu_sessions
+    unfinished = [v for v in call.storage.kernels.unfinished() if v.owner == owner and v.settings["enable_gpu"] == gpu]
+    if len(unfinished) < most and call.worker.seconds_since_start() >= call.behaviour.busy_seconds:
+        return ""
+    return f"Maximum batch {'GPU' if gpu else 'CPU'} session count of {most} reached."
+
+
+def _has_entered(call: Call, slug: str) -> bool:
+    """Whether there is a competition of that name that takes part in what the user does."""
+    folder = call.storage.submissions.competition_folder(slug)
+    return folder is not None and load_competition(folder, check_data=False).entered
+
+
 def _check_source(request: ApiSaveKernelRequest) -> None:
+    if len(request.text.encode()) >= _LARGEST_SOURCE:
+        raise ApiError(400, "The kernel source must be less than 1 megabytes in size.")
     if request.kernel_type not in ("notebook", "script") or request.language != "python":
         raise ApiError(400, "Only Python is run here: set kernel_type to notebook or script, language to python")
     if request.kernel_type == "script":
@@ -157,18 +212,28 @@ def _split(refs: list[str] | None, known: Callable[[str], bool]) -> tuple[list[s
 
 
 def _version(call: Call, request: Any) -> KernelVersion:
-    """The version that a request is about, by its label or after the slug; by default the latest.
+    """The version that a request is about; see `find_version`."""
+    return find_version(call, request.user_name, request.kernel_slug, getattr(request, "version_label", "") or "")
+
+
+def find_version(call: Call, owner: str, slug: str, label: str) -> KernelVersion:
+    """A version of a kernel, by a label such as ``v3``; without one the latest.
 
     Raises:
-        ApiError: 400 for what is no version, 403 for another's private kernel, 404 where there is none.
+        ApiError: 403 for a slug that holds a version and for another's private kernel, 404 for any other label,
+            and where there is no such version, or none yet.
     """
-    slug, _, label = request.kernel_slug.partition("/")
-    label = label or getattr(request, "version_label", "") or ""
-    if label and not _NUMBER.fullmatch(label):
-        raise ApiError(400, f"Not a version: {label!r}")
-    version = call.storage.kernels.get(request.user_name, slug, int(label) if label else None)
-    if version is None:
-        raise ApiError(404, f"Kernel not found: {request.user_name}/{slug}")
+    if "/" in slug:
+        raise ApiError(403, "Permission 'kernels.get' was denied")
+    found = _LABEL.fullmatch(label)
+    if label and not found:
+        raise ApiError(404, f"Kernel version not found: {owner}/{slug} {label}")
+    kernels = call.storage.kernels
+    version = kernels.get(owner, slug, int(found[1]) if found else None)
+    if version is not None and not label and call.behaviour.shows_last_complete:
+        version = kernels.latest_complete(owner, slug) or version
+    if version is None or age_of(version.created) < call.behaviour.fresh_seconds:
+        raise ApiError(404, f"Kernel not found: {owner}/{slug}")
     _require_visible(call, version)
     return version
 
@@ -296,7 +361,7 @@ def download_kernel_output(call: Call, request: ApiDownloadKernelOutputRequest) 
         ApiError: 403 for another's private kernel, 404 where there is no such version or file.
     """
     version = call.storage.kernels.get(request.owner_slug, request.kernel_slug, request.version_number or None)
-    if version is None or version.status not in ("complete", "error"):
+    if version is None or version.status in ("queued", "running"):
         raise ApiError(404, f"No output of {request.owner_slug}/{request.kernel_slug}")
     _require_visible(call, version)
     name = request.file_path
@@ -320,9 +385,27 @@ def delete_kernel(call: Call, request: ApiDeleteKernelRequest) -> ApiDeleteKerne
     return ApiDeleteKernelResponse()
 
 
+def get_accelerator_quota_statistics(call: Call, _: ApiGetAcceleratorQuotaStatisticsRequest) -> dict[str, Any]:
+    """How much of this week's accelerator time the user has used, in the JSON form of protobuf's durations.
+
+    The SDK's own serializer writes ``timedelta.seconds``, which loses whole days (kagglesdk 0.1.38,
+    ``TimeDeltaSerializer``).
+    """
+    used = max(0.0, _WEEKLY_GPU_SECONDS - call.behaviour.gpu_quota_seconds)
+    now = datetime.now(UTC).replace(microsecond=0)
+    # Saturday 00:00 UTC (Kaggle's documentation of notebooks).
+    refresh = (now + timedelta(days=(_SATURDAY - now.weekday() - 1) % 7 + 1)).replace(hour=0, minute=0, second=0)
+    return {
+        "quotaRefreshTime": refresh.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "gpuQuota": {"timeUsed": f"{used:.0f}s", "totalTimeAllowed": f"{_WEEKLY_GPU_SECONDS}s"},
+        "tpuQuota": {"timeUsed": "0s", "totalTimeAllowed": f"{_WEEKLY_TPU_SECONDS}s"},
+    }
+
+
 METHODS = {
     "DeleteKernel": Method(ApiDeleteKernelRequest, delete_kernel),
     "DownloadKernelOutput": Method(ApiDownloadKernelOutputRequest, download_kernel_output),
+    "GetAcceleratorQuotaStatistics": Method(ApiGetAcceleratorQuotaStatisticsRequest, get_accelerator_quota_statistics),
     "GetKernel": Method(ApiGetKernelRequest, get_kernel),
     "GetKernelSessionStatus": Method(ApiGetKernelSessionStatusRequest, get_kernel_session_status),
     "ListKernelFiles": Method(ApiListKernelFilesRequest, list_kernel_files),

@@ -8,6 +8,7 @@ from kagglesdk.common.types.http_redirect import HttpRedirect
 from kaggle_local.rpc import ApiError, Call, require_visible
 from kaggle_local.services.names import check_file_name
 from kaggle_local.storage import Content, Kind, Resource, Version
+from kaggle_local.storage.database import age_of
 
 
 def content_of(call: Call, body: Any) -> Content:
@@ -42,12 +43,15 @@ def find(call: Call, kind: Kind, ref: str) -> Resource:
     """The resource of that name, if whoever asks may see it.
 
     Raises:
-        ApiError: 404 where there is none, 403 where it is another's and private.
+        ApiError: 404 where there is none, 403 where it is another's and private, or was made a moment ago.
     """
     resource = call.storage.resources.get(kind, ref)
     if resource is None:
         raise ApiError(404, f"{kind.capitalize()} not found: {ref}")
     require_visible(call, resource.owner, resource.private)
+    first = next(iter(call.storage.resources.versions(kind, ref)), None)
+    if first is not None and age_of(first.created) < call.behaviour.fresh_seconds:
+        raise ApiError(403, f"Permission denied: {ref}")
     return resource
 
 

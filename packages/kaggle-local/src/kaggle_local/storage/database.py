@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kaggle_local.errors import StorageError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _SCHEMA = f"""
 PRAGMA user_version = {SCHEMA_VERSION};
@@ -24,7 +24,7 @@ CREATE TABLE resources (
 CREATE TABLE versions (
     resource INTEGER NOT NULL REFERENCES resources (id) ON DELETE CASCADE, number INTEGER NOT NULL,
     notes TEXT NOT NULL, content TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '',
-    total_bytes INTEGER NOT NULL DEFAULT 0, replaces_all INTEGER NOT NULL DEFAULT 0, created TEXT NOT NULL,
+    total_bytes INTEGER NOT NULL DEFAULT 0, replaces_all INTEGER NOT NULL DEFAULT 0, created TEXT NOT NULL, ready TEXT,
     PRIMARY KEY (resource, number)
 );
 CREATE TABLE kernels (
@@ -101,3 +101,8 @@ def plain(text: str) -> str:
 def now() -> str:
     """The time, as records have it."""
     return datetime.now(UTC).isoformat()
+
+
+def age_of(moment: datetime) -> float:
+    """Seconds since a moment."""
+    return (datetime.now(UTC) - moment).total_seconds()

@@ -24,7 +24,9 @@ class Input:
 
 @dataclass(frozen=True, kw_only=True)
 class KernelVersion:
-    """One version of a kernel and its run. Status: ``queued``, ``running``, ``complete`` or ``error``.
+    """One version of a kernel and its run.
+
+    Status: ``queued``, ``running``, ``complete``, ``error`` or ``cancelled``.
 
     ``settings`` are those of the push; ``image`` is the one that was in use then, which it runs in, and is
     rerun in; ``inputs`` what the run saw.
@@ -57,7 +59,7 @@ class KernelVersion:
     def output(self) -> list[tuple[str, Path]]:
         """Name and path of every file that the run left; none until it has ended."""
         root = self.output_folder
-        found = root.rglob("*") if self.status in ("complete", "error") else ()
+        found = root.rglob("*") if self.status not in ("queued", "running") else ()
         return sorted((p.relative_to(root).as_posix(), p) for p in found if p.is_file())
 
     def log(self) -> str:

@@ -39,7 +39,8 @@ class Resource:
 class Version:
     """One snapshot of a resource. Status: ``processing``, ``ready`` or ``failed``, for ``reason``.
 
-    ``resource`` is the resource's number, which a later one of the same name does not have.
+    ``resource`` is the resource's number, which a later one of the same name does not have; ``ready`` is when its
+    processing has succeeded.
     """
 
     resource: int
@@ -53,6 +54,7 @@ class Version:
     total_bytes: int
     replaces_all: bool
     created: datetime
+    ready: datetime | None
     folder: Path
 
     def files(self) -> list[tuple[str, int]]:
@@ -184,8 +186,16 @@ class Resources:
     def _finish(self, version: Version, status: str, reason: str, total_bytes: int) -> None:
         with self._database.transaction() as db:
             db.execute(
-                "UPDATE versions SET status = ?, reason = ?, total_bytes = ? WHERE resource = ? AND number = ?",
-                (status, plain(reason), total_bytes, version.resource, version.number),
+                "UPDATE versions SET status = ?, reason = ?, total_bytes = ?, ready = ?"
+                " WHERE resource = ? AND number = ?",
+                (
+                    status,
+                    plain(reason),
+                    total_bytes,
+                    now() if status == "ready" else None,
+                    version.resource,
+                    version.number,
+                ),
             )
 
     def versions(self, kind: Kind, ref: str) -> list[Version]:
@@ -232,6 +242,7 @@ class Resources:
             replaces_all=bool(row["replaces_all"]),
             content=tuple((path, token) for path, token in json.loads(row["content"])),
             created=datetime.fromisoformat(row["created"]),
+            ready=datetime.fromisoformat(row["ready"]) if row["ready"] else None,
             folder=self._files.root / _FOLDERS[row["kind"]] / row["ref"] / str(row["number"]),
         )
 
