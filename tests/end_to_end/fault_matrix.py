@@ -4,7 +4,7 @@ A case is a scenario, a place and a fault. Each runs on a Kaggle of its own, in 
 many, and tells how the command ended, and what is wrong with what Kaggle holds after a clean re-run.
 """
 
-import os
+import json
 import shutil
 import sys
 from collections import Counter
@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 
+import pytest
 from kaggle_local.faults import Fault
 from kaggle_local.image import ImageSpec
 from kaggle_local.server import LocalKaggle, serve
@@ -26,11 +27,12 @@ from kaggle_offline.submit import submit
 from kaggle_offline.target import Target, open_target
 from kaggle_offline.waiting import Patience
 
-from tests.canary import CANARY, leaks_in_files
+from tests.canary import CANARY, USER, leaks_in_files
+from tests.kaggle_offline.conftest import METADATA as KERNEL
 from tests.kaggle_offline.conftest import write_repository
+from tests.stand_in import TOKENS, standing_in
 
-# Whose credentials the commands are given; the token must be seen nowhere.
-USER = CANARY.removeprefix("local-")
+# Whose credentials the commands are given: the token must be seen nowhere.
 TOKEN = CANARY
 
 PREDICT = """\
@@ -92,6 +94,9 @@ def prepare(folder: Path) -> None:
     """Freeze the small competition, and push it to Kaggles that later cases begin with."""
     repository = write_repository(folder / "repository")
     (repository / "kernels" / "small" / "predict.py").write_text(PREDICT)
+    # A script: it takes a tenth of a notebook's time.
+    metadata = json.dumps({**KERNEL, "kernel_type": "script"})
+    (repository / "kernels" / "small" / "kernel-metadata.json").write_text(metadata)
     source = repository / "packages" / "small" / "src" / "small" / "competition.py"
     source.write_text(source.read_text().replace('"labels"\\n', f'"labels"\\n[limits]\\nseconds = {RUN_SECONDS}\\n'))
     kernel = read_kernel_folder(repository, "small")
@@ -242,19 +247,13 @@ def kaggle_of(work: Path, folder: Path, repository: Path, *, populated: bool = F
     root.mkdir(parents=True, exist_ok=True)
     if not (root / "images").exists():
         (root / "images").symlink_to(folder / "images")
-    with serve(root) as local:
+    with serve(root, tokens=TOKENS) as local:
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         local.set_image(ImageSpec(python=python, pins={"packaging": "24.2"}, distributions=("packaging",)))
         local.host(repository / "build" / "small" / "competition")
-        before = dict(os.environ)
-        os.environ.update(local.environment)
-        os.environ["KAGGLE_API_TOKEN"] = TOKEN
-        os.environ["XDG_CACHE_HOME"] = str(work / "cache")
-        try:
+        with standing_in(local), pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_CACHE_HOME", str(work / "cache"))
             yield local
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
 
 
 def cases() -> list[Case]:

@@ -1,5 +1,6 @@
 """The command line on bad input: one clear line, what to do, a non-zero exit, nothing pushed."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from kaggle_local.server import LocalKaggle
-from kaggle_offline.errors import CredentialsError, SystemProblemError
+from kaggle_local.server import LocalKaggle, serve
+from kaggle_offline.errors import CredentialsError, SystemProblemError, TargetError
+
+from tests.stand_in import TOKENS, environment_of
 
 
 def run(repository: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -88,17 +91,61 @@ def test_help_names_the_verbs_and_the_targets(repository: Path) -> None:
 
 @pytest.mark.parametrize("token", ["SECRET-token\n", "SECRET-token\r\n", "SECRET" * 60, "SECRET-tökén"])
 def test_a_malformed_token_is_refused_and_not_shown(token: str, repository: Path, local_kaggle: LocalKaggle) -> None:
-    environment = {**local_kaggle.environment, "KAGGLE_TARGET": "kaggle", "KAGGLE_API_TOKEN": token}
+    environment = {**environment_of(local_kaggle, token), "KAGGLE_TARGET": "kaggle"}
     refused = run(repository, "history", **environment)
     assert refused.returncode == CredentialsError.exit_code, refused.stderr
     assert "SECRET" not in refused.stdout + refused.stderr
     assert "Traceback" not in refused.stderr
 
 
-def test_what_the_machine_refuses_is_no_traceback(repository: Path, local_kaggle: LocalKaggle) -> None:
+def test_what_the_machine_refuses_is_no_traceback(repository: Path, tmp_path: Path) -> None:
     (repository / "file").touch()
-    environment = {**local_kaggle.environment, "KAGGLE_TARGET": "kaggle", "XDG_CACHE_HOME": str(repository / "file")}
-    refused = run(repository, "push", **environment)
+    with serve(tmp_path / "kaggle", tokens=TOKENS) as local:
+        environment = {**environment_of(local), "KAGGLE_TARGET": "kaggle", "XDG_CACHE_HOME": str(repository / "file")}
+        refused = run(repository, "push", **environment)
     assert refused.returncode == SystemProblemError.exit_code, refused.stderr
     assert "file" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"KAGGLE_API_ENVIRONMENT": "LOCALHOST"}, "KAGGLE_API_ENVIRONMENT"),
+        ({"KAGGLE_API_ENVIRONMENT": "PROD", "HTTP_PROXY": "http://127.0.0.1:8899"}, "HTTP_PROXY"),
+        ({"https_proxy": "http://user@localhost:1/"}, "https_proxy"),
+        ({"all_proxy": "[::1]:1080"}, "all_proxy"),
+        ({"KAGGLE_API_TOKEN": "local-kaggler"}, "KAGGLE_API_TOKEN"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["push", "submit", "history"])
+def test_the_target_kaggle_is_kaggle_com_or_nothing(
+    verb: str, variables: dict[str, str], named: str, repository: Path
+) -> None:
+    """What `kaggle-local serve` has people export would lead it to the local Kaggle."""
+    refused = run(repository, verb, KAGGLE_TARGET="kaggle", **variables)
+    assert refused.returncode == TargetError.exit_code, refused.stderr
+    problem, cure = refused.stderr.strip().splitlines()
+    assert "KAGGLE_TARGET=kaggle is kaggle.com" in problem
+    assert cure == f"  → Run: unset {named}"
+    assert "local-kaggler" not in refused.stderr
+
+
+def test_a_token_of_the_local_kaggle_in_a_file_is_found_too(repository: Path) -> None:
+    (repository / "home" / ".kaggle").mkdir(parents=True)
+    (repository / "home" / ".kaggle" / "access_token").write_text("local-kaggler\n")
+    refused = run(repository, "push", KAGGLE_TARGET="kaggle")
+    assert refused.returncode == TargetError.exit_code
+    assert "  → Put your own token into ~/.kaggle/access_token." in refused.stderr
+
+
+def test_a_refused_token_is_not_replaced_by_another_accounts_key(repository: Path, tmp_path: Path) -> None:
+    """The official client goes on to kaggle.json, which here is another account's, and good."""
+    (repository / "home" / ".kaggle").mkdir(parents=True)
+    key = {"username": "other", "key": "local-other"}
+    (repository / "home" / ".kaggle" / "kaggle.json").write_text(json.dumps(key))
+    with serve(tmp_path / "kaggle") as local:
+        refused = run(repository, "history", **environment_of(local, "KGAT_expired"), KAGGLE_TARGET="kaggle")
+        assert refused.returncode == CredentialsError.exit_code, refused.stdout
+        without = {name: value for name, value in environment_of(local).items() if name != "KAGGLE_API_TOKEN"}
+        assert "credentials" not in run(repository, "history", **without, KAGGLE_TARGET="kaggle").stderr

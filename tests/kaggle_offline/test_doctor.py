@@ -16,7 +16,9 @@ from kaggle_offline.errors import CredentialsError, FindingsError, UnknownCompet
 from kaggle_offline.freeze import lock_kernel
 from kaggle_offline.kernel_folder import list_competitions, read_kernel_folder
 
+from tests.canary import USER
 from tests.kaggle_offline.conftest import IMAGE, METADATA, REPOSITORY, copy_of, git, write_repository
+from tests.stand_in import TOKENS, environment_of
 
 KERNEL = """\
 # %% tags=["parameters"]
@@ -410,15 +412,33 @@ def test_the_command_lists_what_it_finds_and_its_exit_code_tells(sound: Path) ->
     assert run(sound, "nowhere").returncode == UnknownCompetitionError.exit_code
 
 
-def test_it_says_whose_the_credentials_are(sound: Path, local_kaggle: LocalKaggle) -> None:
-    asked = run(sound, **{**local_kaggle.environment, "KAGGLE_TARGET": "kaggle"})
-    assert asked.returncode == 0, asked.stderr
-    assert "Kaggle knows you as kaggler" in asked.stdout
+def test_it_says_whose_the_credentials_are_and_whether_the_competition_takes_submissions(
+    sound: Path, local_kaggle: LocalKaggle, tmp_path: Path
+) -> None:
+    folder = tmp_path / "hosted"
+    command = [sys.executable, "-m", "small.competition", str(folder)]
+    source = str(sound / "packages" / "small" / "src")
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": source}, check=True)
+    local_kaggle.host(folder)
+    local_kaggle.tokens = TOKENS
+    target = {**environment_of(local_kaggle), "KAGGLE_TARGET": "kaggle"}
+    asked = run(sound, **target)
+    assert asked.returncode == 0, asked.stdout + asked.stderr
+    assert f"Kaggle knows you as {USER}" in asked.stdout
+    assert "small: 5 submissions are left today" in asked.stdout
+
+    settings = folder / "competition.toml"
+    settings.write_text(settings.read_text() + "entered = false\n")
+    asked = run(sound, **target)
+    assert asked.returncode == FindingsError.exit_code
+    assert f"small: {USER} has not accepted its rules" in asked.stdout
+    assert "https://www.kaggle.com/competitions/small/rules" in asked.stdout
+
     missing = run(sound, KAGGLE_TARGET="kaggle")
     assert missing.returncode == FindingsError.exit_code
     assert "credentials:\n  Kaggle: no credentials" in missing.stdout
     assert CredentialsError.exit_code != FindingsError.exit_code
-    wrong = {**local_kaggle.environment, "KAGGLE_TARGET": "kaggle", "KAGGLE_API_TOKEN": ""}
+    wrong = {**target, "KAGGLE_API_TOKEN": ""}
     refused = run(sound, **wrong, KAGGLE_USERNAME="me", KAGGLE_KEY="bogus")
     assert refused.returncode == FindingsError.exit_code
     assert "credentials:\n  Kaggle: credentials: 401" in refused.stdout

@@ -131,7 +131,9 @@ def test_a_script_without_checkpoints_goes_the_same_way(kernel: KernelFolder) ->
     """And what an earlier version had as checkpoints is not told of any more."""
     go(kernel)
     metadata, settings = kernel.folder / "kernel-metadata.json", kernel.folder / "submission.toml"
-    metadata.write_text(metadata.read_text().replace('"notebook"', '"script"'))
+    # A kernel cannot turn from notebook to script: it is another one.
+    text = metadata.read_text().replace('"notebook"', '"script"')
+    metadata.write_text(text.replace("small-kernel", "small-script").replace("Small kernel", "Small script"))
     settings.write_text(settings.read_text().replace('checkpoints = "checkpoints"\n', ""))
     # The installer is written by push, where there is a place for it.
     cells = PREDICT.split("\n\n")
@@ -262,13 +264,18 @@ def test_what_changed_is_published_and_nothing_else(kernel: KernelFolder) -> Non
     assert (result["packages"]["version"], result["models"]["version"], result["kernel"]["version"]) == (2, 2, 4)
 
 
-def test_a_package_that_is_not_required_fails_the_run_and_is_named(kernel: KernelFolder) -> None:
+def test_a_package_that_is_not_required_fails_the_run_and_is_named(
+    kernel: KernelFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
     require(kernel.repository, "packaging>=22")
     freeze(kernel)
     with opened(kernel) as target, pytest.raises(RunError) as failure:
         push(kernel, target)
-    assert "could not import iniconfig" in failure.value.problem
-    assert "ModuleNotFoundError: No module named 'iniconfig'" in failure.value.problem.splitlines()[-2]
+    headline, exception = failure.value.problem.splitlines()
+    assert "could not import iniconfig" in headline
+    assert exception == "ModuleNotFoundError: No module named 'iniconfig'"
+    shown = capsys.readouterr().out
+    assert shown.count("  | ModuleNotFoundError: No module named 'iniconfig'") == 1, "the log was shown live"
     nothing_submitted(kernel)
 
 

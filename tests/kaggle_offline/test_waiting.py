@@ -7,7 +7,14 @@ from email.utils import format_datetime
 import pytest
 import requests
 from kaggle_offline.answers import translated
-from kaggle_offline.errors import CredentialsError, DeadlineError, KaggleError, NotThereError, TransientError
+from kaggle_offline.errors import (
+    CredentialsError,
+    DeadlineError,
+    KaggleError,
+    NotThereError,
+    TakenError,
+    TransientError,
+)
 from kaggle_offline.waiting import Patience, Waits
 
 QUICK = Patience(repeat=0.3, first_pause=0.01, longest_pause=0.02, poll=0.01)
@@ -89,7 +96,7 @@ def answer(status: int, **headers: str) -> requests.HTTPError:
         (401, CredentialsError),
         (403, NotThereError),
         (404, NotThereError),
-        (409, KaggleError),
+        (409, TakenError),
         (429, TransientError),
         (500, TransientError),
         (503, TransientError),

@@ -16,6 +16,8 @@ from typing import Any
 
 from kaggle_local.server import LocalKaggle
 
+from tests.stand_in import environment_of
+
 _RUNNER = "ubuntu-24.04"
 _QUEUE = re.compile(r"^ +queue: max\n", re.MULTILINE)
 
@@ -138,8 +140,8 @@ def run_workflow(
 
 
 def way_to(kaggle: LocalKaggle) -> dict[str, str]:
-    """The variables that lead a run's steps to a Kaggle, but for the token, which is a secret."""
-    return {name: value for name, value in kaggle.environment.items() if name != "KAGGLE_API_TOKEN"}
+    """The variables that lead a run's steps to what stands in for kaggle.com, without the token, which is a secret."""
+    return {name: value for name, value in environment_of(kaggle).items() if name != "KAGGLE_API_TOKEN"}
 
 
 def _stand_in(folder: Path, action: str) -> Path:

@@ -15,6 +15,7 @@ from kaggle_offline.image_manifest import read_image_manifest
 
 from tests.canary import CANARY
 from tests.kaggle_offline.conftest import git
+from tests.stand_in import TOKENS
 from tests.workflows.act import Run, run_workflow, way_to
 from tests.workflows.repository import IMAGE, add_competition, clone_repository, commit
 
@@ -37,7 +38,7 @@ else:
 
 @pytest.fixture(scope="module")
 def kaggle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKaggle]:
-    with serve(tmp_path_factory.mktemp("kaggle")) as kaggle:
+    with serve(tmp_path_factory.mktemp("kaggle"), tokens=TOKENS) as kaggle:
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         kaggle.set_image(ImageSpec(python=python, pins={"packaging": "24.2"}, distributions=("packaging",)))
         yield kaggle

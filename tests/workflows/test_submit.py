@@ -14,14 +14,14 @@ from kaggle_offline.chain import read_chain
 from kaggle_offline.image_manifest import read_image_manifest
 from kaggle_offline.lock import read_lock
 
-from tests.canary import CANARY
+from tests.canary import CANARY, USER
 from tests.kaggle_offline.conftest import git
+from tests.stand_in import TOKENS
 from tests.workflows.act import Run, run_workflow, way_to
 from tests.workflows.repository import IMAGE, SEED, add_competition, clone_repository, commit, take_this_python
 
 pytestmark = pytest.mark.slow
 
-USER = CANARY.removeprefix("local-")
 STEPS = {"Freeze", "Push", "Submit"}
 
 
@@ -67,7 +67,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         pins={name: str(version) for name, version in manifest.pins.items()},
         distributions=(*lock.provided, "packaging"),
     )
-    with serve(folder / "kaggle") as kaggle:
+    with serve(folder / "kaggle", tokens=TOKENS) as kaggle:
         image = kaggle.set_image(spec)
         few = ["--train", "1", "--public", "4", "--hidden", "30", "--size", "300x200"]
         commands = {SEED: ("plant-pathology", ["-m", "plant_pathology.synthetic", *few])}

@@ -10,14 +10,28 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kaggle_offline.errors import FindingsError, OfflineError, SystemProblemError, TargetError, UnknownCompetitionError
+from kaggle_offline.errors import (
+    ConfigurationError,
+    CredentialsError,
+    EntryError,
+    FindingsError,
+    OfflineError,
+    SystemProblemError,
+    TargetError,
+    UnknownCompetitionError,
+)
 from kaggle_offline.kernel_folder import KernelFolder, find_repository, list_competitions, read_kernel_folder
 from kaggle_offline.markdown import fenced, in_cell
 from kaggle_offline.report import SUMMARY
 from kaggle_offline.scaffold import KINDS
 from kaggle_offline.tags import LOOKS
 from kaggle_offline.workflow_run import add_summary, give_jobs
+
+if TYPE_CHECKING:
+    from kaggle_offline.kaggle_client import KaggleClient
+    from kaggle_offline.subject import Finding
 
 _VERBS = {
     "freeze": "make dataset folders with just what Kaggle's image lacks, installable offline",
@@ -96,6 +110,12 @@ def _parser() -> argparse.ArgumentParser:
         if verb in ("push", "submit"):
             command.add_argument(
                 "--minutes", type=_minutes, metavar="N", help="give up after so many; run again, it goes on from there"
+            )
+        if verb == "push":
+            command.add_argument(
+                "--force",
+                action="store_true",
+                help="add dataset versions while a run or a submission uses the dataset, which could cancel it",
             )
         if verb == "lock":
             command.add_argument(
@@ -183,6 +203,8 @@ def _run(options: argparse.Namespace, repository: Path) -> None:
     if options.verb == "freeze":
         from kaggle_offline.freeze import freeze
 
+        if word == "kaggle":
+            _check_before_freeze(kernels, repository)
         for kernel in kernels:
             freeze(kernel, renew_lock=not _in_ci())
         return
@@ -203,10 +225,29 @@ def _run(options: argparse.Namespace, repository: Path) -> None:
                 print(history(target.client, kernel.competition))
             elif options.verb == "push":
                 with target.alone_with(kernel):
-                    push(kernel, target)
+                    push(kernel, target, force=options.force)
             else:
                 with _summarized(kernel), target.alone_with(kernel):
                     submit(kernel, target)
+
+
+def _check_before_freeze(kernels: Sequence[KernelFolder], repository: Path) -> None:
+    """Ask kaggle.com whether it would take what is about to be frozen, where there are credentials to ask with.
+
+    A workflow freezes without credentials: building what others have written must not see them.
+
+    Raises:
+        EntryError: a competition would not take it.
+    """
+    from kaggle_offline.preflight import Preflight
+    from kaggle_offline.target import open_target
+
+    try:
+        with open_target("kaggle", repository) as target:
+            for kernel in kernels:
+                Preflight(target, kernel).before_sending()
+    except CredentialsError:
+        print("  kaggle.com is not asked about the competition: no credentials here; push will ask", flush=True)
 
 
 @contextmanager
@@ -269,6 +310,8 @@ def _run_doctor(options: argparse.Namespace, repository: Path) -> None:
             with open_target("kaggle", repository, patience=patience) as target:
                 target.client.check_credentials()
                 print(f"Kaggle knows you as {target.client.owner}: what is pushed will be yours")
+                for name in found:
+                    found[name] += _ask_about(target.client, repository, name)
         except OfflineError as error:
             found["credentials"] = [Finding(error.problem, error.cure)]
     for name, findings in found.items():
@@ -278,6 +321,22 @@ def _run_doctor(options: argparse.Namespace, repository: Path) -> None:
     total = sum(map(len, found.values()))
     if total:
         raise FindingsError(f"{total} found", "Each has its cure above.")
+
+
+def _ask_about(client: "KaggleClient", repository: Path, name: str) -> "list[Finding]":
+    """Ask Kaggle about a competition; print what is worth knowing, return what would stop a submission."""
+    from kaggle_offline.preflight import check_accelerator, check_entry
+    from kaggle_offline.subject import Finding
+
+    try:
+        kernel = read_kernel_folder(repository, name)
+        for notice in (*check_entry(client, kernel), *check_accelerator(client, kernel)):
+            print(f"  {notice}")
+    except ConfigurationError:
+        return []  # it is among the findings already
+    except EntryError as error:
+        return [Finding(error.problem, error.cure)]
+    return []
 
 
 def _run_new(options: argparse.Namespace, repository: Path) -> None:

@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 import requests
 
-from kaggle_offline.errors import CredentialsError, KaggleError, NotThereError, TransientError
+from kaggle_offline.errors import CredentialsError, KaggleError, NotThereError, TakenError, TransientError
 
 # What may pass by itself.
 _PASSING = frozenset(
@@ -39,6 +39,7 @@ def translated(what: str) -> Iterator[None]:
     Raises:
         CredentialsError: 401.
         NotThereError: 403, 404 and 410.
+        TakenError: 409.
         TransientError: what may pass: no answer, one that makes no sense, and those that say so.
         KaggleError: any other refusal.
     """
@@ -52,28 +53,48 @@ def translated(what: str) -> Iterator[None]:
         raise TransientError(f"Kaggle: {what}: {_reason(error)}") from error
     except (json.JSONDecodeError, AttributeError, LookupError, TypeError, RecursionError, OverflowError) as error:
         # The client takes answers apart without looking at them.
-        raise TransientError(f"Kaggle: {what}: an answer that makes no sense ({type(error).__name__})") from error
+        problem = f"Kaggle: {what}: an answer that makes no sense ({type(error).__name__})"
+        raise TransientError(problem, status=HTTPStatus.OK) from error
     except ValueError as error:
         raise KaggleError(f"Kaggle's client: {what}: {_reason(error)}", "Correct what it names.") from error
 
 
 def _refusal(what: str, error: requests.HTTPError) -> KaggleError | CredentialsError:
+    """The project's error for an answer that is no success."""
     response = error.response
     status = response.status_code
     if status < HTTPStatus.BAD_REQUEST:
         # The client raises it for what the body says.
         status = int(response.json()["code"])
-    problem = f"Kaggle: {what}: {status} {_reason(error)}"
+    message = _message(response)
+    problem = f"Kaggle: {what}: {status} {message or _reason(error)}"
     if status == HTTPStatus.UNAUTHORIZED:
         return CredentialsError(problem, "Check the token in KAGGLE_API_TOKEN.")
     if status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-        return NotThereError(problem, forbidden=status == HTTPStatus.FORBIDDEN)
+        return NotThereError(problem, forbidden=status == HTTPStatus.FORBIDDEN, message=message)
+    if status == HTTPStatus.CONFLICT:
+        return TakenError(problem, "Choose another title: kernels and datasets of an account share one set of names.")
     if status in _PASSING:
         retry_after = _seconds(response.headers.get("Retry-After", ""))
         asks = f", ask again in {retry_after:.0f} s" if retry_after is not None else ""
         may_be_done = status != HTTPStatus.TOO_MANY_REQUESTS
-        return TransientError(f"{problem}{asks}", may_be_done=may_be_done, retry_after=retry_after)
+        return TransientError(f"{problem}{asks}", may_be_done=may_be_done, status=status, retry_after=retry_after)
     return KaggleError(problem, "Correct what it names, then run the same command again.")
+
+
+def _message(response: requests.Response) -> str:
+    """Kaggle's own words in an error body: ``{"error": {"code", "message", "status"}}`` or ``{"code", "message"}``.
+
+    The official client knows the second form alone, so that of the first it shows the HTTP status and no more
+    (kagglesdk 0.1.38, ``KaggleHttpClient._prepare_response``).
+    """
+    try:
+        body = response.json()
+        body = body.get("error", body)
+        message = body.get("message", "") if isinstance(body, dict) else body
+    except (ValueError, AttributeError, RecursionError, requests.RequestException):
+        return ""
+    return _PRIVATE.sub("(not shown)", message).strip() if isinstance(message, str) else ""
 
 
 def _reason(error: Exception) -> str:

@@ -10,9 +10,9 @@ from kaggle_offline.tags import PREFIX
 
 _UNKNOWN = "-"
 _FORM = re.compile(
-    r"(?P<tag>\S+) commit (?P<commit>\S+) packages (?P<packages>\d+) models (?P<models>\d+|-)"
-    r" kernel (?P<kernel>\d+) (?P<digest>sha256:[0-9a-f]{64})"
+    r"(?P<tag>\S+) commit (?P<commit>\S+) packages (?P<packages>\d+) models (?P<models>\d+|-) kernel (?P<kernel>\d+)"
 )
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 COMMIT_LENGTH = 12
 """Of a commit, what people are shown."""
 
@@ -39,16 +39,19 @@ class Chain:
     digest: str
 
     def __str__(self) -> str:
-        """As the description of a submission, which `read_chain` reads."""
+        """Return the description of a submission, which `read_chain` reads.
+
+        The digest comes first: a description that Kaggle shortens still tells what was submitted.
+        """
         tag, commit = self.source.tag or _UNKNOWN, self.source.commit or _UNKNOWN
         models = _UNKNOWN if self.models is None else self.models
-        return f"{tag} commit {commit} packages {self.packages} models {models} kernel {self.kernel} {self.digest}"
+        return f"{self.digest} {tag} commit {commit} packages {self.packages} models {models} kernel {self.kernel}"
 
 
 def read_chain(description: str) -> Chain | None:
     """The chain that a submission's description tells, or None."""
-    found = _FORM.search(description)
-    if found is None:
+    found, digest = _FORM.search(description), _DIGEST.search(description)
+    if found is None or digest is None:
         return None
     tag, commit = ("" if found[key] == _UNKNOWN else found[key] for key in ("tag", "commit"))
     return Chain(
@@ -56,7 +59,7 @@ def read_chain(description: str) -> Chain | None:
         packages=int(found["packages"]),
         models=None if found["models"] == _UNKNOWN else int(found["models"]),
         kernel=int(found["kernel"]),
-        digest=found["digest"],
+        digest=digest.group(),
     )
 
 

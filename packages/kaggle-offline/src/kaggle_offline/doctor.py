@@ -9,6 +9,7 @@ from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from kaggle_offline.accelerators import warning_about
 from kaggle_offline.checkpoints import list_checkpoints
 from kaggle_offline.doctor_of_code import CODE_CHECKS
 from kaggle_offline.errors import OfflineError
@@ -16,7 +17,8 @@ from kaggle_offline.files import alone
 from kaggle_offline.freeze import lock_kernel
 from kaggle_offline.image_manifest import read_image_manifest
 from kaggle_offline.kernel_folder import METADATA_KEYS, read_kernel_folder
-from kaggle_offline.notebook import read_notebook
+from kaggle_offline.lock import read_lock
+from kaggle_offline.notebook import IMPORTED_EARLY, read_notebook
 from kaggle_offline.pack import OWNER, dataset_slug
 from kaggle_offline.result import read_result
 from kaggle_offline.subject import Code, Finding, Subject, source_root
@@ -141,6 +143,32 @@ def _accelerator(subject: Subject) -> Iterator[Finding]:
             f"{'with' if there else 'without'} a GPU",
             "Set it to what the image is for, or name the other image in submission.toml.",
         )
+
+
+def _machine_shape(subject: Subject) -> Iterator[Finding]:
+    warning = warning_about(str(subject.kernel.metadata.get("machine_shape", "")))
+    if warning:
+        yield Finding(f"{subject.metadata}: machine_shape: {warning}", "Name another, or take the key out.")
+
+
+def _shared_name(subject: Subject) -> Iterator[Finding]:
+    for kind in ("packages", "models"):
+        if subject.kernel.slug == dataset_slug(subject.kernel.competition, kind):
+            yield Finding(
+                f"{subject.metadata}: id: {subject.kernel.slug} is the name of a dataset that push makes",
+                "Give the kernel another title and id: kernels and datasets share one set of names.",
+            )
+
+
+def _imported_early(subject: Subject) -> Iterator[Finding]:
+    lock = None if subject.kernel.is_script else read_lock(subject.kernel.lock)
+    for replaced in lock.replaced if lock else ():
+        if replaced.name in IMPORTED_EARLY:
+            yield Finding(
+                f"{subject.where(subject.kernel.lock)}: replaces {replaced.name}, which a notebook on Kaggle imports "
+                "before its first cell and keeps in the image's version",
+                "Make the kernel a script: kernel_type in kernel-metadata.json; or require the image's version.",
+            )
 
 
 def _tpu(subject: Subject) -> Iterator[Finding]:
@@ -270,6 +298,9 @@ _CHECKS: tuple[Callable[[Subject], Iterable[Finding]], ...] = (
     _twins,
     _accelerator,
     _tpu,
+    _machine_shape,
+    _shared_name,
+    _imported_early,
     _newer_image,
     *CODE_CHECKS,
     _python,

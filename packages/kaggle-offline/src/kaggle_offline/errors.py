@@ -3,15 +3,21 @@
 from typing import ClassVar
 
 
+def printable(text: str) -> str:
+    """Return a text that came from elsewhere without the characters that steer a terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 class OfflineError(Exception):
     """What is wrong, with the file or name, and what to do about it."""
 
     exit_code: ClassVar[int] = 1
 
     def __init__(self, problem: str, cure: str) -> None:
-        super().__init__(f"{problem}\n{cure}")
-        self.problem = problem
-        self.cure = cure
+        # A problem quotes what Kaggle and kernels have said.
+        self.problem = printable(problem)
+        self.cure = printable(cure)
+        super().__init__(f"{self.problem}\n{self.cure}")
 
 
 class UnknownCompetitionError(OfflineError):
@@ -110,25 +116,48 @@ class TransientError(KaggleError):
 
     Attributes:
         may_be_done: whether the call may have had its effect all the same.
+        status: the answer's HTTP status; None where there was no answer.
         retry_after: seconds after which Kaggle wants to be asked again, if it says so.
     """
 
-    def __init__(self, problem: str, *, may_be_done: bool = True, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        problem: str,
+        *,
+        may_be_done: bool = True,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(problem, "Run the same command again: what is done already is not done twice.")
         self.may_be_done = may_be_done
+        self.status = status
         self.retry_after = retry_after
 
 
 class NotThereError(KaggleError):
-    """Kaggle has nothing of that name, or not for who asks; of some things it says 403 in both cases."""
+    """Kaggle has nothing of that name, or not for who asks; of some things it says 403 in both cases.
 
-    def __init__(self, problem: str, *, forbidden: bool) -> None:
+    Attributes:
+        forbidden: the answer was 403.
+        message: Kaggle's own words, which may be missing.
+    """
+
+    def __init__(self, problem: str, *, forbidden: bool, message: str) -> None:
         super().__init__(problem, "See that it is there, and that your account may have it.")
         self.forbidden = forbidden
+        self.message = message
 
 
 class TakenError(KaggleError):
-    """Kaggle does not create a dataset: one of that name exists, or it says what else is wrong."""
+    """Kaggle does not create a dataset or a kernel: one of that name exists, or it says what else is wrong."""
+
+
+class SessionLimitError(KaggleError):
+    """As many kernels of this account run as Kaggle allows; nothing is wrong with this one."""
+
+
+class RepeatedError(KaggleError):
+    """Kaggle took what this command made and does not show it; making it again could go on without end."""
 
 
 class PublishError(OfflineError):
@@ -183,6 +212,12 @@ class FindingsError(OfflineError):
     """There is something that would go wrong."""
 
     exit_code = 40
+
+
+class EntryError(OfflineError):
+    """The competition takes no submission of this account: the rules are not accepted, it is closed, no GPU is left."""
+
+    exit_code = 41
 
 
 class ScoreFellError(OfflineError):

@@ -106,11 +106,12 @@ def draft_manifest(target: Target, repository: Path, name: str, *, gpu: bool) ->
     known = target.client.kernel(slug)
     version = target.client.push_kernel(folder / "kernel", after=known.version if known else 0)
     print(f"{slug}: version {version}, running", flush=True)
-    run = wait_for_run(target, slug, version)
+    run, shown = wait_for_run(target, slug, version)
     with new_folder(folder / "output") as draft:
-        log = read_log(target.client.fetch_output(slug, version, draft, lambda name: name == _REPORT))
+        fetch = target.client.fetch_output
+        log = read_log(fetch(slug, version, draft, lambda name: name == _REPORT, needed=(_REPORT,)))
     if run.status != "complete":
-        raise run_error(f"{target.client.owner}/{slug} version {version}", run, log)
+        raise run_error(f"{target.client.owner}/{slug} version {version}", run, log, shown=shown)
     source = f"{target.client.owner}/{slug} version {version} on {target.name}, from inside"
     header, pins = _read_report(folder / "output" / _REPORT)
     header = {"image": name, **header, "accelerator": "gpu" if gpu else "cpu", "source": source}

@@ -8,11 +8,14 @@ is asked whether it came about after all, as an answer can get lost on its way b
 import contextlib
 import io
 import json
+import os
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -20,7 +23,15 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from kaggle_offline.answers import translated
-from kaggle_offline.errors import CredentialsError, KaggleError, NotThereError, TakenError, TransientError
+from kaggle_offline.errors import (
+    CredentialsError,
+    KaggleError,
+    NotThereError,
+    RepeatedError,
+    SessionLimitError,
+    TakenError,
+    TransientError,
+)
 from kaggle_offline.kernel_folder import SOURCES
 from kaggle_offline.notebook import cells_of
 from kaggle_offline.transfers import Upload, save
@@ -28,25 +39,38 @@ from kaggle_offline.waiting import Waits
 
 T = TypeVar("T")
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+# A digest, or as much of one as tells it from others: Kaggle may shorten what it is given.
+_DIGEST = re.compile(r"sha256:[0-9a-f]{16,64}")
 _PAGE = 200
+
+MOST_VERSIONS = 2
+"""How many versions of one dataset, and of one kernel, a command makes at the most."""
+
+# Kaggle's words for a push that exceeds the number of runs at a time (Kaggle/kaggle-cli issue 185), and for one that
+# would turn a notebook into a script or the reverse (reported live).
+_SESSIONS = re.compile(r"(?i)maximum batch \w+ session count")
+_EDITOR = re.compile(r"(?i)cannot change the editor type")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetState:
     """A dataset's latest version. Status: ``ready``, ``failed`` or ``processing``.
 
-    ``digest`` is the one in the version's notes, or an empty text.
+    ``notes`` are the version's, with the dataset's description where it is the first.
     """
 
     version: int
-    digest: str
+    notes: str
     status: str
+
+    def shows(self, digest: str) -> bool:
+        """Tell whether the notes hold a digest, or as much of it as Kaggle has kept."""
+        return _shows(self.notes, digest)
 
 
 @dataclass(frozen=True, kw_only=True)
 class KernelState:
-    """A kernel's latest version: its notebook, and in lower case the datasets, competitions and others that it sees."""
+    """A version of a kernel: its source, and in lower case the datasets, competitions and others that it sees."""
 
     version: int
     source: str
@@ -73,6 +97,10 @@ class SubmissionState:
     date: datetime | None
     link: str
 
+    def shows(self, digest: str) -> bool:
+        """Tell whether the description holds a digest, or as much of it as Kaggle has kept."""
+        return _shows(self.description, digest)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SubmissionLimits:
@@ -81,12 +109,38 @@ class SubmissionLimits:
     Attributes:
         left: None where Kaggle does not say.
         for_good: it is not the day's limit but the competition's that bounds it.
-        made: those that Kaggle counts.
+        made: the valid ones that Kaggle counts; failed ones are not among them.
+        today: those of today.
     """
 
     left: int | None
     for_good: bool
     made: int
+    today: int
+
+    def count_more_than(self, before: "SubmissionLimits") -> bool:
+        """Tell whether a submission was counted since ``before``."""
+        fewer_left = self.left is not None and before.left is not None and self.left < before.left
+        return fewer_left or self.made > before.made or self.today > before.today
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompetitionState:
+    """A competition, as this account sees it.
+
+    Attributes:
+        slug: in its canonical letters, which mounts have.
+        entered: the account has accepted the rules.
+        closed: submissions are disabled.
+        takes_kernels: it is a code competition, whose submissions are kernels alone.
+        deadline: in UTC; None where Kaggle does not say.
+    """
+
+    slug: str
+    entered: bool
+    closed: bool
+    takes_kernels: bool
+    deadline: datetime | None
 
 
 class KaggleClient:
@@ -107,6 +161,8 @@ class KaggleClient:
 
     def __init__(self, waits: Waits, endpoint: str | None = None) -> None:
         self._waits = waits
+        # How often Kaggle has taken what was made, by what it is.
+        self._made: Counter[str] = Counter()
         if endpoint is not None:
             from kagglesdk import kaggle_env
 
@@ -164,14 +220,15 @@ class KaggleClient:
             versions = {v.version_number: v for v in dataset.versions or []}
             # The current version is the one in use; a newer one may be in processing.
             number = max([*versions, dataset.current_version_number, 1])
-            notes = versions[number].version_notes if number in versions else ""
+            notes = (versions[number].version_notes or "") if number in versions else ""
             # The first version has no notes of ours: creating a dataset takes none. Its description has.
-            digest = _digest_in(f"{notes} {dataset.description if number == 1 else ''}")
+            if number == 1:
+                notes = f"{notes} {dataset.description or ''}".strip()
             listed = (versions[number].status or "").upper() if number in versions else ""
             word = "" if ask_status else listed
             return DatasetState(
                 version=number,
-                digest=digest,
+                notes=notes,
                 status=_DATASET_STATUS.get(word) or self._dataset_status(slug),
             )
 
@@ -211,7 +268,11 @@ class KaggleClient:
         return _DATASET_STATUS.get(word, "processing")
 
     def dataset_files(self, slug: str, version: int) -> dict[str, int]:
-        """Size of every file of a version, by name."""
+        """Size in bytes of every file of a version, by name.
+
+        Raises:
+            KaggleError: Kaggle does not list them.
+        """
         from kagglesdk.datasets.types.dataset_api_service import ApiListDatasetFilesRequest
 
         request = ApiListDatasetFilesRequest()
@@ -220,11 +281,19 @@ class KaggleClient:
         def look(client: Any) -> Any:
             return client.datasets.dataset_api_client.list_dataset_files(request)
 
+        what = f"files of {self.owner}/{slug}"
+
         def read(page: Any) -> dict[str, int]:
+            if page.error_message:
+                # A listing with an error is not an empty listing.
+                raise TransientError(f"Kaggle: {what}: {page.error_message}")
             return {file.name: file.total_bytes for file in page.dataset_files or []}
 
-        pages = self._pages(f"files of {self.owner}/{slug}", request, look, read)
-        return {name: size for files in pages for name, size in files.items()}
+        def list_all() -> dict[str, int]:
+            request.page_token = ""
+            return {name: size for files in self._pages(what, request, look, read) for name, size in files.items()}
+
+        return self._fresh(what, list_all)
 
     def upload(self, path: Path) -> str:
         """Upload a file; return the token that names it in a dataset version.
@@ -316,19 +385,21 @@ class KaggleClient:
 
         def is_there() -> bool | None:
             state = self.processed_dataset(slug)
-            return True if state and state.version > after and state.digest == digest else None
+            return True if state and state.version > after and state.shows(digest) else None
 
-        self._once(what, act, is_there)
+        self._once(what, act, is_there, most=MOST_VERSIONS)
 
     # Kernels
 
-    def kernel(self, slug: str) -> KernelState | None:
-        """The latest version of the owner's kernel, or None where there is no such kernel."""
+    def kernel(self, slug: str, version: int | None = None) -> KernelState | None:
+        """A version of the owner's kernel, by default the latest; None where there is no such kernel or version."""
         from kagglesdk.kernels.types.kernels_api_service import ApiGetKernelRequest
 
-        what = f"kernel {self.owner}/{slug}"
+        what = f"kernel {self.owner}/{slug}{f' version {version}' if version else ''}"
         request = ApiGetKernelRequest()
         request.user_name, request.kernel_slug = self.owner, slug
+        if version:
+            request.version_label = _label(version)
 
         def look() -> KernelState:
             with self._api.build_kaggle_client() as client:
@@ -338,17 +409,21 @@ class KaggleClient:
                 raise _senseless(what)
             sources = [source for kind in SOURCES for source in getattr(metadata, f"{kind}_data_sources") or []]
             return KernelState(
-                version=metadata.current_version_number,
+                version=version or metadata.current_version_number,
                 source=answer.blob.source,
                 sources=frozenset(source.casefold() for source in sources),
             )
 
         return self._lookup(what, look)
 
-    def push_kernel(self, folder: Path, *, after: int) -> int:
+    def push_kernel(self, folder: Path, *, after: int, most: int = MOST_VERSIONS) -> int:
         """Push a rendered kernel folder, of which ``after`` is the latest version; return the new one's number.
 
+        ``most`` is how many versions of it this command may have made then.
+
         Raises:
+            SessionLimitError: as many kernels run as the account may run.
+            RepeatedError: Kaggle does not show what it took.
             KaggleError: Kaggle refuses it, or does not know one of its inputs.
         """
         settings = json.loads((folder / "kernel-metadata.json").read_text())
@@ -356,22 +431,28 @@ class KaggleClient:
         slug = settings["id"].partition("/")[2]
         wanted = {source for kind in SOURCES for source in settings.get(f"{kind}_sources", [])}
 
+        what = f"kernel {self.owner}/{slug}"
+
         def act() -> tuple[int, set[str]]:
             answer = self._api.kernels_push(str(folder))
             if answer.error:
-                raise KaggleError(f"Kaggle refuses the kernel: {answer.error}", "Correct kernel-metadata.json.")
+                raise _push_refusal(answer.error)
             if not answer.version_number:
-                raise _senseless(f"push of {folder}")
+                raise _senseless(what)
             unknown = {s for kind in SOURCES for s in getattr(answer, f"invalid_{kind}_sources") or []}
             return int(answer.version_number), unknown
 
         def is_there() -> tuple[int, set[str]] | None:
             state = self.kernel(slug)
+            if state is None or state.version <= after:
+                # The kernel itself may show its last complete version: the next number is a second witness.
+                state = self.kernel(slug, after + 1)
             if state is None or state.version <= after or cells_of(state.source) != cells:
                 return None
             return state.version, {source for source in wanted if source.casefold() not in state.sources}
 
-        version, unknown = self._once(f"push of {folder}", act, is_there)
+        with _explained_push(settings):
+            version, unknown = self._once(what, act, is_there, most=most)
         if unknown:
             raise KaggleError(
                 f"Kaggle refuses the kernel: it does not know {', '.join(sorted(unknown))}",
@@ -384,27 +465,39 @@ class KaggleClient:
         from kagglesdk.kernels.types.kernels_api_service import ApiGetKernelSessionStatusRequest
 
         request = ApiGetKernelSessionStatusRequest()
-        request.user_name, request.kernel_slug, request.version_label = self.owner, slug, str(version)
+        request.user_name, request.kernel_slug, request.version_label = self.owner, slug, _label(version)
 
         def look() -> RunState:
             with self._api.build_kaggle_client() as client:
                 answer = client.kernels.kernels_api_client.get_kernel_session_status(request)
             return RunState(status=_RUN_STATUS.get(answer.status.name, "queued"), failure=answer.failure_message or "")
 
-        return self._repeat(f"run of {self.owner}/{slug} version {version}", look)
+        return self._fresh(f"run of {self.owner}/{slug} version {version}", look)
 
-    def follow_log(self, slug: str) -> Iterator[str]:
-        """What the run of a kernel's latest version prints, from its beginning, while it does.
+    def follow_log(self, slug: str, version: int) -> Iterator[str]:
+        """What the run of a kernel version prints, from its beginning, while it does.
 
         Raises:
             KaggleError: there is no more to be had for now.
         """
         with translated(f"log of {self.owner}/{slug}"):
-            for event in self._api.kernels_logs_stream(f"{self.owner}/{slug}"):
+            # The client makes the label of the number.
+            for event in self._api.kernels_logs_stream(f"{self.owner}/{slug}/{version}"):
                 yield str(event.get("data", ""))
 
-    def fetch_output(self, slug: str, version: int, folder: Path, wanted: Callable[[str], bool]) -> str:
+    def fetch_output(
+        self,
+        slug: str,
+        version: int,
+        folder: Path,
+        wanted: Callable[[str], bool],
+        *,
+        needed: Collection[str],
+    ) -> str:
         """Fetch the files that the run of a kernel version left, of the names that are ``wanted``; return its log.
+
+        The listing is read until all that are ``needed`` have been seen: a kernel can leave thousands of files, and
+        Kaggle answers 429 to later pages for a quarter of an hour (reported live).
 
         Raises:
             KaggleError: it cannot be had.
@@ -413,7 +506,7 @@ class KaggleClient:
 
         what = f"output of {self.owner}/{slug} version {version}"
         request = ApiListKernelSessionOutputRequest()
-        request.user_name, request.kernel_slug, request.version_label = self.owner, slug, str(version)
+        request.user_name, request.kernel_slug, request.version_label = self.owner, slug, _label(version)
 
         def look(client: Any) -> Any:
             return client.kernels.kernels_api_client.list_kernel_session_output(request)
@@ -421,13 +514,16 @@ class KaggleClient:
         def read(page: Any) -> tuple[str, list[tuple[str, str]]]:
             return page.log or "", [(file.file_name, file.url) for file in page.files or []]
 
-        logs = []
+        logs, missing = [], set(needed)
         for log, files in self._pages(what, request, look, read):
             logs.append(log)
             for name, link in files:
-                # Of the folder itself: a name that leads elsewhere is none of ours.
+                # A name that leads out of the folder is not one of ours.
                 if wanted(name) and PurePosixPath(name).name == name:
                     self._repeat(what, partial(self._fetch, what, link, folder / name))
+            missing -= {name for name, _ in files}
+            if not missing:
+                break
         return next(filter(None, logs), "")
 
     def _fetch(self, what: str, link: str, path: Path) -> None:
@@ -467,6 +563,46 @@ class KaggleClient:
 
         return bool(self._lookup(what, fetch_what_is_allowed))
 
+    def competition(self, competition: str) -> CompetitionState | None:
+        """A competition as this account sees it, or None where Kaggle shows the account none of that name."""
+        from kagglesdk.competitions.types.competition_api_service import ApiGetCompetitionRequest
+
+        request = ApiGetCompetitionRequest()
+        request.competition_name = competition
+
+        def look() -> CompetitionState:
+            with self._api.build_kaggle_client() as client:
+                answer = client.competitions.competition_api_client.get_competition(request)
+            return CompetitionState(
+                # A reference is a slug, or the address that ends with it.
+                slug=(answer.ref or "").rstrip("/").rpartition("/")[2],
+                entered=bool(answer.user_has_entered),
+                closed=bool(answer.submissions_disabled),
+                takes_kernels=bool(answer.is_kernels_submissions_only),
+                deadline=answer.deadline.replace(tzinfo=UTC) if answer.deadline else None,
+            )
+
+        return self._lookup(f"competition {competition}", look)
+
+    def gpu_seconds_left(self) -> float | None:
+        """How much GPU time the account has left this week, in seconds; None where Kaggle does not say."""
+        from kagglesdk.kernels.types.kernels_api_service import ApiGetAcceleratorQuotaStatisticsRequest
+
+        request = ApiGetAcceleratorQuotaStatisticsRequest()
+
+        def look() -> float | None:
+            with self._api.build_kaggle_client() as client:
+                quota = client.kernels.kernels_api_client.get_accelerator_quota_statistics(request).gpu_quota
+            if quota is None or quota.total_time_allowed is None:
+                return None
+            used = quota.time_used.total_seconds() if quota.time_used else 0.0
+            return max(0.0, float(quota.total_time_allowed.total_seconds()) - used)
+
+        # It is a courtesy: nothing depends on it.
+        with contextlib.suppress(KaggleError), translated("quota"):
+            return look()
+        return None
+
     def submission_limits(self, competition: str) -> SubmissionLimits:
         """How many submissions the account has made, and has left."""
         from kagglesdk.competitions.types.competition_api_service import ApiGetSubmissionLimitsRequest
@@ -480,12 +616,17 @@ class KaggleClient:
             # None left of none made says nothing.
             says = limits.num_allowed_now or limits.num_today or limits.limited_by_total
             left = limits.num_allowed_now if says else None
-            return SubmissionLimits(left=left, for_good=bool(limits.limited_by_total), made=limits.num_total)
+            return SubmissionLimits(
+                left=left,
+                for_good=bool(limits.limited_by_total),
+                made=limits.num_total or 0,
+                today=limits.num_today or 0,
+            )
 
         try:
             return self._repeat(f"submissions to {competition}", look)
         except NotThereError:
-            return SubmissionLimits(left=None, for_good=False, made=0)
+            return SubmissionLimits(left=None, for_good=False, made=0, today=0)
 
     def submissions(self, competition: str) -> list[SubmissionState]:
         """The owner's submissions to a competition, newest first."""
@@ -506,13 +647,51 @@ class KaggleClient:
         pages = self._pages(f"submissions to {competition}", request, look, read)
         return [submission for page in pages for submission in page]
 
-    def submit(self, competition: str, slug: str, version: int, file_name: str, description: str, *, made: int) -> str:
-        """Hand in a kernel version under a description whose digest no other has; return the submission's reference.
+    def submission(self, ref: str) -> SubmissionState:
+        """One of the owner's submissions.
 
-        ``made`` is how many submissions Kaggle has counted before.
+        Raises:
+            KaggleError: Kaggle does not show it.
+        """
+        from kagglesdk.competitions.types.competition_api_service import ApiGetSubmissionRequest
+
+        request = ApiGetSubmissionRequest()
+        request.ref = int(ref)
+
+        def look() -> SubmissionState:
+            with self._api.build_kaggle_client() as client:
+                return _submission(client.competitions.competition_api_client.get_submission(request))
+
+        return self._fresh(f"submission {ref}", look)
+
+    def submit(
+        self,
+        competition: str,
+        slug: str,
+        version: int,
+        file_name: str,
+        description: str,
+        *,
+        digest: str,
+        before: SubmissionLimits,
+    ) -> str:
+        """Hand in a kernel version, once, under a description with a digest that no other has.
+
+        Args:
+            competition: where to.
+            slug: of the kernel.
+            version: of the kernel.
+            file_name: of its output.
+            description: of the submission.
+            digest: in the description.
+            before: what Kaggle counted before.
+
+        Returns:
+            The submission's reference.
 
         Raises:
             NotThereError: the account may not.
+            RepeatedError: Kaggle does not show what it took.
             KaggleError: Kaggle refuses it.
         """
         from kagglesdk.competitions.types.competition_api_service import ApiCreateCodeSubmissionRequest
@@ -531,12 +710,11 @@ class KaggleClient:
             return str(answer.ref)
 
         def is_there() -> str | None:
-            digest = _digest_in(description)
-            return next((s.ref for s in self.submissions(competition) if _digest_in(s.description) == digest), None)
+            return next((s.ref for s in self.submissions(competition) if s.shows(digest)), None)
 
         def has_shown() -> str | None:
             ref = is_there()
-            if ref is None and self.submission_limits(competition).made > made:
+            if ref is None and self.submission_limits(competition).count_more_than(before):
                 # The list lags behind the count.
                 ref = self._waits.until("list of submissions", is_there, seconds=self._waits.patience.settle)
                 if ref is None:
@@ -546,7 +724,7 @@ class KaggleClient:
             return ref
 
         # The look at the limits took its time: another run may have submitted meanwhile.
-        return is_there() or self._once(what, act, has_shown)
+        return is_there() or self._once(what, act, has_shown, most=1)
 
     # Calls
 
@@ -567,13 +745,39 @@ class KaggleClient:
                 return self._repeat(what, call)
         return None
 
-    def _once(self, what: str, act: Callable[[], T], effect: Callable[[], T | None]) -> T:
+    def _fresh(self, what: str, call: Callable[[], T]) -> T:
+        """Make a call about something that was made a moment ago: 403 and 404 are waited out.
+
+        Kaggle answers them for seconds up to minutes (reported live; kaggle 2.2.5, ``KaggleApi._poll_submission``).
+
+        Raises:
+            NotThereError: it did to the end.
+        """
+        refusals: list[NotThereError] = []
+
+        def look() -> tuple[T] | None:
+            try:
+                return (self._repeat(what, call),)
+            except NotThereError as error:
+                refusals.append(error)
+                return None
+
+        found = self._waits.until(what, look, seconds=self._waits.patience.settle)
+        if found is None:
+            raise refusals[-1]
+        return found[0]
+
+    def _once(self, what: str, act: Callable[[], T], effect: Callable[[], T | None], *, most: int) -> T:
         """Make a call that must have its effect once, whatever becomes of its answer.
 
         Args:
-            what: the call is about.
+            what: the call makes.
             act: the call.
-            effect: looks for what it does; returns what the call would, or None.
+            effect: looks for what it makes; returns what the call would, or None.
+            most: how often Kaggle may take it in the life of this client, which is one command.
+
+        Raises:
+            RepeatedError: Kaggle has taken it so often, and does not show it.
         """
         unknown = False
 
@@ -583,16 +787,24 @@ class KaggleClient:
             found = effect() if unknown else None
             if found is not None:
                 return found
+            if self._made[what] >= most:
+                raise RepeatedError(
+                    f"{what}: Kaggle took it {self._made[what]} times in this command and does not show it as expected",
+                    "Look at it on Kaggle; if it is there, please report this with the output of: kaggle-offline probe",
+                )
             try:
                 with translated(what):
-                    return act()
+                    done = act()
             except TransientError as error:
+                self._made[what] += error.status == HTTPStatus.OK
                 if error.may_be_done:
                     unknown = True
                     found = self._waits.until(what, effect, seconds=self._waits.patience.settle)
                     if found is not None:
                         return found
                 raise
+            self._made[what] += 1
+            return done
 
         return self._waits.repeat(attempt, what)
 
@@ -645,6 +857,13 @@ def _authenticate(seconds: float, local: bool) -> Any:
 
     # The client is not typed.
     class TimedApi(KaggleApi):  # type: ignore[misc]
+        def _authenticate_with_legacy_apikey(self) -> bool:
+            # The client goes on to other credentials when a token is refused: they may be another account's.
+            return not find_token() and super()._authenticate_with_legacy_apikey()
+
+        def _authenticate_with_oauth_creds(self) -> bool:
+            return not find_token() and super()._authenticate_with_oauth_creds()
+
         def build_kaggle_client(self) -> Any:
             client = super().build_kaggle_client()
             http = client.http_client()
@@ -674,6 +893,17 @@ def _authenticate(seconds: float, local: bool) -> Any:
     return api
 
 
+def find_token() -> str:
+    """The access token that the official client finds, in a variable or a file; an empty text for none."""
+    from kagglesdk.kaggle_env import get_access_token_from_env
+
+    try:
+        token, _ = get_access_token_from_env()
+    except (OSError, ValueError):  # what it takes for a file's name can be no name
+        return os.environ.get("KAGGLE_API_TOKEN", "")
+    return token or ""
+
+
 @contextlib.contextmanager
 def _offline_import() -> Iterator[None]:
     """Keep the client from authenticating as it is imported: it would wait for an answer for ever."""
@@ -693,13 +923,57 @@ def _offline_import() -> Iterator[None]:
 
 def _senseless(what: str) -> TransientError:
     """An answer that is well formed and says nothing."""
-    return TransientError(f"Kaggle: {what}: an answer that makes no sense")
+    return TransientError(f"Kaggle: {what}: an answer that makes no sense", status=HTTPStatus.OK)
 
 
-def _digest_in(text: str) -> str:
-    """The digest that a text holds, or an empty text."""
-    found = _DIGEST.search(text)
-    return found.group() if found else ""
+def _label(version: int) -> str:
+    """A kernel version as the API writes it; a bare number answers 404 (Kaggle/kaggle-cli pull request 1201)."""
+    return f"v{version}"
+
+
+@contextlib.contextmanager
+def _explained_push(settings: dict[str, Any]) -> Iterator[None]:
+    """Explain what Kaggle answers to a push without saying why.
+
+    Args:
+        settings: those of the kernel, as ``kernel-metadata.json`` has them.
+    """
+    try:
+        yield
+    except NotThereError as error:
+        image = settings.get("docker_image")
+        if not (error.forbidden and image and not error.message):
+            raise
+        raise KaggleError(
+            f"{error.problem}, without a reason: this account may not use the image {image}",
+            "Take docker_image out of kernel-metadata.json, or name the image that a session of yours runs in.",
+        ) from error
+    except TransientError as error:
+        if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise
+        datasets = ", ".join(settings.get("dataset_sources", [])) or "no dataset"
+        raise KaggleError(
+            f"{error.problem}\nKaggle answers this to every push that names a dataset which was deleted and made again "
+            "under its name (Kaggle/kaggle-cli issue 187)",
+            f"If one was, rename it, or the kernel folder that names it (this kernel names {datasets}). "
+            "Else run the same command again later.",
+        ) from error
+
+
+def _push_refusal(error: str) -> KaggleError:
+    """What is wrong with a push that Kaggle answers with an error in an answer that is otherwise a success."""
+    problem = f"Kaggle refuses the kernel: {error}"
+    if _SESSIONS.search(error):
+        return SessionLimitError(problem, "Wait for a kernel of yours to end, then run the same command again.")
+    if _EDITOR.search(error):
+        cure = "A kernel cannot turn from notebook to script or back: give it another title and id."
+        return KaggleError(problem, cure)
+    return KaggleError(problem, "Correct kernel-metadata.json.")
+
+
+def _shows(text: str, digest: str) -> bool:
+    """Tell whether a text holds a digest, or a beginning of it that is long enough."""
+    return any(digest.startswith(found) for found in _DIGEST.findall(text))
 
 
 def _submission(answer: Any) -> SubmissionState:
@@ -710,7 +984,7 @@ def _submission(answer: Any) -> SubmissionState:
     return SubmissionState(
         ref=str(answer.ref),
         description=answer.description or "",
-        status=answer.status.name.lower(),
+        status=answer.status.name.lower() if answer.status else "pending",
         score=score,
         error=answer.error_description or "",
         date=answer.date.replace(tzinfo=UTC) if answer.date else None,

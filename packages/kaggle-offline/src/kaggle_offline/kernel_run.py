@@ -2,37 +2,54 @@
 
 import json
 import threading
+from collections import deque
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tqdm import tqdm
 
-from kaggle_offline.errors import OfflineError, OutputError, RunError, TransientError
+from kaggle_offline.errors import (
+    NotThereError,
+    OfflineError,
+    OutputError,
+    RunError,
+    SessionLimitError,
+    TransientError,
+)
 from kaggle_offline.files import new_folder
-from kaggle_offline.kaggle_client import KernelState, RunState
+from kaggle_offline.kaggle_client import MOST_VERSIONS, KernelState, RunState
 from kaggle_offline.kernel_folder import KernelFolder
-from kaggle_offline.log import RunLog, cause_of, read_log
+from kaggle_offline.log import LINES, RunLog, cause_of, plain, read_log
 from kaggle_offline.notebook import RUN_RECORD, RenderedKernel, digest_of_source
 from kaggle_offline.output import check_output
+from kaggle_offline.preflight import Preflight
 from kaggle_offline.report import PICTURES
 from kaggle_offline.target import Target
 
 # For what is left of a log when its run has ended.
 _REST_SECONDS = 2.0
 
+# How often a run is repeated whose datasets were not mounted yet.
+_MOST_REPEATS = 3
+# How many versions after the one that a kernel shows are looked for.
+_MOST_HIDDEN = 20
+
 
 def run_kernel(
-    kernel: KernelFolder, target: Target, rendered: RenderedKernel, known: dict[str, Any]
+    kernel: KernelFolder, target: Target, rendered: RenderedKernel, preflight: Preflight, known: dict[str, Any]
 ) -> tuple[int, dict[str, Any]]:
     """See the rendered kernel run through on the target; return its version, and what its run came to.
 
-    A version of the same digest is waited for, not pushed again, unless its run failed.
+    A version of the same digest is waited for, not pushed again, unless its run failed. A run that found a dataset
+    not mounted yet is repeated after a while, at most `_MOST_REPEATS` times.
 
     Args:
         kernel: the competition.
         target: where to.
         rendered: what to push.
+        preflight: is asked before it is pushed.
         known: the result so far: an output that was fetched and checked is not fetched again.
 
     Raises:
@@ -41,30 +58,34 @@ def run_kernel(
         KaggleError: Kaggle refused something.
     """
     client, output = target.client, kernel.build / "output"
-    state = client.kernel(kernel.slug)
-    if state is not None and not _is_same(state, rendered):
-        # Before a version is made that may be there: an answer can be older than what it tells of.
-        target.waits.sleep(target.waits.patience.first_pause, f"kernel {kernel.slug}")
-        state = client.kernel(kernel.slug)
+    state = _latest(target, kernel.slug, rendered)
+    after = state.version if state else 0
     same = state is not None and _is_same(state, rendered)
-    if state is not None and same:
-        version = state.version
-        entry = {"ref": f"{client.owner}/{kernel.slug}", "version": version, "digest": rendered.digest}
+    if same:
+        entry = {"ref": f"{client.owner}/{kernel.slug}", "version": after, "digest": rendered.digest}
         if known.get("kernel") == entry and "run" in known and (output / kernel.output).is_file():
-            print(f"  {kernel.slug}: version {version}, unchanged, already run", flush=True)
+            print(f"  {kernel.slug}: version {after}, unchanged, already run", flush=True)
             run: dict[str, Any] = known["run"]
-            return version, run
-        same = client.run(kernel.slug, version).status != "error"
+            return after, run
+        same = client.run(kernel.slug, after).status != "error"
     if not same:
-        version = client.push_kernel(rendered.folder, after=state.version if state else 0)
-    how = "unchanged, its run is there" if same else "pushed, running without a network"
-    print(f"  {kernel.slug}: version {version}, {how}", flush=True)
-    ended = wait_for_run(target, kernel.slug, version)
-    with new_folder(output) as draft:
-        wanted = partial(_is_wanted, kernel.output)
-        log = read_log(client.fetch_output(kernel.slug, version, draft, wanted))
-    if ended.status != "complete":
-        raise run_error(f"{client.owner}/{kernel.slug} version {version}", ended, log)
+        preflight.before_sending()
+    for repeats in range(_MOST_REPEATS + 1):
+        version = after if same else _push(target, rendered, after=after, most=MOST_VERSIONS + repeats)
+        how = "unchanged, its run is there" if same else "pushed, running without a network"
+        print(f"  {kernel.slug}: version {version}, {how}", flush=True)
+        ended, shown = wait_for_run(target, kernel.slug, version)
+        with new_folder(output) as draft:
+            wanted, needed = partial(_is_wanted, kernel.output), (kernel.output, RUN_RECORD)
+            log = read_log(client.fetch_output(kernel.slug, version, draft, wanted, needed=needed))
+        if ended.status == "complete":
+            break
+        if repeats == _MOST_REPEATS or not log.misses(rendered.shipped):
+            raise run_error(f"{client.owner}/{kernel.slug} version {version}", ended, log, shown=shown)
+        seconds = target.waits.patience.mount
+        print(f"  {log.exception}: Kaggle mounts new versions late; pushing again in {seconds:.0f} s", flush=True)
+        target.waits.sleep(seconds, "mounting the new version")
+        after, same = version, False
     seen = _check(kernel, target, output / kernel.output)
     print(f"  {kernel.slug}: ran through in {log.seconds:.0f} s, wrote {output / kernel.output}: {seen}", flush=True)
     record = {"status": ended.status, "seconds": log.seconds, "peak_memory_bytes": _peak_memory(output)}
@@ -75,14 +96,61 @@ def run_kernel(
     return version, record
 
 
+def _latest(target: Target, slug: str, rendered: RenderedKernel) -> KernelState | None:
+    """The kernel's latest version; None where there is none.
+
+    An answer can be older than what it tells of, and a kernel may show its last complete version while a later one
+    runs or has failed: before anything is pushed the next numbers are asked for, too.
+    """
+    client = target.client
+    state = client.kernel(slug)
+    if state is None or _is_same(state, rendered):
+        return state
+    target.waits.sleep(target.waits.patience.first_pause, f"kernel {slug}")
+    state = client.kernel(slug) or state
+    for _ in range(_MOST_HIDDEN):
+        following = None if _is_same(state, rendered) else client.kernel(slug, state.version + 1)
+        if following is None:
+            break
+        state = following
+    return state
+
+
+def _push(target: Target, rendered: RenderedKernel, *, after: int, most: int) -> int:
+    """Push the kernel as soon as the account may run one more; return the version.
+
+    Raises:
+        SessionLimitError: it may not, to the end.
+        KaggleError: Kaggle refuses it.
+    """
+    refusals: list[SessionLimitError] = []
+
+    def attempt() -> int | None:
+        try:
+            return target.client.push_kernel(rendered.folder, after=after, most=most)
+        except SessionLimitError as error:
+            if not refusals:
+                print(f"  {error.problem} Waiting for one of them to end.", flush=True)
+            refusals.append(error)
+            return None
+
+    version = target.waits.until("a free session", attempt, seconds=target.waits.patience.run)
+    if version is None:
+        raise refusals[-1]
+    return version
+
+
 def _is_same(state: KernelState, rendered: RenderedKernel) -> bool:
     """Whether a version was made of the same, and sees what it should."""
     sees = {source.casefold() for source in rendered.sources} <= state.sources
     return sees and digest_of_source(state.source) == rendered.digest
 
 
-def wait_for_run(target: Target, slug: str, version: int) -> RunState:
+def wait_for_run(target: Target, slug: str, version: int) -> tuple[RunState, Sequence[str]]:
     """Follow the log of a kernel version's run until it has ended.
+
+    Returns:
+        How it ended, and the last lines of its log that were shown meanwhile.
 
     Raises:
         RunError: it takes longer than any kernel may.
@@ -92,9 +160,8 @@ def wait_for_run(target: Target, slug: str, version: int) -> RunState:
     def look() -> RunState | None:
         nonlocal follower
         run = target.client.run(slug, version)
-        # Before it runs, the log is that of the version before.
-        if run.status == "running" and follower is None:
-            follower = _Follower(target, slug)
+        if follower is None and run.status == "running":
+            follower = _Follower(target, slug, version)
             follower.start()
         return run if run.status in ("complete", "error") else None
 
@@ -108,7 +175,7 @@ def wait_for_run(target: Target, slug: str, version: int) -> RunState:
         raise RunError(
             f"{slug} version {version}: its run has not ended after {seconds / 3600:.1f} hours", "Stop it on Kaggle."
         )
-    return run
+    return run, tuple(follower.shown) if follower else ()
 
 
 class _Follower(threading.Thread):
@@ -117,26 +184,31 @@ class _Follower(threading.Thread):
     Each time that Kaggle is asked, the log is told from its beginning.
     """
 
-    def __init__(self, target: Target, slug: str) -> None:
+    def __init__(self, target: Target, slug: str, version: int) -> None:
         super().__init__(daemon=True)
         self._target = target
         self._slug = slug
+        self._version = version
         self._run_ended = threading.Event()
         self._over = threading.Event()
+        self.shown: deque[str] = deque(maxlen=LINES)
 
     def run(self) -> None:
         """Follow the log until the run has ended, also where the log is cut off before."""
         printed = 0
         while True:
             try:
-                for number, text in enumerate(self._target.client.follow_log(self._slug), start=1):
+                events = self._target.client.follow_log(self._slug, self._version)
+                for number, text in enumerate(events, start=1):
                     if self._over.is_set():
                         return
                     if number > printed and text.strip():
-                        tqdm.write("\n".join(f"  | {line}" for line in text.rstrip().splitlines()))
+                        lines = [plain(line) for line in text.rstrip().splitlines()]
+                        tqdm.write("\n".join(f"  | {line}" for line in lines))
+                        self.shown.extend(lines)
                     printed = max(printed, number)
-            except TransientError:
-                pass
+            except (TransientError, NotThereError):
+                pass  # a new version answers 404 for a moment
             except (OfflineError, BrokenPipeError):
                 return
             if self._run_ended.wait(self._target.waits.patience.poll):
@@ -178,8 +250,13 @@ def _peak_memory(output: Path) -> int:
         return 0
 
 
-def run_error(what: str, run: RunState, log: RunLog) -> RunError:
-    """Say why the run of ``what`` failed, as far as its log and Kaggle tell."""
+def run_error(what: str, run: RunState, log: RunLog, *, shown: Sequence[str] = ()) -> RunError:
+    """Say why the run of ``what`` failed, as far as its log and Kaggle tell.
+
+    The end of the log is left out where it is what was ``shown`` last.
+    """
     cause = cause_of(run.failure, log)
-    details = [text for text in (log.exception, run.failure) if text and text != cause.text]
-    return RunError("\n".join([f"{what} failed: {cause.text}", *details, log.end]), cause.cure)
+    details = [text for text in (log.exception, run.failure) if text and text not in cause.text]
+    last = [line for line in log.lines if line.strip()][-LINES:]
+    end = [] if last and last[-len(shown) :] == [line for line in shown if line.strip()] else [log.end]
+    return RunError("\n".join([f"{what} failed: {cause.text}", *details, *end]), cause.cure)

@@ -2,9 +2,13 @@
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
-_LINES = 25
+from kaggle_offline.errors import printable
+
+LINES = 25
+"""How many lines of a log's end an error shows."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -33,7 +37,16 @@ class RunLog:
     @property
     def end(self) -> str:
         """The last lines, set off from what is around them."""
-        return "\n".join(f"  | {line}" for line in self.lines[-_LINES:])
+        return "\n".join(f"  | {line}" for line in self.lines[-LINES:])
+
+    def misses(self, datasets: Collection[str]) -> bool:
+        """Tell whether the run ended as one of ``datasets`` (slugs) was not mounted, or in another version.
+
+        Kaggle can mount the previous version, or nothing, for minutes after a new one is ready (reported live).
+        """
+        names = "|".join(map(re.escape, datasets))
+        missing = rf"(?:{names}): another version is mounted|(?:{names}) is not among this kernel's inputs"
+        return bool(re.search(rf"{missing}|this kernel was made for \S+, but \S+ is mounted", self.exception))
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,11 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
         "Predict less per image, a smaller input or model for instance, or use an accelerator. " + _AGAIN,
     ),
     (
+        r"(\S+): another version is mounted|this kernel was made for (\S+), but \S+ is mounted",
+        "Kaggle mounted another version than that of {}",
+        "Run push again in some minutes: Kaggle mounts a new version late.",
+    ),
+    (
         r"(?:FileNotFound|NotADirectory)Error.*/kaggle/input|StopIteration|not among this kernel's inputs",
         "it missed an input",
         "Name what it reads in kernel-metadata.json, and find it below /kaggle/input under both layouts. " + _AGAIN,
@@ -101,4 +119,9 @@ def read_log(text: str) -> RunLog:
         lines = "".join(str(event["data"]) for event in events).splitlines()
     except (ValueError, KeyError, TypeError, RecursionError):
         seconds, lines = 0.0, text.splitlines()
-    return RunLog(seconds=seconds, lines=tuple(_COLOUR.sub("", line) for line in lines))
+    return RunLog(seconds=seconds, lines=tuple(map(plain, lines)))
+
+
+def plain(line: str) -> str:
+    """Return a line without colours, and without other characters that steer a terminal."""
+    return printable(_COLOUR.sub("", line))

@@ -19,6 +19,44 @@ from kaggle_offline.pack import OWNER, Dataset
 PARAMETERS, INSTALL = "parameters", "install"
 RUN_RECORD = "kaggle-offline-run.json"
 
+IMPORTED_EARLY = frozenset(
+    {
+        "comm",
+        "contourpy",
+        "cycler",
+        "debugpy",
+        "decorator",
+        "fonttools",
+        "ipykernel",
+        "ipython",
+        "jupyter-client",
+        "jupyter-core",
+        "kiwisolver",
+        "matplotlib",
+        "matplotlib-inline",
+        "numpy",
+        "packaging",
+        "pillow",
+        "platformdirs",
+        "psutil",
+        "pygments",
+        "pyparsing",
+        "python-dateutil",
+        "pyzmq",
+        "setuptools",
+        "six",
+        "tornado",
+        "traitlets",
+        "typing-extensions",
+        "wrapt",
+    }
+)
+"""Distributions that a notebook on Kaggle has imported before its first cell.
+
+Kaggle's image sets ``IPKernelApp.matplotlib = 'inline'`` (Kaggle/docker-python, Dockerfile.tmpl) and imports wrapt in
+every Python (patches/sitecustomize.py); the rest is what these need, measured with ipykernel.
+"""
+
 # On one line, or within brackets on several.
 _FUTURE = re.compile(r"^from __future__ import (?:\([^)]*\).*|[^(\n]*)\n", re.MULTILINE)
 
@@ -44,6 +82,7 @@ def _install_cell(packages: Dataset) -> str:
     return f"""\
 # Written by push: install what the image lacks, from the dataset that brings its own installer.
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -51,8 +90,13 @@ from pathlib import Path
 found = [path for at in ("", "datasets/*/") for path in Path("/kaggle/input").glob(at + "{packages.slug}/install.py")]
 if not found:
     raise FileNotFoundError("{packages.slug} is not among this kernel's inputs")
-command = [sys.executable, "-u", found[0], "--digest", PACKAGES_DIGEST]
-with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as installing:
+command = [sys.executable, "-u", found[0], "--digest", PACKAGES_DIGEST, "--imported"]
+# A notebook has imported much before its first cell, which it would keep in the version that the image has.
+imported = [module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None)]
+pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+with subprocess.Popen(command, text=True, **pipes) as installing:
+    json.dump(imported, installing.stdin)
+    installing.stdin.close()
     for line in installing.stdout:
         print(line, end="")
 if installing.returncode:
@@ -117,11 +161,13 @@ class RenderedKernel:
         folder: the notebook or script, and its metadata.
         digest: of all that the run's outcome depends on; written into the code.
         sources: the datasets, competitions, kernels and models that it names.
+        shipped: the slugs of the datasets that were made for it.
     """
 
     folder: Path
     digest: str
     sources: frozenset[str]
+    shipped: tuple[str, ...]
 
 
 def render_kernel(
@@ -160,7 +206,8 @@ def render_kernel(
             write_json(draft / "kernel-metadata.json", metadata)
         write_json(stamp, {"inputs": inputs, "digest": digest, "files": _digest_of_folder(folder)})
     named = frozenset(source for kind in SOURCES for source in metadata.get(f"{kind}_sources", []))
-    return RenderedKernel(folder=folder, digest=digest, sources=named)
+    shipped = tuple(dataset.slug for dataset in (packages, models) if dataset)
+    return RenderedKernel(folder=folder, digest=digest, sources=named, shipped=shipped)
 
 
 def _known_digest(stamp: Path, folder: Path, inputs: str) -> str:
@@ -212,11 +259,15 @@ def _with_futures_first(code: str) -> str:
 
 
 def cells_of(code: str) -> list[str]:
-    """The sources of a notebook's cells, which is what Kaggle keeps of it as it is; a script is one cell."""
+    """The sources of a notebook's cells, which is what Kaggle keeps of it as it is; a script is one cell.
+
+    Source that comes back with other ends of lines is the same source.
+    """
     try:
-        return ["".join(cell["source"]) for cell in json.loads(code)["cells"]]
+        cells = ["".join(cell["source"]) for cell in json.loads(code)["cells"]]
     except (ValueError, KeyError, TypeError):
-        return [code.strip()]
+        cells = [code.strip()]
+    return [cell.replace("\r\n", "\n") for cell in cells]
 
 
 def digest_of_source(source: str) -> str:

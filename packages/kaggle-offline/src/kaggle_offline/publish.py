@@ -5,8 +5,9 @@ from functools import partial
 from typing import Any
 
 from kaggle_offline.errors import KaggleError, NotFrozenError, PublishError, TakenError
-from kaggle_offline.kaggle_client import DatasetState, KaggleClient
+from kaggle_offline.kaggle_client import MOST_VERSIONS, DatasetState, KaggleClient
 from kaggle_offline.pack import MANIFEST, Dataset
+from kaggle_offline.preflight import Preflight
 from kaggle_offline.target import Target
 
 
@@ -20,24 +21,30 @@ class Published:
     uploaded_bytes: int
 
 
-def publish(target: Target, dataset: Dataset, known: dict[str, Any] | None = None) -> Published:
+def publish(
+    target: Target,
+    dataset: Dataset,
+    preflight: Preflight,
+    known: dict[str, Any] | None = None,
+) -> Published:
     """See to it that the dataset's latest version is ``dataset``, ready and whole.
 
-    A version of this content that is not whole is followed by one more.
+    A version of this content that is not whole is followed by one more. Whatever Kaggle lists, no more than
+    `MOST_VERSIONS` are made.
 
     Args:
         target: where to.
         dataset: the folder.
+        preflight: is asked before anything is uploaded, and before a version is added to a dataset that exists.
         known: from the result, a version that was seen to be whole before; versions never change.
 
     Raises:
         NotFrozenError: the folder is not what its digest says.
-        PublishError: Kaggle lists other files than were published, twice.
+        PublishError: Kaggle lists something else than was published.
         KaggleError: Kaggle refused something, or never gets ready.
     """
     client = target.client
-    ref = f"{client.owner}/{dataset.slug}"
-    uploaded, difference = 0, ""
+    uploaded, made, newest = 0, 0, 0
     # Uploaded, but not yet in a version: kept for the next round, should somebody else have published meanwhile.
     tokens: list[str] = []
     state = client.dataset(dataset.slug)
@@ -45,40 +52,59 @@ def publish(target: Target, dataset: Dataset, known: dict[str, Any] | None = Non
         # What is in processing may be this very content; and while the first version is, Kaggle takes no second.
         if state is not None and state.status == "processing":
             state = client.processed_dataset(dataset.slug)
-        if state is not None and state.digest == dataset.digest:
-            found = Published(ref=ref, version=state.version, digest=state.digest, uploaded_bytes=uploaded)
-            if _is_known(found, known):
-                break
-            before, difference = difference, _lasting_difference(target, dataset, state)
-            if not difference:
-                break
-            problem = f"{ref} version {state.version} is not whole: {difference}"
-            if before:
-                raise PublishError(problem, "Look at it on Kaggle, then push again.")
+        problem = _problem(target, dataset, state, newest=newest, known=known or {})
+        if state is not None and not problem:
+            break
+        if made == MOST_VERSIONS:
+            raise PublishError(problem, "Look at it on Kaggle, then push again.")
+        if made or (state is not None and state.shows(dataset.digest)):
             print(f"  {problem}; publishing it once more", flush=True)
+        preflight.before_sending()
         if not tokens:
             tokens = _upload(client, dataset)
             uploaded += sum(dataset.files.values())
+        if state is not None:
+            preflight.before_next_version()
         # Another run may have published meanwhile, or one that was killed, what is still in processing.
         latest = client.processed_dataset(dataset.slug)
         if _is_same(latest, state):
             latest = _create_version(target, dataset, state, tokens)
+            made, newest = made + 1, latest.version
         state = latest
     done = f"{uploaded:,} bytes uploaded" if uploaded else "unchanged, 0 bytes uploaded"
-    print(f"  {dataset.slug}: version {found.version}, {done}", flush=True)
-    return found
+    print(f"  {dataset.slug}: version {state.version}, {done}", flush=True)
+    ref = f"{client.owner}/{dataset.slug}"
+    return Published(ref=ref, version=state.version, digest=dataset.digest, uploaded_bytes=uploaded)
+
+
+def _problem(
+    target: Target, dataset: Dataset, state: DatasetState | None, *, newest: int, known: dict[str, Any]
+) -> str:
+    """Why a dataset's latest version is not ``dataset``, whole; an empty text where it is.
+
+    ``newest`` is the version that this command has just made; ``known`` one that was seen to be whole before.
+    """
+    ref = f"{target.client.owner}/{dataset.slug}"
+    if state is None:
+        return f"{ref}: no version is listed"
+    if (known.get("ref"), known.get("version"), known.get("digest")) == (ref, state.version, dataset.digest):
+        return ""
+    if not (state.shows(dataset.digest) or state.version == newest):
+        return f"{ref}: {_seen(state)} is the latest, not {dataset.digest}"
+    difference = _lasting_difference(target, dataset, state)
+    return difference and f"{ref} version {state.version} is not whole: {difference}"
+
+
+def _seen(state: DatasetState) -> str:
+    """A dataset's latest version, for messages."""
+    return f"version {state.version} with the notes {state.notes!r}"
 
 
 def _is_same(one: DatasetState | None, other: DatasetState | None) -> bool:
     """Whether two looks at a dataset saw the same version, or both saw none."""
     if one is None or other is None:
         return one is other
-    return (one.version, one.digest) == (other.version, other.digest)
-
-
-def _is_known(found: Published, known: dict[str, Any] | None) -> bool:
-    """Whether a version was seen to be whole before."""
-    return known is not None and all(known[name] == vars(found)[name] for name in ("ref", "version", "digest"))
+    return (one.version, one.notes) == (other.version, other.notes)
 
 
 def _upload(client: KaggleClient, dataset: Dataset) -> list[str]:
@@ -108,7 +134,7 @@ def _create_version(target: Target, dataset: Dataset, before: DatasetState | Non
     Raises:
         KaggleError: Kaggle refuses it, or never shows it.
     """
-    client = target.client
+    client, patience = target.client, target.waits.patience
     after = before.version if before else 0
     try:
         if before is None:
@@ -118,53 +144,74 @@ def _create_version(target: Target, dataset: Dataset, before: DatasetState | Non
     except TakenError:
         # Another run was faster, and it may take a moment to show; or the title is that of another dataset.
         find = partial(client.dataset, dataset.slug)
-        taken_by = target.waits.until(f"dataset {dataset.slug}", find, seconds=target.waits.patience.settle)
+        taken_by = target.waits.until(f"dataset {dataset.slug}", find, seconds=patience.settle)
         if taken_by is None:
             raise
         return taken_by
     tokens.clear()
+    seen: list[DatasetState] = []
 
-    def look() -> DatasetState | None:
+    def look(*, for_notes: bool) -> DatasetState | None:
         state = client.dataset(dataset.slug)
-        return state if state and state.version > after else None
+        if state is None or state.version <= after:
+            return None
+        seen.append(state)
+        return state if state.shows(dataset.digest) or not for_notes else None
 
-    state = target.waits.until(f"version {after + 1} of {dataset.slug}", look, seconds=target.waits.patience.processing)
+    what = f"version {after + 1} of {dataset.slug}"
+    state = target.waits.until(what, partial(look, for_notes=False), seconds=patience.processing)
     if state is None:
         raise KaggleError(
             f"{client.owner}/{dataset.slug}: Kaggle took version {after + 1} and does not show it",
             "Look at it on Kaggle, then run the same command again.",
+        )
+    # Notes may show later than the version.
+    state = target.waits.until(what, partial(look, for_notes=True), seconds=patience.settle)
+    if state is None:
+        state = seen[-1]
+        print(
+            f"  {client.owner}/{dataset.slug}: {_seen(state)}, not {dataset.digest}; its files' names decide, and the "
+            "kernel checks their content",
+            flush=True,
         )
     return state
 
 
 def _lasting_difference(target: Target, dataset: Dataset, state: DatasetState) -> str:
     """What a version has otherwise than it should, or an empty text; a listing may need a while to be right."""
+    if state.status != "ready":
+        return f"its processing {state.status}"
+    listed: dict[str, int] = {}
     difference = ""
 
     def matches() -> bool | None:
-        nonlocal difference
-        difference = _difference(target, dataset, state)
+        nonlocal listed, difference
+        listed = target.client.dataset_files(dataset.slug, state.version)
+        difference = _difference(dataset, listed)
         return None if difference else True
 
-    settle = target.waits.patience.settle if state.status == "ready" else 0
-    target.waits.until(f"listing of {dataset.slug}", matches, seconds=settle)
+    target.waits.until(f"listing of {dataset.slug}", matches, seconds=target.waits.patience.settle)
+    if not difference:
+        _warn_of_sizes(dataset, listed)
     return difference
 
 
-def _difference(target: Target, dataset: Dataset, state: DatasetState) -> str:
-    """What a version has otherwise than it should.
+def _difference(dataset: Dataset, listed: dict[str, int]) -> str:
+    """Which files of a version are missing, or should not be there.
 
-    The manifest may differ in what its digest does not cover: the commit, for instance. What Kaggle
-    unpacks is not among the files: archives are renamed, or refused as checkpoints, before they are packed.
+    What Kaggle unpacks is not among the files: archives are renamed, or refused as checkpoints, before they are packed.
     """
-    if state.status != "ready":
-        return f"its processing {state.status}"
-    wanted, listed = dataset.files, target.client.dataset_files(dataset.slug, state.version)
+    wanted = dataset.files
     changes = [f"{name} is missing" for name in wanted if name not in listed]
     changes += [f"{name} should not be there" for name in listed if name not in wanted]
-    changes += [
-        f"{name} has {listed[name]} bytes, not {size}"
-        for name, size in wanted.items()
-        if name != MANIFEST and listed.get(name, size) != size
-    ]
     return ", ".join(changes)
+
+
+def _warn_of_sizes(dataset: Dataset, listed: dict[str, int]) -> None:
+    """Tell of sizes that differ: whether Kaggle counts bytes as we do nobody has reported; install.py checks hashes.
+
+    The manifest may differ in what its digest does not cover: the commit, for instance.
+    """
+    for name, size in dataset.files.items():
+        if name != MANIFEST and listed[name] != size:
+            print(f"  {dataset.slug}: {name} is listed with {listed[name]:,} bytes, not {size:,}", flush=True)

@@ -9,17 +9,21 @@ from kaggle_offline.freeze import read_frozen
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.kernel_run import run_kernel
 from kaggle_offline.notebook import render_kernel
+from kaggle_offline.preflight import Preflight
 from kaggle_offline.publish import Published, publish
 from kaggle_offline.report import forget_report
 from kaggle_offline.result import forget, read_result, update_result
 from kaggle_offline.target import Target
 
 
-def push(kernel: KernelFolder, target: Target) -> None:
+def push(kernel: KernelFolder, target: Target, *, force: bool = False) -> None:
     """Push the frozen competition to the target and see its kernel run through.
+
+    With ``force``, datasets get new versions although a run or a submission uses them.
 
     Raises:
         NotFrozenError: there was no freeze.
+        EntryError: the competition would not take a submission.
         OfflineError: something was refused or failed; the last good version stays in use.
     """
     seconds: dict[str, float] = {}
@@ -36,17 +40,18 @@ def push(kernel: KernelFolder, target: Target) -> None:
             print(f"{kernel.competition} → {target.name}", flush=True)
             with _timed(seconds, "push: competition"):
                 surroundings = [target.rehearsal.prepare(kernel, frozen)] if target.rehearsal else []
+            preflight = Preflight(target, kernel, force=force)
             folders = {"packages": frozen.rehearsal if target.rehearsal else frozen.packages}
             folders |= {"models": frozen.models} if frozen.models else {}
             published: dict[str, Published] = {}
             for name, folder in folders.items():
                 with _timed(seconds, f"push: {name}"):
-                    published[name] = publish(target, folder, known.get(name) if here else None)
+                    published[name] = publish(target, folder, preflight, known.get(name) if here else None)
             rendered = render_kernel(
                 kernel, folders["packages"], frozen.models, owner=target.client.owner, surroundings=surroundings
             )
         with _timed(seconds, "push: kernel"):
-            version, run = run_kernel(kernel, target, rendered, known if here else {})
+            version, run = run_kernel(kernel, target, rendered, preflight, known if here else {})
     result: dict[str, Any] = {
         "target": target.name,
         "source": vars(frozen.source),

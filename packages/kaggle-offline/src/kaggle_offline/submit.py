@@ -12,10 +12,12 @@ from kaggle_offline.errors import (
     NotFrozenError,
     NotThereError,
     ScoringError,
+    printable,
 )
 from kaggle_offline.kaggle_client import SubmissionLimits, SubmissionState
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.log import cause_of, read_log
+from kaggle_offline.preflight import check_entry
 from kaggle_offline.report import write_report
 from kaggle_offline.result import RESULT, read_result, update_result
 from kaggle_offline.target import Target
@@ -38,12 +40,12 @@ def submit(kernel: KernelFolder, target: Target) -> None:
             f"{kernel.competition}: no kernel has run through on {target.name}",
             f"Run: nox -s freeze push -- {kernel.competition}",
         )
-    submission, *earlier = _submission(kernel, target, _chain(result))
+    known = result.get("submission", {})
+    submission, *earlier = _submission(kernel, target, _chain(result), str(known.get("ref", "")))
     entry: dict[str, Any] = {"ref": submission.ref, "status": submission.status, "score": submission.score}
     entry["last_score"] = next((s.score for s in earlier if s.score is not None), None)
     if target.rehearsal:
         entry["greater_is_better"] = target.rehearsal.greater_is_better(kernel)
-        known = result.get("submission", {})
         same_set = known.get("ref") == submission.ref and "baseline" in known
         entry["baseline"] = known["baseline"] if same_set else round(target.rehearsal.baseline(kernel), 5)
     seconds = {"submit": time.monotonic() - started}
@@ -71,36 +73,51 @@ def _chain(result: dict[str, Any]) -> Chain:
     )
 
 
-def _submission(kernel: KernelFolder, target: Target, chain: Chain) -> list[SubmissionState]:
-    """A kernel version's submission, made unless it is there, once Kaggle has done with it; then those before it."""
-    submissions = target.client.submissions(kernel.competition)
-    found = _find(kernel, chain, submissions)
-    if found is None:
-        limits = target.client.submission_limits(kernel.competition)
-        found = _look_again(kernel, target, chain, limits.made)
-    if found is None:
+def _submission(kernel: KernelFolder, target: Target, chain: Chain, known: str) -> list[SubmissionState]:
+    """A kernel version's submission, made unless it is there, once Kaggle has done with it; then those before it.
+
+    ``known`` is the reference that the result has of it, or an empty text.
+    """
+    client = target.client
+    submissions = client.submissions(kernel.competition)
+    found = _find(kernel, chain, known, submissions)
+    limits = client.submission_limits(kernel.competition) if found is None else None
+    if limits is not None and limits.made:
+        found, submissions = _look_again(kernel, target, chain, known, limits.made)
+    if limits is not None and found is None:
         ref = _hand_in(kernel, target, chain, limits)
-        print(f"{kernel.competition}: version {chain.kernel} submitted", flush=True)
+        print(f"{kernel.competition}: version {chain.kernel} submitted, submission {ref}", flush=True)
+        _read_back(target, chain, ref)
+        earlier = submissions
     else:
+        assert found is not None
         ref = found.ref
         print(f"{kernel.competition}: version {chain.kernel} is submitted already", flush=True)
+        earlier = list(dropwhile(lambda submission: submission.ref != ref, submissions))[1:]
 
-    def done(submissions: list[SubmissionState]) -> list[SubmissionState] | None:
-        """From the submission on, unless it is not listed yet, or pending."""
-        rest = list(dropwhile(lambda submission: submission.ref != ref, submissions))
-        return rest if rest and rest[0].status != "pending" else None
-
-    def look() -> list[SubmissionState] | None:
-        return done(target.client.submissions(kernel.competition))
+    def look() -> SubmissionState | None:
+        submission = client.submission(ref)
+        return submission if submission.status != "pending" else None
 
     seconds = target.waits.patience.scoring
-    ended = done(submissions) or target.waits.until("scoring", look, seconds=seconds)
+    ended = target.waits.until("scoring", look, seconds=seconds)
     if ended is None:
         raise ScoringError(f"submission {ref}: no score after {seconds / 3600:.0f} hours", "Look at it on Kaggle.")
-    return ended
+    return [ended, *earlier]
 
 
-def _find(kernel: KernelFolder, chain: Chain, submissions: list[SubmissionState]) -> SubmissionState | None:
+def _read_back(target: Target, chain: Chain, ref: str) -> None:
+    """Tell where Kaggle does not return the digest in a submission's description: another machine would not find it."""
+    description = target.client.submission(ref).description
+    if chain.digest not in description:
+        print(
+            f"  submission {ref}: Kaggle returns the description {printable(description)!r}, without {chain.digest}; "
+            "do not submit this version from another machine",
+            flush=True,
+        )
+
+
+def _find(kernel: KernelFolder, chain: Chain, known: str, submissions: list[SubmissionState]) -> SubmissionState | None:
     """The submission of what has the chain's digest, or of its very version by a click on Kaggle.
 
     The same content is not handed in twice, not even if it failed: the same would fail again, and use
@@ -108,38 +125,42 @@ def _find(kernel: KernelFolder, chain: Chain, submissions: list[SubmissionState]
     """
     clicked = re.compile(rf"{re.escape(kernel.metadata['title'])}\W.*\bversion {chain.kernel}\b", re.IGNORECASE)
     for submission in submissions:
-        known = read_chain(submission.description)
-        if known.digest == chain.digest if known else clicked.search(submission.description):
+        if submission.ref == known or submission.shows(chain.digest):
+            return submission
+        if read_chain(submission.description) is None and clicked.search(submission.description):
             return submission
     return None
 
 
-def _look_again(kernel: KernelFolder, target: Target, chain: Chain, made: int) -> SubmissionState | None:
-    """The same, where Kaggle counts more submissions than it lists: the list may lag behind, or be none.
+def _look_again(
+    kernel: KernelFolder, target: Target, chain: Chain, known: str, made: int
+) -> tuple[SubmissionState | None, list[SubmissionState]]:
+    """The same once more, with the list: where Kaggle counts more submissions than it lists, the list may lag behind.
 
     Those of a team are counted, but not all listed: after a while it is believed.
     """
-    found = None
+    found, submissions = None, list[SubmissionState]()
 
     def is_whole() -> bool | None:
-        nonlocal found
+        nonlocal found, submissions
         submissions = target.client.submissions(kernel.competition)
-        found = _find(kernel, chain, submissions)
+        found = _find(kernel, chain, known, submissions)
         return True if found or len(submissions) >= made else None
 
-    if made:
-        target.waits.until("list of submissions", is_whole, seconds=target.waits.patience.settle)
-    return found
+    target.waits.until("list of submissions", is_whole, seconds=target.waits.patience.settle)
+    return found, submissions
 
 
 def _hand_in(kernel: KernelFolder, target: Target, chain: Chain, limits: SubmissionLimits) -> str:
     """Submit a kernel version; return the submission's reference.
 
     Raises:
+        EntryError: the rules are not accepted, or submissions are disabled.
         DailyLimitError: the day's submissions are used up, or all.
         NotAllowedError: the account may not submit through the API.
     """
     client = target.client
+    check_entry(client, kernel)
     if limits.left == 0:
         again = f"Run the same command again after midnight UTC: nox -s submit -- {kernel.competition}"
         raise DailyLimitError(
@@ -147,7 +168,15 @@ def _hand_in(kernel: KernelFolder, target: Target, chain: Chain, limits: Submiss
             "The competition takes no more of this account." if limits.for_good else again,
         )
     try:
-        return client.submit(kernel.competition, kernel.slug, chain.kernel, kernel.output, str(chain), made=limits.made)
+        return client.submit(
+            kernel.competition,
+            kernel.slug,
+            chain.kernel,
+            kernel.output,
+            str(chain),
+            digest=chain.digest,
+            before=limits,
+        )
     except NotThereError as error:
         if not error.forbidden:
             raise

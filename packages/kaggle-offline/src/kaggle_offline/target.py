@@ -1,6 +1,7 @@
 """Where things are pushed: a Kaggle of one's own, or kaggle.com. The only place that opens the former."""
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -18,14 +19,18 @@ from kaggle_local.scoring import metric_of, score_of_commonest
 from kaggle_local.server import LocalKaggle, serve
 from platformdirs import user_cache_path
 
-from kaggle_offline.errors import RehearsalError
+from kaggle_offline.errors import RehearsalError, TargetError
 from kaggle_offline.files import alone, digest_of_data, holds, new_folder, write_text
 from kaggle_offline.freeze import Frozen
 from kaggle_offline.image_manifest import read_image_manifest
-from kaggle_offline.kaggle_client import KaggleClient
+from kaggle_offline.kaggle_client import KaggleClient, find_token
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.uv import run_uv
 from kaggle_offline.waiting import Patience, Waits
+
+# What leads the official client elsewhere than to kaggle.com.
+_PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+_LOOPBACK = re.compile(r"(?i)^(?:\w+://)?(?:[^@/]*@)?(?:localhost|127\.[\d.]+|\[::1\])(?::|/|$)")
 
 _LAST_LINES = 12
 # Between two looks at whether another process is done.
@@ -111,7 +116,7 @@ class Target:
 
 # Of a Kaggle on this machine nothing is far away, and nothing shows late.
 PATIENCE = {
-    "local": Patience(repeat=20, first_pause=0.1, longest_pause=2, poll=0.1, settle=1),
+    "local": Patience(repeat=20, first_pause=0.1, longest_pause=2, poll=0.1, settle=1, mount=1),
     "kaggle": Patience(),
 }
 
@@ -129,12 +134,14 @@ def open_target(
         minutes: until the whole command gives up; by default the patience's.
 
     Raises:
+        TargetError: ``kaggle`` would not lead to kaggle.com.
         RehearsalError: the local one cannot be opened.
         CredentialsError: kaggle.com does not know who asks.
     """
     patience = patience or PATIENCE[word]
     waits = Waits(replace(patience, total=minutes * 60) if minutes is not None else patience)
     if word == "kaggle":
+        _require_kaggle_com()
         yield Target(name=word, client=KaggleClient(waits), waits=waits, rehearsal=None)
     else:
         with _alone(repository / "build", waits), _local(repository) as local:
@@ -144,6 +151,28 @@ def open_target(
             client = {"KAGGLE_API_ENVIRONMENT": "LOCALHOST", "KAGGLE_API_TOKEN": local.token}
             with _environment({**loopback, **client}):
                 yield Target(name=word, client=KaggleClient(waits, local.url), waits=waits, rehearsal=Rehearsal(local))
+
+
+def _require_kaggle_com() -> None:
+    """See that the official client would go to kaggle.com.
+
+    Raises:
+        TargetError: the environment leads it elsewhere, as that of `kaggle-local serve` does.
+    """
+    problem = "KAGGLE_TARGET=kaggle is kaggle.com, but"
+    if os.environ.get("KAGGLE_API_ENVIRONMENT", "PROD") not in ("", "PROD"):
+        raise TargetError(f"{problem} KAGGLE_API_ENVIRONMENT leads elsewhere", _unset("KAGGLE_API_ENVIRONMENT"))
+    for name in _PROXIES:
+        if _LOOPBACK.search(os.environ.get(name, "")):
+            raise TargetError(f"{problem} the proxy in {name} is on this machine", _unset(*_PROXIES))
+    # The token is not shown: it may be a real one but for its beginning.
+    if find_token().startswith("local-"):
+        raise TargetError(f"{problem} the access token is that of a local Kaggle", _unset("KAGGLE_API_TOKEN"))
+
+
+def _unset(*names: str) -> str:
+    there = [name for name in names if name in os.environ]
+    return f"Run: unset {' '.join(there)}" if there else "Put your own token into ~/.kaggle/access_token."
 
 
 def _alone(folder: Path, waits: Waits) -> AbstractContextManager[None]:

@@ -34,6 +34,7 @@ class Patience:
         longest_pause: between two calls, unless Kaggle asks for more.
         poll: between two looks at something that takes its time.
         settle: until what a call did shows everywhere, at the latest.
+        mount: until a dataset version that is ready is what kernels see, usually.
         processing: of a dataset version.
         run: of a kernel.
         scoring: of a submission, its rerun included.
@@ -46,6 +47,7 @@ class Patience:
     longest_pause: float = 60
     poll: float = 5
     settle: float = 2 * _MINUTE
+    mount: float = 2 * _MINUTE
     processing: float = 30 * _MINUTE
     run: float = 13 * _HOUR
     scoring: float = 24 * _HOUR

@@ -2,7 +2,8 @@
 
 ``python install.py --digest sha256:…`` checks every file beside it against ``freeze.json`` before
 anything is installed, installs the lock without resolving, and checks what can be imported then.
-``--check`` does all but the installing. Standard library only, Python 3.10 or newer.
+``--check`` does all but the installing. With ``--imported``, standard input is a JSON list of the
+files of all modules that the kernel has imported. Standard library only, Python 3.10 or newer.
 
 What is needed late is imported late: uv, which takes longest, is at work meanwhile.
 """
@@ -219,6 +220,30 @@ def check_image(manifest: dict[str, Any], before: dict[str, Installed], wheels: 
     return others
 
 
+def check_imported(manifest: dict[str, Any], before: dict[str, Installed], imported: list[str]) -> None:
+    """See that nothing is replaced that the kernel has imported: it would keep the old code.
+
+    Kaggle's notebooks import matplotlib and all that it needs before the first cell
+    (``IPKernelApp.matplotlib = 'inline'``: Kaggle/docker-python, Dockerfile.tmpl).
+
+    Raises:
+        RefusedError: something is.
+    """
+    files = {os.path.realpath(path) for path in imported}
+    for entry in of_kind(manifest, *WHEELS, *SOURCES):
+        name, version = split(entry["distribution"])
+        have = before.get(name)
+        if have is None or same(have.version, version):
+            continue
+        place = os.path.realpath(have.info.parent)
+        for path in have.record():
+            if os.path.join(place, path) in files:  # noqa: PTH118 - thousands of them
+                raise RefusedError(
+                    f"{name}: {version} would replace {have.version}, which the notebook has imported before its first "
+                    f"cell ({path}); make the kernel a script, or require the version of the image"
+                )
+
+
 def written_over(
     manifest: dict[str, Any], before: dict[str, Installed], writes: dict[str, tuple[str, str]]
 ) -> list[tuple[str, str, str]]:
@@ -382,6 +407,9 @@ def read_options() -> Any:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--digest", default="", help="of the packages that the kernel was made for")
     parser.add_argument("--check", action="store_true", help="do all but the installing")
+    parser.add_argument(
+        "--imported", action="store_true", help="read the files of imported modules from standard input"
+    )
     return parser.parse_args()
 
 
@@ -391,12 +419,14 @@ def main() -> int:
         uv = find_uv()
         with ask_early(uv):
             options = read_options()
+            imported = json.load(sys.stdin) if options.imported else []
             folder = find_files(options.digest)
             manifest = read_manifest(folder)
             check_files(folder, manifest, options.digest)
             before = list_installed()
             wheels = [folder / entry["name"] for entry in of_kind(manifest, *WHEELS)]
             others = check_image(manifest, before, wheels)
+            check_imported(manifest, before, imported)
         if others:
             more = f" and {len(others) - NAMES} more" if len(others) > NAMES else ""
             print(f"the image has moved on: {', '.join(others[:NAMES])}{more}")
