@@ -260,11 +260,13 @@ def cases() -> list[Case]:
     """The matrix: every place that the two verbs come by, and everything that can become of a call there."""
     blobs, data, kernels = ("blobs.BlobApiService", "datasets.DatasetApiService", "kernels.KernelsApiService")
     competitions = "competitions.CompetitionApiService"
+    entry = [f"{competitions}/GetCompetition", f"{competitions}/GetSubmissionLimits"]
     token = "security.OAuthService/IntrospectToken"
     again = [token, f"{data}/GetDataset", f"{data}/ListDatasetFiles", f"{kernels}/GetKernel"]
     again += [f"{kernels}/GetKernelSessionStatus"]
     first = [
         *again,
+        *entry,
         f"{blobs}/StartBlobUpload",
         "upload",
         f"{data}/CreateDataset",
@@ -272,11 +274,10 @@ def cases() -> list[Case]:
         "log",
     ]
     first += [f"{kernels}/ListKernelSessionOutput", "download", f"{competitions}/DownloadDataFile"]
-    submitting = [
-        f"{competitions}/{name}" for name in ("ListSubmissions", "GetSubmissionLimits", "CreateCodeSubmission")
-    ]
+    submitting = [f"{competitions}/{name}" for name in ("ListSubmissions", "CreateCodeSubmission", "GetSubmission")]
+    submitting += entry
     places = {"first": first, "update": [f"{data}/CreateDatasetVersion", f"{data}/GetDatasetStatus"], "again": again}
-    places |= {"submit": [token, *submitting], "submitted": submitting[:1]}
+    places |= {"submit": [token, *submitting], "submitted": [submitting[0], submitting[2]]}
     found = [
         Case(scenario, place, kind, faults)
         for scenario, where in places.items()

@@ -15,7 +15,7 @@ from kaggle_local.server import USERNAME, LocalKaggle, serve
 from kaggle_local.storage import Storage
 from kaggle_local.storage.database import Database
 
-from tests.kaggle_local.kernels import finished, processed, published, run_script, settings_of, uploaded
+from tests.kaggle_local.kernels import finished, printed, processed, published, run_script, settings_of, uploaded
 
 REF = f"{USERNAME}/my-data"
 
@@ -183,13 +183,36 @@ def test_serve_prints_what_points_the_client_here_and_ends_on_interrupt(storage:
     command = [sys.executable, "-m", "kaggle_local", "serve", "--storage", str(storage), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        lines = [server.stdout.readline() for _ in range(4)]
+        lines = [server.stdout.readline() for _ in range(6)]
         server.terminate()
         assert server.wait(timeout=20) == 0
     assert lines[1:] != []
     assert lines[1] == "export KAGGLE_API_ENVIRONMENT=LOCALHOST\n"
     assert lines[2].startswith("export HTTP_PROXY=http://127.0.0.1:")
     assert lines[3] == f"export KAGGLE_API_TOKEN=local-{USERNAME}\n"
+    exported = {word.partition("=")[0] for line in lines[1:4] for word in line.split()[1:]}
+    assert lines[4] == "# To undo that:\n"
+    assert set(lines[5].split()) == {"unset", *exported}
+
+
+def test_serve_builds_an_image_of_a_manifest(storage: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "image.txt"
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    manifest.write_text(f"# image: small\n# python: {python}.1\niniconfig==2.0.0\npackaging==24.2+x\n")
+    command = ["--image", str(manifest), "--install", "iniconfig", "--storage", str(storage), "--port", "0"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "kaggle_local", "serve", *command], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == f"# Building an image of 1 distributions for Python {python}\n"
+        assert server.stdout.readline().startswith("# The official client")
+        server.terminate()
+        assert server.wait(timeout=20) == 0
+    with serve(storage) as local:
+        version = run_script(
+            local, "import iniconfig, importlib.metadata; print(importlib.metadata.version('iniconfig'))"
+        )
+        assert printed(version) == "2.0.0\n"
 
 
 def test_serve_explains_what_is_in_its_way(local: LocalKaggle, tmp_path: Path) -> None:
@@ -200,6 +223,8 @@ def test_serve_explains_what_is_in_its_way(local: LocalKaggle, tmp_path: Path) -
         (["--storage", "/dev/null/storage", "--port", "0"], "/dev/null/storage"),
         (["--storage", str(tmp_path / "third"), "--port", "0", "--competition", str(tmp_path)], "competition.toml"),
         (["--storage", str(tmp_path / "fourth"), "--set", "surprise=1"], "surprise"),
+        (["--storage", str(tmp_path / "sixth"), "--install", "numpy"], "there is no manifest"),
+        (["--storage", str(tmp_path / "sixth"), "--image", str(tmp_path)], str(tmp_path)),
         (["--storage", str(tmp_path / "fifth"), "--set", "old_layout=perhaps"], "old_layout=true or false"),
     ):
         result = run_cli("serve", *arguments)

@@ -316,6 +316,12 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a checkpoint that Kaggle unpacks": (written("kernels/small/checkpoints/more.zip", "x"), "Kaggle unpacks archives"),
     "a checkpoint that GitHub refuses": (large_checkpoint, "large.json: 101 MiB"),
     "credentials in the repository": (written("kernels/small/kaggle.json", "{}"), "kaggle.json: credentials lie"),
+    "a retired accelerator": (metadata(machine_shape="NvidiaTeslaP100"), "NvidiaTeslaP100 is retired"),
+    "an accelerator of some competitions": (metadata(machine_shape="NvidiaH100"), "NvidiaH100 is granted by some"),
+    "the name of a dataset": (
+        metadata(id="OWNER/small-models", title="Small models"),
+        "small-models is the name of a dataset that push makes",
+    ),
     "a run that would take too long": (slow_run, "5000 rows would take 13.9 hours"),
 }
 

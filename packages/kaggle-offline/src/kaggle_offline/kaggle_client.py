@@ -573,9 +573,11 @@ class KaggleClient:
         def look() -> CompetitionState:
             with self._api.build_kaggle_client() as client:
                 answer = client.competitions.competition_api_client.get_competition(request)
+            if not answer.ref:
+                raise _senseless(f"competition {competition}")
             return CompetitionState(
                 # A reference is a slug, or the address that ends with it.
-                slug=(answer.ref or "").rstrip("/").rpartition("/")[2],
+                slug=answer.ref.rstrip("/").rpartition("/")[2],
                 entered=bool(answer.user_has_entered),
                 closed=bool(answer.submissions_disabled),
                 takes_kernels=bool(answer.is_kernels_submissions_only),
@@ -873,8 +875,8 @@ def _authenticate(seconds: float, local: bool) -> Any:
             return client
 
     api = TimedApi()
-    if local:
-        api.args = ["--local"]
+    # The client's own choice depends on the environment that it was imported in.
+    api.args = ["--local"] if local else []
     refused = CredentialsError(
         "Kaggle: no credentials that it accepts",
         "Set KAGGLE_API_TOKEN to a token from the API section of your Kaggle settings, and nothing beside it.",

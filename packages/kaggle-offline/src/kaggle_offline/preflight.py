@@ -31,7 +31,7 @@ def check_entry(client: KaggleClient, kernel: KernelFolder) -> list[str]:
     if competition.closed:
         raise EntryError(f"{name}: submissions are disabled", f"Read why: {page}")
     notices = []
-    if competition.slug not in ("", name):
+    if competition.slug != name:
         notices.append(f"{name}: its own spelling is {competition.slug}, which is how its data is mounted")
     if competition.deadline and competition.deadline < datetime.now(UTC):
         notices.append(f"{name}: its deadline was {competition.deadline:%Y-%m-%d}; a late submission is not ranked")

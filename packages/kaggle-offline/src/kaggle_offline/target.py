@@ -116,7 +116,7 @@ class Target:
 
 # Of a Kaggle on this machine nothing is far away, and nothing shows late.
 PATIENCE = {
-    "local": Patience(repeat=20, first_pause=0.1, longest_pause=2, poll=0.1, settle=1, mount=1),
+    "local": Patience(repeat=20, first_pause=0.1, longest_pause=2, poll=0.1, settle=5, mount=2),
     "kaggle": Patience(),
 }
 
