@@ -107,6 +107,13 @@ def doctor(session: nox.Session) -> None:
 
 
 @nox.session
+def probe(session: nox.Session) -> None:
+    """Ask KAGGLE_TARGET what nobody has reported, and print a table for an issue; deletes what it makes."""
+    _install_tools(session)
+    session.run("kaggle-offline", "probe", *session.posargs)
+
+
+@nox.session
 def history(session: nox.Session) -> None:
     """Show what was submitted to KAGGLE_TARGET, newest first: tag, commit, versions, score."""
     _install_tools(session)

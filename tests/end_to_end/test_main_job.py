@@ -160,6 +160,53 @@ def test_the_same_submission_works_under_the_old_layout(clone: Path) -> None:
     assert float(newest["publicScore"]) == pytest.approx(result_of(clone)["submission"]["score"], abs=1e-5)
 
 
+STRICT = {
+    "fresh_seconds": 2,
+    "processing_seconds": 3,
+    "mount_seconds": 3,
+    "listing_seconds": 2,
+    "busy_seconds": 5,
+    "notes_characters": 40,
+    "shows_last_complete": "true",
+}
+
+
+def test_the_strictest_kaggle_is_told_of_or_waited_for(clone: Path) -> None:
+    """Everything is new there and shows late, no session is free at first, and the rules are not accepted at first."""
+    programs = clone / ".nox" / "push" / "bin"
+    settings = {"KAGGLE_LOCAL_SETTINGS": " ".join(f"{name}={value}" for name, value in STRICT.items())}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(programs / arguments[0]), *arguments[1:]]
+        environment = {**os.environ, **settings}
+        return subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=False)
+
+    def listed(name: str) -> list[str]:
+        return [path.name for path in sorted((clone / ".kaggle-local" / name).glob("*/*/*"))]
+
+    assert run("kaggle-local", "reset", "--yes").returncode == 0
+    competitions = [clone / "build" / name / "competition" / "competition.toml" for name in (COMPETITION, DIGITS)]
+    texts = [path.read_text() for path in competitions]
+    for path, text in zip(competitions, texts, strict=True):
+        path.write_text(f"entered = false\n{text}")
+    for name in (COMPETITION, DIGITS):
+        refused = run("kaggle-offline", "push", name)
+        assert refused.returncode == 41, refused.stdout + refused.stderr
+        assert f"https://www.kaggle.com/competitions/{name}/rules" in refused.stderr
+        assert "Traceback" not in refused.stderr
+    assert listed("datasets") == listed("kernels") == []
+    for path, text in zip(competitions, texts, strict=True):
+        path.write_text(text)
+    for verb in ("push", "submit"):
+        done = run("kaggle-offline", verb)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert set(listed("datasets")) == {"1"}, "nothing was published twice"
+    for name in (COMPETITION, DIGITS):
+        result = result_of(clone, name)
+        assert result["submission"]["score"] > result["submission"]["baseline"]
+        assert result["kernel"]["version"] <= 4
+
+
 def test_against_the_local_image_as_captured_nothing_is_shipped_that_it_has(clone: Path) -> None:
     def run(*arguments: str) -> None:
         program = clone / ".nox" / "push" / "bin" / "kaggle-offline"

@@ -13,7 +13,7 @@ from kaggle_local import isolation, sandbox
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import SandboxError
 from kaggle_local.faults import Fault
-from kaggle_local.image import ImageSpec
+from kaggle_local.image import Image, ImageSpec, build_image
 from kaggle_local.server import USERNAME, LocalKaggle, serve
 from kaggle_local.storage import KernelSource, KernelVersion
 
@@ -121,6 +121,16 @@ def test_the_environment_is_kaggles_and_nothing_of_the_server(
     assert "not-for-kernels" not in seen
     assert "'KAGGLE_KERNEL_RUN_TYPE': 'Batch'" in seen
     assert "RERUN" not in seen
+
+
+def test_the_log_does_not_count_the_building_of_the_image(local: LocalKaggle, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(spec: ImageSpec, store: Path) -> Image:
+        time.sleep(3)
+        return build_image(spec, store)
+
+    monkeypatch.setattr("kaggle_local.worker.build_image", slow)
+    (event,) = json.loads(run_script(local, "print('first')").log())
+    assert event["time"] < 3
 
 
 # Limits

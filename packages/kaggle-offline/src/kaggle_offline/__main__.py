@@ -83,6 +83,7 @@ def _dispatch(options: argparse.Namespace) -> None:
             "new": _run_new,
             "plan": _run_plan,
             "predict": _run_predict,
+            "probe": _run_probe,
         }
         special.get(options.verb, _run)(options, repository)
     except BrokenPipeError:
@@ -154,6 +155,9 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument(
         "--since", metavar="REV", help="the base is where the branch left REV (default: the origin's default branch)"
     )
+    text = "ask Kaggle what nobody has reported, with private datasets and kernels that are deleted afterwards"
+    probed = verbs.add_parser("probe", help=text, description=text)
+    probed.add_argument("--minutes", type=_minutes, metavar="N", help="give up after so many")
     image = verbs.add_parser("image", help="what Kaggle's image holds: capture it, or compare two")
     actions = image.add_subparsers(dest="action", required=True, metavar="ACTION")
     text = "have a kernel report what its image holds, and write requirements/images/NAME.txt from that"
@@ -385,6 +389,20 @@ def _ask_kind() -> str:
     except EOFError:
         raise KeyboardInterrupt from None
     return answer
+
+
+def _run_probe(options: argparse.Namespace, repository: Path) -> None:
+    from kaggle_offline.probe import Answer, probe, table
+    from kaggle_offline.target import open_target
+
+    answers: list[Answer] = []
+    with open_target(_target(), repository, minutes=options.minutes) as target:
+        try:
+            # One after the other: what is known is shown even if the rest fails.
+            answers.extend(probe(target))
+        finally:
+            if answers:
+                print(f"\nPaste this into an issue:\n\n{table(answers)}")
 
 
 def _run_image(options: argparse.Namespace, repository: Path) -> None:

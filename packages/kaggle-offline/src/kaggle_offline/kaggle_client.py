@@ -79,9 +79,13 @@ class KernelState:
 
 @dataclass(frozen=True, kw_only=True)
 class RunState:
-    """Where a run stands: ``queued``, ``running``, ``complete`` or ``error``, and Kaggle's message if it failed."""
+    """Where a run stands: ``queued``, ``running``, ``complete`` or ``error``, and Kaggle's message if it failed.
+
+    ``said`` is Kaggle's own word for the status.
+    """
 
     status: str
+    said: str
     failure: str
 
 
@@ -351,15 +355,20 @@ class KaggleClient:
 
         self._create_version(slug, digest, 0, create)
 
-    def create_dataset_version(self, slug: str, digest: str, tokens: list[str], *, after: int) -> None:
-        """Add a version to the owner's dataset, whose latest is ``after``; its notes are the digest."""
+    def create_dataset_version(
+        self, slug: str, notes: str, tokens: list[str], *, after: int, most: int = MOST_VERSIONS
+    ) -> None:
+        """Add a version to the owner's dataset, whose latest is ``after``.
+
+        ``most`` is how many versions of it this command may have made then.
+        """
         from kagglesdk.datasets.types.dataset_api_service import (
             ApiCreateDatasetVersionRequest,
             ApiCreateDatasetVersionRequestBody,
         )
 
         body = ApiCreateDatasetVersionRequestBody()
-        body.version_notes = digest
+        body.version_notes = notes
         body.files = _new_files(tokens)
         request = ApiCreateDatasetVersionRequest()
         request.owner_slug, request.dataset_slug, request.body = self.owner, slug, body
@@ -367,9 +376,11 @@ class KaggleClient:
         def create(client: Any) -> Any:
             return client.datasets.dataset_api_client.create_dataset_version(request)
 
-        self._create_version(slug, digest, after, create)
+        self._create_version(slug, notes, after, create, most=most)
 
-    def _create_version(self, slug: str, digest: str, after: int, create: Callable[[Any], Any]) -> None:
+    def _create_version(
+        self, slug: str, notes: str, after: int, create: Callable[[Any], Any], *, most: int = MOST_VERSIONS
+    ) -> None:
         what = f"dataset {self.owner}/{slug}"
 
         def act() -> bool:
@@ -385,9 +396,23 @@ class KaggleClient:
 
         def is_there() -> bool | None:
             state = self.processed_dataset(slug)
-            return True if state and state.version > after and state.shows(digest) else None
+            return True if state and state.version > after and state.shows(notes) else None
 
-        self._once(what, act, is_there, most=MOST_VERSIONS)
+        self._once(what, act, is_there, most=most)
+
+    def delete_dataset(self, slug: str) -> None:
+        """Delete the owner's dataset."""
+        from kagglesdk.datasets.types.dataset_api_service import ApiDeleteDatasetRequest
+
+        request = ApiDeleteDatasetRequest()
+        request.owner_slug, request.dataset_slug = self.owner, slug
+
+        def delete() -> bool:
+            with self._api.build_kaggle_client() as client:
+                client.datasets.dataset_api_client.delete_dataset(request)
+            return True
+
+        self._lookup(f"deletion of the dataset {self.owner}/{slug}", delete)
 
     # Kernels
 
@@ -470,9 +495,24 @@ class KaggleClient:
         def look() -> RunState:
             with self._api.build_kaggle_client() as client:
                 answer = client.kernels.kernels_api_client.get_kernel_session_status(request)
-            return RunState(status=_RUN_STATUS.get(answer.status.name, "queued"), failure=answer.failure_message or "")
+            said = answer.status.name
+            return RunState(status=_RUN_STATUS.get(said, "queued"), said=said, failure=answer.failure_message or "")
 
         return self._fresh(f"run of {self.owner}/{slug} version {version}", look)
+
+    def delete_kernel(self, slug: str) -> None:
+        """Delete the owner's kernel; a run of it ends."""
+        from kagglesdk.kernels.types.kernels_api_service import ApiDeleteKernelRequest
+
+        request = ApiDeleteKernelRequest()
+        request.user_name, request.kernel_slug = self.owner, slug
+
+        def delete() -> bool:
+            with self._api.build_kaggle_client() as client:
+                client.kernels.kernels_api_client.delete_kernel(request)
+            return True
+
+        self._lookup(f"deletion of the kernel {self.owner}/{slug}", delete)
 
     def follow_log(self, slug: str, version: int) -> Iterator[str]:
         """What the run of a kernel version prints, from its beginning, while it does.
@@ -729,6 +769,23 @@ class KaggleClient:
         return is_there() or self._once(what, act, has_shown, most=1)
 
     # Calls
+
+    def answer_to(self, call: Callable[[Any], Any]) -> str:
+        """Return what Kaggle answers to a call of the SDK, which may be a refusal: HTTP status and body.
+
+        Raises:
+            KaggleError: there is no answer.
+        """
+
+        def ask() -> str:
+            try:
+                with self._api.build_kaggle_client() as client:
+                    answer = call(client)
+            except requests.HTTPError as error:
+                return f"{error.response.status_code} {error.response.text}".strip()
+            return f"200 {getattr(answer, 'error', '') or ''}".strip()
+
+        return self._repeat("an answer", ask)
 
     def _repeat(self, what: str, call: Callable[[], T]) -> T:
         """Make a call that may be made any number of times."""

@@ -1,0 +1,360 @@
+"""``probe``: ask Kaggle what nobody has reported, with a small private dataset and kernels, deleted in the end."""
+
+import json
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slugify import slugify
+
+from kaggle_offline import refusals
+from kaggle_offline.errors import KaggleError, OfflineError, RunError, printable
+from kaggle_offline.files import write_json, write_text
+from kaggle_offline.kaggle_client import RunState
+from kaggle_offline.log import cause_of, read_log
+from kaggle_offline.markdown import in_cell
+from kaggle_offline.notebook import NOTEBOOK_METADATA
+from kaggle_offline.target import Target
+
+# Beyond what anybody makes: versions are made on purpose here.
+_MOST = 100
+# How often a kernel is pushed to see when the newest version is mounted.
+_MOST_PUSHES = 5
+# Seconds that a kernel sleeps while a dataset that it has attached gets a version.
+_SLEEP = {"kaggle": 300, "local": 8}
+# Characters of a text of Kaggle's that the table shows.
+_SHOWN = 300
+
+# Modules that a notebook has imported before its first cell, as far as is known (see `notebook.IMPORTED_EARLY`).
+_EARLY = ("PIL", "dateutil", "matplotlib", "numpy", "packaging", "pyparsing", "traitlets", "wrapt")
+
+# What a first cell tells: the mounted file, modules, the path, and the names, not the values, of variables.
+_CELL = """\
+import json, os, sys
+seen = {
+    "modules": sorted({name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names),
+    "path": list(sys.path),
+    "variables": sorted(os.environ),
+}
+from pathlib import Path
+found = sorted(Path("/kaggle/input").rglob("a.txt"))
+seen["mounted"] = found[0].read_text() if found else ""
+print("PROBE " + json.dumps(seen))
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A row of the table: what this tool assumes of Kaggle, and what was seen."""
+
+    question: str
+    assumed: str
+    seen: str
+    as_assumed: bool
+
+
+def table(answers: list[Answer]) -> str:
+    """The answers as a Markdown table, to paste into an issue."""
+    rows = ["| question | assumed | seen | |", "| --- | --- | --- | --- |"]
+    for answer in answers:
+        cells = (
+            answer.question,
+            answer.assumed,
+            printable(answer.seen),
+            "as assumed" if answer.as_assumed else "OTHER",
+        )
+        rows.append(f"| {' | '.join(map(in_cell, cells))} |")
+    return "\n".join(rows)
+
+
+def probe(target: Target) -> Iterator[Answer]:
+    """Ask Kaggle; yield each answer as soon as it is known.
+
+    A dataset with some versions and two kernels are made, all private, and deleted in the end, whatever happens.
+
+    Raises:
+        KaggleError: Kaggle refused what must work.
+        RunError: a kernel does not end.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        probed = _Probe(target, Path(folder))
+        try:
+            yield from probed.answers()
+        finally:
+            probed.clean_up()
+
+
+def _mounted(told: dict[str, Any]) -> str:
+    """Which version a kernel has seen, or why it has told nothing."""
+    failure = told.get("failure")
+    return f"the run failed: {failure}" if failure else f"version {told.get('mounted') or 'none'}"
+
+
+class _Probe:
+    """One probe: the names of what it makes, and the steps, each of which yields answers."""
+
+    def __init__(self, target: Target, folder: Path) -> None:
+        self._target = target
+        self._client = target.client
+        self._folder = folder
+        name = f"kaggle-offline-probe-{secrets.token_hex(4)}"
+        self._dataset = name
+        self._notebook, self._script = f"{name}-notebook", f"{name}-script"
+        self._versions = 0
+        self._kernel_versions: dict[str, int] = {}
+
+    def answers(self) -> Iterator[Answer]:
+        """All answers, in the order of the questions."""
+        print(f"probing as {self._client.owner}; what is made is called {self._dataset}…", flush=True)
+        yield from self._file_names()
+        yield from self._notes()
+        yield from self._first_cell_and_mount()
+        yield from self._pin()
+        yield from self._kernel_while_it_runs()
+        yield from self._refusals()
+
+    def clean_up(self) -> None:
+        """Delete what was made; name what cannot be deleted."""
+        for slug in self._kernel_versions:
+            self._delete(f"kernel {slug}", self._client.delete_kernel, slug)
+        if self._versions:
+            self._delete(f"dataset {self._dataset}", self._client.delete_dataset, self._dataset)
+
+    def _delete(self, what: str, delete: Callable[[str], None], slug: str) -> None:
+        try:
+            delete(slug)
+        except OfflineError as error:
+            print(f"  delete it by hand: {what} ({error.problem})", flush=True)
+
+    # Steps
+
+    def _file_names(self) -> Iterator[Answer]:
+        names = {"a.txt", "a+b.txt", "a!b.txt"}
+        print("  a dataset with file names that have + and !", flush=True)
+        try:
+            self._publish("", dict.fromkeys(names, "1"))
+            listed = sorted(self._client.dataset_files(self._dataset, 1))
+            seen = f"listed: {', '.join(listed)}"
+        except KaggleError as error:
+            listed, seen = [], error.problem
+            self._publish("", {"a.txt": "1"})
+        yield Answer(
+            question="file names with + and !",
+            assumed="kept as they are",
+            seen=seen,
+            as_assumed=set(listed) == names,
+        )
+
+    def _notes(self) -> Iterator[Answer]:
+        for length in (71, 300):
+            print(f"  a version with notes of {length} characters", flush=True)
+            notes = ("sha256:" + "0123456789abcdef" * length)[:length]
+            self._publish(notes, {"a.txt": str(self._versions + 1)})
+            state = self._client.dataset(self._dataset)
+            returned = state.notes if state else ""
+            yield Answer(
+                question=f"version notes of {length} characters",
+                assumed="return whole",
+                seen="return whole" if returned == notes else f"return with {len(returned)} characters: {returned}",
+                as_assumed=returned == notes,
+            )
+
+    def _first_cell_and_mount(self) -> Iterator[Answer]:
+        ready, newest = time.monotonic(), str(self._versions)
+        mounted: list[str] = []
+        seen: dict[str, Any] = {}
+        for _ in range(_MOST_PUSHES):
+            seconds = time.monotonic() - ready
+            print(f"  a notebook that reads the dataset, {seconds:.0f} s after it was ready", flush=True)
+            told = self._told_by(self._notebook, _CELL, [f"{self._client.owner}/{self._dataset}"])
+            seen = seen or told
+            mounted.append(f"{_mounted(told)} after {seconds:.0f} s")
+            if told.get("mounted") == newest:
+                break
+            self._target.waits.sleep(self._target.waits.patience.mount, "mounting")
+        yield Answer(
+            question=f"the version that is mounted in a kernel pushed after version {newest} is ready",
+            assumed=f"version {newest} at once; at the latest after some minutes",
+            seen="; ".join(mounted),
+            as_assumed=len(mounted) == 1 and mounted[0].startswith(f"version {newest} "),
+        )
+        modules = seen.get("modules", [])
+        missing = sorted(set(_EARLY) - set(modules))
+        yield Answer(
+            question="modules that are imported before a notebook's first cell",
+            assumed=f"{', '.join(_EARLY)} and others",
+            seen=f"{len(modules)}: {', '.join(modules)}" if modules else _mounted(seen),
+            as_assumed=not missing and bool(modules),
+        )
+        path = seen.get("path", [])
+        yield Answer(
+            question="sys.path in a first cell",
+            assumed="site-packages or dist-packages are on it",
+            seen=", ".join(map(repr, path)),
+            as_assumed=any("-packages" in entry for entry in path),
+        )
+        variables = seen.get("variables", [])
+        yield Answer(
+            question="names of the variables in a first cell",
+            assumed="KAGGLE_KERNEL_RUN_TYPE among them",
+            seen=", ".join(variables),
+            as_assumed="KAGGLE_KERNEL_RUN_TYPE" in variables,
+        )
+
+    def _pin(self) -> Iterator[Answer]:
+        source = f"{self._client.owner}/{self._dataset}/1"
+        print("  a script that names version 1 of the dataset", flush=True)
+        try:
+            told = self._told_by(self._script, _CELL, [source])
+            seen = f"{_mounted(told)} is mounted"
+        except KaggleError as error:
+            seen = error.problem
+        yield Answer(
+            question="owner/slug/1 in dataset_sources",
+            assumed="pins version 1",
+            seen=seen,
+            as_assumed=seen == "version 1 is mounted",
+        )
+
+    def _kernel_while_it_runs(self) -> Iterator[Answer]:
+        client, slug = self._client, self._script
+        seconds = _SLEEP[self._target.name]
+        before = self._kernel_versions.get(slug, 0)
+        print(f"  a script that runs for {seconds} s while the dataset gets a version", flush=True)
+        source = f"import time\nfor _ in range({seconds}):\n    print('running', flush=True)\n    time.sleep(1)\n"
+        running = self._push(slug, source, [f"{client.owner}/{self._dataset}"])
+        self._wait_until_running(slug, running)
+        state = client.kernel(slug)
+        shown = state.version if state else 0
+        yield Answer(
+            question=f"GetKernel without a version while version {running} runs (version {before} is complete)",
+            assumed=f"shows version {running}",
+            seen=f"shows version {shown}",
+            as_assumed=shown == running,
+        )
+        self._publish("while a kernel runs", {"a.txt": str(self._versions + 1)})
+        ended = self._wait_until_ended(slug, running)
+        yield Answer(
+            question="a run whose dataset gets a new version",
+            assumed="runs through",
+            seen=f"ends as {ended.said} {ended.failure}".strip(),
+            as_assumed=ended.status == "complete",
+        )
+        failing = self._push(slug, "raise SystemExit(1)\n", [])
+        self._wait_until_ended(slug, failing)
+        state = client.kernel(slug)
+        shown = state.version if state else 0
+        yield Answer(
+            question=f"GetKernel without a version after version {failing} failed",
+            assumed=f"shows version {failing}",
+            seen=f"shows version {shown}",
+            as_assumed=shown == failing,
+        )
+
+    def _refusals(self) -> Iterator[Answer]:
+        print("  what is refused, and how", flush=True)
+        (token,) = self._upload({"a.txt": "1"})
+        asked = (
+            ("a file that is not in a dataset", "404 ", refusals.of_missing_file(self._client, self._dataset)),
+            ("files of a competition not entered", "403 ", refusals.of_competition_not_entered(self._client)),
+            ("a dataset under a taken slug", "200 ", refusals.of_taken_slug(self._client, self._dataset, token)),
+        )
+        for question, assumed, seen in asked:
+            yield Answer(
+                question=f"{question}: status and body",
+                assumed=f"{assumed}with a message",
+                seen=seen[:_SHOWN] or "not asked: the account has entered all competitions that are listed",
+                as_assumed=seen.startswith(assumed),
+            )
+
+    # What the steps are made of
+
+    def _upload(self, files: dict[str, str]) -> list[str]:
+        tokens = []
+        for name, text in files.items():
+            write_text(self._folder / name, text)
+            tokens.append(self._client.upload(self._folder / name))
+        return tokens
+
+    def _publish(self, notes: str, files: dict[str, str]) -> None:
+        """Make the dataset, or its next version, and wait until it is ready.
+
+        Raises:
+            KaggleError: Kaggle refuses it, or never gets ready.
+        """
+        tokens = self._upload(files)
+        if self._versions:
+            self._client.create_dataset_version(self._dataset, notes, tokens, after=self._versions, most=_MOST)
+        else:
+            self._client.create_dataset(self._dataset, notes, tokens)
+        self._versions += 1
+
+        def is_ready() -> bool | None:
+            state = self._client.processed_dataset(self._dataset)
+            return True if state and state.version >= self._versions else None
+
+        seconds = self._target.waits.patience.processing
+        if self._target.waits.until(f"version {self._versions}", is_ready, seconds=seconds) is None:
+            raise KaggleError(f"{self._dataset}: version {self._versions} does not get ready", "Try again later.")
+
+    def _push(self, slug: str, source: str, datasets: list[str]) -> int:
+        """Push a kernel; return its version."""
+        notebook = slug == self._notebook
+        title = slug.replace("-", " ")
+        assert slugify(title) == slug
+        code_file = "probe.ipynb" if notebook else "probe.py"
+        cell: dict[str, Any] = {"cell_type": "code", "id": "probe", "metadata": {}, "execution_count": None}
+        cells = [{**cell, "outputs": [], "source": source}]
+        document = {"cells": cells, "metadata": NOTEBOOK_METADATA, "nbformat": 4, "nbformat_minor": 5}
+        folder = self._folder / slug
+        write_text(folder / code_file, json.dumps(document) if notebook else source)
+        settings: dict[str, Any] = {
+            "id": f"{self._client.owner}/{slug}",
+            "title": title,
+            "code_file": code_file,
+            "language": "python",
+        }
+        settings |= {"kernel_type": "notebook" if notebook else "script", "is_private": True, "enable_gpu": False}
+        write_json(folder / "kernel-metadata.json", {**settings, "enable_internet": False, "dataset_sources": datasets})
+        version = self._client.push_kernel(folder, after=self._kernel_versions.get(slug, 0), most=_MOST)
+        self._kernel_versions[slug] = version
+        return version
+
+    def _told_by(self, slug: str, source: str, datasets: list[str]) -> dict[str, Any]:
+        """What a kernel with `_CELL` tells; if it failed, the reason as ``failure``."""
+        version = self._push(slug, source, datasets)
+        ended = self._wait_until_ended(slug, version)
+        text = self._client.fetch_output(slug, version, self._folder / "output", lambda _: False, needed=())
+        log = read_log(text)
+        for line in log.lines:
+            if line.startswith("PROBE "):
+                told: dict[str, Any] = json.loads(line.removeprefix("PROBE "))
+                return told
+        return {"failure": cause_of(ended.failure, log).text}
+
+    def _wait_until_ended(self, slug: str, version: int) -> RunState:
+        """Wait for the end of a run, whose log is nothing to watch.
+
+        Raises:
+            RunError: it does not end.
+        """
+
+        def look() -> RunState | None:
+            run = self._client.run(slug, version)
+            return run if run.status in ("complete", "error") else None
+
+        ended = self._target.waits.until("a run", look, seconds=self._target.waits.patience.run)
+        if ended is None:
+            raise RunError(f"{slug} version {version} does not end", "Stop it on Kaggle.")
+        return ended
+
+    def _wait_until_running(self, slug: str, version: int) -> None:
+        def is_running() -> bool | None:
+            return True if self._client.run(slug, version).status != "queued" else None
+
+        if self._target.waits.until("the run's start", is_running, seconds=self._target.waits.patience.run) is None:
+            raise RunError(f"{slug} version {version} does not start", "Try again later.")
