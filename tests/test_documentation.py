@@ -26,6 +26,9 @@ ELSEWHERE = {
     "kaggle-local serve --competition path/to/a/competition": (
         "tests/kaggle_local/test_crashes.py::test_thirty_kills_lose_nothing"
     ),
+    "KAGGLE_TARGET=kaggle .nox/push/bin/kaggle-offline probe": (
+        "tests/kaggle_offline/test_probe.py::test_assumptions_are_confirmed"
+    ),
     ".venv/bin/nox -s train --": "tests/plant_pathology/test_train.py::test_a_training_that_was_stopped_goes_on",
     ".nox/project-plant-pathology/bin/python -m plant_pathology.checkpoint": (
         "tests/plant_pathology/test_checkpoint.py::test_an_old_checkpoint_of_lightning_works_with_the_missing_values_given"

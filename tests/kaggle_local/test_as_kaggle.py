@@ -5,6 +5,7 @@ is a person's report of a call to kaggle.com; a client's function is that of kag
 """
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -94,6 +95,13 @@ CALLS = {
 def test_every_call_of_push_and_submit_has_rows() -> None:
     assert {row.call for row in ROWS} == CALLS
     assert all(row.source for row in ROWS)
+
+
+def test_the_page_lists_what_is_assumed() -> None:
+    """Write the rows into docs/rehearsal.md as this test expects them."""
+    page = (Path(__file__).parents[2] / "docs" / "rehearsal.md").read_text()
+    listed = re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE)
+    assert listed == [(row.call, row.answer) for row in ROWS if row.assumed]
 
 
 @contextmanager
