@@ -15,7 +15,7 @@ import pytest
 
 # Somebody's token, which no other text holds by chance; in two parts, as tests clone this very file.
 CANARY = "KGAT_canary_" + "5d41402abc4b2a76b971"
-# Whose it is.
+# The user of that token.
 USER = "canary"
 # What a user may have set for kaggle.com while working with the local Kaggle.
 UNUSED = "KGAT-canary-" + "7d793037a0760186574b0282f2f435e7"

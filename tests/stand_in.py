@@ -13,7 +13,7 @@ from kaggle_local.server import LocalKaggle
 from tests.canary import CANARY, USER
 
 TOKENS = {CANARY: USER}
-"""What a stand-in is served with: a token that looks like kaggle.com's, and whose it is."""
+"""The token of a stand-in, which looks like kaggle.com's, and its user."""
 
 # Python imports the sitecustomize.py in it, which has the client of another process go to the stand-in.
 _FOLDER = Path(__file__).parent / "stand_in_for_processes"

@@ -95,7 +95,7 @@ def prepare(folder: Path) -> None:
     repository = write_repository(folder / "repository")
     (repository / "kernels" / "small" / "predict.py").write_text(PREDICT)
     # A script: it takes a tenth of a notebook's time.
-    metadata = json.dumps({**KERNEL, "kernel_type": "script"})
+    metadata = json.dumps({**KERNEL, "kernel_type": "script", "enable_gpu": True})
     (repository / "kernels" / "small" / "kernel-metadata.json").write_text(metadata)
     source = repository / "packages" / "small" / "src" / "small" / "competition.py"
     source.write_text(source.read_text().replace('"labels"\\n', f'"labels"\\n[limits]\\nseconds = {RUN_SECONDS}\\n'))
@@ -261,12 +261,14 @@ def cases() -> list[Case]:
     blobs, data, kernels = ("blobs.BlobApiService", "datasets.DatasetApiService", "kernels.KernelsApiService")
     competitions = "competitions.CompetitionApiService"
     entry = [f"{competitions}/GetCompetition", f"{competitions}/GetSubmissionLimits"]
+    quota = [f"{kernels}/GetAcceleratorQuotaStatistics"]
     token = "security.OAuthService/IntrospectToken"
     again = [token, f"{data}/GetDataset", f"{data}/ListDatasetFiles", f"{kernels}/GetKernel"]
     again += [f"{kernels}/GetKernelSessionStatus"]
     first = [
         *again,
         *entry,
+        *quota,
         f"{blobs}/StartBlobUpload",
         "upload",
         f"{data}/CreateDataset",

@@ -15,7 +15,8 @@ from kaggle_local.server import LocalKaggle, serve
 from kaggle_offline.kernel_folder import read_kernel_folder
 from kaggle_offline.result import read_result
 
-from tests.end_to_end.fault_matrix import TOKEN, USER, copied, kaggle_of, prepare
+from tests.canary import USER
+from tests.end_to_end.fault_matrix import TOKEN, copied, kaggle_of, prepare
 
 pytestmark = pytest.mark.slow
 

@@ -81,7 +81,12 @@ def test_what_cannot_be_handed_in(
     output = {"output": "submission.csv", **settings}.pop("output")
     run_script(local, f"open('{output}', 'w').write('x')", **{"competitions": ["leaves"], **settings})
     kaggle("competitions", "submit", "leaves", "-k", REF, "-v", "1", "-f", "submission.csv", "-m", "", code=1)
-    body = {"competitionName": "leaves", "kernelOwner": USERNAME, "kernelSlug": "my-kernel", "kernelVersion": 1}
+    body: dict[str, Any] = {
+        "competitionName": "leaves",
+        "kernelOwner": USERNAME,
+        "kernelSlug": "my-kernel",
+        "kernelVersion": 1,
+    }
     answer = ask(local, "competitions.CompetitionApiService/CreateCodeSubmission", **body, fileName="submission.csv")
     assert reason in refusal(answer)
     assert local.storage.submissions.of_user("leaves", USERNAME) == []

@@ -122,7 +122,7 @@ def test_what_the_machine_refuses_is_no_traceback(repository: Path, tmp_path: Pa
 def test_the_target_kaggle_is_kaggle_com_or_nothing(
     verb: str, variables: dict[str, str], named: str, repository: Path
 ) -> None:
-    """What `kaggle-local serve` has people export would lead it to the local Kaggle."""
+    """The exports of `kaggle-local serve` would lead it to the local Kaggle."""
     refused = run(repository, verb, KAGGLE_TARGET="kaggle", **variables)
     assert refused.returncode == TargetError.exit_code, refused.stderr
     problem, cure = refused.stderr.strip().splitlines()

@@ -317,7 +317,6 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a checkpoint that GitHub refuses": (large_checkpoint, "large.json: 101 MiB"),
     "credentials in the repository": (written("kernels/small/kaggle.json", "{}"), "kaggle.json: credentials lie"),
     "a retired accelerator": (metadata(machine_shape="NvidiaTeslaP100"), "NvidiaTeslaP100 is retired"),
-    "an accelerator of some competitions": (metadata(machine_shape="NvidiaH100"), "NvidiaH100 is granted by some"),
     "the name of a dataset": (
         metadata(id="OWNER/small-models", title="Small models"),
         "small-models is the name of a dataset that push makes",

@@ -47,8 +47,11 @@ PATIENCE = Patience(
     total=20,
 )
 
-# Who asks, and where bytes go: changed, these lead to another machine or account, which is not what this is about.
-_KEPT = {"token", "create_url", "url", "username", "active"}
+# Fields that stay: a change would lead to another machine or account, or stop the command before it makes anything.
+_KEPT = {"token", "create_url", "url", "username", "active", "user_has_entered", "submissions_disabled"}
+
+
+FULL = "Maximum batch GPU session count of 2 reached."
 
 
 class Liar:
@@ -95,7 +98,7 @@ class Liar:
         elif isinstance(value, int):
             others = [0, value + 1, max(0, value - 1), 7, 10**9]
         elif isinstance(value, str):
-            others = ["", value[: len(value) // 2], value[:30], f"{value} and more", "sha256:" + "0" * 64]
+            others = ["", value[: len(value) // 2], value[:30], f"{value} and more", "sha256:" + "0" * 64, FULL]
         elif isinstance(value, list):
             others = [[], value[:1], value[::-1]]
         elif isinstance(value, datetime):

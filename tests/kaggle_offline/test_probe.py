@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from kaggle_local.faults import Fault
 from kaggle_local.server import LocalKaggle, serve
 from kaggle_offline.probe import Answer, table
 
@@ -81,7 +82,7 @@ def test_assumptions_are_refuted(hosting: Path) -> None:
     rows = probed(
         hosting,
         notes_characters="70",
-        mount_seconds="3",
+        mount_seconds="3600",
         pins_datasets="false",
         new_version_cancels="true",
         shows_last_complete="true",
@@ -102,8 +103,8 @@ def test_assumptions_are_refuted(hosting: Path) -> None:
         assert nothing_left(local)
 
 
-def test_what_was_made_is_deleted_when_it_fails_half_way(rehearsed: Path, tmp_path: Path) -> None:
-    """And what was answered until then is shown: here no kernel can be pushed."""
+def test_probe_cleans_up_after_a_failure(rehearsed: Path, tmp_path: Path) -> None:
+    """The answers until then are shown. Here no kernel can be pushed."""
     with serve(tmp_path / "kaggle", tokens=TOKENS) as local:
         (tmp_path / "kaggle" / "images").mkdir(exist_ok=True)
         command = [sys.executable, "-m", "kaggle_offline", "probe", "--minutes", "1"]
@@ -113,9 +114,11 @@ def test_what_was_made_is_deleted_when_it_fails_half_way(rehearsed: Path, tmp_pa
             **environment_of(local),
             "KAGGLE_TARGET": "kaggle",
         }
-        from kaggle_local.faults import Fault
-
-        local.faults.add(Fault(on="kernels.KernelsApiService/SaveKernel", status=400, times=1000))
+        local.faults.add(
+            # And the answer to the very first creation is lost.
+            Fault(on="datasets.DatasetApiService/CreateDataset", reset="after"),
+            Fault(on="kernels.KernelsApiService/SaveKernel", status=400, times=1000),
+        )
         done = subprocess.run(command, cwd=rehearsed, env=variables, capture_output=True, text=True, check=False)
         assert done.returncode == 30
         assert set(rows_of(done.stdout)) == set(QUESTIONS[:3])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import ImageError, LocalKaggleError
-from kaggle_local.image import read_manifest
+from kaggle_local.image import USUAL, read_manifest
 from kaggle_local.server import collect_garbage, serve
 from kaggle_local.storage import reset
 
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="install this distribution of the manifest; may be repeated (default: all, which can be gigabytes)",
+        help=f"install this distribution of the manifest, too; may be repeated (always: {', '.join(USUAL)})",
     )
     command.add_argument("--competition", type=Path, action="append", default=[], help="a competition folder to host")
     command.add_argument(
@@ -90,16 +90,14 @@ def _serve(options: argparse.Namespace) -> None:
             kaggle.host(folder)
         if spec is not None:
             if not kaggle.has_image(spec):
-                print(
-                    f"# Building an image of {len(spec.distributions)} distributions for Python {spec.python}",
-                    flush=True,
-                )
+                wanted = ", ".join(spec.distributions)
+                print(f"# Building an image for Python {spec.python}: {wanted}", flush=True)
             kaggle.set_image(spec)
         print("# The official client, pointed here:")
         for names in _EXPORTS:
             print("export", *(f"{name}={kaggle.environment[name]}" for name in names), flush=True)
-        print("# To undo that:")
-        print("unset", *(name for names in _EXPORTS for name in names), flush=True)
+        # A comment, so that the whole can be pasted.
+        print("# To undo that: unset", *(name for names in _EXPORTS for name in names), flush=True)
         threading.Event().wait()
 
 

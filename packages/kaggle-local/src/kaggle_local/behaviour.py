@@ -15,7 +15,7 @@ class Behaviour:
     Attributes:
         processing_seconds: how long a new version of a dataset or model is in processing.
         fresh_seconds: how long a new dataset answers 403 to its owner, and a new version of a kernel 404.
-        listing_seconds: how long listings lack what was just made.
+        listing_seconds: how long the lists of a dataset's versions and files and of submissions lack what is new.
         mount_seconds: how long runs still see the previous version of a dataset after the next one is ready.
         notes_characters: how many characters of a version's notes are returned.
         one_at_a_time: a second version is refused (403) while the first is in processing.

@@ -26,6 +26,8 @@ _LONGEST_NAME = 240
 _POLL = 0.02
 _LOOKS = 12
 
+_CANCELLED = "the run was cancelled"
+
 # So that it is the watch that ends a run whose file grows too large, and names the cause.
 _FILE_SLACK = 64 * 2**20
 
@@ -40,6 +42,7 @@ class Outcome:
 
     code: int
     stopped: str = ""
+    cancelled: bool = False
 
     @property
     def failed(self) -> bool:
@@ -130,7 +133,7 @@ class Executor:
                     time.sleep(_POLL)
                     looks += 1
                     if self.cancelled():
-                        stopped = "the run was cancelled"
+                        stopped = _CANCELLED
                     elif looks % _LOOKS == 0:
                         stopped = usage.excess()
             finally:
@@ -146,7 +149,7 @@ class Executor:
             for left in (folder / "output", folder / "run"):
                 remove_tree(left)
                 left.mkdir()
-        return Outcome(running.returncode, stopped or disk)
+        return Outcome(running.returncode, stopped or disk, cancelled=stopped == _CANCELLED)
 
 
 def _end(process: subprocess.Popen[str], usage: Usage, mark: str) -> None:

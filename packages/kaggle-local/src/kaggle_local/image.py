@@ -28,8 +28,11 @@ BASE = "/opt/kaggle/python"
 # Of what `_compose` writes: another number, and images are built anew.
 _FORMAT = 3
 
-# What runs a notebook; Kaggle's image has all of it. matplotlib is imported before a notebook's first cell, wrapt at
-# the start of every Python (Kaggle/docker-python: Dockerfile.tmpl, patches/sitecustomize.py).
+USUAL = ("numpy", "pandas", "scipy", "scikit-learn", "pillow", "tqdm")
+"""Distributions that most kernels import."""
+
+# A notebook's run needs these; Kaggle's image has them all. matplotlib is imported before a notebook's first cell,
+# wrapt at the start of every Python (Kaggle/docker-python: Dockerfile.tmpl, patches/sitecustomize.py).
 _RUNNER = ("ipykernel", "matplotlib", "nbclient", "pip", "uv", "wrapt")
 _AT_START = "kaggle_at_start.pth", "import wrapt\n"
 
@@ -61,15 +64,17 @@ class ImageSpec:
         return cls(**{**document, "distributions": tuple(document["distributions"])})
 
 
-def read_manifest(path: Path, only: Collection[str] = ()) -> ImageSpec:
-    """What an image is made of, by a manifest: pins, a line each, and ``# python: 3.12.13`` among its comments.
+def read_manifest(path: Path, also: Collection[str] = ()) -> ImageSpec:
+    """Read an image manifest: one pin a line, and the Python in a comment such as ``# python: 3.12.13``.
+
+    Kaggle's image is dozens of gigabytes: what is installed of it is `USUAL`, as far as it is pinned.
 
     Args:
         path: the manifest.
-        only: the names of the distributions to install; by default all that are pinned.
+        also: the names of further distributions to install.
 
     Raises:
-        ImageError: it cannot be read, names no Python, or lacks one of ``only``.
+        ImageError: the manifest cannot be read, has no Python, or does not pin one of ``also``.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -77,15 +82,20 @@ def read_manifest(path: Path, only: Collection[str] = ()) -> ImageSpec:
         raise ImageError(f"{path}: {error}", "Name a manifest, such as requirements/images/kaggle-cpu.txt.") from error
     python = next((line.partition(":")[2].strip() for line in lines if line.startswith("# python:")), "")
     if not re.fullmatch(r"3\.\d+(\.\d+)?", python):
-        raise ImageError(f"{path}: no Python is named", "Add a line such as: # python: 3.12.13")
-    pins = {
-        canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines) if version
-    }
-    missing = sorted({*map(canonicalize_name, only)} - set(pins))
+        raise ImageError(f"{path}: the header has no python", "Add a line such as: # python: 3.12.13")
+    pins: dict[str, str] = {}
+    for line in lines:
+        name, pinned, version = line.partition("==")
+        if line.strip() and not line.startswith("#"):
+            if not pinned:
+                raise ImageError(f"{path}: {line!r} is not a pin", "Write it as name==version.")
+            pins[canonicalize_name(name)] = version
+    missing = sorted({*map(canonicalize_name, also)} - set(pins))
     if missing:
         raise ImageError(f"{path}: {missing[0]} is not pinned", "Name distributions that the manifest pins.")
     python = ".".join(python.split(".")[:2])
-    return ImageSpec(python=python, pins=pins, distributions=tuple(only or pins))
+    wanted = [*(name for name in USUAL if name in pins), *map(canonicalize_name, also)]
+    return ImageSpec(python=python, pins=pins, distributions=tuple(dict.fromkeys(wanted)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +169,7 @@ def layer_over(image: Image, folder: Path) -> Path:
     _uv("venv", "--quiet", "--no-project", "--python", str(image.python), str(folder))
     (site,) = folder.glob("lib/python*/site-packages")
     (of_image,) = image.folder.glob("lib/python*/site-packages")
-    # As a site, whose own .pth files count.
+    # addsitedir also runs the image's own .pth files.
     (site / "image.pth").write_text(f"import site; site.addsitedir({str(of_image.absolute())!r})\n")
     return folder / "bin" / "python"
 

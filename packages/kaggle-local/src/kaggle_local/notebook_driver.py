@@ -48,8 +48,8 @@ def main(source: str, executed: str) -> int:
     notebook = nbformat.read(source, as_version=4)
     # Over files rather than ports: a run has no network, not even to itself.
     config = Config({"KernelManager": {"transport": "ipc"}})
-    # As /etc/ipython/ipython_config.py in Kaggle's image (Kaggle/docker-python, Dockerfile.tmpl): matplotlib, numpy and
-    # what they need are imported before the first cell.
+    # Kaggle's /etc/ipython/ipython_config.py sets the same option (Kaggle/docker-python, Dockerfile.tmpl): matplotlib,
+    # numpy and their dependencies are imported before the first cell.
     inline = ["--IPKernelApp.matplotlib=inline"]
     client = LoggedClient(notebook, timeout=None, kernel_name="python3", config=config, extra_arguments=inline)
     try:

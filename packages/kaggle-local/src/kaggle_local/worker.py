@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from kaggle_local.archives import unpack_archives
@@ -38,7 +38,6 @@ class _Running:
     version: KernelVersion
     log: RunLog
     abandoned: threading.Event
-    cancelled: threading.Event
 
     def is_of(self, version: KernelVersion) -> bool:
         """Whether it is the run of a version."""
@@ -63,6 +62,8 @@ class Worker:
         self._closing = threading.Event()
         self._started = time.monotonic()
         self._running: _Running | None = None
+        # What the run or rerun that is under way has attached, and how it is cancelled.
+        self._attached: tuple[frozenset[str], threading.Event] | None = None
         for version in storage.resources.unprocessed():
             self.process(version)
         for kernel in storage.kernels.unfinished():
@@ -121,17 +122,17 @@ class Worker:
                 total = self._storage.files.keep_tree(folder)
                 self._share(version, folder)
                 resources.publish(version, folder, total)
-            if self._behaviour.new_version_cancels:
-                self._cancel_runs_with(version)
+            if self._behaviour.new_version_cancels and version.kind == "dataset":
+                self._cancel_run_with(version.ref)
         except Exception as error:  # noqa: BLE001 - the version must not stay in processing for ever
             logger.warning("%s version %s: %s", version.ref, version.number, error)
             resources.fail(version, str(error))
 
-    def _cancel_runs_with(self, version: Version) -> None:
-        """Cancel the run that has the resource attached (one live report; the cause is inferred)."""
-        running = self._running
-        if running is not None and any(source.ref == version.ref for source in running.version.inputs):
-            running.cancelled.set()
+    def _cancel_run_with(self, dataset: str) -> None:
+        """Cancel the run or rerun that has a dataset attached (one live report; the cause is inferred)."""
+        attached = self._attached
+        if attached is not None and dataset in attached[0]:
+            attached[1].set()
 
     def _gather(self, version: Version, folder: Path) -> None:
         for path, token in version.content:
@@ -157,7 +158,6 @@ class Worker:
             # Those that it saw before the server died, should it have.
             inputs = list(version.inputs) or self._inputs(version)
             kernels.start(version, inputs)
-            version = replace(version, inputs=tuple(inputs))
             with self._storage.files.held():
                 outcome = self._execute(version, inputs, version.folder, rerun_of=None)
         except Stopped:
@@ -169,12 +169,10 @@ class Worker:
             kernels.finish(version, "error", repr(error))
         else:
             failure = " ".join(filter(None, [outcome.stopped, notice(isolation=self._behaviour.isolation)]))
-            status = "error" if outcome.failed else "complete"
-            if self._running is not None and self._running.cancelled.is_set():
-                status = "cancelled"
-            kernels.finish(version, status, failure)
+            ended = "error" if outcome.failed else "complete"
+            kernels.finish(version, "cancelled" if outcome.cancelled else ended, failure)
         finally:
-            self._running = None
+            self._running = self._attached = None
 
     def _inputs(self, version: KernelVersion) -> list[Input]:
         """What a run sees: of each source the version that is in use now, or the one that is named.
@@ -183,18 +181,19 @@ class Worker:
             RunError: there is none.
         """
         settings = version.settings
-        found = [self._dataset_in_use(*split_source(source, 2)) for source in settings["datasets"]]
+        found = [self._dataset_in_use(version, *split_source(source, 2)) for source in settings["datasets"]]
         return [
             *(dataset for dataset in found if dataset is not None),
             *(self._in_use("variation", *split_source(variation_ref(source), 4)) for source in settings["models"]),
             *(self._output_in_use(*split_source(source, 2)) for source in settings["kernels"]),
         ]
 
-    def _dataset_in_use(self, ref: str, number: str) -> Input | None:
-        """The version of a dataset that a run sees; None where all that are ready are too new to be mounted yet.
+    def _dataset_in_use(self, kernel: KernelVersion, ref: str, number: str) -> Input | None:
+        """The version of a dataset that a run sees; None where all were too new at the push to be mounted.
 
-        A kernel that is pushed right after a version is ready can get the previous one, or no input at all
-        (reported live, several times).
+        A kernel sees the version that was ready when it was pushed, however long it waits for its run. One that is
+        pushed right after a version is ready can get the previous one, or no input at all (reported live, several
+        times).
         """
         newest = self._in_use("dataset", ref, number if self._behaviour.pins_datasets else "")
         versions = reversed(self._storage.resources.versions("dataset", ref))
@@ -203,7 +202,7 @@ class Worker:
             for version in versions
             if version.number <= newest.number
             and version.ready is not None
-            and age_of(version.ready) >= self._behaviour.mount_seconds
+            and (kernel.created - version.ready).total_seconds() >= self._behaviour.mount_seconds
         )
         found = next(mountable, None)
         return None if found is None else Input(kind="dataset", ref=ref, number=found)
@@ -263,11 +262,12 @@ class Worker:
             limits=RunLimits(seconds=seconds, memory_bytes=memory, output_bytes=output, processes=behaviour.processes),
             gpu=gpu,
         )
-        # The log counts its seconds from here on: Kaggle does not count the time that an image takes to be there.
         image = build_image(version.image, self._storage.images.folder)
+        # The log starts here: Kaggle does not count the time that the image takes.
         log, abandoned, cancelled = RunLog(notice(isolation=behaviour.isolation)), threading.Event(), threading.Event()
+        self._attached = frozenset(split_source(source, 2)[0] for source in version.settings["datasets"]), cancelled
         if rerun_of is None:
-            self._running = _Running(version, log, abandoned, cancelled)
+            self._running = _Running(version, log, abandoned)
             if not self._storage.kernels.is_recorded(version):
                 raise Stopped
         executor = Executor(

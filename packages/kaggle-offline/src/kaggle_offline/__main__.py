@@ -250,8 +250,8 @@ def _check_before_freeze(kernels: Sequence[KernelFolder], repository: Path) -> N
         with open_target("kaggle", repository) as target:
             for kernel in kernels:
                 Preflight(target, kernel).before_sending()
-    except CredentialsError:
-        print("  kaggle.com is not asked about the competition: no credentials here; push will ask", flush=True)
+    except CredentialsError as error:
+        print(f"  kaggle.com is not asked about the competition; push will ask ({error.problem})", flush=True)
 
 
 @contextmanager

@@ -12,11 +12,19 @@ _RETIRED = {
 _GRANTED = ("nvidial4x1", "nvidiah100", "nvidiartxpro6000")
 
 
-def warning_about(machine_shape: str) -> str:
-    """What is to be said about an accelerator; an empty text where it is nothing."""
+def is_gpu(machine_shape: str) -> bool:
+    """Tell whether an accelerator is a GPU."""
+    return machine_shape.strip().casefold().startswith("nvidia")
+
+
+def warning_about_retired(machine_shape: str) -> str:
+    """Return a warning about an accelerator that Kaggle replaces, or an empty text."""
     shape = machine_shape.strip().casefold()
-    if shape in _RETIRED:
-        return f"{machine_shape} is retired: the kernel {_RETIRED[shape]}"
-    if shape in _GRANTED:
-        return f"{machine_shape} is granted by some competitions alone: see that yours is one of them"
-    return ""
+    return f"{machine_shape} is retired: the kernel {_RETIRED[shape]}" if shape in _RETIRED else ""
+
+
+def warning_about_granted(machine_shape: str) -> str:
+    """Return a warning about an accelerator that some competitions grant, or an empty text."""
+    if machine_shape.strip().casefold() not in _GRANTED:
+        return ""
+    return f"only some competitions grant {machine_shape}: check that yours does"

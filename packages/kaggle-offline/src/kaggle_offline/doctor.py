@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from kaggle_offline.accelerators import warning_about
+from kaggle_offline.accelerators import warning_about_retired
 from kaggle_offline.checkpoints import list_checkpoints
 from kaggle_offline.doctor_of_code import CODE_CHECKS
 from kaggle_offline.errors import OfflineError
@@ -146,7 +146,7 @@ def _accelerator(subject: Subject) -> Iterator[Finding]:
 
 
 def _machine_shape(subject: Subject) -> Iterator[Finding]:
-    warning = warning_about(str(subject.kernel.metadata.get("machine_shape", "")))
+    warning = warning_about_retired(str(subject.kernel.metadata.get("machine_shape", "")))
     if warning:
         yield Finding(f"{subject.metadata}: machine_shape: {warning}", "Name another, or take the key out.")
 

@@ -46,6 +46,14 @@ _PAGE = 200
 MOST_VERSIONS = 2
 """How many versions of one dataset, and of one kernel, a command makes at the most."""
 
+# How often something may be made, lost answers included.
+_MOST_LOST = 2
+# A server that is unavailable has not taken what it was sent (RFC 9110, 15.6.4).
+_NOT_TAKEN = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
+
+# How many versions after the one that a kernel shows are looked for.
+_MOST_HIDDEN = 20
+
 # Kaggle's words for a push that exceeds the number of runs at a time (Kaggle/kaggle-cli issue 185), and for one that
 # would turn a notebook into a script or the reverse (reported live).
 _SESSIONS = re.compile(r"(?i)maximum batch \w+ session count")
@@ -167,6 +175,8 @@ class KaggleClient:
         self._waits = waits
         # How often Kaggle has taken what was made, by what it is.
         self._made: Counter[str] = Counter()
+        # How often the answer was lost.
+        self._lost: Counter[str] = Counter()
         if endpoint is not None:
             from kagglesdk import kaggle_env
 
@@ -398,21 +408,29 @@ class KaggleClient:
             state = self.processed_dataset(slug)
             return True if state and state.version > after and state.shows(notes) else None
 
-        self._once(what, act, is_there, most=most)
+        self._once(what, act, is_there, most=most, expected=f"a version after {after} with the notes {notes}")
 
     def delete_dataset(self, slug: str) -> None:
-        """Delete the owner's dataset."""
+        """Delete the owner's dataset, if there is one.
+
+        Raises:
+            KaggleError: Kaggle refuses it.
+        """
         from kagglesdk.datasets.types.dataset_api_service import ApiDeleteDatasetRequest
 
         request = ApiDeleteDatasetRequest()
         request.owner_slug, request.dataset_slug = self.owner, slug
 
+        what = f"deletion of the dataset {self.owner}/{slug}"
+
         def delete() -> bool:
             with self._api.build_kaggle_client() as client:
-                client.datasets.dataset_api_client.delete_dataset(request)
+                answer = client.datasets.dataset_api_client.delete_dataset(request)
+            if answer.error:
+                raise KaggleError(f"Kaggle refuses the {what}: {answer.error}", "Delete it on Kaggle.")
             return True
 
-        self._lookup(f"deletion of the dataset {self.owner}/{slug}", delete)
+        self._delete(what, delete)
 
     # Kernels
 
@@ -441,6 +459,17 @@ class KaggleClient:
 
         return self._lookup(what, look)
 
+    def later_kernels(self, slug: str, version: int) -> Iterator[KernelState]:
+        """Yield the versions of the owner's kernel after one, as long as there are any.
+
+        A kernel may show its last complete version while a later one runs, or has failed.
+        """
+        for number in range(version + 1, version + 1 + _MOST_HIDDEN):
+            state = self.kernel(slug, number)
+            if state is None:
+                return
+            yield state
+
     def push_kernel(self, folder: Path, *, after: int, most: int = MOST_VERSIONS) -> int:
         """Push a rendered kernel folder, of which ``after`` is the latest version; return the new one's number.
 
@@ -459,7 +488,9 @@ class KaggleClient:
         what = f"kernel {self.owner}/{slug}"
 
         def act() -> tuple[int, set[str]]:
-            answer = self._api.kernels_push(str(folder))
+            # Its warnings are told before, and once.
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                answer = self._api.kernels_push(str(folder))
             if answer.error:
                 raise _push_refusal(answer.error)
             if not answer.version_number:
@@ -476,8 +507,9 @@ class KaggleClient:
                 return None
             return state.version, {source for source in wanted if source.casefold() not in state.sources}
 
+        expected = f"a version after {after} with the source of {folder}"
         with _explained_push(settings):
-            version, unknown = self._once(what, act, is_there, most=most)
+            version, unknown = self._once(what, act, is_there, most=most, expected=expected)
         if unknown:
             raise KaggleError(
                 f"Kaggle refuses the kernel: it does not know {', '.join(sorted(unknown))}",
@@ -501,21 +533,28 @@ class KaggleClient:
         return self._fresh(f"run of {self.owner}/{slug} version {version}", look)
 
     def delete_kernel(self, slug: str) -> None:
-        """Delete the owner's kernel; a run of it ends."""
+        """Delete the owner's kernel, if there is one; a run of it ends.
+
+        Raises:
+            KaggleError: Kaggle refuses it.
+        """
         from kagglesdk.kernels.types.kernels_api_service import ApiDeleteKernelRequest
 
         request = ApiDeleteKernelRequest()
         request.user_name, request.kernel_slug = self.owner, slug
+        what = f"deletion of the kernel {self.owner}/{slug}"
 
         def delete() -> bool:
             with self._api.build_kaggle_client() as client:
-                client.kernels.kernels_api_client.delete_kernel(request)
+                answer = client.kernels.kernels_api_client.delete_kernel(request)
+            if answer.error_message:
+                raise KaggleError(f"Kaggle refuses the {what}: {answer.error_message}", "Delete it on Kaggle.")
             return True
 
-        self._lookup(f"deletion of the kernel {self.owner}/{slug}", delete)
+        self._delete(what, delete)
 
     def follow_log(self, slug: str, version: int) -> Iterator[str]:
-        """What the run of a kernel version prints, from its beginning, while it does.
+        """Yield the text that a kernel version's run prints, from its beginning, while it runs.
 
         Raises:
             KaggleError: there is no more to be had for now.
@@ -766,7 +805,8 @@ class KaggleClient:
             return ref
 
         # The look at the limits took its time: another run may have submitted meanwhile.
-        return is_there() or self._once(what, act, has_shown, most=1)
+        expected = f"a submission with {digest} in its description"
+        return is_there() or self._once(what, act, has_shown, most=1, expected=expected)
 
     # Calls
 
@@ -804,6 +844,14 @@ class KaggleClient:
                 return self._repeat(what, call)
         return None
 
+    def _delete(self, what: str, call: Callable[[], bool]) -> None:
+        """Make a call that deletes something, which may be gone already."""
+        try:
+            self._repeat(what, call)
+        except NotThereError as error:
+            if error.forbidden:
+                raise
+
     def _fresh(self, what: str, call: Callable[[], T]) -> T:
         """Make a call about something that was made a moment ago: 403 and 404 are waited out.
 
@@ -826,36 +874,45 @@ class KaggleClient:
             raise refusals[-1]
         return found[0]
 
-    def _once(self, what: str, act: Callable[[], T], effect: Callable[[], T | None], *, most: int) -> T:
+    def _once(self, what: str, act: Callable[[], T], effect: Callable[[], T | None], *, most: int, expected: str) -> T:
         """Make a call that must have its effect once, whatever becomes of its answer.
+
+        An answer that is lost (none in time, or an error of the server's) may hide an effect: the call is made once
+        more if Kaggle shows none, and no more than once.
 
         Args:
             what: the call makes.
             act: the call.
             effect: looks for what it makes; returns what the call would, or None.
             most: how often Kaggle may take it in the life of this client, which is one command.
+            expected: what ``effect`` looks for, in words.
 
         Raises:
-            RepeatedError: Kaggle has taken it so often, and does not show it.
+            RepeatedError: Kaggle may have taken it so often, and does not show it.
         """
         unknown = False
+        failure: TransientError | None = None
 
         def attempt() -> T:
-            nonlocal unknown
+            nonlocal unknown, failure
             # What did not show before the pause may have since.
             found = effect() if unknown else None
             if found is not None:
                 return found
-            if self._made[what] >= most:
+            made, lost = self._made[what], self._lost[what]
+            if made >= most or made + lost >= max(most, _MOST_LOST):
                 raise RepeatedError(
-                    f"{what}: Kaggle took it {self._made[what]} times in this command and does not show it as expected",
+                    f"{what}: Kaggle took it {made} times in this command, and {lost} answers were lost; "
+                    f"expected {expected}, saw none",
                     "Look at it on Kaggle; if it is there, please report this with the output of: kaggle-offline probe",
-                )
+                ) from failure
             try:
                 with translated(what):
                     done = act()
             except TransientError as error:
+                failure = error
                 self._made[what] += error.status == HTTPStatus.OK
+                self._lost[what] += error.may_be_done and error.status not in (HTTPStatus.OK, *_NOT_TAKEN)
                 if error.may_be_done:
                     unknown = True
                     found = self._waits.until(what, effect, seconds=self._waits.patience.settle)
@@ -1007,20 +1064,21 @@ def _explained_push(settings: dict[str, Any]) -> Iterator[None]:
             f"{error.problem}, without a reason: this account may not use the image {image}",
             "Take docker_image out of kernel-metadata.json, or name the image that a session of yours runs in.",
         ) from error
-    except TransientError as error:
-        if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+    except (TransientError, RepeatedError) as error:
+        failure = error.__cause__ if isinstance(error, RepeatedError) else error
+        if not (isinstance(failure, TransientError) and failure.status == HTTPStatus.INTERNAL_SERVER_ERROR):
             raise
         datasets = ", ".join(settings.get("dataset_sources", [])) or "no dataset"
         raise KaggleError(
-            f"{error.problem}\nKaggle answers this to every push that names a dataset which was deleted and made again "
-            "under its name (Kaggle/kaggle-cli issue 187)",
+            f"{failure.problem}\nKaggle answers this to every push that names a dataset which was deleted and made "
+            "again under its name (Kaggle/kaggle-cli issue 187)",
             f"If one was, rename it, or the kernel folder that names it (this kernel names {datasets}). "
             "Else run the same command again later.",
         ) from error
 
 
 def _push_refusal(error: str) -> KaggleError:
-    """What is wrong with a push that Kaggle answers with an error in an answer that is otherwise a success."""
+    """Return the error for a push that Kaggle refuses in an answer with the status 200."""
     problem = f"Kaggle refuses the kernel: {error}"
     if _SESSIONS.search(error):
         return SessionLimitError(problem, "Wait for a kernel of yours to end, then run the same command again.")

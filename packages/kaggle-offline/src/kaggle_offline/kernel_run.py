@@ -5,18 +5,19 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tqdm import tqdm
 
 from kaggle_offline.errors import (
-    NotThereError,
+    KaggleError,
     OfflineError,
     OutputError,
+    RepeatedError,
     RunError,
     SessionLimitError,
-    TransientError,
 )
 from kaggle_offline.files import new_folder
 from kaggle_offline.kaggle_client import MOST_VERSIONS, KernelState, RunState
@@ -33,8 +34,6 @@ _REST_SECONDS = 2.0
 
 # How often a run is repeated whose datasets were not mounted yet.
 _MOST_REPEATS = 3
-# How many versions after the one that a kernel shows are looked for.
-_MOST_HIDDEN = 20
 
 
 def run_kernel(
@@ -58,25 +57,26 @@ def run_kernel(
         KaggleError: Kaggle refused something.
     """
     client, output = target.client, kernel.build / "output"
-    state = _latest(target, kernel.slug, rendered)
-    after = state.version if state else 0
-    same = state is not None and _is_same(state, rendered)
-    if same:
-        entry = {"ref": f"{client.owner}/{kernel.slug}", "version": after, "digest": rendered.digest}
+    state = client.kernel(kernel.slug)
+    if state is not None and _is_same(state, rendered):
+        entry = {"ref": f"{client.owner}/{kernel.slug}", "version": state.version, "digest": rendered.digest}
         if known.get("kernel") == entry and "run" in known and (output / kernel.output).is_file():
-            print(f"  {kernel.slug}: version {after}, unchanged, already run", flush=True)
+            print(f"  {kernel.slug}: version {state.version}, unchanged, already run", flush=True)
             run: dict[str, Any] = known["run"]
-            return after, run
-        same = client.run(kernel.slug, after).status != "error"
+            return state.version, run
+    after, same = _latest(target, kernel.slug, rendered, state)
     if not same:
         preflight.before_sending()
     for repeats in range(_MOST_REPEATS + 1):
-        version = after if same else _push(target, rendered, after=after, most=MOST_VERSIONS + repeats)
+        most = MOST_VERSIONS + repeats
+        version = after if same else _push(target, kernel.slug, rendered, after=after, most=most)
         how = "unchanged, its run is there" if same else "pushed, running without a network"
         print(f"  {kernel.slug}: version {version}, {how}", flush=True)
         ended, shown = wait_for_run(target, kernel.slug, version)
         with new_folder(output) as draft:
-            wanted, needed = partial(_is_wanted, kernel.output), (kernel.output, RUN_RECORD)
+            wanted = partial(_is_wanted, kernel.output)
+            # A run that failed has left nothing that would be looked for on later pages.
+            needed = (kernel.output, RUN_RECORD) if ended.status == "complete" else ()
             log = read_log(client.fetch_output(kernel.slug, version, draft, wanted, needed=needed))
         if ended.status == "complete":
             break
@@ -96,36 +96,51 @@ def run_kernel(
     return version, record
 
 
-def _latest(target: Target, slug: str, rendered: RenderedKernel) -> KernelState | None:
-    """The kernel's latest version; None where there is none.
+def _latest(target: Target, slug: str, rendered: RenderedKernel, state: KernelState | None) -> tuple[int, bool]:
+    """Return the number of the kernel's latest version, and whether that is the rendered kernel and has not failed.
 
     An answer can be older than what it tells of, and a kernel may show its last complete version while a later one
     runs or has failed: before anything is pushed the next numbers are asked for, too.
+
+    Args:
+        target: where to.
+        slug: of the kernel.
+        rendered: what would be pushed.
+        state: the version that Kaggle shows; None for an unknown kernel, whose latest version is 0.
     """
     client = target.client
-    state = client.kernel(slug)
-    if state is None or _is_same(state, rendered):
-        return state
-    target.waits.sleep(target.waits.patience.first_pause, f"kernel {slug}")
-    state = client.kernel(slug) or state
-    for _ in range(_MOST_HIDDEN):
-        following = None if _is_same(state, rendered) else client.kernel(slug, state.version + 1)
-        if following is None:
-            break
-        state = following
-    return state
+    if state is None:
+        return 0, False
+    if not _is_same(state, rendered):
+        target.waits.sleep(target.waits.patience.first_pause, f"kernel {slug}")
+        state = client.kernel(slug) or state
+    number = state.version
+    for each in chain([state], client.later_kernels(slug, number)):
+        number = each.version
+        if _is_same(each, rendered) and client.run(slug, number).status != "error":
+            return number, True
+    return number, False
 
 
-def _push(target: Target, rendered: RenderedKernel, *, after: int, most: int) -> int:
+def _push(target: Target, slug: str, rendered: RenderedKernel, *, after: int, most: int) -> int:
     """Push the kernel as soon as the account may run one more; return the version.
 
     Raises:
         SessionLimitError: it may not, to the end.
+        RepeatedError: Kaggle refused it, and has made a version of it all the same.
         KaggleError: Kaggle refuses it.
     """
     refusals: list[SessionLimitError] = []
 
     def attempt() -> int | None:
+        made = target.client.kernel(slug, after + 1) if refusals else None
+        if made is not None and _is_same(made, rendered):
+            return made.version
+        if made is not None:
+            raise RepeatedError(
+                f"{slug}: Kaggle refused a push and shows version {after + 1}, which is not what was pushed",
+                "Run the same command again.",
+            )
         try:
             return target.client.push_kernel(rendered.folder, after=after, most=most)
         except SessionLimitError as error:
@@ -207,8 +222,8 @@ class _Follower(threading.Thread):
                         tqdm.write("\n".join(f"  | {line}" for line in lines))
                         self.shown.extend(lines)
                     printed = max(printed, number)
-            except (TransientError, NotThereError):
-                pass  # a new version answers 404 for a moment
+            except KaggleError:
+                pass  # a new version answers 404 or 403 for a moment
             except (OfflineError, BrokenPipeError):
                 return
             if self._run_ended.wait(self._target.waits.patience.poll):
@@ -258,5 +273,6 @@ def run_error(what: str, run: RunState, log: RunLog, *, shown: Sequence[str] = (
     cause = cause_of(run.failure, log)
     details = [text for text in (log.exception, run.failure) if text and text not in cause.text]
     last = [line for line in log.lines if line.strip()][-LINES:]
-    end = [] if last and last[-len(shown) :] == [line for line in shown if line.strip()] else [log.end]
+    seen = [line for line in shown if line.strip()]
+    end = [] if seen and last[-len(seen) :] == seen else [log.end]
     return RunError("\n".join([f"{what} failed: {cause.text}", *details, *end]), cause.cure)

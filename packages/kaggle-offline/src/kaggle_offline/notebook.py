@@ -83,20 +83,23 @@ def _install_cell(packages: Dataset) -> str:
 # Written by push: install what the image lacks, from the dataset that brings its own installer.
 import importlib
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 found = [path for at in ("", "datasets/*/") for path in Path("/kaggle/input").glob(at + "{packages.slug}/install.py")]
 if not found:
     raise FileNotFoundError("{packages.slug} is not among this kernel's inputs")
-command = [sys.executable, "-u", found[0], "--digest", PACKAGES_DIGEST, "--imported"]
+command = [sys.executable, "-u", found[0], "--digest", PACKAGES_DIGEST]
 # A notebook has imported much before its first cell, which it would keep in the version that the image has.
 imported = [module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None)]
-pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-with subprocess.Popen(command, text=True, **pipes) as installing:
-    json.dump(imported, installing.stdin)
-    installing.stdin.close()
+listed = Path(tempfile.mkdtemp()) / "imported.json"
+listed.write_text(json.dumps(imported))
+variables = {{**os.environ, "KAGGLE_OFFLINE_IMPORTED": str(listed)}}
+pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+with subprocess.Popen(command, text=True, env=variables, **pipes) as installing:
     for line in installing.stdout:
         print(line, end="")
 if installing.returncode:

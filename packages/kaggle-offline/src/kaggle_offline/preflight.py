@@ -1,8 +1,9 @@
 """Checks before work: Kaggle is asked whether the competition takes what is about to be sent."""
 
 from datetime import UTC, datetime
+from itertools import chain
 
-from kaggle_offline.accelerators import warning_about
+from kaggle_offline.accelerators import is_gpu, warning_about_granted, warning_about_retired
 from kaggle_offline.errors import EntryError, NotThereError
 from kaggle_offline.kaggle_client import KaggleClient
 from kaggle_offline.kernel_folder import KernelFolder
@@ -16,7 +17,7 @@ def check_entry(client: KaggleClient, kernel: KernelFolder) -> list[str]:
     """Ask Kaggle whether a competition takes submissions of the account (GetCompetition, GetSubmissionLimits).
 
     Returns:
-        What is worth knowing though it stops nothing, a line each.
+        Notices, a line each. They stop nothing.
 
     Raises:
         EntryError: the competition cannot be seen, its rules are not accepted, or submissions are disabled.
@@ -50,14 +51,15 @@ def check_accelerator(client: KaggleClient, kernel: KernelFolder) -> list[str]:
     """Compare the GPU time that is left this week with what a run may take (GetAcceleratorQuotaStatistics).
 
     Returns:
-        What is worth knowing though it stops nothing, a line each.
+        Notices, a line each. They stop nothing.
 
     Raises:
-        EntryError: none is left.
+        EntryError: no GPU time is left.
     """
-    warning = warning_about(str(kernel.metadata.get("machine_shape", "")))
+    shape = str(kernel.metadata.get("machine_shape", ""))
+    warning = warning_about_retired(shape) or warning_about_granted(shape)
     notices = [f"{kernel.competition}: {warning}"] if warning else []
-    if not kernel.metadata.get("enable_gpu"):
+    if not (kernel.metadata.get("enable_gpu") or is_gpu(shape)):
         return notices
     seconds = client.gpu_seconds_left()
     if seconds is None:
@@ -73,7 +75,7 @@ def check_accelerator(client: KaggleClient, kernel: KernelFolder) -> list[str]:
 
 
 class Preflight:
-    """What is asked of Kaggle before something is sent; nothing is asked where nothing is sent.
+    """The checks that ask Kaggle before something is sent; a command that sends nothing asks nothing.
 
     Args:
         target: where to.
@@ -120,11 +122,12 @@ class Preflight:
             raise EntryError(f"{using}: it does not end", "Look at it on Kaggle, or run: push --force")
 
     def _using(self) -> str:
-        """What runs with the datasets now; an empty text for nothing."""
+        """Return the run or submission that uses the datasets now, or an empty text."""
         client, slug = self._target.client, self._kernel.slug
-        state = client.kernel(slug)
-        if state is not None and client.run(slug, state.version).status in ("queued", "running"):
-            return f"{client.owner}/{slug} version {state.version} is running"
+        shown = client.kernel(slug)
+        for state in chain([shown], client.later_kernels(slug, shown.version)) if shown else ():
+            if client.run(slug, state.version).status in ("queued", "running"):
+                return f"{client.owner}/{slug} version {state.version} is running"
         try:
             submissions = client.submissions(self._kernel.competition)
         except NotThereError:

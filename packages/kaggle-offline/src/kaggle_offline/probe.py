@@ -26,13 +26,15 @@ _MOST = 100
 _MOST_PUSHES = 5
 # Seconds that a kernel sleeps while a dataset that it has attached gets a version.
 _SLEEP = {"kaggle": 300, "local": 8}
+# Seconds that deleting may take.
+_CLEANING_SECONDS = 120
 # Characters of a text of Kaggle's that the table shows.
 _SHOWN = 300
 
 # Modules that a notebook has imported before its first cell, as far as is known (see `notebook.IMPORTED_EARLY`).
 _EARLY = ("PIL", "dateutil", "matplotlib", "numpy", "packaging", "pyparsing", "traitlets", "wrapt")
 
-# What a first cell tells: the mounted file, modules, the path, and the names, not the values, of variables.
+# The cell prints the mounted file, the modules, the path, and the names of variables without their values.
 _CELL = """\
 import json, os, sys
 seen = {
@@ -49,12 +51,18 @@ print("PROBE " + json.dumps(seen))
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A row of the table: what this tool assumes of Kaggle, and what was seen."""
+    """A row of the table: what this tool assumes of Kaggle, and what was seen.
+
+    ``as_assumed`` is None where Kaggle was not asked.
+    """
 
     question: str
     assumed: str
     seen: str
-    as_assumed: bool
+    as_assumed: bool | None
+
+
+_VERDICTS = {True: "as assumed", False: "OTHER", None: "not asked"}
 
 
 def table(answers: list[Answer]) -> str:
@@ -65,7 +73,7 @@ def table(answers: list[Answer]) -> str:
             answer.question,
             answer.assumed,
             printable(answer.seen),
-            "as assumed" if answer.as_assumed else "OTHER",
+            _VERDICTS[answer.as_assumed],
         )
         rows.append(f"| {' | '.join(map(in_cell, cells))} |")
     return "\n".join(rows)
@@ -89,7 +97,7 @@ def probe(target: Target) -> Iterator[Answer]:
 
 
 def _mounted(told: dict[str, Any]) -> str:
-    """Which version a kernel has seen, or why it has told nothing."""
+    """Describe the version that a kernel has seen, or its failure."""
     failure = told.get("failure")
     return f"the run failed: {failure}" if failure else f"version {told.get('mounted') or 'none'}"
 
@@ -119,10 +127,10 @@ class _Probe:
 
     def clean_up(self) -> None:
         """Delete what was made; name what cannot be deleted."""
+        self._target.waits.extend(_CLEANING_SECONDS)
         for slug in self._kernel_versions:
             self._delete(f"kernel {slug}", self._client.delete_kernel, slug)
-        if self._versions:
-            self._delete(f"dataset {self._dataset}", self._client.delete_dataset, self._dataset)
+        self._delete(f"dataset {self._dataset}", self._client.delete_dataset, self._dataset)
 
     def _delete(self, what: str, delete: Callable[[str], None], slug: str) -> None:
         try:
@@ -171,7 +179,7 @@ class _Probe:
             seconds = time.monotonic() - ready
             print(f"  a notebook that reads the dataset, {seconds:.0f} s after it was ready", flush=True)
             told = self._told_by(self._notebook, _CELL, [f"{self._client.owner}/{self._dataset}"])
-            seen = seen or told
+            seen = told if "modules" in told or not seen else seen
             mounted.append(f"{_mounted(told)} after {seconds:.0f} s")
             if told.get("mounted") == newest:
                 break
@@ -180,7 +188,7 @@ class _Probe:
             question=f"the version that is mounted in a kernel pushed after version {newest} is ready",
             assumed=f"version {newest} at once; at the latest after some minutes",
             seen="; ".join(mounted),
-            as_assumed=len(mounted) == 1 and mounted[0].startswith(f"version {newest} "),
+            as_assumed=mounted[-1].startswith(f"version {newest} "),
         )
         modules = seen.get("modules", [])
         missing = sorted(set(_EARLY) - set(modules))
@@ -236,7 +244,7 @@ class _Probe:
             seen=f"shows version {shown}",
             as_assumed=shown == running,
         )
-        self._publish("while a kernel runs", {"a.txt": str(self._versions + 1)})
+        self._publish("", {"a.txt": str(self._versions + 1)})
         ended = self._wait_until_ended(slug, running)
         yield Answer(
             question="a run whose dataset gets a new version",
@@ -267,11 +275,11 @@ class _Probe:
             yield Answer(
                 question=f"{question}: status and body",
                 assumed=f"{assumed}with a message",
-                seen=seen[:_SHOWN] or "not asked: the account has entered all competitions that are listed",
-                as_assumed=seen.startswith(assumed),
+                seen=seen[:_SHOWN] or "no competition is listed that the account has not entered",
+                as_assumed=seen.startswith(assumed) if seen else None,
             )
 
-    # What the steps are made of
+    # Helpers of the steps
 
     def _upload(self, files: dict[str, str]) -> list[str]:
         tokens = []
@@ -287,6 +295,8 @@ class _Probe:
             KaggleError: Kaggle refuses it, or never gets ready.
         """
         tokens = self._upload(files)
+        # By it a version is known whose answer was lost.
+        notes = notes or f"sha256:{secrets.token_hex(32)}"
         if self._versions:
             self._client.create_dataset_version(self._dataset, notes, tokens, after=self._versions, most=_MOST)
         else:
@@ -320,12 +330,14 @@ class _Probe:
         }
         settings |= {"kernel_type": "notebook" if notebook else "script", "is_private": True, "enable_gpu": False}
         write_json(folder / "kernel-metadata.json", {**settings, "enable_internet": False, "dataset_sources": datasets})
-        version = self._client.push_kernel(folder, after=self._kernel_versions.get(slug, 0), most=_MOST)
+        # Noted before it is there: it is deleted, whatever becomes of the answer.
+        after = self._kernel_versions.setdefault(slug, 0)
+        version = self._client.push_kernel(folder, after=after, most=_MOST)
         self._kernel_versions[slug] = version
         return version
 
     def _told_by(self, slug: str, source: str, datasets: list[str]) -> dict[str, Any]:
-        """What a kernel with `_CELL` tells; if it failed, the reason as ``failure``."""
+        """Return the report of a kernel with `_CELL`; if it failed, the reason as ``failure``."""
         version = self._push(slug, source, datasets)
         ended = self._wait_until_ended(slug, version)
         text = self._client.fetch_output(slug, version, self._folder / "output", lambda _: False, needed=())

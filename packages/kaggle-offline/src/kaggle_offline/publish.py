@@ -68,8 +68,9 @@ def publish(
         # Another run may have published meanwhile, or one that was killed, what is still in processing.
         latest = client.processed_dataset(dataset.slug)
         if _is_same(latest, state):
-            latest = _create_version(target, dataset, state, tokens)
-            made, newest = made + 1, latest.version
+            latest, created = _create_version(target, dataset, state, tokens)
+            if created:
+                made, newest = made + 1, latest.version
         state = latest
     done = f"{uploaded:,} bytes uploaded" if uploaded else "unchanged, 0 bytes uploaded"
     print(f"  {dataset.slug}: version {state.version}, {done}", flush=True)
@@ -80,7 +81,7 @@ def publish(
 def _problem(
     target: Target, dataset: Dataset, state: DatasetState | None, *, newest: int, known: dict[str, Any]
 ) -> str:
-    """Why a dataset's latest version is not ``dataset``, whole; an empty text where it is.
+    """Return the problem with a dataset's latest version, or an empty text where it is ``dataset``, whole.
 
     ``newest`` is the version that this command has just made; ``known`` one that was seen to be whole before.
     """
@@ -126,10 +127,15 @@ def _require_intact(dataset: Dataset) -> None:
         )
 
 
-def _create_version(target: Target, dataset: Dataset, before: DatasetState | None, tokens: list[str]) -> DatasetState:
-    """Publish what was uploaded after a version; return the new one as soon as Kaggle shows it.
+def _create_version(
+    target: Target, dataset: Dataset, before: DatasetState | None, tokens: list[str]
+) -> tuple[DatasetState, bool]:
+    """Publish what was uploaded after a version.
 
     The tokens of what was uploaded are used up then, and gone from the list.
+
+    Returns:
+        The new version as soon as Kaggle shows it, and True; or the dataset that has the name already, and False.
 
     Raises:
         KaggleError: Kaggle refuses it, or never shows it.
@@ -147,7 +153,7 @@ def _create_version(target: Target, dataset: Dataset, before: DatasetState | Non
         taken_by = target.waits.until(f"dataset {dataset.slug}", find, seconds=patience.settle)
         if taken_by is None:
             raise
-        return taken_by
+        return taken_by, False
     tokens.clear()
     seen: list[DatasetState] = []
 
@@ -174,7 +180,7 @@ def _create_version(target: Target, dataset: Dataset, before: DatasetState | Non
             "kernel checks their content",
             flush=True,
         )
-    return state
+    return state, True
 
 
 def _lasting_difference(target: Target, dataset: Dataset, state: DatasetState) -> str:
@@ -197,7 +203,7 @@ def _lasting_difference(target: Target, dataset: Dataset, state: DatasetState) -
 
 
 def _difference(dataset: Dataset, listed: dict[str, int]) -> str:
-    """Which files of a version are missing, or should not be there.
+    """List the files of a version that are missing or superfluous.
 
     What Kaggle unpacks is not among the files: archives are renamed, or refused as checkpoints, before they are packed.
     """
@@ -208,7 +214,7 @@ def _difference(dataset: Dataset, listed: dict[str, int]) -> str:
 
 
 def _warn_of_sizes(dataset: Dataset, listed: dict[str, int]) -> None:
-    """Tell of sizes that differ: whether Kaggle counts bytes as we do nobody has reported; install.py checks hashes.
+    """Warn of sizes that differ. Kaggle may count bytes otherwise; install.py checks hashes.
 
     The manifest may differ in what its digest does not cover: the commit, for instance.
     """

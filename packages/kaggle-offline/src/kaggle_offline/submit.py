@@ -86,6 +86,9 @@ def _submission(kernel: KernelFolder, target: Target, chain: Chain, known: str) 
         found, submissions = _look_again(kernel, target, chain, known, limits.made)
     if limits is not None and found is None:
         ref = _hand_in(kernel, target, chain, limits)
+        # At once: where Kaggle loses the description, this number alone keeps it from being submitted again.
+        with target.alone(kernel.build):
+            update_result(kernel.build, seconds={}, submission={"ref": ref, "status": "pending", "score": None})
         print(f"{kernel.competition}: version {chain.kernel} submitted, submission {ref}", flush=True)
         _read_back(target, chain, ref)
         earlier = submissions
@@ -108,13 +111,19 @@ def _submission(kernel: KernelFolder, target: Target, chain: Chain, known: str) 
 
 def _read_back(target: Target, chain: Chain, ref: str) -> None:
     """Tell where Kaggle does not return the digest in a submission's description: another machine would not find it."""
-    description = target.client.submission(ref).description
-    if chain.digest not in description:
-        print(
-            f"  submission {ref}: Kaggle returns the description {printable(description)!r}, without {chain.digest}; "
-            "do not submit this version from another machine",
-            flush=True,
-        )
+    try:
+        submission = target.client.submission(ref)
+    except NotThereError as error:
+        seen = error.problem
+    else:
+        if submission.shows(chain.digest):
+            return
+        seen = f"the description {submission.description!r}"
+    print(
+        f"  submission {ref}: expected {chain.digest} in its description, saw {printable(seen)}; "
+        "do not submit this version from another machine",
+        flush=True,
+    )
 
 
 def _find(kernel: KernelFolder, chain: Chain, known: str, submissions: list[SubmissionState]) -> SubmissionState | None:
@@ -145,7 +154,8 @@ def _look_again(
         nonlocal found, submissions
         submissions = target.client.submissions(kernel.competition)
         found = _find(kernel, chain, known, submissions)
-        return True if found or len(submissions) >= made else None
+        valid = sum(submission.status != "error" for submission in submissions)
+        return True if found or valid >= made else None
 
     target.waits.until("list of submissions", is_whole, seconds=target.waits.patience.settle)
     return found, submissions

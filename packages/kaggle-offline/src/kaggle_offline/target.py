@@ -28,7 +28,7 @@ from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.uv import run_uv
 from kaggle_offline.waiting import Patience, Waits
 
-# What leads the official client elsewhere than to kaggle.com.
+# Variables that lead the official client away from kaggle.com.
 _PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _LOOPBACK = re.compile(r"(?i)^(?:\w+://)?(?:[^@/]*@)?(?:localhost|127\.[\d.]+|\[::1\])(?::|/|$)")
 
@@ -165,7 +165,7 @@ def _require_kaggle_com() -> None:
     for name in _PROXIES:
         if _LOOPBACK.search(os.environ.get(name, "")):
             raise TargetError(f"{problem} the proxy in {name} is on this machine", _unset(*_PROXIES))
-    # The token is not shown: it may be a real one but for its beginning.
+    # Do not print the token: all but its prefix may be real.
     if find_token().startswith("local-"):
         raise TargetError(f"{problem} the access token is that of a local Kaggle", _unset("KAGGLE_API_TOKEN"))
 

@@ -135,6 +135,10 @@ class Waits:
         self.check(what, seconds)
         time.sleep(seconds)
 
+    def extend(self, seconds: float) -> None:
+        """Give the command at least so many seconds from now: cleaning up may not be cut short."""
+        self._end = max(self._end, time.monotonic() + seconds)
+
     def check(self, what: str, seconds: float = 0) -> None:
         """See that the command has so much time left.
 

@@ -72,12 +72,13 @@ def _entered(call: Call, slug: str) -> Competition:
     """A competition whose rules the user has accepted.
 
     Raises:
-        ApiError: 403 where the user has not, 404 where there is none.
+        ApiError: 403 where the user has not, and for an unknown slug (Kaggle/kaggle-cli issues 152 and 488).
     """
+    if call.storage.submissions.competition_folder(slug) is None:
+        raise ApiError(403, "Permission 'competitions.participate' was denied")
     competition = _competition(call, slug)
     if not competition.entered:
-        # Kaggle/kaggle-cli tells users of this 403 to accept the rules (competition_download_files, issue 156).
-        raise ApiError(403, f"You must accept the rules of {competition.title} before you can do this")
+        raise ApiError(403, "You must accept this competition's rules before you'll be able to download files.")
     return competition
 
 
@@ -85,11 +86,11 @@ def _open(call: Call, slug: str) -> Competition:
     """A competition that takes the user's submissions.
 
     Raises:
-        ApiError: 403 where the rules are not accepted or submissions are disabled, 404 where there is none.
+        ApiError: 403 where the rules are not accepted or submissions are disabled, and for an unknown slug.
     """
     competition = _entered(call, slug)
     if competition.closed:
-        raise ApiError(403, f"{competition.title} does not accept submissions any more")
+        raise ApiError(403, f"Submissions to {competition.title} are disabled")
     return competition
 
 
@@ -137,7 +138,7 @@ def _data_files(competition: Competition) -> list[Path]:
 
 
 def list_data_files(call: Call, request: ApiListDataFilesRequest) -> ApiListDataFilesResponse:
-    """The files that everybody may see who has entered."""
+    """List the files that a participant may see."""
     competition = _entered(call, request.competition_name)
     files, more = page(_data_files(competition), request)
     response = ApiListDataFilesResponse()
@@ -274,7 +275,7 @@ def get_submission(call: Call, request: ApiGetSubmissionRequest) -> ApiSubmissio
     """One submission.
 
     Raises:
-        ApiError: 403 for another's, 404 where there is none, or none yet.
+        ApiError: 403 for another's, 404 for a submission that does not exist or does not show yet.
     """
     submission = call.storage.submissions.get(request.ref)
     # A new one can answer 404 for a moment (kaggle 2.2.5, KaggleApi._poll_submission).

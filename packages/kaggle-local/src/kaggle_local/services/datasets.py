@@ -159,9 +159,14 @@ def get_dataset(call: Call, request: ApiGetDatasetRequest) -> ApiDataset:
     resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
     versions = call.storage.resources.versions("dataset", resource.ref)
     dataset = _describe(call, resource, call.storage.resources.in_use_or_latest(resource))
-    listed = [version for version in versions if age_of(version.created) >= call.behaviour.listing_seconds]
+    listed = [version for version in versions if _is_listed(call, version)]
     dataset.versions = [_describe_version(call, resource, version) for version in reversed(listed)]
     return dataset
+
+
+def _is_listed(call: Call, version: Version) -> bool:
+    """Tell whether a version shows in listings, which can lag behind its processing."""
+    return age_of(version.ready or version.created) >= call.behaviour.listing_seconds
 
 
 def _describe(call: Call, resource: Resource, version: Version | None) -> ApiDataset:
@@ -203,7 +208,7 @@ def list_dataset_files(call: Call, request: ApiListDatasetFilesRequest) -> ApiLi
     if not request.dataset_version_number and call.storage.resources.latest_ready("dataset", resource.ref) is None:
         return response  # nothing is ready yet
     version = find_version(call, "dataset", resource.ref, request.dataset_version_number)
-    if age_of(version.created) < call.behaviour.listing_seconds:
+    if not _is_listed(call, version):
         response.error_message = "The files of this version cannot be listed yet"
         return response
     files, response.next_page_token = page(version.files(), request)

@@ -102,7 +102,8 @@ def save_kernel(call: Call, request: ApiSaveKernelRequest) -> ApiSaveKernelRespo
         **{kind: known for kind, (known, _) in sources.items()},
         "kernel_type": request.kernel_type,
         "is_private": request.is_private,
-        "enable_gpu": request.enable_gpu,
+        "enable_gpu": _uses_gpu(request),
+        "machine_shape": request.machine_shape or "",
         "enable_internet": request.enable_internet,
         "docker_image": request.docker_image,
         "seconds": request.session_timeout_seconds or None,
@@ -150,16 +151,30 @@ def _name(call: Call, request: ApiSaveKernelRequest) -> tuple[str, str, str]:
 
 
 def _editor_refusal(call: Call, owner: str, slug: str, request: ApiSaveKernelRequest) -> str:
-    """The error of a push that would turn a notebook into a script, or the reverse (reported live)."""
+    """Return the error of a push that turns a notebook into a script, or the reverse (reported live)."""
     known = call.storage.kernels.get(owner, slug)
     if known is None or known.settings["kernel_type"] == request.kernel_type:
         return ""
     return "You cannot change the editor type of a notebook."
 
 
+def _uses_gpu(request: ApiSaveKernelRequest) -> bool:
+    """Tell whether a push is for a run with a GPU: an accelerator that is named wins over ``enable_gpu``.
+
+    Kaggle replaces retired accelerators without a word (kaggle 2.2.5, ``_RETIRED_ACCELERATORS``).
+    """
+    shape = (request.machine_shape or "").casefold()
+    return shape.startswith("nvidia") if shape else bool(request.enable_gpu)
+
+
 def _session_refusal(call: Call, owner: str, request: ApiSaveKernelRequest) -> str:
-    """The error of a push that would exceed the number of runs at a time (Kaggle/kaggle-cli issue 185)."""
-    gpu = bool(request.enable_gpu)
+    """Return the error of a push that exceeds the number of runs at a time, or the week's GPU time.
+
+    The former is known (Kaggle/kaggle-cli issue 185), the words of the latter are assumed.
+    """
+    gpu = _uses_gpu(request)
+    if gpu and call.behaviour.gpu_quota_seconds <= 0:
+        return "Weekly GPU quota reached."
     most = call.behaviour.gpu_sessions if gpu else call.behaviour.cpu_sessions
     unfinished = [v for v in call.storage.kernels.unfinished() if v.owner == owner and v.settings["enable_gpu"] == gpu]
     if len(unfinished) < most and call.worker.seconds_since_start() >= call.behaviour.busy_seconds:
@@ -168,7 +183,7 @@ def _session_refusal(call: Call, owner: str, request: ApiSaveKernelRequest) -> s
 
 
 def _has_entered(call: Call, slug: str) -> bool:
-    """Whether there is a competition of that name that takes part in what the user does."""
+    """Tell whether the user has entered a hosted competition of that slug."""
     folder = call.storage.submissions.competition_folder(slug)
     return folder is not None and load_competition(folder, check_data=False).entered
 
@@ -221,7 +236,7 @@ def find_version(call: Call, owner: str, slug: str, label: str) -> KernelVersion
 
     Raises:
         ApiError: 403 for a slug that holds a version and for another's private kernel, 404 for any other label,
-            and where there is no such version, or none yet.
+            and for a version that does not exist or does not show yet.
     """
     if "/" in slug:
         raise ApiError(403, "Permission 'kernels.get' was denied")
@@ -288,6 +303,7 @@ def _describe(version: KernelVersion) -> ApiKernelMetadata:
     metadata.kernel_data_sources = version.settings["kernels"]
     metadata.model_data_sources = version.settings["models"]
     metadata.docker_image = version.settings["docker_image"]
+    metadata.machine_shape = version.settings.get("machine_shape", "")
     metadata.current_version_number = version.number
     metadata.last_run_time = version.created.replace(tzinfo=None)
     return metadata
@@ -386,7 +402,7 @@ def delete_kernel(call: Call, request: ApiDeleteKernelRequest) -> ApiDeleteKerne
 
 
 def get_accelerator_quota_statistics(call: Call, _: ApiGetAcceleratorQuotaStatisticsRequest) -> dict[str, Any]:
-    """How much of this week's accelerator time the user has used, in the JSON form of protobuf's durations.
+    """Return the accelerator time of this week that the user has used, as protobuf's JSON writes durations.
 
     The SDK's own serializer writes ``timedelta.seconds``, which loses whole days (kagglesdk 0.1.38,
     ``TimeDeltaSerializer``).

@@ -2,8 +2,9 @@
 
 ``python install.py --digest sha256:…`` checks every file beside it against ``freeze.json`` before
 anything is installed, installs the lock without resolving, and checks what can be imported then.
-``--check`` does all but the installing. With ``--imported``, standard input is a JSON list of the
-files of all modules that the kernel has imported. Standard library only, Python 3.10 or newer.
+``--check`` does all but the installing. The variable KAGGLE_OFFLINE_IMPORTED may name a file with
+the paths of all modules that the kernel has imported, a JSON list. Standard library only, Python 3.10
+or newer.
 
 What is needed late is imported late: uv, which takes longest, is at work meanwhile.
 """
@@ -407,9 +408,6 @@ def read_options() -> Any:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--digest", default="", help="of the packages that the kernel was made for")
     parser.add_argument("--check", action="store_true", help="do all but the installing")
-    parser.add_argument(
-        "--imported", action="store_true", help="read the files of imported modules from standard input"
-    )
     return parser.parse_args()
 
 
@@ -419,7 +417,8 @@ def main() -> int:
         uv = find_uv()
         with ask_early(uv):
             options = read_options()
-            imported = json.load(sys.stdin) if options.imported else []
+            listed = os.environ.get("KAGGLE_OFFLINE_IMPORTED")
+            imported = json.loads(Path(listed).read_text()) if listed else []
             folder = find_files(options.digest)
             manifest = read_manifest(folder)
             check_files(folder, manifest, options.digest)
