@@ -16,6 +16,11 @@ def test_an_input_is_found_under_either_layout(place: str, tmp_path: Path) -> No
     assert find_input("leaves", tmp_path) == tmp_path / place
 
 
+def test_capitals_do_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "competitions" / "Mixed-Case").mkdir(parents=True)
+    assert find_input("mixed-case", tmp_path).name == "Mixed-Case"
+
+
 def test_what_is_not_there_is_named_with_what_is(tmp_path: Path) -> None:
     for place in ("datasets/somebody/models", "competitions/digits"):
         (tmp_path / place).mkdir(parents=True)

@@ -197,7 +197,7 @@ def test_both_competitions_pass_on_the_strictest_kaggle(clone: Path) -> None:
     assert listed("datasets") == listed("kernels") == []
     for path, text in zip(competitions, texts, strict=True):
         path.write_text(text)
-    for name, sessions in ((COMPETITION, "GPU session count of 2"), (DIGITS, "CPU session count of 5")):
+    for name, sessions in ((DIGITS, "CPU session count of 5"), (COMPETITION, "GPU session count of 2")):
         pushed, submitted = run("kaggle-offline", "push", name), run("kaggle-offline", "submit", name)
         assert pushed.returncode == 0, pushed.stdout + pushed.stderr
         assert submitted.returncode == 0, submitted.stdout + submitted.stderr

@@ -1,4 +1,4 @@
-"""The conformance table: Kaggle's answers to the calls of push and submit, through the unmodified official client.
+"""The conformance table: what Kaggle does, seen through the unmodified official client.
 
 A row names the call, Kaggle's answer, where that is known from, and whether it is known or assumed. "Reported live"
 is a person's report of a call to kaggle.com; a client's function is that of kaggle 2.2.5 or kagglesdk 0.1.38.
@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from tests.end_to_end.fault_matrix import cases
 from tests.kaggle_local.kernels import (
     ask,
     finished,
+    notebook,
     printed,
     published,
     run_script,
@@ -96,7 +97,7 @@ CALLS = {
 
 
 def test_every_call_of_push_and_submit_has_rows() -> None:
-    assert {row.call for row in ROWS} == CALLS
+    assert {row.call for row in ROWS} >= CALLS
     assert {case.place.rpartition("/")[2] for case in cases()} - {"processing", "output"} == CALLS
     assert all(row.assumed == (row.source == UNKNOWN) for row in ROWS)
 
@@ -296,7 +297,7 @@ def submit(api: Any, description: str = "", version: int = 1) -> Any:
 @row("ListSubmissions", "newest first, failed ones included; dates are in UTC", LIVE)
 @row("ListSubmissions", "a description of 120 characters comes back whole", LIVE)
 @row("GetSubmissionLimits", "the total counts valid submissions alone", LIVE)
-@row("GetSubmission", "a failed code submission tells no reason", LIVE)
+@row("GetSubmission", "a failed code submission tells its class alone", LIVE)
 def test_submissions(local_kaggle: LocalKaggle, kaggle_api: Any, competition: Path) -> None:
     local_kaggle.host(competition)
     run_script(local_kaggle, HANDED_IN, competitions=["leaves"])
@@ -309,7 +310,7 @@ def test_submissions(local_kaggle: LocalKaggle, kaggle_api: Any, competition: Pa
     assert listed[0].description == "x" * 120
     assert abs((datetime.now(UTC).replace(tzinfo=None) - listed[0].date).total_seconds()) < 60
     one = get_submission(kaggle_api, failing)
-    assert (one.ref, one.status.name, one.error_description) == (failing, "ERROR", "")
+    assert (one.ref, one.status.name, one.error_description) == (failing, "ERROR", "Submission Scoring Error")
     counted = limits(kaggle_api, "leaves")
     assert (counted.num_total, counted.num_today, counted.num_allowed_now) == (1, 2, 3)
 
@@ -681,3 +682,335 @@ def test_quota(storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert quota.gpu_quota.total_time_allowed.total_seconds() == 30 * 3600
         assert quota.gpu_quota.time_used.total_seconds() == 29 * 3600, "more than a day, which the SDK would lose"
         assert quota.quota_refresh_time > datetime.now(UTC).replace(tzinfo=None)
+
+
+# Kernels, beyond what push does
+
+
+def push(api: Any, folder: str, **options: Any) -> Any:
+    return api.kernels_push(folder, **options)
+
+
+@row("SaveKernel", "push --no-run saves a version and does not run it", "KaggleApi.kernels_push")
+@row("GetKernelSessionStatus", "a version that was only saved has the status NEW_SCRIPT", UNKNOWN, assumed=True)
+def test_a_version_can_be_saved_without_a_run(local_kaggle: LocalKaggle, kaggle_api: Any, tmp_path: Path) -> None:
+    assert push(kaggle_api, script(tmp_path / "kernel"), no_run=True).version_number == 1
+    assert kaggle_api.kernels_status(f"{REF}/1").status.name == "NEW_SCRIPT"
+    assert push(kaggle_api, script(tmp_path / "kernel")).version_number == 2
+    assert finished(local_kaggle).number == 2
+    assert local_kaggle.storage.kernels.unfinished() == []
+
+
+@row("SaveKernel", "push --accelerator is stored, and wins over enable_gpu", "KaggleApi.kernels_push")
+@row("GetKernel", "pull -m returns accelerator, keywords and the accelerators' switches", "KaggleApi.kernels_pull")
+def test_settings_survive_a_pull(local_kaggle: LocalKaggle, kaggle_api: Any, tmp_path: Path) -> None:
+    folder = script(tmp_path / "kernel", keywords=["tabular"], enable_tpu=False, enable_gpu=False)
+    push(kaggle_api, folder, acc="NvidiaL4")
+    assert finished(local_kaggle).settings["enable_gpu"]
+    kaggle_api.kernels_pull(REF, str(tmp_path / "pulled"), metadata=True)
+    metadata = json.loads((tmp_path / "pulled" / "kernel-metadata.json").read_text())
+    assert metadata["keywords"] == ["tabular"]
+    assert (metadata["machine_shape"], metadata["enable_gpu"], metadata["enable_tpu"]) == ("NvidiaL4", True, False)
+
+
+@row("SaveKernel", 'a stale id_no is an error in a 200: "Notebook not found"', "Kaggle/kaggle-cli issues 545, 575")
+def test_a_stale_number(kaggle_api: Any, tmp_path: Path) -> None:
+    assert push(kaggle_api, script(tmp_path / "kernel", id_no=4711)).error == "Notebook not found"
+
+
+@row("SaveKernel", "a pin in kernel_sources is dropped without a word", LIVE)
+def test_kernels_are_not_pinned(local_kaggle: LocalKaggle, kaggle_api: Any, tmp_path: Path) -> None:
+    for text in ("one", "two"):
+        run_script(local_kaggle, f"open('out.txt', 'w').write('{text}')", slug="first")
+    source = f"print(open('/kaggle/input/notebooks/{USERNAME}/first/out.txt').read())"
+    answer = push(kaggle_api, script(tmp_path / "kernel", source, kernel_sources=[f"{USERNAME}/first/1"]))
+    assert not answer.invalid_kernel_sources
+    assert finished(local_kaggle).settings["kernels"] == [f"{USERNAME}/first"]
+    assert printed(finished(local_kaggle)) == "two\n"
+
+
+@row("GetKernelSessionStatus", "a run that takes too long ends as CANCEL_ACKNOWLEDGED, with its output", LIVE)
+def test_a_run_that_takes_too_long(storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with behaving(storage, monkeypatch, session_seconds=2) as (local, api):
+        run_script(local, "open('out.txt', 'w').write('x')\nimport time; time.sleep(60)")
+        assert api.kernels_status(f"{REF}/1").status.name == "CANCEL_ACKNOWLEDGED"
+        assert [file.name for file in api.kernels_list_files(f"{REF}/1").files] == ["out.txt"]
+
+
+@row("run", "a session takes at most 12 hours on CPU and GPU, 9 on TPU", "Kaggle's documentation of notebooks")
+def test_limits_of_sessions() -> None:
+    assert (Behaviour().session_seconds, Behaviour().tpu_session_seconds) == (12 * 3600, 9 * 3600)
+
+
+def run_notebook(local: LocalKaggle, document: dict[str, Any]) -> Any:
+    version = local.storage.kernels.add_version(USERNAME, "my-kernel", "", json.dumps(document), settings_of())
+    local.worker.run(version)
+    return finished(local)
+
+
+@row("run", "a notebook without a kernelspec fails as papermill does", "Kaggle/kaggle-cli issue 689")
+@row("run", "a notebook of another language fails: NoSuchKernel", "papermill 2.6, jupyter_client")
+@pytest.mark.parametrize(
+    ("kernelspec", "said"),
+    [({}, "ValueError: No kernel name found in notebook"), ({"name": "julia-1.9"}, "No such kernel named julia-1.9")],
+)
+def test_kernelspecs(kernelspec: dict[str, str], said: str, local_kaggle: LocalKaggle) -> None:
+    document = notebook("print('never')")
+    document["metadata"]["kernelspec"] = {**kernelspec, "display_name": "x"} if kernelspec else {}
+    failed = run_notebook(local_kaggle, document)
+    assert failed.status == "error"
+    assert said in printed(failed)
+    assert "never" not in printed(failed)
+
+
+@row("run", "sys.exit(0) ends a notebook well, and later cells are not run", "papermill 2.6, execute.py")
+@row("run", "sys.exit(1) in a notebook is a failure", "papermill 2.6, execute.py")
+@pytest.mark.parametrize(("code", "status"), [("0", "complete"), ("", "complete"), ("1", "error")])
+def test_exits(code: str, status: str, local_kaggle: LocalKaggle) -> None:
+    ended = run_notebook(local_kaggle, notebook(f"import sys; sys.exit({code})", "print('later')"))
+    assert ended.status == status
+    assert "later" not in printed(ended)
+
+
+@row("run", "a script is /kaggle/src/script.py, and works in /kaggle/working", LIVE)
+def test_the_place_of_a_script(local_kaggle: LocalKaggle) -> None:
+    source = "import os, sys; print(__file__, sys.argv, sys.path[0], os.getcwd())"
+    place = "/kaggle/src/script.py"
+    assert printed(run_script(local_kaggle, source)) == f"{place} ['{place}'] /kaggle/src /kaggle/working\n"
+
+
+# A kernel's environment
+
+ENVIRONMENT = """
+import os
+from pathlib import Path
+for folder in ('/kaggle/temp', '/root', '/tmp'):
+    Path(folder, 'left').write_text('x')
+print(os.environ['HOME'], Path.home())
+print(os.environ['KAGGLE_URL_BASE'], bool(os.environ['KAGGLE_CONTAINER_NAME']), os.environ['KAGGLE_DOCKER_IMAGE'])
+print(Path('/etc/git_commit').read_text() != '', Path('/etc/build_date').read_text() != '')
+print(sorted(path.name for path in Path('/kaggle/working').iterdir()))
+"""
+
+
+@row("run", "/kaggle/temp and /root can be written to, and are discarded", LIVE)
+@row("run", "HOME is /root", NOTEBOOKS)
+@row("run", "KAGGLE_URL_BASE, KAGGLE_CONTAINER_NAME and KAGGLE_DOCKER_IMAGE are set", LIVE)
+@row("run", "/etc/git_commit and /etc/build_date tell of the image", NOTEBOOKS)
+def test_the_environment_of_a_kernel(local_kaggle: LocalKaggle) -> None:
+    image = "gcr.io/kaggle-images/python@sha256:" + "0" * 64
+    for _ in range(2):
+        lines = printed(run_script(local_kaggle, ENVIRONMENT, docker_image=image)).splitlines()
+        assert lines == ["/root /root", f"https://www.kaggle.com True {image}", "True True", "[]"]
+    look = "from pathlib import Path; print(any(Path(folder, 'left').exists() for folder in ('/kaggle/temp', '/root')))"
+    assert printed(run_script(local_kaggle, look)) == "False\n"
+
+
+MODULES = """
+import kaggle_datasets, kaggle_secrets, kaggle_session, kaggle_web_client
+for call in (
+    lambda: kaggle_secrets.UserSecretsClient().get_secret('token'),
+    lambda: kaggle_datasets.KaggleDatasets().get_gcs_path(),
+    lambda: kaggle_session.UserSessionClient().get_exportable_ipynb(),
+):
+    try:
+        call()
+    except ConnectionError as error:
+        print(error)
+try:
+    kaggle_secrets.UserSecretsClient().get_secret('')
+except kaggle_secrets.ValidationError as error:
+    print(error)
+"""
+
+
+@row(
+    "run", "kaggle_secrets, kaggle_datasets, kaggle_session fail with ConnectionError offline", "docker-python, patches"
+)
+def test_kaggles_own_modules_fail_offline(local_kaggle: LocalKaggle) -> None:
+    said = printed(run_script(local_kaggle, MODULES)).splitlines()
+    assert said == ["Connection error trying to communicate with service."] * 3 + ["Label must be non-empty."]
+
+
+@row("run", "another kernel's script is at /kaggle/usr/lib/notebooks/<owner>/<slug>", LIVE)
+def test_utility_scripts(local_kaggle: LocalKaggle) -> None:
+    run_script(local_kaggle, "ANSWER = 42", slug="my-tools")
+    place = f"/kaggle/usr/lib/notebooks/{USERNAME}/my-tools"
+    source = f"import sys; sys.path.append('{place}')\nimport my_tools; print(my_tools.ANSWER)"
+    assert printed(run_script(local_kaggle, source, kernels=[f"{USERNAME}/my-tools"])) == "42\n"
+
+
+PROBES = """
+import os, subprocess
+from pathlib import Path
+print(Path('/sys/devices/system/cpu/online').read_text().strip() != '')
+print(subprocess.run(['lscpu'], capture_output=True).returncode if os.path.exists('/usr/bin/lscpu') else 0)
+print(subprocess.run(['fc-list'], capture_output=True, text=True).stderr if os.path.exists('/usr/bin/fc-list') else '')
+"""
+
+
+@row("run", "what libraries look at without being asked (cores, fonts) answers", NOTEBOOKS)
+def test_libraries_find_cores_and_fonts(local_kaggle: LocalKaggle) -> None:
+    assert printed(run_script(local_kaggle, PROBES)).split() == ["True", "0"]
+
+
+# Datasets and models, beyond what push does
+
+
+@row("GetDatasetStatus", "a name that Kaggle refuses fails the processing when it is in an archive", LIVE)
+def test_names_in_archives(local_kaggle: LocalKaggle) -> None:
+    from tests.kaggle_local.test_archives import zipped
+
+    assert published(local_kaggle, {"a.zip": zipped(**{"b@c.txt": b"1"})}).status == "failed"
+    assert published(local_kaggle, {"a.zip": zipped(**{"b+c.txt": b"1"})}).status == "ready"
+
+
+@row("ListTreeDatasetFiles", "the files and folders right in a folder of a version", "kagglehub 1.0.3, http_resolver")
+def test_a_datasets_tree(local_kaggle: LocalKaggle) -> None:
+    published(local_kaggle, {"a.txt": b"1", "d/b.txt": b"22", "d/e/c.txt": b"3"})
+    method, names = "datasets.DatasetApiService/ListTreeDatasetFiles", {"ownerSlug": USERNAME, "datasetSlug": "my-data"}
+    root = ask(local_kaggle, method, **names).json()
+    assert [file["relativeUrl"] for file in root["files"]] == ["a.txt"]
+    assert [folder["relativeUrl"] for folder in root["directories"]] == ["d"]
+    inner = ask(local_kaggle, method, **names, path="d").json()
+    assert [(file["relativeUrl"], file["totalBytes"]) for file in inner["files"]] == [("d/b.txt", 2)]
+    assert [folder["relativeUrl"] for folder in inner["directories"]] == ["d/e"]
+    assert ask(local_kaggle, method, **names, path="nowhere").status_code == 404
+
+
+@row("DownloadDataset", "a file is served as application/octet-stream, whatever it is", "KaggleApi.download_file")
+def test_downloads_have_one_type(local_kaggle: LocalKaggle) -> None:
+    published(local_kaggle, {"a.csv": b"1", "b.json": b"{}"})
+    for name in ("a.csv", "b.json"):
+        body = {"ownerSlug": USERNAME, "datasetSlug": "my-data", "fileName": name}
+        answer = ask(local_kaggle, "datasets.DatasetApiService/DownloadDataset", **body)
+        assert answer.headers["Content-Type"] == "application/octet-stream"
+
+
+@row("ListDatasetFiles", "a page holds at most 200 rows", LIVE)
+def test_pages(local_kaggle: LocalKaggle) -> None:
+    published(local_kaggle, {f"{n}.txt": b"1" for n in range(201)})
+    body = {"ownerSlug": USERNAME, "datasetSlug": "my-data", "pageSize": 1000}
+    first = ask(local_kaggle, "datasets.DatasetApiService/ListDatasetFiles", **body).json()
+    assert len(first["datasetFiles"]) == 200
+    rest = ask(local_kaggle, "datasets.DatasetApiService/ListDatasetFiles", **body, pageToken=first["nextPageToken"])
+    assert len(rest.json()["datasetFiles"]) == 1
+
+
+@row(
+    "GetDataset",
+    "what is public can be read without credentials, what is private cannot",
+    "kagglehub integration_tests",
+)
+def test_reading_without_credentials(local_kaggle: LocalKaggle) -> None:
+    published(local_kaggle, {"a.txt": b"1"})
+    service = f"{local_kaggle.url}/api/v1/datasets.DatasetApiService"
+    body = {"ownerSlug": USERNAME, "datasetSlug": "my-data"}
+    assert requests.post(f"{service}/GetDataset", json=body, timeout=10).status_code == 403
+    resource = local_kaggle.storage.resources.get("dataset", DATA)
+    assert resource is not None
+    local_kaggle.storage.resources.update(replace(resource, private=False))
+    assert requests.post(f"{service}/GetDataset", json=body, timeout=10).ok
+    assert requests.post(f"{service}/DeleteDataset", json=body, timeout=10).status_code == 401
+
+
+@row("Hello", "tells whose credentials are used", "kagglehub 1.0.3, auth._validate_credentials_helper")
+def test_hello(local_kaggle: LocalKaggle) -> None:
+    assert ask(local_kaggle, "api.v1.DiagnosticsService/Hello").json() == {"userName": USERNAME}
+    assert requests.post(f"{local_kaggle.url}/api/v1/api.v1.DiagnosticsService/Hello", timeout=10).status_code == 401
+
+
+@row("CreateModel", "a slug may hold an underscore", "kagglehub integration_tests")
+@row("CreateModel", 'a taken slug is an error in the answer: "… already exists"', "kagglehub 1.0.3, models_helpers")
+def test_models(local_kaggle: LocalKaggle) -> None:
+    method = "models.ModelApiService/CreateModel"
+    body = {"ownerSlug": USERNAME, "slug": "my_model", "title": "My model", "isPrivate": True}
+    assert ask(local_kaggle, method, **body).json()["ref"] == f"{USERNAME}/my_model"
+    assert "already exists" in ask(local_kaggle, method, **body).json()["error"]
+
+
+# Competitions, beyond what submit does
+
+FILES = """
+slug = "Mixed-Case"
+title = "Mixed"
+metric = "accuracy"
+id = "id"
+target = "digit"
+submissions = "file"
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A competition of files, whose slug has capitals."""
+    folder = tmp_path / "files"
+    (folder / "public").mkdir(parents=True)
+    (folder / "public" / "test.csv").write_text("id\n1\n2\n")
+    (folder / "solution.csv").write_text("id,digit\n1,7\n2,8\n")
+    (folder / "competition.toml").write_text(FILES)
+    return folder
+
+
+@row("GetCompetition", "a slug is found in any letters, and is returned in its own", LIVE)
+@row("run", "a competition is mounted in its own letters", LIVE)
+def test_a_slug_with_capitals(local_kaggle: LocalKaggle, kaggle_api: Any, files: Path, tmp_path: Path) -> None:
+    local_kaggle.host(files)
+    assert get_competition(kaggle_api, "mixed-case").ref == "Mixed-Case"
+    source = "from pathlib import Path; print(*Path('/kaggle/input/competitions').iterdir())"
+    push(kaggle_api, script(tmp_path / "kernel", source, competition_sources=["mixed-case"]))
+    assert printed(finished(local_kaggle)) == "/kaggle/input/competitions/Mixed-Case\n"
+
+
+def hand_in(api: Any, path: Path, text: str) -> int:
+    path.write_text(text)
+    return int(api.competition_submit(str(path), "", "mixed-case", quiet=True).ref)
+
+
+@row("CreateSubmission", "columns may come in another order", "Kaggle's documentation of metrics")
+@row("GetSubmission", "a failed file submission tells its reason", LIVE)
+@row("DownloadSubmission", "returns the file that was handed in", "KaggleApi.competition_download_submission")
+def test_submissions_of_files(local_kaggle: LocalKaggle, kaggle_api: Any, files: Path, tmp_path: Path) -> None:
+    local_kaggle.host(files)
+    good = hand_in(kaggle_api, tmp_path / "good.csv", "digit,id\n7,1\n8,2\n")
+    bad = hand_in(kaggle_api, tmp_path / "bad.csv", "id,digit\n1,7\n")
+    assert scored(local_kaggle, good).score == 1.0
+    scored(local_kaggle, bad)
+    assert "1 rows, the test set has 2" in get_submission(kaggle_api, bad).error_description
+    kaggle_api.competition_download_submission(good, str(tmp_path / "down"), quiet=True)
+    assert (tmp_path / "down" / "good.csv").read_text() == "digit,id\n7,1\n8,2\n"
+
+
+@row("CreateSubmission", "a file is scored at once, not behind runs of kernels", LIVE)
+def test_files_do_not_wait_for_kernels(local_kaggle: LocalKaggle, kaggle_api: Any, files: Path, tmp_path: Path) -> None:
+    local_kaggle.host(files)
+    settings = settings_of(kernel_type="script")
+    version = local_kaggle.storage.kernels.add_version(
+        USERNAME, "my-kernel", "", "import time; time.sleep(3600)", settings
+    )
+    local_kaggle.worker.run(version)
+    assert scored(local_kaggle, hand_in(kaggle_api, tmp_path / "good.csv", "id,digit\n1,7\n2,8\n")).score == 1.0
+
+
+@row("GetSubmission", "the classes of failures: Notebook Threw Exception and others", "Kaggle's page of submissions")
+@pytest.mark.parametrize(
+    ("rerun", "kind"),
+    [
+        ("raise ValueError", "Notebook Threw Exception"),
+        ("import time; time.sleep(60)", "Notebook Timeout"),
+        ("x = bytearray(400_000_000)\nimport time; time.sleep(5)", "Notebook Exceeded Allowed Compute"),
+        ("import os; os.remove('submission.csv')", "Submission File Not Found"),
+        ("open('submission.csv', 'w').write('x')", "Submission Scoring Error"),
+    ],
+)
+def test_classes_of_failures(
+    rerun: str, kind: str, storage: Path, monkeypatch: pytest.MonkeyPatch, competition: Path
+) -> None:
+    with behaving(storage, monkeypatch, session_seconds=8, memory_bytes=200_000_000) as (local, api):
+        local.host(competition)
+        lines = rerun.replace("\n", "\n    ")
+        source = f"import os\n{HANDED_IN}\nif 'KAGGLE_IS_COMPETITION_RERUN' in os.environ:\n    {lines}"
+        run_script(local, source, competitions=["leaves"])
+        ref = submit(api).ref
+        scored(local, ref)
+        assert get_submission(api, ref).error_description == kind

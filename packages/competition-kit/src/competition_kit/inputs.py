@@ -22,8 +22,9 @@ def find_input(slug: str, root: Path = _ROOT) -> Path:
         FileNotFoundError: there is none of that name; the message lists what there is.
     """
     for place in _PLACES:
-        for path in sorted(root.glob(place.format(slug))):
-            if path.is_dir():
+        for path in sorted(root.glob(place.format("*"))):
+            # Kaggle mounts some competitions with capitals that their addresses do not need.
+            if path.name.casefold() == slug.casefold() and path.is_dir():
                 return path
     there = sorted({path.name for place in _PLACES for path in root.glob(place.format("*"))})
     raise FileNotFoundError(f"{slug} is not among this kernel's inputs; there are: {', '.join(there) or 'none'}")

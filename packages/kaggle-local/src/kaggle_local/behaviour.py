@@ -34,7 +34,7 @@ class Behaviour:
         busy_seconds: how long after the start other runs of each user take all of these.
         gpu_quota_seconds: how much of this week's GPU time each user has left.
         session_seconds: how long a run may take; a push or a competition can ask for less.
-        gpu_session_seconds: the same, of a run with a GPU.
+        tpu_session_seconds: the same, of a run with a TPU.
         memory_bytes: how much memory a run may use, its files outside of /kaggle/working included.
         output_bytes: how much a run may leave in /kaggle/working.
         processes: how many processes and threads a run may have at a time.
@@ -63,7 +63,7 @@ class Behaviour:
     busy_seconds: float = 0.0
     gpu_quota_seconds: float = 30 * 3600
     session_seconds: int = 12 * 3600
-    gpu_session_seconds: int = 9 * 3600
+    tpu_session_seconds: int = 9 * 3600
     memory_bytes: int = 30 * GIB
     output_bytes: int = 20 * 10**9
     processes: int = 4096

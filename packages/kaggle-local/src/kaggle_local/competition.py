@@ -69,7 +69,8 @@ class Competition:
 
 
 _TEXTS = ("slug", "title", "metric", "id")
-_SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
+# Some have capitals, which mounts keep (reported live).
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _SUBMISSIONS = ("code", "file")
 
 
@@ -109,7 +110,7 @@ def load_competition(folder: Path, *, check_data: bool = True) -> Competition:
     if unknown:
         raise CompetitionError(f"{path}: unknown key {unknown[0]}", f"Known are: {', '.join(known)}.")
     if not _SLUG.fullmatch(competition.slug):
-        raise CompetitionError(f"{path}: slug {competition.slug!r}", "Write it in a-z, 0-9 and -.")
+        raise CompetitionError(f"{path}: slug {competition.slug!r}", "Write it in letters, digits and -.")
     if len({competition.id, *competition.target}) != 1 + len(competition.target):
         raise CompetitionError(f"{path}: a column is there twice", "id and target must be different columns.")
     if check_data:

@@ -35,7 +35,16 @@ class RunError(LocalKaggleError):
 
 
 class SubmissionError(LocalKaggleError):
-    """A submission does not fit the competition."""
+    """A submission does not fit the competition.
+
+    ``kind`` is the class of the failure, which is all that Kaggle tells of a code submission.
+    """
+
+    kind = "Submission Scoring Error"
+
+    def __init__(self, problem: str, cure: str, *, kind: str = kind) -> None:
+        super().__init__(problem, cure)
+        self.kind = kind
 
 
 class ServerError(LocalKaggleError):

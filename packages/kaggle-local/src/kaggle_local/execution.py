@@ -7,16 +7,16 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 
 from kaggle_local.image import Image
 from kaggle_local.isolation import Process, Program, in_sandbox, on_host
-from kaggle_local.limits import Usage
+from kaggle_local.limits import TOOK_LONGER, Usage
 from kaggle_local.log import RunLog
-from kaggle_local.sandbox import RUN
+from kaggle_local.sandbox import RUN, SCRIPT, UTILITY_SCRIPTS, Mount
 from kaggle_local.storage import remove_tree
 
 # Bytes of a name that is made for a file, with room for a number.
@@ -38,7 +38,10 @@ class Stopped(Exception):  # noqa: N818 - not an error
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: the exit code of its last cell, and why it was stopped, if it was."""
+    """How a run ended: the exit code of its last cell, and why it was stopped, if it was.
+
+    A session that is cancelled or takes too long ends as cancelled and keeps what it has written (reported live).
+    """
 
     code: int
     stopped: str = ""
@@ -81,6 +84,15 @@ class Executor:
         run.mkdir()
         notebook = program.kind == "notebook"
         (run / "source").write_text(program.source, encoding="utf-8")
+        mounts = list(program.mounts)
+        if not notebook:
+            mounts.append(Mount(run / "source", SCRIPT))
+        for name, source in program.utility_scripts.items():
+            path = run / "scripts" / name / f"{name.rpartition('/')[2].replace('-', '_')}.py"
+            path.parent.mkdir(parents=True)
+            path.write_text(source, encoding="utf-8")
+            mounts.append(Mount(path.parent, f"{UTILITY_SCRIPTS}/{name}"))
+        program = replace(program, mounts=mounts)
         for name in ("launcher.py", "notebook_driver.py"):
             shutil.copyfile(Path(__file__).with_name(name), run / name)
         place = RUN if self.isolation else str(run.absolute())
@@ -90,7 +102,7 @@ class Executor:
         if notebook:
             arguments += [f"{place}/notebook_driver.py", f"{place}/source", f"{place}/executed"]
         else:
-            arguments += ["-u", f"{place}/source"]
+            arguments += ["-u", SCRIPT]
         apart = (
             in_sandbox(self.image, program, arguments, folder)
             if self.isolation
@@ -149,7 +161,8 @@ class Executor:
             for left in (folder / "output", folder / "run"):
                 remove_tree(left)
                 left.mkdir()
-        return Outcome(running.returncode, stopped or disk, cancelled=stopped == _CANCELLED)
+        cancelled = not disk and stopped.startswith((_CANCELLED, TOOK_LONGER))
+        return Outcome(running.returncode, stopped or disk, cancelled=cancelled)
 
 
 def _end(process: subprocess.Popen[str], usage: Usage, mark: str) -> None:

@@ -26,7 +26,7 @@ PREFIX = "/opt/kaggle/image"
 BASE = "/opt/kaggle/python"
 
 # Of what `_compose` writes: another number, and images are built anew.
-_FORMAT = 3
+_FORMAT = 4
 
 USUAL = ("numpy", "pandas", "scipy", "scikit-learn", "pillow", "tqdm")
 """Distributions that most kernels import."""
@@ -152,6 +152,8 @@ def build_image(spec: ImageSpec, store: Path) -> Image:
         (site,) = draft.glob("lib/python*/site-packages")
         name, line = _AT_START
         (site / name).write_text(line)
+        for module in sorted(Path(__file__).with_name("kaggle_modules").glob("*.py")):
+            shutil.copyfile(module, site / module.name)
         _compose(draft)
         draft.rename(folder)
     facts = json.loads((folder / "facts.json").read_text())

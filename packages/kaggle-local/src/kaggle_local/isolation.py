@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kaggle_local.errors import RunError
@@ -28,6 +28,7 @@ class Program:
         kind: ``notebook`` or ``script``.
         mounts: inputs, by where the kernel sees them.
         environment: variables that the kernel sees.
+        utility_scripts: sources of other kernels that this one can import, by ``owner/slug``.
     """
 
     source: str
@@ -36,6 +37,7 @@ class Program:
     environment: Mapping[str, str]
     limits: RunLimits
     gpu: bool
+    utility_scripts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +106,11 @@ def on_host(image: Image, program: Program, arguments: Sequence[str], folder: Pa
         for mount in program.mounts:
             # Copies: a kernel could write to them, and few programs look through a link to a folder.
             target = link / Path(mount.target).relative_to(Path(INPUT).parent)
-            shutil.copytree(mount.source, target, copy_function=shutil.copyfile)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if mount.source.is_dir():
+                shutil.copytree(mount.source, target, copy_function=shutil.copyfile)
+            else:
+                shutil.copyfile(mount.source, target)
         (link / Path(WORKING).name).symlink_to((folder / "output").absolute())
         # Of its own, so that what a kernel installs is gone with it.
         own = layer_over(image, folder / "run" / "environment")

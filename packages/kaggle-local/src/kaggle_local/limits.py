@@ -17,6 +17,9 @@ import psutil
 
 _GIB = 2**30
 
+TOOK_LONGER = "the run took longer than its limit"
+"""How the excess of time begins."""
+
 # What a file costs beside its content, so that a million empty ones are not free.
 _ENTRY_BYTES = 512
 
@@ -59,7 +62,7 @@ class Usage:
         """Which limit the run is over, in words for its status; empty while it keeps to all."""
         limits = self._limits
         if time.monotonic() - self._started > limits.seconds:
-            return f"the run took longer than its limit of {limits.seconds:.0f} s"
+            return f"{TOOK_LONGER} of {limits.seconds:.0f} s"
         processes = self.processes()
         if sum(map(_threads, processes)) > limits.processes:
             return f"the run had more than its limit of {limits.processes} processes"

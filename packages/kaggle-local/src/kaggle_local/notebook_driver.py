@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 import nbformat
+from jupyter_client.kernelspec import NoSuchKernel
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from traitlets.config import Config
@@ -46,15 +47,26 @@ class LoggedClient(NotebookClient):
 def main(source: str, executed: str) -> int:
     """Execute, write the executed notebook whatever happens, and say whether every cell ran."""
     notebook = nbformat.read(source, as_version=4)
+    name = notebook.metadata.get("kernelspec", {}).get("name")
+    if not name:
+        # As papermill, which runs notebooks on Kaggle (Kaggle/kaggle-cli issue 689).
+        emit("stderr", "ValueError: No kernel name found in notebook and no override provided.\n")
+        return 1
     # Over files rather than ports: a run has no network, not even to itself.
     config = Config({"KernelManager": {"transport": "ipc"}})
     # Kaggle's /etc/ipython/ipython_config.py sets the same option (Kaggle/docker-python, Dockerfile.tmpl): matplotlib,
     # numpy and their dependencies are imported before the first cell.
     inline = ["--IPKernelApp.matplotlib=inline"]
-    client = LoggedClient(notebook, timeout=None, kernel_name="python3", config=config, extra_arguments=inline)
+    client = LoggedClient(notebook, timeout=None, kernel_name=name, config=config, extra_arguments=inline)
     try:
         client.execute()
+    except NoSuchKernel as error:
+        emit("stderr", f"NoSuchKernel: {error}\n")
+        return 1
     except CellExecutionError as error:
+        # An exit without an error ends a notebook well (papermill 2.6, execute.raise_for_execution_errors).
+        if error.ename == "SystemExit" and error.evalue in ("", "0"):
+            return 0
         emit("stderr", re.sub(r"\x1b\[[0-9;]*m", "", str(error)) + "\n")
         return 1
     finally:

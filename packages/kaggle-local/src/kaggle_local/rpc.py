@@ -16,6 +16,7 @@ from kaggle_local.storage import Storage
 from kaggle_local.worker import Worker
 
 DEFAULT_PAGE = 20
+_LARGEST_PAGE = 200
 
 # What a user can be called.
 USER = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -109,7 +110,7 @@ def page(items: Sequence[T], request: Any) -> tuple[Sequence[T], str]:
     Raises:
         ApiError: 400 for a token that is none.
     """
-    size = request.page_size if request.page_size > 0 else DEFAULT_PAGE
+    size = min(request.page_size, _LARGEST_PAGE) if (request.page_size or 0) > 0 else DEFAULT_PAGE
     token = request.page_token or str((max(1, getattr(request, "page", 1) or 1) - 1) * size)
     if not _TOKEN.fullmatch(token):
         raise ApiError(400, f"Not a page token: {token!r}")

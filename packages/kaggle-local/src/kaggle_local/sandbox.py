@@ -19,6 +19,9 @@ from kaggle_local.image import BASE, PREFIX, Image
 WORKING = "/kaggle/working"
 INPUT = "/kaggle/input"
 RUN = "/opt/kaggle/run"
+# A script's own place (reported live), and that of other kernels' scripts.
+SCRIPT = "/kaggle/src/script.py"
+UTILITY_SCRIPTS = "/kaggle/usr/lib/notebooks"
 PYTHON = f"{PREFIX}/bin/python"
 
 WAIVER = "Or trust your kernels, and let them run without isolation: the setting isolation=false."
@@ -27,7 +30,17 @@ WAIVER = "Or trust your kernels, and let them run without isolation: the setting
 _DEVICES = ("/dev/nvidia*", "/dev/dri/renderD*", "/dev/kfd")
 
 # Programs, libraries and headers of the system; all else of /usr stays outside.
-_SYSTEM = ("/usr/bin", "/usr/include", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/share/zoneinfo")
+# What libraries look at without being asked: fonts, and how many cores there are (loky, lscpu).
+_SYSTEM = (
+    "/usr/bin",
+    "/usr/include",
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/share/fonts",
+    "/usr/share/zoneinfo",
+    "/sys/devices/system/cpu",
+)
 _LINKS = ("/bin", "/lib", "/lib32", "/lib64")
 # Users and hosts as a kernel sees them: root alone, itself alone.
 _ETC = Path(__file__).with_name("etc")
@@ -70,6 +83,9 @@ def find_bwrap() -> str:
 
 
 _TEMPORARY = "/tmp"  # noqa: S108 - the sandbox's own, a tmpfs
+_HOME = "/root"
+# Folders that a kernel may write to, gone when it ends.
+_DISCARDED = (_TEMPORARY, "/dev/shm", _HOME, "/kaggle/temp")  # noqa: S108
 
 _ISOLATION = (
     "--unshare-all",
@@ -125,7 +141,7 @@ def sandboxed(
         "--dev",
         "/dev",
     ]
-    for folder in (_TEMPORARY, "/dev/shm"):  # noqa: S108 - the sandbox's own, a tmpfs
+    for folder in _DISCARDED:
         command += ["--size", str(memory_bytes), "--tmpfs", folder]
     if gpu:
         for device in sorted(path for pattern in _DEVICES for path in glob.glob(pattern)):  # noqa: PTH207 - absolute
@@ -135,7 +151,7 @@ def sandboxed(
         command += ["--ro-bind", str(mount.source), mount.target]
     for mount in writable:
         command += ["--bind", str(mount.source), mount.target]
-    variables = {"PATH": f"{PREFIX}/bin:/usr/bin:/bin", "HOME": _TEMPORARY, "LANG": "C.UTF-8", **environment}
+    variables = {"PATH": f"{PREFIX}/bin:/usr/bin:/bin", "HOME": _HOME, "LANG": "C.UTF-8", **environment}
     if image.base:
         # A Python with a shared library finds it where it was built, which is not here; without
         # this it would take the system's, of another patch level.

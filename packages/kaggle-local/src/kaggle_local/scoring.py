@@ -155,11 +155,12 @@ def score(competition: Competition, submission: Path) -> float:
     truth = _solution(competition)
     given = _read(competition, submission)
     expected = [competition.id, *competition.target]
-    if list(given.columns) != expected:
+    # Their order is free (Kaggle's documentation of metrics: columns are taken by name).
+    if sorted(given.columns) != sorted(expected):
         raise SubmissionError(
             f"{submission.name}: columns {', '.join(given.columns)}", f"They must be {', '.join(expected)}."
         )
-    given = _rows_of(truth, given, competition, submission.name)
+    given = _rows_of(truth, given[expected], competition, submission.name)
     columns = list(competition.target)
     values = _cells(given, columns, metric.cells, competition.id, submission.name)
     result = _compute(metric, truth[columns], values)

@@ -18,6 +18,7 @@ from kaggle_local.competition import Competition, load_competition
 from kaggle_local.errors import ArchiveError, LocalKaggleError, RunError, SubmissionError
 from kaggle_local.execution import Executor, Outcome, Stopped
 from kaggle_local.faults import Faults
+from kaggle_local.file_names import check_unpacked_names
 from kaggle_local.image import build_image
 from kaggle_local.isolation import Program, notice
 from kaggle_local.limits import RunLimits
@@ -29,6 +30,19 @@ from kaggle_local.storage.database import age_of
 from kaggle_local.storage.resources import split_source, variation_ref
 
 logger = logging.getLogger(__name__)
+
+
+# The classes of a code submission's failure, which is all that Kaggle tells of one (Kaggle's documentation of code
+# competitions).
+_THREW, _TIMEOUT = "Notebook Threw Exception", "Notebook Timeout"
+_EXCEEDED, _NOT_WRITTEN = "Notebook Exceeded Allowed Compute", "Submission File Not Found"
+
+
+def _kind_of(outcome: Outcome) -> str:
+    """The class of a rerun's failure."""
+    if outcome.cancelled:
+        return _TIMEOUT
+    return _EXCEEDED if outcome.stopped else _THREW
 
 
 @dataclass(frozen=True)
@@ -59,6 +73,8 @@ class Worker:
         self._faults = faults
         self._processing = ThreadPoolExecutor(1, thread_name_prefix="processing")
         self._runs = ThreadPoolExecutor(1, thread_name_prefix="runs")
+        # Files that are handed in do not wait behind kernels.
+        self._scores = ThreadPoolExecutor(1, thread_name_prefix="scores")
         self._closing = threading.Event()
         self._started = time.monotonic()
         self._running: _Running | None = None
@@ -74,7 +90,7 @@ class Worker:
     def close(self) -> None:
         """Stop; what is under way is done again at the next start."""
         self._closing.set()
-        for executor in (self._processing, self._runs):
+        for executor in (self._processing, self._runs, self._scores):
             executor.shutdown(cancel_futures=True)
 
     def process(self, version: Version) -> None:
@@ -87,7 +103,9 @@ class Worker:
 
     def score(self, ref: int) -> None:
         """Have a submission scored, if need be after a rerun on the hidden test set."""
-        self._runs.submit(self._score, ref)
+        submission = self._storage.submissions.get(ref)
+        of_file = submission is not None and isinstance(submission.source, FileSource)
+        (self._scores if of_file else self._runs).submit(self._score, ref)
 
     def live_log(self, version: KernelVersion, number: int) -> tuple[list[Event], int] | None:
         """The events of a run that is under way, from a number on, and the next number; None where it is not."""
@@ -119,6 +137,8 @@ class Worker:
                 self._gather(version, folder)
                 if self._behaviour.unpack:
                     unpack_archives(folder, self._behaviour.archive_limits)
+                    if self._behaviour.strict_names:
+                        check_unpacked_names(folder)
                 total = self._storage.files.keep_tree(folder)
                 self._share(version, folder)
                 resources.publish(version, folder, total)
@@ -234,8 +254,8 @@ class Worker:
         """
         mounts = [self._mount(each) for each in inputs]
         behaviour = self._behaviour
-        gpu = version.settings["enable_gpu"]
-        most = behaviour.gpu_session_seconds if gpu else behaviour.session_seconds
+        gpu, tpu = version.settings["enable_gpu"], version.settings.get("enable_tpu")
+        most = behaviour.tpu_session_seconds if tpu else behaviour.session_seconds
         seconds = min(most, version.settings["seconds"] or most)
         memory, output = behaviour.memory_bytes, behaviour.output_bytes
         for slug in version.settings["competitions"]:
@@ -243,11 +263,18 @@ class Worker:
             limits = competition.limits
             seconds, memory = min(seconds, limits.seconds), min(memory, limits.memory_bytes or memory)
             output = min(output, limits.output_bytes or output)
-            hidden = rerun_of is not None and slug == rerun_of.slug
-            mounts.append(
-                Mount(competition.hidden if hidden else competition.public, self._place("competitions", slug))
-            )
-        environment = {"KAGGLE_KERNEL_RUN_TYPE": "Batch", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+            hidden = rerun_of is not None and competition.slug == rerun_of.slug
+            place = self._place("competitions", competition.slug)
+            mounts.append(Mount(competition.hidden if hidden else competition.public, place))
+        environment = {
+            "KAGGLE_KERNEL_RUN_TYPE": "Batch",
+            "KAGGLE_URL_BASE": "https://www.kaggle.com",
+            "KAGGLE_CONTAINER_NAME": f"kaggle-local-{version.kernel_id}-{version.number}",
+            "KAGGLE_DOCKER_IMAGE": version.settings["docker_image"] or "kaggle-local",
+            # Kaggle's own modules want one, and meet the missing network then.
+            "KAGGLE_USER_SECRETS_TOKEN": "kaggle-local",
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        }
         if rerun_of:
             environment["KAGGLE_IS_COMPETITION_RERUN"] = "1"
         source = version.source
@@ -261,6 +288,7 @@ class Worker:
             environment=environment,
             limits=RunLimits(seconds=seconds, memory_bytes=memory, output_bytes=output, processes=behaviour.processes),
             gpu=gpu,
+            utility_scripts=self._scripts_among(inputs),
         )
         image = build_image(version.image, self._storage.images.folder)
         # The log starts here: Kaggle does not count the time that the image takes.
@@ -282,6 +310,16 @@ class Worker:
             if rerun_of is None:
                 self._storage.files.keep_tree(draft / "output")
         return result
+
+    def _scripts_among(self, inputs: Sequence[Input]) -> dict[str, str]:
+        """The sources of those inputs that are scripts, by ``owner/slug``: another kernel can import them."""
+        found = {}
+        for source in inputs:
+            owner, _, slug = source.ref.partition("/")
+            kernel = self._storage.kernels.get(owner, slug, source.number) if source.kind == "kernel" else None
+            if kernel is not None and kernel.settings["kernel_type"] == "script":
+                found[source.ref] = kernel.source
+        return found
 
     def _mount(self, source: Input) -> Mount:
         """Where a kernel sees an input; by kind and owner, or by slug alone."""
@@ -322,10 +360,11 @@ class Worker:
             return
         except LocalKaggleError as error:
             logger.warning("submission %s to %s: %s", ref, submission.competition, error)
-            finish(submission, None, str(error))
+            kind = error.kind if isinstance(error, SubmissionError) else SubmissionError.kind
+            finish(submission, None, str(error), kind)
         except Exception as error:
             logger.exception("submission %s to %s", ref, submission.competition)
-            finish(submission, None, repr(error))
+            finish(submission, None, repr(error), SubmissionError.kind)
         else:
             finish(submission, value, notice(isolation=self._behaviour.isolation))
 
@@ -351,8 +390,14 @@ class Worker:
                 raise SubmissionError(
                     f"the rerun on the hidden test set failed{outcome.stopped and ': '}{outcome.stopped}",
                     f"Its log is {folder / 'log.json'}",
+                    kind=_kind_of(outcome),
                 )
-            return score(competition, folder / "output" / submission.file_name)
+            file = folder / "output" / submission.file_name
+            if not file.is_file():
+                raise SubmissionError(
+                    f"{file.name}: the kernel did not write it", "Write it to /kaggle/working.", kind=_NOT_WRITTEN
+                )
+            return score(competition, file)
         finally:
             self._storage.files.remove(folder / "output")
 

@@ -33,8 +33,11 @@ logger = logging.getLogger(__name__)
 
 _LARGEST_NUMBER = 2**63
 
+# How the methods begin that need no credentials for what is public.
+_READING = ("Get", "List", "Download")
+
 # Folders of the storage that downloads come from.
-_DOWNLOADS = ("datasets", "models", "kernels", "bundles")
+_DOWNLOADS = ("datasets", "models", "kernels", "bundles", "submissions")
 
 
 def application(kaggle: "LocalKaggle") -> ASGIApp:
@@ -70,11 +73,17 @@ def application(kaggle: "LocalKaggle") -> ASGIApp:
             return error(refusal.code, refusal.message)
         return log_response(version, kaggle.storage, kaggle.worker)
 
+    def hello(request: Request) -> Response:
+        # The SDK has no binding for it; kagglehub asks so whose a token is (kagglehub 1.0.3, auth.whoami).
+        user = _user(kaggle, request)
+        return JSONResponse({"userName": user}) if user else error(401, "Unauthenticated")
+
     async def faults(request: Request) -> Response:
         return _set_faults(kaggle, await request.body())
 
     routes = [
         Route("/api/v1/kernels/logs/stream/{owner}/{slug}", log, methods=["GET"]),
+        Route("/api/v1/api.v1.DiagnosticsService/Hello", hello, methods=["POST"]),
         Route("/api/v1/{service}/{method}", call, methods=["POST"]),
         Route("/uploads/{token}", UploadEndpoint(kaggle.storage).put, methods=["PUT"]),
         Route("/download/{signature}/{path:path}", download, methods=["GET"]),
@@ -130,7 +139,9 @@ def _answer(kaggle: "LocalKaggle", request: Request, body: bytes) -> Response:
     if method is None:
         return error(501, f"The local Kaggle does not have {name}")
     user = _user(kaggle, request)
-    if user is None and name != "security.OAuthService/IntrospectToken":
+    # Without credentials, as opposed to wrong ones, what is public can be read.
+    anonymous = "authorization" not in request.headers and request.path_params["method"].startswith(_READING)
+    if user is None and not anonymous and name != "security.OAuthService/IntrospectToken":
         return error(401, "Unauthenticated: the token of the local Kaggle is local-<username>")
     try:
         typed = method.request.from_dict(json.loads(body or b"{}"))
@@ -176,5 +187,5 @@ def _file(root: Path | None, path: str) -> Response:
     if root is not None:
         file = (root / path).resolve()
         if file.is_relative_to(root.resolve()) and file.is_file():
-            return FileResponse(file)
+            return FileResponse(file, media_type="application/octet-stream")
     return error(404, "No such file")

@@ -18,6 +18,7 @@ from kagglesdk.competitions.types.competition_api_service import (
     ApiDownloadDataFileRequest,
     ApiDownloadDataFilesRequest,
     ApiDownloadLeaderboardRequest,
+    ApiDownloadSubmissionRequest,
     ApiGetCompetitionRequest,
     ApiGetLeaderboardRequest,
     ApiGetLeaderboardResponse,
@@ -219,7 +220,8 @@ def create_code_submission(call: Call, request: ApiCreateCodeSubmissionRequest) 
     version = call.storage.kernels.get(request.kernel_owner, request.kernel_slug, request.kernel_version or None)
     if version is None:
         raise ApiError(404, f"Kernel version not found: {request.kernel_owner}/{request.kernel_slug}")
-    if version.status != "complete" or competition.slug not in version.settings["competitions"]:
+    sources = {source.casefold() for source in version.settings["competitions"]}
+    if version.status != "complete" or competition.slug.casefold() not in sources:
         raise ApiError(400, f"Version {version.number} has not run through on this competition's data")
     if request.file_name not in (name for name, _ in version.output()):
         raise ApiError(400, f"Version {version.number} did not write {request.file_name}")
@@ -298,8 +300,11 @@ def _describe_submission(call: Call, submission: Submission) -> ApiSubmission:
         described.url = f"{call.base_url}/code/{source.owner}/{source.slug}?version={source.number}"
     if submission.score is not None:
         described.public_score = described.private_score = f"{submission.score:.5f}"
-    if call.behaviour.tell_reasons or submission.status == "complete":
+    # A failed file submission tells its reason, a failed code submission its class alone (reported live).
+    if call.behaviour.tell_reasons or submission.status == "complete" or isinstance(submission.source, FileSource):
         described.error_description = submission.reason
+    else:
+        described.error_description = submission.kind
     return described
 
 
@@ -345,11 +350,25 @@ def download_leaderboard(call: Call, request: ApiDownloadLeaderboardRequest) -> 
     return call.redirect(bundle.relative_to(call.storage.root))
 
 
+def download_submission(call: Call, request: ApiDownloadSubmissionRequest) -> HttpRedirect:
+    """The file that was handed in.
+
+    Raises:
+        ApiError: 403 for another's submission, 404 for an unknown one and where no file was handed in.
+    """
+    submission = call.storage.submissions.get(request.submission_id)
+    if submission is None or not isinstance(submission.source, FileSource):
+        raise ApiError(404, f"Submission not found: {request.submission_id}")
+    require_visible(call, submission.submitter, private=True)
+    return call.redirect(PurePath("submissions", str(submission.ref), submission.file_name))
+
+
 METHODS = {
     "CreateCodeSubmission": Method(ApiCreateCodeSubmissionRequest, create_code_submission),
     "CreateSubmission": Method(ApiCreateSubmissionRequest, create_submission),
     "DownloadDataFile": Method(ApiDownloadDataFileRequest, download_data_file),
     "DownloadDataFiles": Method(ApiDownloadDataFilesRequest, download_data_files),
+    "DownloadSubmission": Method(ApiDownloadSubmissionRequest, download_submission),
     "DownloadLeaderboard": Method(ApiDownloadLeaderboardRequest, download_leaderboard),
     "GetCompetition": Method(ApiGetCompetitionRequest, get_competition),
     "GetLeaderboard": Method(ApiGetLeaderboardRequest, get_leaderboard),

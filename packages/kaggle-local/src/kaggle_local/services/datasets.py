@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from kagglesdk.common.types.http_redirect import HttpRedirect
+from kagglesdk.datasets.databundles.types.databundle_api_types import ApiDirectory, ApiDirectoryContent, ApiFile
 from kagglesdk.datasets.types.dataset_api_service import (
     ApiCreateDatasetRequest,
     ApiCreateDatasetResponse,
@@ -25,6 +26,7 @@ from kagglesdk.datasets.types.dataset_api_service import (
     ApiListDatasetFilesResponse,
     ApiListDatasetsRequest,
     ApiListDatasetsResponse,
+    ApiListTreeDatasetFilesRequest,
     ApiUpdateDatasetMetadataRequest,
     ApiUpdateDatasetMetadataResponse,
 )
@@ -225,6 +227,35 @@ def _file(version: Version, name: str, size: int) -> ApiDatasetFile:
     return file
 
 
+def list_tree_dataset_files(call: Call, request: ApiListTreeDatasetFilesRequest) -> ApiDirectoryContent:
+    """The files and folders right in a folder of a version; by default in the version itself.
+
+    Raises:
+        ApiError: 403 for another's private dataset, 404 for an unknown dataset, version or folder.
+    """
+    resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
+    version = find_version(call, "dataset", resource.ref, request.dataset_version_number)
+    start = f"{request.path.strip('/')}/" if request.path and request.path.strip("/") else ""
+    inside = [(name.removeprefix(start), size) for name, size in version.files() if name.startswith(start)]
+    if not inside:
+        raise ApiError(404, f"{resource.ref} has no folder {request.path}")
+    folders = sorted({name.partition("/")[0] for name, _ in inside if "/" in name})
+    entries, more = page([*folders, *(entry for entry in inside if "/" not in entry[0])], request)
+    content = ApiDirectoryContent()
+    content.directories, content.files = [], []
+    for entry in entries:
+        if isinstance(entry, str):
+            directory = ApiDirectory()
+            directory.name, directory.relative_url = entry, f"{start}{entry}"
+            content.directories.append(directory)
+        else:
+            file = ApiFile()
+            file.name, file.relative_url, file.total_bytes = entry[0], f"{start}{entry[0]}", entry[1]
+            content.files.append(file)
+    content.next_page_token = more
+    return content
+
+
 def download_dataset(call: Call, request: ApiDownloadDatasetRequest) -> HttpRedirect:
     """A file of a version, or all of them as a zip."""
     resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
@@ -301,6 +332,7 @@ METHODS = {
     "GetDataset": Method(ApiGetDatasetRequest, get_dataset),
     "GetDatasetMetadata": Method(ApiGetDatasetMetadataRequest, get_dataset_metadata),
     "GetDatasetStatus": Method(ApiGetDatasetStatusRequest, get_dataset_status),
+    "ListTreeDatasetFiles": Method(ApiListTreeDatasetFilesRequest, list_tree_dataset_files),
     "ListDatasetFiles": Method(ApiListDatasetFilesRequest, list_dataset_files),
     "ListDatasets": Method(ApiListDatasetsRequest, list_datasets),
     "UpdateDatasetMetadata": Method(ApiUpdateDatasetMetadataRequest, update_dataset_metadata),

@@ -30,7 +30,7 @@ from kagglesdk.kernels.types.kernels_api_service import (
     ApiSaveKernelRequest,
     ApiSaveKernelResponse,
 )
-from kagglesdk.kernels.types.kernels_enums import KernelsListViewType, KernelWorkerStatus
+from kagglesdk.kernels.types.kernels_enums import KernelExecutionType, KernelsListViewType, KernelWorkerStatus
 from slugify import slugify
 
 from kaggle_local.competition import load_competition
@@ -46,6 +46,8 @@ _STATUS = {
     "complete": KernelWorkerStatus.COMPLETE,
     "error": KernelWorkerStatus.ERROR,
     "cancelled": KernelWorkerStatus.CANCEL_ACKNOWLEDGED,
+    # A version that was saved without a run; how Kaggle names its status nobody has reported.
+    "saved": KernelWorkerStatus.NEW_SCRIPT,
 }
 _SHORTEST_TITLE = 5
 _SLUG = re.compile(r"[\w-]+")
@@ -75,16 +77,20 @@ def save_kernel(call: Call, request: ApiSaveKernelRequest) -> ApiSaveKernelRespo
         ApiError: 400 for what cannot run, 403 for another's name or an image that the account may not use,
             404 for a number that no kernel has, 409 for a title that is taken.
     """
+    if request.id and call.storage.kernels.ref_of_id(request.id) is None:
+        # The number of a kernel that is gone, or somebody else's (Kaggle/kaggle-cli issues 545 and 575).
+        return _refused("Notebook not found")
     owner, slug, title = _name(call, request)
     _check_source(request)
     if request.docker_image and not _IMAGE.fullmatch(request.docker_image):
         # Without a message, and so without a body (reported live).
         raise ApiError(403, "")
-    refusal = _editor_refusal(call, owner, slug, request) or _session_refusal(call, owner, request)
+    runs = request.kernel_execution_type != KernelExecutionType.QUICK_SAVE
+    refusal = _editor_refusal(call, owner, slug, request)
+    if runs and not refusal:
+        refusal = _session_refusal(call, owner, request)
     if refusal:
-        response = ApiSaveKernelResponse()
-        response.error = refusal
-        return response
+        return _refused(refusal)
     if (request.session_timeout_seconds or 0) < 0:
         raise ApiError(400, f"A run cannot take {request.session_timeout_seconds} s")
     sources = {
@@ -100,6 +106,10 @@ def save_kernel(call: Call, request: ApiSaveKernelRequest) -> ApiSaveKernelRespo
     }
     settings = {
         **{kind: known for kind, (known, _) in sources.items()},
+        # A pin is dropped without a word: the newest complete version is mounted (reported live).
+        "kernels": [split_source(source, 2)[0] for source in sources["kernels"][0]],
+        "category_ids": request.category_ids or [],
+        "enable_tpu": request.enable_tpu,
         "kernel_type": request.kernel_type,
         "is_private": request.is_private,
         "enable_gpu": _uses_gpu(request),
@@ -108,8 +118,9 @@ def save_kernel(call: Call, request: ApiSaveKernelRequest) -> ApiSaveKernelRespo
         "docker_image": request.docker_image,
         "seconds": request.session_timeout_seconds or None,
     }
-    version = call.storage.kernels.add_version(owner, slug, title, request.text, settings)
-    call.worker.run(version)
+    version = call.storage.kernels.add_version(owner, slug, title, request.text, settings, runs=runs)
+    if runs:
+        call.worker.run(version)
     response = ApiSaveKernelResponse()
     response.ref = version.ref
     response.url = f"{call.base_url}/code/{version.ref}"
@@ -122,10 +133,18 @@ def save_kernel(call: Call, request: ApiSaveKernelRequest) -> ApiSaveKernelRespo
     return response
 
 
+def _refused(error: str) -> ApiSaveKernelResponse:
+    """A refusal in a response that is otherwise a success."""
+    response = ApiSaveKernelResponse()
+    response.error = error
+    return response
+
+
 def _name(call: Call, request: ApiSaveKernelRequest) -> tuple[str, str, str]:
     """Owner, slug and title of the kernel that a push is for."""
     kernels = call.storage.kernels
-    ref = request.slug or (kernels.ref_of_id(request.id) if request.id else None)
+    # The number wins over the name.
+    ref = (kernels.ref_of_id(request.id) if request.id else None) or request.slug
     if not ref or ref.count("/") != 1:
         raise ApiError(404, f"Kernel not found: {request.slug or request.id}")
     owner, slug = ref.split("/")
@@ -297,7 +316,9 @@ def _describe(version: KernelVersion) -> ApiKernelMetadata:
     metadata.language, metadata.kernel_type = "python", version.settings["kernel_type"]
     metadata.is_private = version.settings["is_private"]
     metadata.enable_gpu = version.settings["enable_gpu"]
+    metadata.enable_tpu = version.settings.get("enable_tpu", False)
     metadata.enable_internet = version.settings["enable_internet"]
+    metadata.category_ids = version.settings.get("category_ids", [])
     metadata.dataset_data_sources = version.settings["datasets"]
     metadata.competition_data_sources = version.settings["competitions"]
     metadata.kernel_data_sources = version.settings["kernels"]

@@ -41,7 +41,7 @@ from kaggle_local.services.names import check_slug
 from kaggle_local.services.versions import add_version, content_of, download, find, find_version, process_first
 from kaggle_local.storage import Resource, Version
 
-_SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
+_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _VARIATION = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]*")
 # By how they stand in paths: ``pytorch``, ``tensorflow2``.
 _FRAMEWORKS = {f.name.removeprefix("MODEL_FRAMEWORK_").replace("_", "").lower(): f for f in ModelFramework}
@@ -80,7 +80,7 @@ def create_model(call: Call, request: ApiCreateModelRequest) -> ApiCreateModelRe
     resource = call.storage.resources.add(
         "model", f"{owner}/{slug}", title=request.title or slug, private=request.is_private, details=details
     )
-    return _created(call, resource, f"The model {owner}/{slug} exists already")
+    return _created(call, resource, f"The model slug {owner}/{slug} already exists")
 
 
 def create_model_instance(call: Call, request: ApiCreateModelInstanceRequest) -> ApiCreateModelResponse:
@@ -107,7 +107,7 @@ def create_model_instance(call: Call, request: ApiCreateModelInstanceRequest) ->
     )
     if resource is not None:
         process_first(call, resource)
-    return _created(call, resource, f"The variation {ref} exists already")
+    return _created(call, resource, f"The variation {ref} already exists")
 
 
 def create_model_instance_version(call: Call, request: ApiCreateModelInstanceVersionRequest) -> ApiCreateModelResponse:

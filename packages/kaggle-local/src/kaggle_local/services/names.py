@@ -2,9 +2,9 @@
 
 import re
 
+from kaggle_local.file_names import ACCEPTED
 from kaggle_local.rpc import ApiError, Call
 
-_FILE = re.compile(r"[\w .()+,=!\[\]{}~-]+")
 _LONGEST = 255  # bytes of a name, in any file system that matters
 
 
@@ -14,7 +14,7 @@ def check_file_name(call: Call, name: str) -> None:
     Raises:
         ApiError: 400.
     """
-    if not _possible(name) or (call.behaviour.strict_names and not _FILE.fullmatch(name)):
+    if not _possible(name) or (call.behaviour.strict_names and not ACCEPTED.fullmatch(name)):
         raise ApiError(400, f"Invalid file name: {name!r}")
 
 

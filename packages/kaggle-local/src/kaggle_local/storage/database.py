@@ -40,7 +40,7 @@ CREATE TABLE competitions (slug TEXT PRIMARY KEY, folder TEXT NOT NULL, hosted T
 CREATE TABLE submissions (
     ref INTEGER PRIMARY KEY AUTOINCREMENT, competition TEXT NOT NULL, source TEXT NOT NULL,
     file_name TEXT NOT NULL, description TEXT NOT NULL, submitter TEXT NOT NULL, status TEXT NOT NULL,
-    score REAL, reason TEXT NOT NULL DEFAULT '', created TEXT NOT NULL
+    score REAL, reason TEXT NOT NULL DEFAULT '', kind TEXT NOT NULL DEFAULT '', created TEXT NOT NULL
 );
 """
 

@@ -26,7 +26,7 @@ class Input:
 class KernelVersion:
     """One version of a kernel and its run.
 
-    Status: ``queued``, ``running``, ``complete``, ``error`` or ``cancelled``.
+    Status: ``queued``, ``running``, ``complete``, ``error`` or ``cancelled``; ``saved`` for one that is not to run.
 
     ``settings`` are those of the push; ``image`` is the one that was in use then, which it runs in, and is
     rerun in; ``inputs`` what the run saw.
@@ -92,16 +92,26 @@ class Kernels:
         rows = self._database.rows("SELECT owner, slug FROM kernels WHERE id = ?", number)
         return f"{rows[0]['owner']}/{rows[0]['slug']}" if rows else None
 
-    def add_version(self, owner: str, slug: str, title: str, source: str, settings: dict[str, Any]) -> KernelVersion:
-        """Record a version that is to be run, and its kernel if it is the first."""
+    def add_version(
+        self, owner: str, slug: str, title: str, source: str, settings: dict[str, Any], *, runs: bool = True
+    ) -> KernelVersion:
+        """Record a version, which is to be run or only saved, and its kernel if it is the first."""
         with self._database.transaction() as db:
             db.execute("INSERT OR IGNORE INTO kernels (owner, slug, title) VALUES (?, ?, ?)", (owner, slug, title))
             db.execute(
                 "INSERT INTO kernel_versions (kernel, number, source, settings, image, status, created)"
-                " SELECT k.id, COALESCE(MAX(v.number), 0) + 1, ?, ?, ?, 'queued', ?"
+                " SELECT k.id, COALESCE(MAX(v.number), 0) + 1, ?, ?, ?, ?, ?"
                 " FROM kernels AS k LEFT JOIN kernel_versions AS v ON v.kernel = k.id"
                 " WHERE k.owner = ? AND k.slug = ? GROUP BY k.id",
-                (source, json.dumps(settings), json.dumps(self._images.in_use().to_json()), now(), owner, slug),
+                (
+                    source,
+                    json.dumps(settings),
+                    json.dumps(self._images.in_use().to_json()),
+                    "queued" if runs else "saved",
+                    now(),
+                    owner,
+                    slug,
+                ),
             )
             version = self.get(owner, slug)
         assert version is not None  # it has just been added

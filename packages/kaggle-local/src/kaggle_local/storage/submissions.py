@@ -29,7 +29,8 @@ class FileSource:
 class Submission:
     """What was handed in. Status: ``pending``, ``complete`` or ``error``.
 
-    ``reason`` is the true one of an error; of a score it is what has to be said beside it.
+    ``reason`` is the true one of an error; of a score it is what has to be said beside it. ``kind`` is the class of an
+    error.
     """
 
     ref: int
@@ -41,6 +42,7 @@ class Submission:
     status: str
     score: float | None
     reason: str
+    kind: str
     created: datetime
     folder: Path
 
@@ -55,11 +57,12 @@ class Submissions:
     def host(self, slug: str, folder: Path) -> None:
         """Host the competition folder under its slug, in place of an earlier one."""
         with self._database.transaction() as db:
-            db.execute("INSERT OR REPLACE INTO competitions VALUES (?, ?, ?)", (slug, str(folder), now()))
+            db.execute("DELETE FROM competitions WHERE slug = ? COLLATE NOCASE", (slug,))
+            db.execute("INSERT INTO competitions VALUES (?, ?, ?)", (slug, str(folder), now()))
 
     def competition_folder(self, slug: str) -> Path | None:
         """The folder of a hosted competition."""
-        rows = self._database.rows("SELECT folder FROM competitions WHERE slug = ?", slug)
+        rows = self._database.rows("SELECT folder FROM competitions WHERE slug = ? COLLATE NOCASE", slug)
         return Path(rows[0]["folder"]) if rows else None
 
     def competitions(self) -> list[tuple[str, Path, datetime]]:
@@ -79,12 +82,12 @@ class Submissions:
             )
             return int(cursor.lastrowid or 0)
 
-    def finish(self, submission: Submission, score: float | None, reason: str = "") -> None:
-        """Record the score, or the true reason why there is none."""
+    def finish(self, submission: Submission, score: float | None, reason: str = "", kind: str = "") -> None:
+        """Record the score, or the true reason why there is none and its class."""
         with self._database.transaction() as db:
             db.execute(
-                "UPDATE submissions SET status = ?, score = ?, reason = ? WHERE ref = ?",
-                ("error" if score is None else "complete", score, plain(reason), submission.ref),
+                "UPDATE submissions SET status = ?, score = ?, reason = ?, kind = ? WHERE ref = ?",
+                ("error" if score is None else "complete", score, plain(reason), kind, submission.ref),
             )
 
     def of_user(self, competition: str, submitter: str) -> list[Submission]:
