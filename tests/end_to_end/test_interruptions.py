@@ -83,7 +83,7 @@ ONCE = {"packages": 1, "models": 1, "kernel": 1, "submissions": 1}
 def test_it_is_killed_at_thirty_points_and_finishes_when_run_again(prepared: Path, tmp_path: Path) -> None:
     """By turns with a Kaggle that lives on, as kaggle.com does, and with the embedded one, which dies with it."""
     moments = random.Random(5)  # noqa: S311 - nothing secret
-    longest, digests, alive = 0.0, set(), 0
+    longest, digests, alive = {True: 0.0, False: 0.0}, set(), 0
     for number in range(-2, KILLS):
         embedded = number % 2 == 1
         repository = copied(prepared, tmp_path / str(number), "first")
@@ -91,13 +91,13 @@ def test_it_is_killed_at_thirty_points_and_finishes_when_run_again(prepared: Pat
             variables = {"KAGGLE_TARGET": "local"} if embedded else {"KAGGLE_TARGET": "kaggle"}
             if number >= 0:
                 with start(repository, variables) as process:
-                    time.sleep(moments.uniform(0.2, longest))
+                    time.sleep(moments.uniform(0.2, longest[embedded]))
                     alive += process.poll() is None
                     process.send_signal(signal.SIGKILL)
             started = time.monotonic()
             finish(start(repository, variables))
             if number < 0:
-                longest = max(longest, time.monotonic() - started)
+                longest[embedded] = time.monotonic() - started
             if not embedded:
                 assert held(local, USER) == ONCE
         if embedded:

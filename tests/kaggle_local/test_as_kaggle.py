@@ -890,7 +890,7 @@ def test_downloads_have_one_type(local_kaggle: LocalKaggle) -> None:
 @row("ListDatasetFiles", "a page holds at most 200 rows", LIVE)
 def test_pages(local_kaggle: LocalKaggle) -> None:
     published(local_kaggle, {f"{n}.txt": b"1" for n in range(201)})
-    body = {"ownerSlug": USERNAME, "datasetSlug": "my-data", "pageSize": 1000}
+    body: dict[str, Any] = {"ownerSlug": USERNAME, "datasetSlug": "my-data", "pageSize": 1000}
     first = ask(local_kaggle, "datasets.DatasetApiService/ListDatasetFiles", **body).json()
     assert len(first["datasetFiles"]) == 200
     rest = ask(local_kaggle, "datasets.DatasetApiService/ListDatasetFiles", **body, pageToken=first["nextPageToken"])
@@ -921,12 +921,12 @@ def test_hello(local_kaggle: LocalKaggle) -> None:
 
 
 @row("CreateModel", "a slug may hold an underscore", "kagglehub integration_tests")
-@row("CreateModel", 'a taken slug is an error in the answer: "… already exists"', "kagglehub 1.0.3, models_helpers")
+@row("CreateModel", 'a taken slug is an error in the answer: "… already used"', "kaggle-cli, tests/backend")
 def test_models(local_kaggle: LocalKaggle) -> None:
     method = "models.ModelApiService/CreateModel"
-    body = {"ownerSlug": USERNAME, "slug": "my_model", "title": "My model", "isPrivate": True}
+    body: dict[str, Any] = {"ownerSlug": USERNAME, "slug": "my_model", "title": "My model", "isPrivate": True}
     assert ask(local_kaggle, method, **body).json()["ref"] == f"{USERNAME}/my_model"
-    assert "already exists" in ask(local_kaggle, method, **body).json()["error"]
+    assert "already used" in ask(local_kaggle, method, **body).json()["error"]
 
 
 # Competitions, beyond what submit does

@@ -243,7 +243,9 @@ def test_a_method_that_is_not_there_is_named(local: LocalKaggle) -> None:
 
 def test_who_asks_is_known(local: LocalKaggle) -> None:
     url = f"{local.url}/api/v1/datasets.DatasetApiService/ListDatasets"
-    assert requests.post(url, json={}, timeout=10).status_code == 401
+    assert requests.post(url, json={}, timeout=10).json().get("datasets", []) == [], "nothing is public"
+    delete = url.replace("ListDatasets", "DeleteDataset")
+    assert requests.post(delete, json={}, timeout=10).status_code == 401
     assert requests.post(url, json={}, headers={"Authorization": "Bearer nonsense"}, timeout=10).status_code == 401
     assert requests.post(url, json={}, auth=(USERNAME, f"local-{USERNAME}"), timeout=10).ok
 

@@ -73,7 +73,7 @@ def test_a_model_is_created_shown_changed_listed_and_deleted(
 ) -> None:
     folder = write_model(tmp_path / "model")
     assert "Your model was created" in kaggle("models", "create", "-p", str(folder)).stdout
-    assert "exists already" in kaggle("models", "create", "-p", str(folder)).stdout
+    assert "already used" in kaggle("models", "create", "-p", str(folder)).stdout
     kaggle("models", "get", MODEL, "-p", str(tmp_path))
     assert json.loads((tmp_path / "model-metadata.json").read_text())["description"] == "What it is"
     assert MODEL in kaggle("models", "list", "--owner", USERNAME, "--csv").stdout

@@ -62,7 +62,8 @@ def attempts() -> dict[str, str]:
         "writing to the input": "return Path('/kaggle/input/competitions/leaves/new').write_text('x')",
         "changing the input": "return Path('/kaggle/input/competitions/leaves/test_images/a').write_text('x')",
         "a file beside the input": "return Path('/kaggle/input/new').write_text('x')",
-        "the host's home folder": f"return os.listdir({home!r})",
+        # By its number: a kernel has a home of its own, which can have the same name.
+        "the host's home folder": f"assert os.stat({home!r})[1:3] == {tuple(Path(home).stat()[1:3])}; return 'seen'",
         "the hidden test set": "return [p for p in Path('/').rglob('solution.csv')][0]",
         "this repository": f"return os.listdir({str(Path.cwd())!r})",
         "the host's temporary folder": "return Path('{marker}').read_text()",

@@ -111,7 +111,7 @@ def test_each_metric_is_that_of_its_definition(
         ("quadratic-kappa", "id,y\n1,1\n2,2\n", "id,y\n1,1.5\n2,2\n", "'1.5', not a whole number"),
         ("auc", "id,y\n1,1\n2,0\n", "id,y\n1,\n2,0\n", "1 cells of y are empty"),
         ("auc", "id,y\n1,1\n2,0\n", "id,z\n1,1\n2,0\n", "no column y"),
-        ("auc", "id,y\n1,1\n2,0\n", "y,id\n1,1\n0,2\n", "columns y, id"),
+        ("auc", "id,y\n1,1\n2,0\n", "y,id,z\n1,1,1\n0,2,1\n", "columns y, id, z"),
         ("accuracy", "id,y\n1,a\n2,b\n", "id,y\n1,a\n1,b\n", "id 1 occurs twice"),
         ("accuracy", "id,y\n1,a\n2,b\n", "id,y\n1,a,\n2,b,\n", "not a CSV file"),
         ("rmse", "id,y\n1,1\n2,2\n", "id,y\n1,1e200\n2,1\n", "is no number"),

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from kaggle_local.image import Image
-from kaggle_local.isolation import Process, Program, in_sandbox, on_host
+from kaggle_local.isolation import Process, Program, in_sandbox, on_host, place_of_script
 from kaggle_local.limits import TOOK_LONGER, Usage
 from kaggle_local.log import RunLog
 from kaggle_local.sandbox import RUN, SCRIPT, UTILITY_SCRIPTS, Mount
@@ -102,7 +102,7 @@ class Executor:
         if notebook:
             arguments += [f"{place}/notebook_driver.py", f"{place}/source", f"{place}/executed"]
         else:
-            arguments += ["-u", SCRIPT]
+            arguments += ["-u", place_of_script(isolation=self.isolation)]
         apart = (
             in_sandbox(self.image, program, arguments, folder)
             if self.isolation

@@ -11,7 +11,7 @@ from pathlib import Path
 from kaggle_local.errors import RunError
 from kaggle_local.image import Image, layer_over
 from kaggle_local.limits import RunLimits
-from kaggle_local.sandbox import INPUT, RUN, WORKING, Mount, sandboxed
+from kaggle_local.sandbox import INPUT, RUN, SCRIPT, WORKING, Mount, sandboxed
 from kaggle_local.seccomp import system_call_filter
 from kaggle_local.storage import remove_tree
 
@@ -51,6 +51,11 @@ class Process:
     environment: Mapping[str, str]
     inherited: Sequence[int] = ()
     mark: str = ""
+
+
+def place_of_script(*, isolation: bool) -> str:
+    """Where a script lies for its run."""
+    return SCRIPT if isolation else str(_KAGGLE / Path(SCRIPT).relative_to(Path(INPUT).parent))
 
 
 def notice(*, isolation: bool) -> str:

@@ -80,7 +80,7 @@ def create_model(call: Call, request: ApiCreateModelRequest) -> ApiCreateModelRe
     resource = call.storage.resources.add(
         "model", f"{owner}/{slug}", title=request.title or slug, private=request.is_private, details=details
     )
-    return _created(call, resource, f"The model slug {owner}/{slug} already exists")
+    return _created(call, resource, f"The model slug {owner}/{slug} is already used")
 
 
 def create_model_instance(call: Call, request: ApiCreateModelInstanceRequest) -> ApiCreateModelResponse:
