@@ -713,6 +713,19 @@ def test_settings_survive_a_pull(local_kaggle: LocalKaggle, kaggle_api: Any, tmp
     assert (metadata["machine_shape"], metadata["enable_gpu"], metadata["enable_tpu"]) == ("NvidiaL4", True, False)
 
 
+@row("SaveKernel", "retired accelerators are replaced without a word", "kaggle 2.2.5, _RETIRED_ACCELERATORS")
+@pytest.mark.parametrize(
+    ("shape", "gpu", "tpu"),
+    [("NvidiaTeslaP100", True, False), ("TpuV38", False, True), ("TpuV232", False, False), ("TpuV5E8", False, True)],
+)
+def test_retired_accelerators(
+    shape: str, *, gpu: bool, tpu: bool, local_kaggle: LocalKaggle, kaggle_api: Any, tmp_path: Path
+) -> None:
+    push(kaggle_api, script(tmp_path / "kernel", machine_shape=shape))
+    settings = finished(local_kaggle).settings
+    assert (settings["enable_gpu"], settings["enable_tpu"]) == (gpu, tpu)
+
+
 @row("SaveKernel", 'a stale id_no is an error in a 200: "Notebook not found"', "Kaggle/kaggle-cli issues 545, 575")
 def test_a_stale_number(kaggle_api: Any, tmp_path: Path) -> None:
     assert push(kaggle_api, script(tmp_path / "kernel", id_no=4711)).error == "Notebook not found"

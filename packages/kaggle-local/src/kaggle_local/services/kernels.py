@@ -61,6 +61,8 @@ _LARGEST_SOURCE = 1_000_000
 # The images that a kernel can be pinned to (Kaggle/docker-python; the registries are those that sessions report).
 _IMAGE = re.compile(r"gcr\.io/kaggle-(images|gpu-images|private-byod)/python(:[\w.-]+)?(@sha256:[0-9a-f]{64})?")
 
+_REPLACED_BY_CPU = ("tpuv232", "tpuv2256")
+
 _WEEKLY_GPU_SECONDS = 30 * 3600
 _WEEKLY_TPU_SECONDS = 20 * 3600
 _SATURDAY = 5
@@ -109,10 +111,10 @@ def save_kernel(call: Call, request: ApiSaveKernelRequest) -> ApiSaveKernelRespo
         # A pin is dropped without a word: the newest complete version is mounted (reported live).
         "kernels": [split_source(source, 2)[0] for source in sources["kernels"][0]],
         "category_ids": request.category_ids or [],
-        "enable_tpu": request.enable_tpu,
+        "enable_tpu": _accelerator(request) == "tpu",
         "kernel_type": request.kernel_type,
         "is_private": request.is_private,
-        "enable_gpu": _uses_gpu(request),
+        "enable_gpu": _accelerator(request) == "gpu",
         "machine_shape": request.machine_shape or "",
         "enable_internet": request.enable_internet,
         "docker_image": request.docker_image,
@@ -177,13 +179,18 @@ def _editor_refusal(call: Call, owner: str, slug: str, request: ApiSaveKernelReq
     return "You cannot change the editor type of a notebook."
 
 
-def _uses_gpu(request: ApiSaveKernelRequest) -> bool:
-    """Tell whether a push is for a run with a GPU: an accelerator that is named wins over ``enable_gpu``.
+def _accelerator(request: ApiSaveKernelRequest) -> str:
+    """Return what a push's run gets, ``gpu``, ``tpu`` or ``cpu``: a named accelerator wins over the switches.
 
-    Kaggle replaces retired accelerators without a word (kaggle 2.2.5, ``_RETIRED_ACCELERATORS``).
+    Kaggle replaces retired accelerators without a word (kaggle 2.2.5, ``_RETIRED_ACCELERATORS``): a GPU by another,
+    small TPUs by another, large ones by the CPU.
     """
     shape = (request.machine_shape or "").casefold()
-    return shape.startswith("nvidia") if shape else bool(request.enable_gpu)
+    if not shape:
+        return "gpu" if request.enable_gpu else "tpu" if request.enable_tpu else "cpu"
+    if shape.startswith("nvidia"):
+        return "gpu"
+    return "tpu" if shape.startswith("tpu") and shape not in _REPLACED_BY_CPU else "cpu"
 
 
 def _session_refusal(call: Call, owner: str, request: ApiSaveKernelRequest) -> str:
@@ -191,7 +198,7 @@ def _session_refusal(call: Call, owner: str, request: ApiSaveKernelRequest) -> s
 
     The former is known (Kaggle/kaggle-cli issue 185), the words of the latter are assumed.
     """
-    gpu = _uses_gpu(request)
+    gpu = _accelerator(request) == "gpu"
     if gpu and call.behaviour.gpu_quota_seconds <= 0:
         return "Weekly GPU quota reached."
     most = call.behaviour.gpu_sessions if gpu else call.behaviour.cpu_sessions
