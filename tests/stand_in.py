@@ -31,7 +31,7 @@ def environment_of(local: LocalKaggle, token: str = CANARY) -> dict[str, str]:
 
 @contextmanager
 def standing_in(local: LocalKaggle, token: str = CANARY) -> Iterator[None]:
-    """Have ``local`` be kaggle.com in this process and in those that it starts, until the block ends."""
+    """Put ``local`` in the place of kaggle.com for this process and its children, until the block ends."""
     from kagglesdk import kaggle_env
 
     with pytest.MonkeyPatch.context() as patch:

@@ -84,7 +84,7 @@ def kernels(target: Target) -> int:
 
 
 def prepare(kernel: KernelFolder, kaggle: Callable[..., Any]) -> None:
-    """Have the image and the competition made, which takes its time."""
+    """Build the image and the competition beforehand: both take a while."""
     with kaggle(kernel) as target:
         target.rehearsal.prepare(kernel, read_frozen(kernel))
 
@@ -323,7 +323,7 @@ def test_a_new_version_waits_for_the_submission_that_uses_the_dataset(
 
 
 class kaggle_minutes:  # noqa: N801 - a block
-    """Have the command's time be up after so many seconds, until the block ends."""
+    """End the command's time after so many seconds, until the block ends."""
 
     def __init__(self, target: Target, seconds: float) -> None:
         self._waits, self._seconds = target.waits, seconds

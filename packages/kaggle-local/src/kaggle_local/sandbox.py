@@ -30,7 +30,7 @@ WAIVER = "Or trust your kernels, and let them run without isolation: the setting
 _DEVICES = ("/dev/nvidia*", "/dev/dri/renderD*", "/dev/kfd")
 
 # Programs, libraries and headers of the system; all else of /usr stays outside.
-# What libraries look at without being asked: fonts, and how many cores there are (loky, lscpu).
+# Libraries look for fonts and cores without being asked (fontconfig, loky, lscpu).
 _SYSTEM = (
     "/usr/bin",
     "/usr/include",

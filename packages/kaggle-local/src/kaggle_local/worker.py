@@ -78,7 +78,7 @@ class Worker:
         self._closing = threading.Event()
         self._started = time.monotonic()
         self._running: _Running | None = None
-        # What the run or rerun that is under way has attached, and how it is cancelled.
+        # The datasets of the run or rerun that is under way, and the event that cancels it.
         self._attached: tuple[frozenset[str], threading.Event] | None = None
         for version in storage.resources.unprocessed():
             self.process(version)

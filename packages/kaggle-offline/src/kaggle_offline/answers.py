@@ -68,7 +68,7 @@ def _senseless(what: str, error: Exception) -> TransientError:
 
 
 def _refusal(what: str, error: requests.HTTPError) -> KaggleError | CredentialsError:
-    """The project's error for an answer that is no success."""
+    """Return the project's error for an answer with an HTTP error."""
     response = error.response
     status = response.status_code
     if status < HTTPStatus.BAD_REQUEST:

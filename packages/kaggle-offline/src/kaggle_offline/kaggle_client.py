@@ -814,7 +814,7 @@ class KaggleClient:
         """Return what Kaggle answers to a call of the SDK, which may be a refusal: HTTP status and body.
 
         Raises:
-            KaggleError: there is no answer.
+            KaggleError: Kaggle does not answer.
         """
 
         def ask() -> str:

@@ -16,7 +16,7 @@ class KaggleDatasets:
         """Return the address of a mounted dataset.
 
         Raises:
-            ConnectionError: there is no network.
+            ConnectionError: always, for want of a network.
         """
         endpoint = "/requests/CopyDatasetVersionToKnownGcsBucketRequest"
         return str(self.web_client.make_post_request({"MountSlug": dataset_dir}, endpoint))

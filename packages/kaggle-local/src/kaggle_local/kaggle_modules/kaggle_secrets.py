@@ -27,7 +27,7 @@ class UserSecretsClient:
 
         Raises:
             ValidationError: the label is empty.
-            ConnectionError: there is no network.
+            ConnectionError: always, for want of a network.
         """
         if not label:
             raise ValidationError("Label must be non-empty.")

@@ -18,6 +18,6 @@ class UserSessionClient:
         """Return the notebook.
 
         Raises:
-            ConnectionError: there is no network.
+            ConnectionError: always, for want of a network.
         """
         return dict(self.web_client.make_post_request({"UseDraft": True}, "/requests/GetKernelRunSourceForCaipRequest"))

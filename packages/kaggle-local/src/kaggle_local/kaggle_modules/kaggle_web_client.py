@@ -10,7 +10,7 @@ _TOKEN = "KAGGLE_USER_SECRETS_TOKEN"  # noqa: S105 - a variable's name
 
 
 class CredentialError(Exception):
-    """There is no token."""
+    """The session has no token."""
 
 
 class BackendError(Exception):
@@ -34,6 +34,6 @@ class KaggleWebClient:
         """Call Kaggle.
 
         Raises:
-            ConnectionError: there is no network.
+            ConnectionError: always, for want of a network.
         """
         raise ConnectionError("Connection error trying to communicate with service.")

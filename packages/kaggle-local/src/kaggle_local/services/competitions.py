@@ -61,7 +61,7 @@ def _competition(call: Call, slug: str) -> Competition:
     """A hosted competition.
 
     Raises:
-        ApiError: 404 where there is none.
+        ApiError: 404 for an unknown slug.
     """
     folder = call.storage.submissions.competition_folder(slug)
     if folder is None:

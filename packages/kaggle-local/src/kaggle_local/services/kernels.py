@@ -186,8 +186,10 @@ def _accelerator(request: ApiSaveKernelRequest) -> str:
     small TPUs by another, large ones by the CPU.
     """
     shape = (request.machine_shape or "").casefold()
+    if not shape and request.enable_gpu:
+        return "gpu"
     if not shape:
-        return "gpu" if request.enable_gpu else "tpu" if request.enable_tpu else "cpu"
+        return "tpu" if request.enable_tpu else "cpu"
     if shape.startswith("nvidia"):
         return "gpu"
     return "tpu" if shape.startswith("tpu") and shape not in _REPLACED_BY_CPU else "cpu"

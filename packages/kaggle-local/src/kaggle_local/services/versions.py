@@ -43,7 +43,7 @@ def find(call: Call, kind: Kind, ref: str) -> Resource:
     """The resource of that name, if whoever asks may see it.
 
     Raises:
-        ApiError: 404 where there is none, 403 where it is another's and private, or was made a moment ago.
+        ApiError: 404 for an unknown name, 403 for another's private resource and for one that was made a moment ago.
     """
     resource = call.storage.resources.get(kind, ref)
     if resource is None:
