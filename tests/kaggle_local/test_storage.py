@@ -196,24 +196,29 @@ def test_serve_prints_what_points_the_client_here_and_ends_on_interrupt(storage:
     assert set(names.split()) == exported
 
 
-def test_serve_builds_an_image_of_a_manifest(storage: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("there", [True, False])
+def test_serve_builds_an_image_of_a_manifest(*, there: bool, storage: Path, tmp_path: Path) -> None:
     manifest = tmp_path / "image.txt"
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    manifest.write_text(f"# image: small\n# python: {python}.1\niniconfig==2.0.0\ntqdm==4.67.1\npackaging==24.2+x\n")
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    # Another version for each: images are shared.
+    python, version = (own, "2.0.0") if there else ("3.99", "2.1.0")
+    manifest.write_text(
+        f"# image: small\n# python: {python}.1\niniconfig=={version}\ntqdm==4.67.1\npackaging==24.2+x\n"
+    )
     command = ["--image", str(manifest), "--install", "iniconfig", "--storage", str(storage), "--port", "0"]
     with subprocess.Popen(
         [sys.executable, "-m", "kaggle_local", "serve", *command], stdout=subprocess.PIPE, text=True
     ) as server:
         assert server.stdout is not None
-        assert server.stdout.readline() == f"# Building an image for Python {python}: tqdm, iniconfig\n"
+        if not there:
+            assert server.stdout.readline().startswith(f"# Python 3.99 is not installed here: kernels run on {own} ")
+        assert server.stdout.readline() == f"# Building an image for Python {own}: tqdm, iniconfig\n"
         assert server.stdout.readline().startswith("# The official client")
         server.terminate()
         assert server.wait(timeout=20) == 0
     with serve(storage) as local:
-        version = run_script(
-            local, "import iniconfig, importlib.metadata; print(importlib.metadata.version('iniconfig'))"
-        )
-        assert printed(version) == "2.0.0\n"
+        ran = run_script(local, "import iniconfig, importlib.metadata; print(importlib.metadata.version('iniconfig'))")
+        assert printed(ran) == f"{version}\n"
 
 
 def test_serve_explains_what_is_in_its_way(local: LocalKaggle, tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import ImageError, LocalKaggleError
-from kaggle_local.image import USUAL, read_manifest
+from kaggle_local.image import USUAL, ImageSpec, has_python, read_manifest
 from kaggle_local.server import collect_garbage, serve
 from kaggle_local.storage import reset
 
@@ -84,7 +85,7 @@ def _serve(options: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if options.install and options.image is None:
         raise ImageError("--install: there is no manifest to take it from", "Name one with --image.")
-    spec = read_manifest(options.image, options.install) if options.image else None
+    spec = _read_spec(options.image, options.install) if options.image else None
     with serve(options.storage, port=options.port, behaviour=Behaviour().changed(options.set)) as kaggle:
         for folder in options.competition:
             kaggle.host(folder)
@@ -99,6 +100,18 @@ def _serve(options: argparse.Namespace) -> None:
         # A comment, so that the whole can be pasted.
         print("# To undo that: unset", *(name for names in _EXPORTS for name in names), flush=True)
         threading.Event().wait()
+
+
+def _read_spec(manifest: Path, also: Sequence[str]) -> ImageSpec:
+    """Read an image manifest; where its Python is not installed, take the same versions for the Python that is."""
+    spec = read_manifest(manifest, also)
+    if has_python(spec.python):
+        return spec
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    print(
+        f"# Python {spec.python} is not installed here: kernels run on {own} (uv python install {spec.python} adds it)"
+    )
+    return replace(spec, python=own)
 
 
 def _reset(options: argparse.Namespace) -> None:

@@ -98,6 +98,12 @@ def read_manifest(path: Path, also: Collection[str] = ()) -> ImageSpec:
     return ImageSpec(python=python, pins=pins, distributions=tuple(dict.fromkeys(wanted)))
 
 
+def has_python(version: str) -> bool:
+    """Tell whether uv finds a Python of a version, such as ``3.12``, on this machine."""
+    command = [find_uv_bin(), "python", "find", "--no-python-downloads", "--no-project", version]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Image:
     """An environment that is ready to run kernels.
