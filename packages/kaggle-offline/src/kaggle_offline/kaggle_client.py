@@ -421,16 +421,10 @@ class KaggleClient:
         request = ApiDeleteDatasetRequest()
         request.owner_slug, request.dataset_slug = self.owner, slug
 
-        what = f"deletion of the dataset {self.owner}/{slug}"
+        def delete(client: Any) -> str:
+            return str(client.datasets.dataset_api_client.delete_dataset(request).error or "")
 
-        def delete() -> bool:
-            with self._api.build_kaggle_client() as client:
-                answer = client.datasets.dataset_api_client.delete_dataset(request)
-            if answer.error:
-                raise KaggleError(f"Kaggle refuses the {what}: {answer.error}", "Delete it on Kaggle.")
-            return True
-
-        self._delete(what, delete)
+        self._delete(f"dataset {self.owner}/{slug}", delete)
 
     # Kernels
 
@@ -542,16 +536,11 @@ class KaggleClient:
 
         request = ApiDeleteKernelRequest()
         request.user_name, request.kernel_slug = self.owner, slug
-        what = f"deletion of the kernel {self.owner}/{slug}"
 
-        def delete() -> bool:
-            with self._api.build_kaggle_client() as client:
-                answer = client.kernels.kernels_api_client.delete_kernel(request)
-            if answer.error_message:
-                raise KaggleError(f"Kaggle refuses the {what}: {answer.error_message}", "Delete it on Kaggle.")
-            return True
+        def delete(client: Any) -> str:
+            return str(client.kernels.kernels_api_client.delete_kernel(request).error_message or "")
 
-        self._delete(what, delete)
+        self._delete(f"kernel {self.owner}/{slug}", delete)
 
     def follow_log(self, slug: str, version: int) -> Iterator[str]:
         """Yield the text that a kernel version's run prints, from its beginning, while it runs.
@@ -844,10 +833,18 @@ class KaggleClient:
                 return self._repeat(what, call)
         return None
 
-    def _delete(self, what: str, call: Callable[[], bool]) -> None:
-        """Make a call that deletes something, which may be gone already."""
+    def _delete(self, name: str, call: Callable[[Any], str]) -> None:
+        """Make a call that deletes something, which may be gone already; the call returns Kaggle's refusal, if any."""
+        what = f"deletion of the {name}"
+
+        def delete() -> None:
+            with self._api.build_kaggle_client() as client:
+                refusal = call(client)
+            if refusal:
+                raise KaggleError(f"Kaggle refuses the {what}: {refusal}", "Delete it on Kaggle.")
+
         try:
-            self._repeat(what, call)
+            self._repeat(what, delete)
         except NotThereError as error:
             if error.forbidden:
                 raise
