@@ -231,7 +231,7 @@ def test_serve_explains_what_is_in_its_way(local: LocalKaggle, tmp_path: Path) -
         (["--storage", "/dev/null/storage", "--port", "0"], "/dev/null/storage"),
         (["--storage", str(tmp_path / "third"), "--port", "0", "--competition", str(tmp_path)], "competition.toml"),
         (["--storage", str(tmp_path / "fourth"), "--set", "surprise=1"], "surprise"),
-        (["--storage", str(tmp_path / "sixth"), "--install", "numpy"], "there is no manifest"),
+        (["--storage", str(tmp_path / "sixth"), "--install", "numpy"], "no image manifest is given"),
         (["--storage", str(tmp_path / "sixth"), "--image", str(tmp_path)], str(tmp_path)),
         (["--storage", str(tmp_path / "sixth"), "--image", str(malformed)], "'numpy>=2' is not a pin"),
         (["--storage", str(tmp_path / "fifth"), "--set", "old_layout=perhaps"], "old_layout=true or false"),

@@ -1,4 +1,4 @@
-"""Have the official client of this process go to a local Kaggle as it would go to kaggle.com; see tests/stand_in.py."""
+"""This module points the official client at a local Kaggle instead of kaggle.com; see tests/stand_in.py."""
 
 import importlib.abc
 import importlib.machinery

@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(options: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if options.install and options.image is None:
-        raise ImageError("--install: there is no manifest to take it from", "Name one with --image.")
+        raise ImageError("--install: no image manifest is given", "Name one with --image.")
     spec = _read_spec(options.image, options.install) if options.image else None
     with serve(options.storage, port=options.port, behaviour=Behaviour().changed(options.set)) as kaggle:
         for folder in options.competition:
