@@ -30,8 +30,8 @@ from kaggle_offline.tags import LOOKS
 from kaggle_offline.workflow_run import add_summary, give_jobs
 
 if TYPE_CHECKING:
-    from kaggle_offline.kaggle_client import KaggleClient
     from kaggle_offline.subject import Finding
+    from kaggle_offline.target import Target
 
 _VERBS = {
     "freeze": "make dataset folders with just what Kaggle's image lacks, installable offline",
@@ -315,7 +315,7 @@ def _run_doctor(options: argparse.Namespace, repository: Path) -> None:
                 target.client.check_credentials()
                 print(f"Kaggle knows you as {target.client.owner}: what is pushed will be yours")
                 for name in found:
-                    found[name] += _ask_about(target.client, repository, name)
+                    found[name] += _ask_about(target, repository, name)
         except OfflineError as error:
             found["credentials"] = [Finding(error.problem, error.cure)]
     for name, findings in found.items():
@@ -327,15 +327,13 @@ def _run_doctor(options: argparse.Namespace, repository: Path) -> None:
         raise FindingsError(f"{total} found", "Each has its cure above.")
 
 
-def _ask_about(client: "KaggleClient", repository: Path, name: str) -> "list[Finding]":
+def _ask_about(target: "Target", repository: Path, name: str) -> "list[Finding]":
     """Ask Kaggle about a competition; print what is worth knowing, return what would stop a submission."""
-    from kaggle_offline.preflight import check_accelerator, check_entry
+    from kaggle_offline.preflight import Preflight
     from kaggle_offline.subject import Finding
 
     try:
-        kernel = read_kernel_folder(repository, name)
-        for notice in (*check_entry(client, kernel), *check_accelerator(client, kernel)):
-            print(f"  {notice}")
+        Preflight(target, read_kernel_folder(repository, name)).before_sending()
     except ConfigurationError:
         return []  # it is among the findings already
     except EntryError as error:
