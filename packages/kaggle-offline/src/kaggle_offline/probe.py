@@ -236,14 +236,7 @@ class _Probe:
         source = f"import time\nfor _ in range({seconds}):\n    print('running', flush=True)\n    time.sleep(1)\n"
         running = self._push(slug, source, [f"{client.owner}/{self._dataset}"])
         self._wait_until_running(slug, running)
-        state = client.kernel(slug)
-        shown = state.version if state else 0
-        yield Answer(
-            question=f"GetKernel without a version while version {running} runs (version {before} is complete)",
-            assumed=f"shows version {running}",
-            seen=f"shows version {shown}",
-            as_assumed=shown == running,
-        )
+        yield self._shown_version(slug, f"while version {running} runs (version {before} is complete)", running)
         self._publish("", {"a.txt": str(self._versions + 1)})
         ended = self._wait_until_ended(slug, running)
         yield Answer(
@@ -254,14 +247,7 @@ class _Probe:
         )
         failing = self._push(slug, "raise SystemExit(1)\n", [])
         self._wait_until_ended(slug, failing)
-        state = client.kernel(slug)
-        shown = state.version if state else 0
-        yield Answer(
-            question=f"GetKernel without a version after version {failing} failed",
-            assumed=f"shows version {failing}",
-            seen=f"shows version {shown}",
-            as_assumed=shown == failing,
-        )
+        yield self._shown_version(slug, f"after version {failing} failed", failing)
 
     def _refusals(self) -> Iterator[Answer]:
         print("  what is refused, and how", flush=True)
@@ -280,6 +266,17 @@ class _Probe:
             )
 
     # Helpers of the steps
+
+    def _shown_version(self, slug: str, when: str, newest: int) -> Answer:
+        """Tell which version Kaggle shows of a kernel whose newest is ``newest``."""
+        state = self._client.kernel(slug)
+        shown = state.version if state else 0
+        return Answer(
+            question=f"GetKernel without a version {when}",
+            assumed=f"shows version {newest}",
+            seen=f"shows version {shown}",
+            as_assumed=shown == newest,
+        )
 
     def _upload(self, files: dict[str, str]) -> list[str]:
         tokens = []
