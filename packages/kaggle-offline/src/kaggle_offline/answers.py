@@ -48,23 +48,21 @@ def translated(what: str) -> Iterator[None]:
     except requests.HTTPError as error:
         raise _refusal(what, error) from error
     except requests.JSONDecodeError as error:
-        raise _senseless(what, error) from error
+        raise senseless(what, f" ({type(error).__name__})") from error
     except requests.ConnectTimeout as error:
         raise TransientError(f"Kaggle: {what}: {_reason(error)}", may_be_done=False) from error
     except requests.RequestException as error:
         raise TransientError(f"Kaggle: {what}: {_reason(error)}") from error
     except (json.JSONDecodeError, AttributeError, LookupError, TypeError, RecursionError, OverflowError) as error:
         # The client takes answers apart without looking at them.
-        raise _senseless(what, error) from error
+        raise senseless(what, f" ({type(error).__name__})") from error
     except ValueError as error:
         raise KaggleError(f"Kaggle's client: {what}: {_reason(error)}", "Correct what it names.") from error
 
 
-def _senseless(what: str, error: Exception) -> TransientError:
-    """A success that cannot be read: what was asked for may be done."""
-    return TransientError(
-        f"Kaggle: {what}: an answer that makes no sense ({type(error).__name__})", status=HTTPStatus.OK
-    )
+def senseless(what: str, details: str = "") -> TransientError:
+    """Return the error for a success that cannot be read, or says nothing: what was asked for may be done."""
+    return TransientError(f"Kaggle: {what}: an answer that makes no sense{details}", status=HTTPStatus.OK)
 
 
 def _refusal(what: str, error: requests.HTTPError) -> KaggleError | CredentialsError:

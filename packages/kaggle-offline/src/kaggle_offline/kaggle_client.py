@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 import requests
 from requests.adapters import HTTPAdapter
 
-from kaggle_offline.answers import translated
+from kaggle_offline.answers import senseless, translated
 from kaggle_offline.errors import (
     CredentialsError,
     KaggleError,
@@ -230,7 +230,7 @@ class KaggleClient:
             with self._api.build_kaggle_client() as client:
                 dataset = client.datasets.dataset_api_client.get_dataset(request)
             if dataset.ref.casefold() != ref.casefold():
-                raise _senseless(f"dataset {ref}")
+                raise senseless(f"dataset {ref}")
             versions = {v.version_number: v for v in dataset.versions or []}
             # The current version is the one in use; a newer one may be in processing.
             number = max([*versions, dataset.current_version_number, 1])
@@ -328,7 +328,7 @@ class KaggleClient:
             with self._api.build_kaggle_client() as client:
                 answer = client.blobs.blob_api_client.start_blob_upload(request)
             if not (answer.token and answer.create_url):
-                raise _senseless(what)
+                raise senseless(what)
             return answer.token, answer.create_url
 
         check = partial(self._waits.check, what)
@@ -358,7 +358,7 @@ class KaggleClient:
         request.license_name = "unknown"
         request.is_private = True
         request.description = f"Made by kaggle-offline. The first version is {digest}."
-        request.files = _new_files(tokens)
+        request.files = new_files(tokens)
 
         def create(client: Any) -> Any:
             return client.datasets.dataset_api_client.create_dataset(request)
@@ -379,7 +379,7 @@ class KaggleClient:
 
         body = ApiCreateDatasetVersionRequestBody()
         body.version_notes = notes
-        body.files = _new_files(tokens)
+        body.files = new_files(tokens)
         request = ApiCreateDatasetVersionRequest()
         request.owner_slug, request.dataset_slug, request.body = self.owner, slug, body
 
@@ -401,7 +401,7 @@ class KaggleClient:
                 refusal = KaggleError if after else TakenError
                 raise refusal(f"Kaggle refuses {what}: {answer.error}", "Correct it, then run again.")
             if (answer.status or "").lower() != "ok":
-                raise _senseless(what)
+                raise senseless(what)
             return True
 
         def is_there() -> bool | None:
@@ -443,7 +443,7 @@ class KaggleClient:
                 answer = client.kernels.kernels_api_client.get_kernel(request)
             metadata = answer.metadata
             if not metadata.current_version_number:
-                raise _senseless(what)
+                raise senseless(what)
             sources = [source for kind in SOURCES for source in getattr(metadata, f"{kind}_data_sources") or []]
             return KernelState(
                 version=version or metadata.current_version_number,
@@ -488,7 +488,7 @@ class KaggleClient:
             if answer.error:
                 raise _push_refusal(answer.error)
             if not answer.version_number:
-                raise _senseless(what)
+                raise senseless(what)
             unknown = {s for kind in SOURCES for s in getattr(answer, f"invalid_{kind}_sources") or []}
             return int(answer.version_number), unknown
 
@@ -642,10 +642,9 @@ class KaggleClient:
             with self._api.build_kaggle_client() as client:
                 answer = client.competitions.competition_api_client.get_competition(request)
             if not answer.ref:
-                raise _senseless(f"competition {competition}")
+                raise senseless(f"competition {competition}")
             return CompetitionState(
-                # A reference is a slug, or the address that ends with it.
-                slug=answer.ref.rstrip("/").rpartition("/")[2],
+                slug=slug_of(answer.ref),
                 entered=bool(answer.user_has_entered),
                 closed=bool(answer.submissions_disabled),
                 takes_kernels=bool(answer.is_kernels_submissions_only),
@@ -776,7 +775,7 @@ class KaggleClient:
             with self._api.build_kaggle_client() as client:
                 answer = client.competitions.competition_api_client.create_code_submission(request)
             if not answer.ref:
-                raise _senseless(what)
+                raise senseless(what)
             return str(answer.ref)
 
         def is_there() -> str | None:
@@ -1034,11 +1033,6 @@ def _offline_import() -> Iterator[None]:
         KaggleHttpClient.call = call
 
 
-def _senseless(what: str) -> TransientError:
-    """An answer that is well formed and says nothing."""
-    return TransientError(f"Kaggle: {what}: an answer that makes no sense", status=HTTPStatus.OK)
-
-
 def _label(version: int) -> str:
     """A kernel version as the API writes it; a bare number answers 404 (Kaggle/kaggle-cli pull request 1201)."""
     return f"v{version}"
@@ -1106,7 +1100,13 @@ def _submission(answer: Any) -> SubmissionState:
     )
 
 
-def _new_files(tokens: list[str]) -> list[Any]:
+def slug_of(ref: str) -> str:
+    """Return the slug of a competition's reference, which is the slug or the address that ends with it."""
+    return ref.rstrip("/").rpartition("/")[2]
+
+
+def new_files(tokens: list[str]) -> list[Any]:
+    """Return the files of a dataset version, as the SDK wants them, of the tokens of uploads."""
     from kagglesdk.datasets.types.dataset_api_service import ApiDatasetNewFile
 
     files = []

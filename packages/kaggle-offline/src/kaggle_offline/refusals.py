@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kaggle_offline.kaggle_client import KaggleClient
+from kaggle_offline.kaggle_client import KaggleClient, new_files, slug_of
 
 
 def of_missing_file(client: KaggleClient, dataset: str) -> str:
@@ -32,7 +32,7 @@ def of_competition_not_entered(client: KaggleClient) -> str:
 
     def find(sdk: Any) -> None:
         listed = sdk.competitions.competition_api_client.list_competitions(ApiListCompetitionsRequest())
-        names.extend(c.ref.rstrip("/").rpartition("/")[2] for c in listed.competitions or [] if not c.user_has_entered)
+        names.extend(slug_of(c.ref) for c in listed.competitions or [] if not c.user_has_entered)
 
     client.answer_to(find)
     if not names:
@@ -51,13 +51,11 @@ def of_taken_slug(client: KaggleClient, dataset: str, token: str) -> str:
 
     ``token`` is that of an uploaded file.
     """
-    from kagglesdk.datasets.types.dataset_api_service import ApiCreateDatasetRequest, ApiDatasetNewFile
+    from kagglesdk.datasets.types.dataset_api_service import ApiCreateDatasetRequest
 
-    file = ApiDatasetNewFile()
-    file.token = token
     request = ApiCreateDatasetRequest()
     request.owner_slug, request.slug, request.title = client.owner, dataset, dataset
-    request.license_name, request.is_private, request.files = "unknown", True, [file]
+    request.license_name, request.is_private, request.files = "unknown", True, new_files([token])
 
     def create(sdk: Any) -> Any:
         return sdk.datasets.dataset_api_client.create_dataset(request)
