@@ -1,4 +1,4 @@
-"""Kernels and datasets for tests: written, pushed, waited for."""
+"""Kernels, datasets and competitions for tests: written, pushed, waited for."""
 
 import json
 import secrets
@@ -51,6 +51,19 @@ def write_kernel(folder: Path, *sources: str, **metadata: Any) -> Path:
         **metadata,
     }
     (folder / "kernel-metadata.json").write_text(json.dumps(settings))
+    return folder
+
+
+def write_competition_of_files(folder: Path, slug: str, digits: Mapping[int, int], *, limits: str = "") -> Path:
+    """A competition folder that takes files: a digit to guess for each id, by accuracy."""
+    (folder / "public").mkdir(parents=True)
+    (folder / "public" / "test.csv").write_text("\n".join(["id", *map(str, digits), ""]))
+    rows = [f"{name},{digit}" for name, digit in digits.items()]
+    (folder / "solution.csv").write_text("\n".join(["id,digit", *rows, ""]))
+    (folder / "competition.toml").write_text(
+        f'slug = "{slug}"\ntitle = "{slug}"\nmetric = "accuracy"\nid = "id"\ntarget = "digit"\nsubmissions = "file"\n'
+        + limits
+    )
     return folder
 
 

@@ -31,6 +31,7 @@ from tests.kaggle_local.kernels import (
     scored,
     settings_of,
     uploaded,
+    write_competition_of_files,
     write_kernel,
 )
 
@@ -944,25 +945,11 @@ def test_models(local_kaggle: LocalKaggle) -> None:
 
 # Competitions, beyond what submit does
 
-FILES = """
-slug = "Mixed-Case"
-title = "Mixed"
-metric = "accuracy"
-id = "id"
-target = "digit"
-submissions = "file"
-"""
-
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     """A competition of files, whose slug has capitals."""
-    folder = tmp_path / "files"
-    (folder / "public").mkdir(parents=True)
-    (folder / "public" / "test.csv").write_text("id\n1\n2\n")
-    (folder / "solution.csv").write_text("id,digit\n1,7\n2,8\n")
-    (folder / "competition.toml").write_text(FILES)
-    return folder
+    return write_competition_of_files(tmp_path / "files", "Mixed-Case", {1: 7, 2: 8})
 
 
 @row("GetCompetition", "a slug is found in any letters, and is returned in its own", LIVE)

@@ -9,7 +9,15 @@ from kaggle_local.behaviour import Behaviour
 from kaggle_local.server import USERNAME, LocalKaggle
 
 from tests.kaggle_local.conftest import Kaggle
-from tests.kaggle_local.kernels import ask, finished, refusal, run_script, scored, write_kernel
+from tests.kaggle_local.kernels import (
+    ask,
+    finished,
+    refusal,
+    run_script,
+    scored,
+    write_competition_of_files,
+    write_kernel,
+)
 
 REF = f"{USERNAME}/my-kernel"
 
@@ -95,15 +103,8 @@ def test_what_cannot_be_handed_in(
 @pytest.fixture
 def digits(tmp_path: Path) -> Path:
     """A competition of files: four numbers to guess, by accuracy, three submissions a day."""
-    folder = tmp_path / "digits"
-    (folder / "public").mkdir(parents=True)
-    (folder / "public" / "test.csv").write_text("id\n1\n2\n3\n4\n")
-    (folder / "solution.csv").write_text("id,digit\n1,7\n2,8\n3,9\n4,0\n")
-    (folder / "competition.toml").write_text(
-        'slug = "digits"\ntitle = "Digits"\nmetric = "accuracy"\nid = "id"\ntarget = "digit"\nsubmissions = "file"\n'
-        "[limits]\nsubmissions_per_day = 3\n"
-    )
-    return folder
+    limits = "[limits]\nsubmissions_per_day = 3\n"
+    return write_competition_of_files(tmp_path / "digits", "digits", {1: 7, 2: 8, 3: 9, 4: 0}, limits=limits)
 
 
 def test_files_are_submitted_and_the_leaderboard_has_each_ones_best(
