@@ -112,7 +112,7 @@ def prepare(folder: Path) -> None:
     _forget(kernel)
     shutil.copytree(repository, folder / "first")
     with kaggle_of(folder, folder, repository):
-        assert _command(kernel, push) == 0
+        assert command(kernel, push) == 0
     for scenario in ("submit", "submitted"):
         shutil.copytree(repository, folder / scenario)
     package = repository / "packages" / "small" / "src" / "small" / "__init__.py"
@@ -137,16 +137,16 @@ def run_case(folder: Path, work: Path, case: Case) -> Outcome:
             with kaggle_of(work, folder, repository, populated=populated) as local:
                 kernel.code.write_text(case.predict)
                 if case.scenario == "submitted":
-                    assert _command(kernel, verb) == 0
+                    assert command(kernel, verb) == 0
                 _note_places(local, places)
                 local.faults.add(*case.faults)
-                code = _command(kernel, verb)
+                code = command(kernel, verb)
                 local.faults.clear()
             kernel.code.write_text(PREDICT)
             # What waits in there is taken up again, as Kaggle would sooner or later.
             with kaggle_of(work, folder, repository, populated=populated) as local:
                 _note_places(local, places)
-                again = _command(kernel, verb)
+                again = command(kernel, verb)
                 wrong = [f"the re-run ended with {again}"] if again else []
                 wrong += _wrong(local, case, kernel.build)
     except BaseException as error:  # noqa: BLE001 - a case that breaks must not hide the others
@@ -180,10 +180,13 @@ def watch_arguments() -> None:
     sys.addaudithook(look)
 
 
-def _command(kernel: KernelFolder, verb: Callable[[KernelFolder, Target], None]) -> int:
-    """Push or submit to kaggle.com, which is the local Kaggle here; return the exit code."""
+def command(kernel: KernelFolder, verb: Callable[[KernelFolder, Target], None], patience: Patience = PATIENCE) -> int:
+    """Push or submit to kaggle.com, which is the local Kaggle here; return the exit code.
+
+    Any of the project's errors will do, and nothing else.
+    """
     try:
-        with open_target("kaggle", kernel.repository, patience=PATIENCE) as target:
+        with open_target("kaggle", kernel.repository, patience=patience) as target:
             verb(kernel, target)
     except OfflineError as error:
         print(f"{type(error).__name__}: {error}")

@@ -7,7 +7,7 @@ formed: missing notes, other sizes, other numbers, empty lists.
 import enum
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,17 @@ from hypothesis import strategies as st
 from kaggle_local.rpc import Call, Method
 from kaggle_local.server import LocalKaggle
 from kaggle_local.services import METHODS
-from kaggle_offline.errors import OfflineError
-from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
+from kaggle_offline.kernel_folder import read_kernel_folder
 from kaggle_offline.push import push
 from kaggle_offline.result import forget
 from kaggle_offline.submit import submit
-from kaggle_offline.target import Target, open_target
+from kaggle_offline.target import open_target
 from kaggle_offline.waiting import Patience
 from kagglesdk.kaggle_object import KaggleObject
 
 from tests.canary import USER
 from tests.end_to_end.fault_matrix import PATIENCE as HONEST
-from tests.end_to_end.fault_matrix import copied, kaggle_of, prepare
+from tests.end_to_end.fault_matrix import command, copied, kaggle_of, prepare
 
 pytestmark = pytest.mark.slow
 
@@ -135,15 +134,6 @@ def made(local: LocalKaggle) -> dict[str, int]:
     }
 
 
-def command(kernel: KernelFolder, verb: Callable[[KernelFolder, Target], None]) -> None:
-    """Push or submit; any of the project's errors will do, and nothing else."""
-    try:
-        with open_target("kaggle", kernel.repository, patience=PATIENCE) as target:
-            verb(kernel, target)
-    except OfflineError as error:
-        print(f"{type(error).__name__}: {error}")
-
-
 @settings(
     max_examples=25,
     deadline=None,
@@ -166,7 +156,7 @@ def test_the_bounds_hold_whatever_kaggle_answers(
         for verb in (submit,) if scenario == "submit" else (push, submit):
             before = made(local)
             METHODS.update({name: liar.changed(method) for name, method in methods.items()})
-            command(kernel, verb)
+            command(kernel, verb, PATIENCE)
             METHODS.update(methods)
             after = made(local)
             for name, most in {"packages": 2, "models": 2, "kernel": 2, "submissions": 1}.items():
