@@ -453,12 +453,13 @@ class KaggleClient:
 
         return self._lookup(what, look)
 
-    def later_kernels(self, slug: str, version: int) -> Iterator[KernelState]:
-        """Yield the versions of the owner's kernel after one, as long as there are any.
+    def kernels_from(self, slug: str, shown: KernelState) -> Iterator[KernelState]:
+        """Yield the version that the owner's kernel shows, and those after it, as long as there are any.
 
         A kernel may show its last complete version while a later one runs, or has failed.
         """
-        for number in range(version + 1, version + 1 + _MOST_HIDDEN):
+        yield shown
+        for number in range(shown.version + 1, shown.version + 1 + _MOST_HIDDEN):
             state = self.kernel(slug, number)
             if state is None:
                 return

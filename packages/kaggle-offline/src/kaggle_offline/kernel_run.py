@@ -5,7 +5,6 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -115,7 +114,7 @@ def _latest(target: Target, slug: str, rendered: RenderedKernel, state: KernelSt
         target.waits.sleep(target.waits.patience.first_pause, f"kernel {slug}")
         state = client.kernel(slug) or state
     number = state.version
-    for each in chain([state], client.later_kernels(slug, number)):
+    for each in client.kernels_from(slug, state):
         number = each.version
         if _is_same(each, rendered) and client.run(slug, number).status != "error":
             return number, True

@@ -1,7 +1,6 @@
 """Checks before work: Kaggle is asked whether the competition takes what is about to be sent."""
 
 from datetime import UTC, datetime
-from itertools import chain
 
 from kaggle_offline.accelerators import is_gpu, warning_about_granted, warning_about_retired
 from kaggle_offline.errors import EntryError, NotThereError
@@ -125,7 +124,7 @@ class Preflight:
         """Return the run or submission that uses the datasets now, or an empty text."""
         client, slug = self._target.client, self._kernel.slug
         shown = client.kernel(slug)
-        for state in chain([shown], client.later_kernels(slug, shown.version)) if shown else ():
+        for state in client.kernels_from(slug, shown) if shown else ():
             if client.run(slug, state.version).status in ("queued", "running"):
                 return f"{client.owner}/{slug} version {state.version} is running"
         try:
