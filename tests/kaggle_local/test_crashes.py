@@ -159,7 +159,7 @@ def check(storage: Path) -> None:
                 assert "through" in kernel.log()
                 assert [name for name, _ in kernel.output()] == ["submission.csv"]
         for submission in opened.submissions.of_user("leaves", USERNAME):
-            assert submission.status in ("pending", "complete")
+            assert submission.status in ("pending", "complete"), submission.reason
         for blob in (storage / "blobs").glob("*/*"):
             assert hashlib.sha256(blob.read_bytes()).hexdigest() == blob.name
     finally:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import ImageError, LocalKaggleError
-from kaggle_local.image import USUAL, ImageSpec, has_python, read_manifest
+from kaggle_local.image import USUAL, ImageSpec, read_manifest
+from kaggle_local.interpreters import available_python
 from kaggle_local.server import collect_garbage, serve
 from kaggle_local.storage import reset
 
@@ -105,13 +106,10 @@ def _serve(options: argparse.Namespace) -> None:
 def _read_spec(manifest: Path, also: Sequence[str]) -> ImageSpec:
     """Read an image manifest; where its Python is not installed, take the same versions for the Python that is."""
     spec = read_manifest(manifest, also)
-    if has_python(spec.python):
-        return spec
-    own = f"{sys.version_info.major}.{sys.version_info.minor}"
-    print(
-        f"# Python {spec.python} is not installed here: kernels run on {own} (uv python install {spec.python} adds it)"
-    )
-    return replace(spec, python=own)
+    python = available_python(spec.python)
+    if python != spec.python:
+        print(f"# Python {spec.python} not found: kernels run on {python} (uv python install {spec.python} adds it)")
+    return replace(spec, python=python)
 
 
 def _reset(options: argparse.Namespace) -> None:

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
-from uv import find_uv_bin
 
 from kaggle_local.errors import ImageError
+from kaggle_local.interpreters import UV, find_python
 
 PREFIX = "/opt/kaggle/image"
 BASE = "/opt/kaggle/python"
@@ -98,12 +98,6 @@ def read_manifest(path: Path, also: Collection[str] = ()) -> ImageSpec:
     return ImageSpec(python=python, pins=pins, distributions=tuple(dict.fromkeys(wanted)))
 
 
-def has_python(version: str) -> bool:
-    """Tell whether uv finds a Python of a version, such as ``3.12``, on this machine."""
-    command = [find_uv_bin(), "python", "find", "--no-python-downloads", "--no-project", version]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
 @dataclass(frozen=True, kw_only=True)
 class Image:
     """An environment that is ready to run kernels.
@@ -137,23 +131,17 @@ def build_image(spec: ImageSpec, store: Path) -> Image:
     CPU builds of torch are taken where their index answers, else what the package index has.
 
     Raises:
-        ImageError: uv cannot find the Python, or resolve or install the distributions.
+        ImageError: the Python is not on this machine, or uv cannot resolve or install the distributions.
     """
     folder = image_folder(spec, store)
     if not folder.exists():
+        python = find_python(spec.python)
+        if python is None:
+            raise ImageError(f"Python {spec.python}: not found", f"Install it: uv python install {spec.python}")
         store.mkdir(parents=True, exist_ok=True)
         draft = folder.with_suffix(".draft")
         shutil.rmtree(draft, ignore_errors=True)
-        _uv(
-            "venv",
-            "--quiet",
-            "--no-project",
-            "--no-python-downloads",
-            "--relocatable",
-            "--python",
-            spec.python,
-            str(draft),
-        )
+        _uv("venv", "--quiet", "--no-project", "--relocatable", "--python", str(python), str(draft))
         _install(spec, draft)
         (site,) = draft.glob("lib/python*/site-packages")
         name, line = _AT_START
@@ -207,7 +195,7 @@ def _uv(*arguments: str, show: bool = False, **environment: str) -> None:
     Raises:
         ImageError: it failed.
     """
-    command = [find_uv_bin(), *arguments]
+    command = [UV, *arguments]
     stderr = None if show else subprocess.PIPE
     result = subprocess.run(command, stderr=stderr, text=True, env={**os.environ, **environment}, check=False)
     if result.returncode != 0:

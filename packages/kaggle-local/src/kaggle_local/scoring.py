@@ -5,6 +5,7 @@ The metrics are scikit-learn's; what Kaggle does beside them is said where it is
 
 import importlib
 import math
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ _LEAST = 1e-15
 
 # Bytes of a submission: more is no table that anybody scores.
 _LARGEST = 2**30
+
+# Two threads that import numpy at once can see half of it (python/cpython issue 91238).
+_LOADING = threading.Lock()
 
 Cells = Literal["text", "number", "probability", "whole number"]
 
@@ -151,6 +155,7 @@ def score(competition: Competition, submission: Path) -> float:
         CompetitionError: the competition names a metric that is not known, or its solution does not
             suit the metric.
     """
+    load_libraries()
     metric = metric_of(competition)
     truth = _solution(competition)
     given = _read(competition, submission)
@@ -186,8 +191,9 @@ def score_of_commonest(competition: Competition) -> float:
 
 def load_libraries() -> None:
     """Import what scores are computed with: it takes longer than most scores, and can be done before."""
-    for name in ("pandas", "sklearn.metrics", "sklearn.preprocessing"):
-        importlib.import_module(name)
+    with _LOADING:
+        for name in ("pandas", "sklearn.metrics", "sklearn.preprocessing"):
+            importlib.import_module(name)
 
 
 def metric_of(competition: Competition) -> Metric:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from kaggle_local.interpreters import available_python
 from packaging.utils import canonicalize_name
 
 from kaggle_offline.chain import Source, read_source
@@ -21,7 +22,6 @@ from kaggle_offline.lock import ALL, Inputs, Lock, lock, pinned, pins_for_python
 from kaggle_offline.pack import Dataset, pack_models, pack_packages
 from kaggle_offline.pins import Pin, read_pins
 from kaggle_offline.result import update_result
-from kaggle_offline.uv import rehearsal_python
 from kaggle_offline.wheel import Wheel, build_packages
 
 _RECORD = "frozen.json"
@@ -112,7 +112,7 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
     image = read_image_manifest(kernel.image)
     with ThreadPoolExecutor(1) as thread:
         # uv asks every interpreter that it meets, which takes a while.
-        searched = thread.submit(rehearsal_python, image.python)
+        searched = thread.submit(available_python, image.python)
         locked = _lock_for(kernel, image, renew=renew_lock)
     pins, constraints = locked.lock.pins, locked.lock.builds_with
     shipped = download(pins, build / "wheels", image, constraints=constraints)
@@ -178,7 +178,9 @@ def _report(kernel: KernelFolder, frozen: Frozen, locked: Locked, *, changed: bo
         size = sum(frozen.packages.files.values())
         print(f"  shipped: {', '.join(sorted(frozen.packages.files))} ({size / 1e6:.1f} MB)")
     if frozen.rehearsal is not frozen.packages:
-        print(f"  no Python {locked.image.python} here: the rehearsal takes the same versions for {frozen.python}")
+        wanted = locked.image.python
+        print(f"  Python {wanted} not found: the rehearsal takes the same versions for {frozen.python}")
+        print(f"  hint: to rehearse on the image's Python, run: uv python install {wanted}")
 
 
 def lock_and_report(kernels: Sequence[KernelFolder], upgrade: frozenset[str]) -> None:

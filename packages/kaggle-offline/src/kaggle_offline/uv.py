@@ -3,9 +3,8 @@
 import os
 import re
 import subprocess
-import sys
 
-from uv import find_uv_bin
+from kaggle_local.interpreters import UV
 
 # Where packages come from and how they are reached. What else can be set would change what is resolved and built.
 _UV = (
@@ -30,28 +29,10 @@ def run_uv(*arguments: str, umask: int = -1, **variables: str) -> subprocess.Com
     """
     kept = {n: value for n, value in settings_of("UV_", _UV).items() if not n.startswith(("KAGGLE_", "GITHUB_"))}
     environment = {**kept, "NO_COLOR": "1", **variables}
-    command = [find_uv_bin(), "--no-progress", *arguments]
+    command = [UV, "--no-progress", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment, umask=umask, check=False)
 
 
 def is_network(reason: str) -> bool:
     """Whether it is the network's fault, by what uv says; that something is not there is not."""
     return any(sign in reason for sign in _NETWORK) and not re.search(r"HTTP status client error \(4\d\d", reason)
-
-
-def has_python(version: str) -> bool:
-    """Whether this machine has that Python; nothing is downloaded."""
-    return run_uv("python", "find", "--no-python-downloads", "--no-project", version).returncode == 0
-
-
-def rehearsal_python(wanted: str) -> str:
-    """The Python to rehearse with on this machine: the one wanted, or else this process's own.
-
-    A newer Python than the image's has no wheels of what the image pins: there uv is asked to
-    fetch the image's.
-    """
-    own = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if own == wanted or has_python(wanted):
-        return wanted
-    newer = tuple(map(int, own.split("."))) > tuple(map(int, wanted.split(".")))
-    return wanted if newer and run_uv("python", "install", wanted).returncode == 0 else own
