@@ -166,9 +166,7 @@ def _in_kernel(image: Image, script: str, files: Path, name: str, scratch: Path)
     )
     log = RunLog()
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        executor = Executor(
-            image=image, isolation=True, given_up=lambda: False, cancelled=lambda: False, link=scratch / "kaggle"
-        )
+        executor = Executor(image=image, given_up=lambda: False, cancelled=lambda: False)
         outcome = executor.run(program, Path(folder), log)
     printed = "".join(event["data"] for event in log.since(0)[0])
     if outcome.failed:

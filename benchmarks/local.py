@@ -108,9 +108,7 @@ def _empty_kernel(image: Image, scratch: Path) -> float:
     started = time.perf_counter()
     limits = RunLimits(seconds=60, memory_bytes=2**32, output_bytes=2**30, processes=100)
     program = Program(source="", kind="script", mounts=[], environment={}, limits=limits, gpu=False)
-    executor = Executor(
-        image=image, isolation=True, given_up=lambda: False, cancelled=lambda: False, link=scratch / "kaggle"
-    )
+    executor = Executor(image=image, given_up=lambda: False, cancelled=lambda: False)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         outcome = executor.run(program, Path(folder), RunLog())
     assert not outcome.failed

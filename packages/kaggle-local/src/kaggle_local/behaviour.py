@@ -38,7 +38,6 @@ class Behaviour:
         memory_bytes: how much memory a run may use, its files outside of /kaggle/working included.
         output_bytes: how much a run may leave in /kaggle/working.
         processes: how many processes and threads a run may have at a time.
-        isolation: kernels run in a sandbox; without, every result says so.
         tell_reasons: a failed submission says why, which Kaggle hardly ever does.
     """
 
@@ -67,7 +66,6 @@ class Behaviour:
     memory_bytes: int = 30 * GIB
     output_bytes: int = 20 * 10**9
     processes: int = 4096
-    isolation: bool = True
     tell_reasons: bool = False
 
     @property

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from kaggle_local.image import Image
-from kaggle_local.isolation import Process, Program, in_sandbox, on_host, place_of_script
+from kaggle_local.isolation import Process, Program, in_sandbox
 from kaggle_local.limits import TOOK_LONGER, Usage
 from kaggle_local.log import RunLog
 from kaggle_local.sandbox import RUN, SCRIPT, UTILITY_SCRIPTS, Mount
@@ -59,24 +59,19 @@ class Executor:
 
     Attributes:
         image: what they run in.
-        isolation: in a sandbox, or on the host.
         given_up: whether the run is to end at once: the server is closing, or its kernel was deleted.
         cancelled: whether the run is to end at once, and what it has written is to be kept.
-        link: where unisolated runs keep what ``/kaggle`` leads to.
     """
 
     image: Image
-    isolation: bool
     given_up: Callable[[], bool]
     cancelled: Callable[[], bool]
-    link: Path
 
     def run(self, program: Program, folder: Path, log: RunLog) -> Outcome:
         """Run a program; leave ``output/``, ``log.json`` and a notebook as it was executed in ``folder``.
 
         Raises:
             SandboxError: this machine cannot isolate kernels.
-            RunError: it cannot be run without isolation.
             Stopped: it was given up.
         """
         (folder / "output").mkdir()
@@ -95,20 +90,14 @@ class Executor:
         program = replace(program, mounts=mounts)
         for name in ("launcher.py", "notebook_driver.py"):
             shutil.copyfile(Path(__file__).with_name(name), run / name)
-        place = RUN if self.isolation else str(run.absolute())
         # Of any file, in memory too; what is on disk the watch bounds further.
         largest = max(program.limits.output_bytes, program.limits.memory_bytes) + _FILE_SLACK
-        arguments = [f"{place}/launcher.py", str(largest)]
+        arguments = [f"{RUN}/launcher.py", str(largest)]
         if notebook:
-            arguments += [f"{place}/notebook_driver.py", f"{place}/source", f"{place}/executed"]
+            arguments += [f"{RUN}/notebook_driver.py", f"{RUN}/source", f"{RUN}/executed"]
         else:
-            arguments += ["-u", place_of_script(isolation=self.isolation)]
-        apart = (
-            in_sandbox(self.image, program, arguments, folder)
-            if self.isolation
-            else on_host(self.image, program, arguments, folder, self.link)
-        )
-        with apart as process:
+            arguments += ["-u", SCRIPT]
+        with in_sandbox(self.image, program, arguments, folder) as process:
             outcome = self._watch(process, program, folder, log)
         (folder / "log.json").write_text(log.to_json())
         # From here on the host reads what the kernel has left.
@@ -132,7 +121,7 @@ class Executor:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            env=process.environment,
+            env={},
             cwd=folder / "output",
             pass_fds=process.inherited,
             start_new_session=True,
@@ -150,7 +139,7 @@ class Executor:
                         stopped = usage.excess()
             finally:
                 # Whatever happens here: unwatched, it would run for ever.
-                _end(running, usage, process.mark)
+                _end(running, usage)
             if self.given_up():
                 raise Stopped
             # Within the block: at its end the pipes are closed, read or not.
@@ -165,17 +154,12 @@ class Executor:
         return Outcome(running.returncode, stopped or disk, cancelled=cancelled)
 
 
-def _end(process: subprocess.Popen[str], usage: Usage, mark: str) -> None:
+def _end(process: subprocess.Popen[str], usage: Usage) -> None:
     """See that nothing of a run is left."""
     # With the sandbox's first process, the system ends every other in it.
     for each in usage.processes() if process.poll() is None else []:
         with suppress(psutil.NoSuchProcess):
             each.kill()
-    # Without one, those that left their parents still carry the run's mark.
-    for each in psutil.process_iter() if mark else ():
-        with suppress(psutil.Error):
-            if mark in each.environ():
-                each.kill()
     process.wait()
 
 

@@ -154,22 +154,6 @@ def build_image(spec: ImageSpec, store: Path) -> Image:
     return Image(folder=folder, base=tuple(facts["base"]), prefix=Path(facts["prefix"]))
 
 
-def layer_over(image: Image, folder: Path) -> Path:
-    """Make an environment over an image's, for use on the host; return its interpreter.
-
-    What is installed into it hides what the image has.
-
-    Raises:
-        ImageError: it cannot be made.
-    """
-    _uv("venv", "--quiet", "--no-project", "--python", str(image.python), str(folder))
-    (site,) = folder.glob("lib/python*/site-packages")
-    (of_image,) = image.folder.glob("lib/python*/site-packages")
-    # addsitedir also runs the image's own .pth files.
-    (site / "image.pth").write_text(f"import site; site.addsitedir({str(of_image.absolute())!r})\n")
-    return folder / "bin" / "python"
-
-
 def _install(spec: ImageSpec, folder: Path) -> None:
     pins: dict[str, str] = {canonicalize_name(n): version.partition("+")[0] for n, version in spec.pins.items()}
     wanted = sorted({*map(canonicalize_name, spec.distributions), *_RUNNER})

@@ -3,7 +3,6 @@
 Bounds what no outer process can bound in time, then becomes Python with the arguments.
 """
 
-import ctypes
 import os
 import resource
 import sys
@@ -15,9 +14,6 @@ def main(file_bytes: str, *arguments: str) -> None:
         _, highest = resource.getrlimit(kind)
         bound = limit if highest == resource.RLIM_INFINITY else min(limit, highest)
         resource.setrlimit(kind, (bound, bound))
-    if sys.platform == "linux":
-        # Not to outlive the server, where no sandbox sees to it: PR_SET_PDEATHSIG, SIGKILL (prctl(2)).
-        ctypes.CDLL(None).prctl(1, 9)
     os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 - a list, no shell
 
 

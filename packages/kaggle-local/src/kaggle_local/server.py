@@ -79,8 +79,7 @@ class LocalKaggle:
             ImageError: it cannot be built.
             SandboxError: this machine cannot isolate kernels.
         """
-        if self.behaviour.isolation:
-            find_bwrap()
+        find_bwrap()
         image = build_image(spec, self.storage.images.folder)
         self.storage.images.use(spec)
         return image

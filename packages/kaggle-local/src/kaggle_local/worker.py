@@ -20,7 +20,7 @@ from kaggle_local.execution import Executor, Outcome, Stopped
 from kaggle_local.faults import Faults
 from kaggle_local.file_names import check_unpacked_names
 from kaggle_local.image import build_image
-from kaggle_local.isolation import Program, notice
+from kaggle_local.isolation import Program
 from kaggle_local.limits import RunLimits
 from kaggle_local.log import Event, RunLog
 from kaggle_local.sandbox import INPUT, Mount
@@ -188,9 +188,8 @@ class Worker:
             logger.exception("%s version %s", version.ref, version.number)
             kernels.finish(version, "error", repr(error))
         else:
-            failure = " ".join(filter(None, [outcome.stopped, notice(isolation=self._behaviour.isolation)]))
             ended = "error" if outcome.failed else "complete"
-            kernels.finish(version, "cancelled" if outcome.cancelled else ended, failure)
+            kernels.finish(version, "cancelled" if outcome.cancelled else ended, outcome.stopped)
         finally:
             self._running = self._attached = None
 
@@ -292,7 +291,7 @@ class Worker:
         )
         image = build_image(version.image, self._storage.images.folder)
         # The log starts here: Kaggle does not count the time that the image takes.
-        log, abandoned, cancelled = RunLog(notice(isolation=behaviour.isolation)), threading.Event(), threading.Event()
+        log, abandoned, cancelled = RunLog(), threading.Event(), threading.Event()
         self._attached = frozenset(split_source(source, 2)[0] for source in version.settings["datasets"]), cancelled
         if rerun_of is None:
             self._running = _Running(version, log, abandoned)
@@ -300,10 +299,8 @@ class Worker:
                 raise Stopped
         executor = Executor(
             image=image,
-            isolation=behaviour.isolation,
             given_up=lambda: self._closing.is_set() or abandoned.is_set(),
             cancelled=cancelled.is_set,
-            link=self._storage.root / "kaggle",
         )
         with self._storage.files.draft(target) as draft:
             result = executor.run(program, draft, log)
@@ -366,7 +363,7 @@ class Worker:
             logger.exception("submission %s to %s", ref, submission.competition)
             finish(submission, None, repr(error), SubmissionError.kind)
         else:
-            finish(submission, value, notice(isolation=self._behaviour.isolation))
+            finish(submission, value, "")
 
     def _value(self, submission: Submission) -> float:
         """Score a submission: its file, or the output of its kernel, run again where the competition wants it."""

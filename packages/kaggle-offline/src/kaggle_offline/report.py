@@ -96,7 +96,6 @@ def _lines(competition: str, result: dict[str, Any]) -> list[_Line]:
         ),
         _Line(name="run", text=f"{run['status']}, {run['seconds']:.0f} s, {peak} of memory at its peak"),
     ]
-    lines += [_Line(name="notice", text=run["notice"])] if "notice" in run else []
     for name in ("packages", "models"):
         if name not in result:
             continue

@@ -40,7 +40,6 @@ from kagglesdk.competitions.types.submission_status import SubmissionStatus
 
 from kaggle_local.competition import Competition, load_competition
 from kaggle_local.errors import CompetitionError
-from kaggle_local.isolation import notice
 from kaggle_local.rpc import ApiError, Call, Method, page, require_owner, require_visible
 from kaggle_local.scoring import metric_of
 from kaggle_local.services.blobs import start_upload
@@ -230,9 +229,7 @@ def create_code_submission(call: Call, request: ApiCreateCodeSubmissionRequest) 
     source = KernelSource(owner=version.owner, slug=version.slug, number=version.number)
     response = ApiCreateCodeSubmissionResponse()
     response.ref = _submit(call, competition, source, request.file_name, request.submission_description)
-    response.message = " ".join(
-        filter(None, [f"Successfully submitted to {competition.title}", notice(isolation=call.behaviour.isolation)])
-    )
+    response.message = f"Successfully submitted to {competition.title}"
     return response
 
 

@@ -11,7 +11,7 @@
     submissions/<ref>/               the file handed in, log.json of the rerun on the hidden test set
     bundles/                         archives made for downloads
     images/, image.json              environments (see image.py), and which one new versions of kernels run in
-    drafts/, kaggle/                 what is being written, what an unisolated run sees
+    drafts/                          what is being written
     lock                             held by the one process that may use it
 """
 

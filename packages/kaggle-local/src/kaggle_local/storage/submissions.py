@@ -29,7 +29,7 @@ class FileSource:
 class Submission:
     """What was handed in. Status: ``pending``, ``complete`` or ``error``.
 
-    ``reason`` is the true one of an error; of a score it is what has to be said beside it. ``kind`` is the class of an
+    ``reason`` is the true reason of an error. ``kind`` is the class of an
     error.
     """
 
