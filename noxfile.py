@@ -1,8 +1,10 @@
 """Every job that a person or a workflow runs; `nox -l` lists them."""
 
+import hashlib
 import json
+import os
 import re
-import shutil
+import sys
 import tempfile
 import tomllib
 from collections.abc import Iterable
@@ -11,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import nox
+import nox.virtualenv
 
 nox.needs_version = ">=2024.10.9"
-nox.options.default_venv_backend = "uv"
-nox.options.reuse_venv = "yes"
+# All sessions share one environment, .nox/tools; see _tools.
+nox.options.default_venv_backend = "none"
 # What follows a failed stage must not run: a submit after a failed push would hand in an older version.
 nox.options.stop_on_first_error = True
-nox.options.sessions = ["freeze", "push", "submit"]
+# Nothing runs that was not named: `nox` alone lists the sessions.
+nox.options.sessions = []
 
 # Of packages/, what serves every competition, and what kernels share; the tests of both have one environment.
 TOOLS = ("kaggle-local", "kaggle-offline")
@@ -25,41 +29,42 @@ SHARED = ("competition-kit",)
 # The competition whose checkpoints are trained here.
 LEAVES = "plant-pathology-2021-fgvc8"
 
+PROGRAMS = "Scripts" if os.name == "nt" else "bin"
+
 # Much of the tools' tests is waiting for processes: a worker for each core, a file to one of them.
 PYTEST = ["python", "-m", "pytest", "-p", "tests.canary", "--numprocesses", "auto", "--dist", "loadfile"]
 # Have a session of their own.
 WORKFLOWS = "tests/workflows"
+# What the tests of a competition's package need beside it, in the image's versions or else in dev.txt's.
+TEST_TOOLS = ("hypothesis", "pandas-stubs", "pytest", "types-tqdm")
+DEV = Path("requirements/dev.txt")
 
 
 @nox.session
 def freeze(session: nox.Session) -> None:
     """Make dataset folders with just what Kaggle's image lacks: nox -s freeze [-- COMPETITION ...]."""
-    _install_tools(session)
-    session.run("kaggle-offline", "freeze", *session.posargs)
+    _run(session, "kaggle-offline", "freeze", *session.posargs)
 
 
 @nox.session
 def new(session: nox.Session) -> None:
     """Begin a competition: nox -s new -- COMPETITION [--kind image|tabular|text] [--from NOTEBOOK.ipynb]."""
-    _install_tools(session)
-    session.run("kaggle-offline", "new", *(session.posargs or ["--help"]))
+    _run(session, "kaggle-offline", "new", *(session.posargs or ["--help"]))
 
 
 @nox.session
 def lock(session: nox.Session) -> None:
     """Pin what is shipped, show what is provided, added, replaced: nox -s lock [-- --upgrade [PACKAGE]]."""
-    _install_tools(session)
-    session.run("kaggle-offline", "lock", *session.posargs)
+    _run(session, "kaggle-offline", "lock", *session.posargs)
 
 
 @nox.session
 def image(session: nox.Session) -> None:
     """Capture what Kaggle's image holds, compare two, follow: nox -s image -- capture|diff|recapture|renew."""
-    _install_tools(session)
-    session.run("kaggle-offline", "image", *(session.posargs or ["--help"]))
+    _run(session, "kaggle-offline", "image", *(session.posargs or ["--help"]))
 
 
-@nox.session(venv_backend="none")
+@nox.session
 def propose(session: nox.Session) -> None:
     """Open a pull request with what `image -- renew` changed; takes GitHub's `gh`, logged in."""
     renewal, branch, title = Path("build/images/renewal").resolve(), "renew-images", "Follow Kaggle's image"
@@ -88,50 +93,43 @@ def propose(session: nox.Session) -> None:
 @nox.session
 def push(session: nox.Session) -> None:
     """Publish what changed to KAGGLE_TARGET, push the kernel, see its offline run through."""
-    _install_tools(session)
-    session.run("kaggle-offline", "push", *session.posargs)
+    _run(session, "kaggle-offline", "push", *session.posargs)
 
 
 @nox.session
 def submit(session: nox.Session) -> None:
     """Hand in the kernel that ran through and print its score."""
-    _install_tools(session)
-    session.run("kaggle-offline", "submit", *session.posargs)
+    _run(session, "kaggle-offline", "submit", *session.posargs)
 
 
 @nox.session
 def doctor(session: nox.Session) -> None:
     """Find what would go wrong, before it does: nox -s doctor [-- COMPETITION ...]."""
-    _install_tools(session)
-    session.run("kaggle-offline", "doctor", *session.posargs)
+    _run(session, "kaggle-offline", "doctor", *session.posargs)
 
 
 @nox.session
 def probe(session: nox.Session) -> None:
     """Ask KAGGLE_TARGET what nobody has reported, and print a table for an issue; deletes what it makes."""
-    _install_tools(session)
-    session.run("kaggle-offline", "probe", *session.posargs)
+    _run(session, "kaggle-offline", "probe", *session.posargs)
 
 
 @nox.session
 def history(session: nox.Session) -> None:
     """Show what was submitted to KAGGLE_TARGET, newest first: tag, commit, versions, score."""
-    _install_tools(session)
-    session.run("kaggle-offline", "history", *session.posargs)
+    _run(session, "kaggle-offline", "history", *session.posargs)
 
 
 @nox.session
 def plan(session: nox.Session) -> None:
     """Show what a tag would submit before it is set: nox -s plan -- submit-v4, or -- --since main."""
-    _install_tools(session)
-    session.run("kaggle-offline", "plan", *session.posargs)
+    _run(session, "kaggle-offline", "plan", *session.posargs)
 
 
 @nox.session
 def predict(session: nox.Session) -> None:
     """Do as a pull request does: rehearse what changed and compare its score: nox -s predict [-- COMPETITION ...]."""
-    _install_tools(session)
-    session.run("kaggle-offline", "predict", *session.posargs)
+    _run(session, "kaggle-offline", "predict", *session.posargs)
 
 
 @nox.session
@@ -161,61 +159,56 @@ def tests(session: nox.Session) -> None:
             command = [_project(session, name), "-m", "pytest", _tests_of(name)]
             session.run(*command, *options, external=True, success_codes=[0, 5])
     if not named:
-        # Many of the tests' processes are short: to compile what each imports would be most of what they do.
-        _install_tools(session, "--compile-bytecode")
         left = [f"--ignore={path}" for path in [*map(_tests_of, competitions), WORKFLOWS]]
-        session.run(*PYTEST, *left, *options, success_codes=[0, 5])
+        _run(session, *PYTEST, *left, *options, success_codes=[0, 5])
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style and types: ruff, and mypy as strict as it gets."""
-    _install_tools(session)
-    session.run("ruff", "format", "--check")
-    session.run("ruff", "check")
+    _run(session, "ruff", "format", "--check")
+    _run(session, "ruff", "check")
     competitions = _competitions()
     theirs = set(map(_tests_of, competitions))
     tools = ["noxfile.py", *(f"packages/{name}/src" for name in (*TOOLS, *SHARED))]
     tools += sorted(str(path) for path in Path("benchmarks").glob("*.py") if path.stem != "predict")
     tools += sorted(str(path) for path in Path("tests").glob("*.py"))
     tools += sorted(str(path.parent) for path in Path("tests").glob("*/__init__.py") if str(path.parent) not in theirs)
-    session.run("mypy", *tools)
+    _run(session, "mypy", *tools)
     for name in _one_of_each_package(competitions):
         package, _ = competitions[name]
         files = [f"packages/{package}/src", _tests_of(name), *(["benchmarks/predict.py"] if name == LEAVES else [])]
         there = [path for path in files if Path(path).exists()]
         if there:
-            session.run("mypy", "--python-executable", _project(session, name), *there)
+            _run(session, "mypy", "--python-executable", _project(session, name), *there)
 
 
 @nox.session
 def workflows(session: nox.Session) -> None:
     """Check the GitHub workflows, and run them on this machine: nox -s workflows [-- -k submit]."""
-    _install_tools(session, "--compile-bytecode")
-    session.run("actionlint")
-    session.run("zizmor", "--quiet", "--offline", "--persona", "auditor", "--strict-collection", ".github")
-    session.run(*PYTEST, WORKFLOWS, *session.posargs)
+    _run(session, "actionlint")
+    _run(session, "zizmor", "--quiet", "--offline", "--persona", "auditor", "--strict-collection", ".github")
+    _run(session, *PYTEST, WORKFLOWS, *session.posargs)
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure against what a user would do otherwise: nox -s bench [-- freeze|local|pipeline|plan|predict]."""
-    _install_tools(session)
     for name in session.posargs or sorted(path.stem for path in Path("benchmarks").glob("*.py")):
-        python = _project(session, LEAVES) if name == "predict" else "python"
-        session.run(python, f"benchmarks/{name}.py", external=True)
+        if name == "predict":
+            session.run(_project(session, LEAVES), f"benchmarks/{name}.py", external=True)
+        else:
+            _run(session, "python", f"benchmarks/{name}.py")
 
 
 @nox.session(name="lock-dev")
 def lock_dev(session: nox.Session) -> None:
     """Renew requirements/dev.txt from dev.in: nox -s lock-dev [-- --upgrade]."""
-    session.install("pip", "pip-tools")
-    options = ["--generate-hashes", "--allow-unsafe", "--strip-extras", "--quiet"]
-    # Where the packages come from is this machine's affair.
-    options += ["--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host", "--no-emit-options"]
+    # For every Python and system that the README names.
+    options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--quiet"]
     files = ["--output-file", "requirements/dev.txt", "requirements/dev.in"]
-    env = {"CUSTOM_COMPILE_COMMAND": "nox -s lock-dev"}
-    session.run("pip-compile", *options, *session.posargs, *files, env=env)
+    env = {"UV_CUSTOM_COMPILE_COMMAND": "nox -s lock-dev"}
+    session.run(nox.virtualenv.UV, "pip", "compile", *options, *session.posargs, *files, env=env, external=True)
 
 
 def _competitions() -> dict[str, tuple[str, str]]:
@@ -245,7 +238,7 @@ def _one_of_each_package(competitions: Iterable[str]) -> list[str]:
 
 def _read_project(package: Path) -> dict[str, Any]:
     """What a package's pyproject.toml says of the project; nothing where it has none that says it."""
-    path = package / "pyproject.toml"
+    path = _project_file(package)
     project = tomllib.loads(path.read_text(encoding="utf-8")).get("project") if path.is_file() else None
     return project if isinstance(project, dict) else {}
 
@@ -262,11 +255,20 @@ def _with_neighbours(package: Path) -> list[Path]:
     return found
 
 
-def _install_tools(session: nox.Session, *options: str) -> None:
-    """Install the tools of this repository and what they need, as dev.txt pins it; ``options`` are uv's."""
-    session.install("--require-hashes", *options, "--requirement", "requirements/dev.txt", silent=True)
-    packages = [word for name in (*TOOLS, *SHARED) for word in ("--editable", f"packages/{name}")]
-    session.install("--no-deps", "--no-build-isolation", *packages, silent=True)
+def _run(session: nox.Session, program: str, *arguments: str, success_codes: Iterable[int] = (0,)) -> None:
+    """Run a program of the tools' environment."""
+    programs = _tools(session)
+    env = {"PATH": os.pathsep.join([str(programs.absolute()), os.environ.get("PATH", os.defpath)])}
+    session.run(str(programs / program), *arguments, env=env, external=True, success_codes=success_codes)
+
+
+def _tools(session: nox.Session) -> Path:
+    """Install the tools of this repository and what they need, as dev.txt pins it; return their programs' folder."""
+    projects = [Path("packages", name) for name in (*TOOLS, *SHARED)]
+    pinned = ["--require-hashes", "--requirement", str(DEV)]
+    # They are built with what dev.txt pins.
+    own = ["--no-deps", "--no-build-isolation", *_editable(projects)]
+    return _environment(session, "tools", sys.executable, [pinned, own], [DEV, *map(_project_file, projects)])
 
 
 def _project(session: nox.Session, competition: str) -> str:
@@ -278,27 +280,81 @@ def _project(session: nox.Session, competition: str) -> str:
     package, image = _competitions().get(competition, ("", ""))
     if not package or not Path("packages", package).is_dir():
         session.error(f"kernels/{competition}: its package is not in packages/; nox -s doctor says more")
-    project = Path(".nox") / f"project-{package}"
-    python = project / "bin" / "python"
-    if not python.exists():
-        shutil.rmtree(project, ignore_errors=True)
-        # The image's Python, or the one before it: what the image pins has wheels for both, not for newer ones.
-        venv = ["uv", "venv", "--quiet", "--python", ">=3.11,<3.13", str(project)]
-        session.run(*venv, external=True)
-    lines = Path(f"requirements/images/{image}.txt").read_text().splitlines()
-    pins = [line.partition("+")[0] for line in lines if not line.startswith("#")]
-    constraints = Path(session.create_tmp()) / "image.txt"
-    constraints.write_text("\n".join(p for p in pins if not re.match("nvidia-|cuda-", p)) + "\n")
-    install = ["uv", "pip", "install", "--quiet", "--python", str(python), "--constraint", str(constraints)]
-    own, *neighbours = _with_neighbours(Path("packages") / package)
-    extras = ",".join(_read_project(own).get("optional-dependencies", {}))
-    install += ["--editable", f"{own}[{extras}]" if extras else str(own)]
-    install += [word for folder in neighbours for word in ("--editable", str(folder))]
-    install += ["hypothesis", "pandas-stubs", "pytest", "types-tqdm"]
-    accelerated = [*install, "--torch-backend", "auto"]
-    # Only asked, so that a machine that cannot reach that index is no failure.
-    once = {"UV_HTTP_RETRIES": "0"}
-    ask = [*accelerated, "--dry-run"]
-    answer = session.run(*ask, external=True, env=once, success_codes=[0, 1, 2], silent=True, log=False)
-    session.run(*(install if "error:" in (answer or "") else accelerated), external=True)
-    return str(python)
+    manifest = Path("requirements", "images", f"{image}.txt")
+    version, *_ = re.findall(r"(?m)^# python: (\d+\.\d+)", manifest.read_text(encoding="utf-8"))
+    find = [str(_tools(session) / "python"), "-m", "kaggle_local.interpreters", version]
+    python = str(session.run(*find, external=True, silent=True, log=False, stderr=None)).strip()
+    pins = _pins(manifest)
+    pins |= {name: pin for name, pin in _pins(DEV).items() if name in TEST_TOOLS and name not in pins}
+    constraints = Path(session.create_tmp()) / "constraints.txt"
+    constraints.write_text("".join(f"{pin}\n" for name, pin in pins.items() if not re.match("nvidia-|cuda-", name)))
+    projects = _with_neighbours(Path("packages", package))
+    extras = ",".join(_read_project(projects[0]).get("optional-dependencies", {}))
+    _, own, *neighbours = _editable(projects)
+    install = ["--constraint", str(constraints), "--editable", f"{own}[{extras}]" if extras else own]
+    install += [*neighbours, *TEST_TOOLS, "--torch-backend", "auto"]
+    inputs = [constraints, *map(_project_file, projects)]
+    return str(_environment(session, f"project-{package}", python, [install], inputs) / "python")
+
+
+def _environment(
+    session: nox.Session, name: str, python: str, installs: list[list[str]], inputs: Iterable[Path]
+) -> Path:
+    """Make the environment ``.nox/<name>`` unless it is up to date; return the folder of its programs.
+
+    Args:
+        session: runs uv.
+        name: the environment's.
+        python: the interpreter.
+        installs: the arguments of each ``uv pip install``.
+        inputs: the files that decide what is installed.
+    """
+    folder = Path(".nox", name)
+    state = [
+        str(folder.absolute()),
+        python,
+        sys.version,
+        installs,
+        *(path.read_text(encoding="utf-8") for path in inputs),
+    ]
+    digest, stamp = hashlib.sha256(repr(state).encode()).hexdigest(), folder / "installed"
+    if not stamp.is_file() or stamp.read_text() != digest:
+        session.log(f"installing into .nox/{name}")
+        _uv(session, "venv", "--quiet", "--clear", "--python", python, str(folder))
+        for install in installs:
+            _install(session, "--python", str(folder), *install)
+        stamp.write_text(digest)
+    return folder / PROGRAMS
+
+
+def _install(session: nox.Session, *arguments: str) -> None:
+    """Run ``uv pip install``, with a torch backend only where the index of that backend answers."""
+    command = ["pip", "install", "--quiet", *arguments]
+    if "--torch-backend" in arguments:
+        # Only asked, so that a machine that cannot reach that index is no failure.
+        answer = _uv(session, *command, "--dry-run", codes=[0, 1, 2], UV_HTTP_RETRIES="0")
+        command = command[: command.index("--torch-backend")] if "error:" in answer else command
+    _uv(session, *command)
+
+
+def _uv(session: nox.Session, *arguments: str, codes: Iterable[int] = (0,), **env: str) -> str:
+    """Run uv; return what it printed, and show it only where it failed."""
+    command = [nox.virtualenv.UV, *arguments]
+    return str(session.run(*command, external=True, silent=True, log=False, success_codes=codes, env=env) or "")
+
+
+def _pins(path: Path) -> dict[str, str]:
+    """Return the pins of an image manifest or of dev.txt by name, without the label of a build."""
+    return {
+        match[1]: match[0] for match in re.finditer(r"(?m)^([\w.-]+)==[^\s+;\\]+", path.read_text(encoding="utf-8"))
+    }
+
+
+def _editable(projects: Iterable[Path]) -> list[str]:
+    """Return uv's arguments that install projects in place."""
+    return [word for project in projects for word in ("--editable", str(project))]
+
+
+def _project_file(project: Path) -> Path:
+    """Return the path of a project's pyproject.toml."""
+    return project / "pyproject.toml"

@@ -22,11 +22,11 @@ ELSEWHERE = {
     f"{GO} tests lint workflows": ".ci/run::nox -s tests lint workflows",
     ".venv/bin/nox -s plan -- submit-v4": "tests/workflows/test_submit.py::place",
     "git tag submit-v4 && git push origin submit-v4": "tests/workflows/test_submit.py::place",
-    ".nox/push/bin/kaggle-local serve": "tests/end_to_end/test_main_job.py::test_the_official_client_sees_it_all",
+    ".nox/tools/bin/kaggle-local serve": "tests/end_to_end/test_main_job.py::test_the_official_client_sees_it_all",
     "kaggle-local serve --competition path/to/a/competition": (
         "tests/kaggle_local/test_crashes.py::test_thirty_kills_lose_nothing"
     ),
-    "KAGGLE_TARGET=kaggle .nox/push/bin/kaggle-offline probe": (
+    "KAGGLE_TARGET=kaggle .nox/tools/bin/kaggle-offline probe": (
         "tests/kaggle_offline/test_probe.py::test_assumptions_are_confirmed"
     ),
     ".venv/bin/nox -s train --": "tests/plant_pathology/test_train.py::test_a_training_that_was_stopped_goes_on",

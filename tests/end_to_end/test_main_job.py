@@ -68,7 +68,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def served(clone: Path, *options: str) -> Iterator[dict[str, str]]:
     """`kaggle-local serve` on the clone's storage, and the environment that its output asks for."""
-    program = clone / ".nox" / "push" / "bin" / "kaggle-local"
+    program = clone / ".nox" / "tools" / "bin" / "kaggle-local"
     command = [str(program), "serve", "--port", "0", *options]
     with subprocess.Popen(command, cwd=clone, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -82,7 +82,7 @@ def served(clone: Path, *options: str) -> Iterator[dict[str, str]]:
 
 def kaggle(clone: Path, environment: dict[str, str], *arguments: str) -> str:
     """Run the official command line, unmodified."""
-    program = clone / ".nox" / "push" / "bin" / "kaggle"
+    program = clone / ".nox" / "tools" / "bin" / "kaggle"
     result = subprocess.run([program, *arguments], env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
@@ -173,7 +173,7 @@ STRICT = {
 
 def test_both_competitions_pass_on_the_strictest_kaggle(clone: Path) -> None:
     """Everything is new there and shows late, no session is free at first, and the rules are not accepted at first."""
-    programs = clone / ".nox" / "push" / "bin"
+    programs = clone / ".nox" / "tools" / "bin"
     settings = {"KAGGLE_LOCAL_SETTINGS": " ".join(f"{name}={value}" for name, value in STRICT.items())}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -211,7 +211,7 @@ def test_both_competitions_pass_on_the_strictest_kaggle(clone: Path) -> None:
 
 def test_against_the_local_image_as_captured_nothing_is_shipped_that_it_has(clone: Path) -> None:
     def run(*arguments: str) -> None:
-        program = clone / ".nox" / "push" / "bin" / "kaggle-offline"
+        program = clone / ".nox" / "tools" / "bin" / "kaggle-offline"
         result = subprocess.run([program, *arguments], cwd=clone, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stdout + result.stderr
 

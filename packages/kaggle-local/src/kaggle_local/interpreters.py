@@ -1,5 +1,6 @@
 """Finds Python interpreters on this machine, and has uv fetch the one that is missing."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -70,3 +71,10 @@ def _uv_python(version: str) -> Path | None:
     command = [UV, "python", "find", "--system", "--no-project", "--no-python-downloads", version]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     return Path(found.stdout.strip()) if found.returncode == 0 else None
+
+
+if __name__ == "__main__":
+    # The noxfile asks for an image's Python, such as 3.12, and gets the path of the interpreter to use.
+    with contextlib.redirect_stdout(sys.stderr):
+        version = available_python(sys.argv[1])
+    print(find_python(version))
