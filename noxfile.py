@@ -83,11 +83,17 @@ def propose(session: nox.Session) -> None:
             session.run(*git, *credentials, "push", "--force", "origin", f"HEAD:refs/heads/{branch}", external=True)
         finally:
             session.run("git", "worktree", "remove", "--force", tree, external=True)
-    # One that is open from the week before has been renewed by the push.
-    known = session.run("gh", "pr", "list", "--head", branch, "--json", "number", external=True, silent=True)
-    verb = ["edit", branch] if json.loads(str(known)) else ["create", "--head", branch]
-    text = ["--title", title, "--body-file", str(renewal / "description.md")]
-    session.run("gh", "pr", *verb, *text, external=True)
+    # One that is open from the week before has been renewed by the push. A fork may have a branch of the same name.
+    pulls = "repos/{owner}/{repo}/pulls"
+    known = session.run("gh", "api", f"{pulls}?state=open&head={{owner}}:{branch}", external=True, silent=True)
+    numbers = [pull["number"] for pull in json.loads(str(known))]
+    if numbers:
+        # `gh pr edit` also reads the projects of the pull request, which the workflow's token may not.
+        body = ["--raw-field", f"title={title}", "--field", f"body=@{renewal / 'description.md'}"]
+        session.run("gh", "api", "--method", "PATCH", f"{pulls}/{numbers[0]}", *body, external=True, silent=True)
+    else:
+        text = ["--title", title, "--body-file", str(renewal / "description.md")]
+        session.run("gh", "pr", "create", "--head", branch, *text, external=True)
 
 
 @nox.session
@@ -258,7 +264,9 @@ def _with_neighbours(package: Path) -> list[Path]:
 def _run(session: nox.Session, program: str, *arguments: str, success_codes: Iterable[int] = (0,)) -> None:
     """Run a program of the tools' environment."""
     programs = _tools(session)
-    env = {"PATH": os.pathsep.join([str(programs.absolute()), os.environ.get("PATH", os.defpath)])}
+    path = os.pathsep.join([str(programs.absolute()), os.environ.get("PATH", os.defpath)])
+    # On Windows, too, files are UTF-8.
+    env = {"PATH": path, "PYTHONUTF8": "1"}
     session.run(str(programs / program), *arguments, env=env, external=True, success_codes=success_codes)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import requests
 from kaggle_local.execution import Executor
 from kaggle_local.image import Image, ImageSpec, build_image
+from kaggle_local.interpreters import OWN_VERSION
 from kaggle_local.isolation import Program
 from kaggle_local.limits import RunLimits
 from kaggle_local.log import RunLog
@@ -38,7 +39,7 @@ def main() -> None:
     """Measure, print the table, write it as JSON."""
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
-        image = build_image(ImageSpec(python="3", pins={}, distributions=()), scratch / "images")
+        image = build_image(ImageSpec(python=OWN_VERSION, pins={}, distributions=()), scratch / "images")
         python = _median(lambda: _python_alone(image))
         result = {
             "python alone, s": python,

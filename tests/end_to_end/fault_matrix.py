@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from kaggle_local.faults import Fault
 from kaggle_local.image import ImageSpec
+from kaggle_local.interpreters import OWN_VERSION
 from kaggle_local.server import LocalKaggle, serve
 from kaggle_offline.errors import OfflineError
 from kaggle_offline.freeze import freeze
@@ -251,8 +252,7 @@ def kaggle_of(work: Path, folder: Path, repository: Path, *, populated: bool = F
     if not (root / "images").exists():
         (root / "images").symlink_to(folder / "images")
     with serve(root, tokens=TOKENS) as local:
-        python = f"{sys.version_info.major}.{sys.version_info.minor}"
-        local.set_image(ImageSpec(python=python, pins={"packaging": "24.2"}, distributions=("packaging",)))
+        local.set_image(ImageSpec(python=OWN_VERSION, pins={"packaging": "24.2"}, distributions=("packaging",)))
         local.host(repository / "build" / "small" / "competition")
         with standing_in(local), pytest.MonkeyPatch.context() as patch:
             patch.setenv("XDG_CACHE_HOME", str(work / "cache"))

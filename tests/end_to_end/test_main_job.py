@@ -17,6 +17,7 @@ from kaggle_offline.lock import read_lock
 
 from tests.documentation import REPOSITORY, commands_of
 from tests.kaggle_offline.notebooks import write_notebook
+from tests.workflows.repository import copy_repository
 
 pytestmark = pytest.mark.slow
 
@@ -58,9 +59,10 @@ def result_of(clone: Path, competition: str = COMPETITION) -> dict[str, Any]:
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone of the last commit, in which the main job has been run, as the first page has both."""
     folder = tmp_path_factory.mktemp("fresh")
+    copy_repository(folder / "origin")
     first, second, *_ = commands_of(DOCS / "first-five-minutes.md")
     assert second in commands_of(REPOSITORY / "README.md")
-    type_in(folder, first.replace("https://github.com/OWNER/REPOSITORY", str(REPOSITORY)))
+    type_in(folder, first.replace("https://github.com/OWNER/REPOSITORY", str(folder / "origin")))
     type_in(folder / "kaggle", second)
     return folder / "kaggle"
 

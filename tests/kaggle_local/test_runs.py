@@ -1,7 +1,6 @@
 """Runs of kernels: what they see, what they may use, how they end."""
 
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import SandboxError
 from kaggle_local.faults import Fault
 from kaggle_local.image import Image, ImageSpec, build_image
+from kaggle_local.interpreters import OWN_VERSION
 from kaggle_local.server import USERNAME, LocalKaggle, serve
 from kaggle_local.storage import KernelSource, KernelVersion
 
@@ -294,8 +294,7 @@ def test_a_version_runs_and_is_rerun_in_the_image_that_was_in_use_when_it_was_pu
     local: LocalKaggle, competition: Path
 ) -> None:
     def image(version: str) -> ImageSpec:
-        python = f"{sys.version_info.major}.{sys.version_info.minor}"
-        return ImageSpec(python=python, pins={"packaging": version}, distributions=("packaging",))
+        return ImageSpec(python=OWN_VERSION, pins={"packaging": version}, distributions=("packaging",))
 
     local.host(competition)
     says = "import importlib.metadata; print('packaging', importlib.metadata.version('packaging'))"

@@ -11,6 +11,7 @@ import pytest
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import StorageError
 from kaggle_local.image import ImageSpec
+from kaggle_local.interpreters import OWN_VERSION
 from kaggle_local.server import USERNAME, LocalKaggle, serve
 from kaggle_local.storage import Storage
 from kaggle_local.storage.database import Database
@@ -199,9 +200,8 @@ def test_serve_prints_what_points_the_client_here_and_ends_on_interrupt(storage:
 @pytest.mark.parametrize("there", [True, False])
 def test_serve_builds_an_image_of_a_manifest(*, there: bool, storage: Path, tmp_path: Path) -> None:
     manifest = tmp_path / "image.txt"
-    own = f"{sys.version_info.major}.{sys.version_info.minor}"
     # Another version for each: images are shared.
-    python, version = (own, "2.0.0") if there else ("3.99", "2.1.0")
+    python, version = (OWN_VERSION, "2.0.0") if there else ("3.99", "2.1.0")
     manifest.write_text(
         f"# image: small\n# python: {python}.1\niniconfig=={version}\ntqdm==4.67.1\npackaging==24.2+x\n"
     )
@@ -211,8 +211,8 @@ def test_serve_builds_an_image_of_a_manifest(*, there: bool, storage: Path, tmp_
     ) as server:
         assert server.stdout is not None
         if not there:
-            assert server.stdout.readline().startswith(f"# Python 3.99 is not installed here: kernels run on {own} ")
-        assert server.stdout.readline() == f"# Building an image for Python {own}: tqdm, iniconfig\n"
+            assert server.stdout.readline().startswith(f"# Python 3.99 not found: kernels run on {OWN_VERSION} ")
+        assert server.stdout.readline() == f"# Building an image for Python {OWN_VERSION}: tqdm, iniconfig\n"
         assert server.stdout.readline().startswith("# The official client")
         server.terminate()
         assert server.wait(timeout=20) == 0

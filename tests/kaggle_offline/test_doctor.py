@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kaggle_local.interpreters import OWN_VERSION
 from kaggle_local.server import LocalKaggle
 from kaggle_offline.doctor import examine
 from kaggle_offline.errors import CredentialsError, FindingsError, UnknownCompetitionError
@@ -157,7 +158,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         replaced("kernels/small/predict.py", 'tags=["install"]', ""),
         "nothing installs the packages",
     ),
-    "code that is no Python": (code("def broken(:"), "predict.py: is no Python 3.11: line 3: invalid syntax"),
+    "code that is no Python": (code("def broken(:"), f"predict.py: is no Python {OWN_VERSION}: line 3: invalid syntax"),
     "a module that is no Python": (package("def broken(:"), "__init__.py: is no Python"),
     "a module in another encoding": (
         lambda r: (r / "packages/small/src/small/__init__.py").write_bytes(b"X = '\xe9'\n"),
@@ -307,7 +308,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a checkpoint that Git LFS has": (
         written("kernels/small/checkpoints/model.ckpt", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
-        "model.ckpt: is Git LFS's pointer",
+        "model.ckpt: a Git LFS pointer",
     ),
     "a checkpoint that Git ignores": (
         ignored_checkpoint,

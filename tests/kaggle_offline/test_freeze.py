@@ -199,3 +199,10 @@ def test_a_package_that_cannot_be_built_is_named(repository: Path) -> None:
     with pytest.raises(BuildError, match="packages/small: the wheel cannot be built"):
         build_wheel(package, repository / "build" / "dist", ())
     assert not (repository / "build" / "dist").exists()
+
+
+def test_a_package_with_a_file_that_git_lfs_has_not_fetched_is_refused(repository: Path) -> None:
+    package = repository / "packages" / "small"
+    (package / "src" / "small" / "weights.bin").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    with pytest.raises(BuildError, match=r"small/weights\.bin: a Git LFS pointer"):
+        build_wheel(package, repository / "build" / "dist", ())

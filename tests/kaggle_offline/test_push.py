@@ -312,12 +312,12 @@ def test_a_version_that_lacks_a_file_is_followed_by_a_whole_one(kernel: KernelFo
 
 
 def test_what_was_changed_since_it_was_frozen_is_not_published(kernel: KernelFolder) -> None:
-    freeze(kernel)
-    for name in ("rehearsal/packages", "models"):
-        (kernel.build / name / "extra.txt").write_text("x")
+    frozen = freeze(kernel)
+    for folder in (frozen.rehearsal.folder, kernel.build / "models"):
+        (folder / "extra.txt").write_text("x")
         with opened(kernel) as target, pytest.raises(NotFrozenError, match="not what was frozen"):
             push(kernel, target)
-        (kernel.build / name / "extra.txt").unlink()
+        (folder / "extra.txt").unlink()
     (kernel.build / "models" / "model.ckpt").write_bytes(b"x" * (kernel.build / "models" / "model.ckpt").stat().st_size)
     with opened(kernel) as target, pytest.raises(NotFrozenError, match="models: not what was frozen"):
         push(kernel, target)

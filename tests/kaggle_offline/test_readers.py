@@ -247,6 +247,13 @@ def test_checkpoints_are_seen_to_be_some(tmp_path: Path) -> None:
     assert [p.name for p in list_checkpoints(tmp_path)] == ["a.ckpt", "a.json"]
 
 
+def test_what_git_lfs_has_not_fetched_is_refused_whatever_its_suffix(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "a.ckpt")
+    (tmp_path / "b.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(CheckpointError, match=r"b\.safetensors: a Git LFS pointer"):
+        list_checkpoints(tmp_path)
+
+
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 half a zip"])
 def test_a_checkpoint_that_is_none_is_named(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "model.ckpt").write_bytes(content)

@@ -1,7 +1,8 @@
-"""GitHub's part in a workflow run, played by `act`: the real workflow, on a real event, in a real clone.
+"""GitHub's part in a workflow run, played by `act`: the real workflow, on a real event, as a hosted runner has it.
 
-What stands in: the actions that install uv and hand artifacts over, which need GitHub; and the `queue`
-of a concurrency group, which act does not know yet, nor is there another run to wait for.
+Each job has an ordinary user, an empty home, Ubuntu's Python and a clone that is as deep as its check-out says. The
+actions that check out, install uv and hand artifacts over have stand-ins, as they need GitHub. The `queue` of a
+concurrency group is left out: act does not know it, and there is no other run to wait for.
 """
 
 import json
@@ -9,11 +10,13 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kaggle_local.interpreters import OWN_VERSION, find_python
 from kaggle_local.server import LocalKaggle
 
 from tests.stand_in import environment_of
@@ -27,11 +30,30 @@ _OURS = ("KAGGLE_", "GITHUB_", "NOX_", "PYTEST_", "UV_PROJECT_", "UV_PYTHON", "V
 # Of any run, far beyond what it takes.
 _SECONDS = 900
 
+# The runner's Python.
+_PYTHON = "3.12"
+
+# As actions/checkout does it: a new clone of the event's commit, its tag, and as much of the history as it is told.
+_CHECK_OUT = """\
+find . -mindepth 1 -delete
+git init --quiet
+git remote add origin "file://$ORIGIN"
+if [ "$FETCH_DEPTH" = 0 ]; then
+  refs=('+refs/heads/*:refs/remotes/origin/*' '+refs/tags/*:refs/tags/*')
+  git fetch --quiet ${FILTER:+"--filter=$FILTER"} origin "${refs[@]}"
+else
+  case "$GITHUB_REF" in refs/tags/*) tag="+$GITHUB_REF:$GITHUB_REF" ;; *) tag= ;; esac
+  git fetch --quiet --no-tags --depth "${FETCH_DEPTH:-1}" origin "$GITHUB_SHA" ${tag:+"$tag"}
+fi
+git checkout --quiet --detach "$GITHUB_SHA"
+"""
+
 # Each is given its inputs in variables; where artifacts are, the test says.
 _ACTIONS = {
+    "actions/checkout": (["fetch-depth", "filter", "lfs", "persist-credentials"], _CHECK_OUT),
     "astral-sh/setup-uv": ([], "uv --version"),
     "actions/upload-artifact": (
-        ["name", "path", "if-no-files-found", "compression-level"],
+        ["name", "path", "if-no-files-found", "overwrite", "retention-days", "compression-level"],
         'if [ -e "$PATH_" ]; then mkdir -p "$ARTIFACTS/$NAME" && cp -r "$PATH_/." "$ARTIFACTS/$NAME"; fi',
     ),
     "actions/download-artifact": (
@@ -90,7 +112,7 @@ def run_workflow(
     """Have act run a workflow of what a clone has checked out.
 
     Args:
-        clone: where the workflow is.
+        clone: where the workflow is, and where the jobs clone from.
         workflow: the file's name.
         event: its kind, such as ``push``.
         payload: what GitHub would tell of it.
@@ -108,7 +130,7 @@ def run_workflow(
     (folder / workflow).write_text(runnable)
     (folder / "event.json").write_text(json.dumps(payload))
     command = ["act", event, "--eventpath", str(folder / "event.json"), "--workflows", str(folder / workflow)]
-    command += ["--platform", f"{_RUNNER}=-self-hosted", "--no-cache-server", "--json"]
+    command += ["--platform", f"{_RUNNER}=-self-hosted", "--no-skip-checkout", "--no-cache-server", "--json"]
     command += ["--action-cache-path", str(folder / "act"), *options]
     for use in sorted(set(re.findall(r"uses: (\S+)", text))):
         action = use.partition("@")[0]
@@ -118,13 +140,20 @@ def run_workflow(
     # Packages come from where they come from in any test.
     cache = subprocess.run(["uv", "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip()
     variables |= {"HOME": str(folder / "home"), "UV_CACHE_DIR": cache, "ARTIFACTS": str(folder / "artifacts")}
-    variables |= environment or {}
+    variables |= {"ORIGIN": str(clone), **(environment or {})}
+    python = folder / "bin" / "python3"
+    if not python.exists():
+        python.parent.mkdir()
+        python.symlink_to(find_python(_PYTHON) or find_python(OWN_VERSION) or sys.executable)
+    variables["PATH"] = f"{python.parent}:{variables['PATH']}"
+    # Root becomes an ordinary user, with no right that other users have not.
+    ordinary = ["unshare", "--user", "--map-user=1001", "--map-group=1001", "--"] if os.geteuid() == 0 else []
     pipe, write = os.pipe()
     os.write(write, "".join(f"{name}={value}\n" for name, value in (secrets or {}).items()).encode())
     os.close(write)
     with os.fdopen(pipe):
         result = subprocess.run(
-            [*command, "--secret-file", f"/dev/fd/{pipe}"],
+            [*ordinary, *command, "--secret-file", f"/dev/fd/{pipe}"],
             cwd=clone,
             env=variables,
             pass_fds=[pipe],

@@ -1,11 +1,13 @@
 """A clone of this repository, with small competitions added to it."""
 
-import platform
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from kaggle_local.interpreters import available_python
+from kaggle_offline.image_manifest import read_image_manifest
 
 from tests.end_to_end.fault_matrix import PREDICT
 from tests.kaggle_offline.conftest import REPOSITORY, git, write_repository
@@ -20,20 +22,26 @@ def commit(clone: Path, message: str) -> None:
     git(clone, "commit", "--quiet", "--message", message)
 
 
-def clone_repository(folder: Path) -> Path:
-    """A clone of the last commit, on a branch called main, that knows of no place to push to."""
-    git(REPOSITORY, "clone", "--quiet", "--no-tags", str(REPOSITORY), str(folder))
-    git(folder, "remote", "remove", "origin")
-    git(folder, "checkout", "--quiet", "-B", "main")
+def copy_repository(folder: Path) -> Path:
+    """Make a repository of the files of the last commit: this one may be a clone without history."""
+    folder.mkdir(parents=True)
+    archive = subprocess.run(["git", "archive", "HEAD"], cwd=REPOSITORY, capture_output=True, check=True)
+    subprocess.run(["tar", "--extract"], cwd=folder, input=archive.stdout, check=True)
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    # As GitHub allows it.
+    git(folder, "config", "uploadpack.allowFilter", "true")
+    commit(folder, "Begin")
     return folder
 
 
 def take_this_python(clone: Path) -> None:
-    """Have Kaggle's image be for this machine's Python: what is pushed runs here then, compiled wheels, too."""
+    """Have Kaggle's image be for a Python that this machine has: what is pushed runs here then, compiled wheels too."""
     path = clone / "requirements" / "images" / f"{IMAGE}.txt"
-    path.write_text(re.sub("(?m)^# python: .*$", f"# python: {platform.python_version()}", path.read_text()))
-    lock(clone, SEED)
-    commit(clone, "Take this Python")
+    manifest = read_image_manifest(path)
+    if (python := available_python(manifest.python)) != manifest.python:
+        path.write_text(re.sub("(?m)^# python: .*$", f"# python: {python}.0", path.read_text()))
+        lock(clone, SEED)
+        commit(clone, "Take this Python")
 
 
 def lock(clone: Path, name: str) -> None:

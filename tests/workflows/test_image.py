@@ -3,13 +3,13 @@
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from kaggle_local.image import ImageSpec
+from kaggle_local.interpreters import OWN_VERSION
 from kaggle_local.server import LocalKaggle, serve
 from kaggle_offline.image_manifest import read_image_manifest
 
@@ -17,7 +17,7 @@ from tests.canary import CANARY
 from tests.kaggle_offline.conftest import git
 from tests.stand_in import TOKENS
 from tests.workflows.act import Run, run_workflow, way_to
-from tests.workflows.repository import IMAGE, add_competition, clone_repository, commit
+from tests.workflows.repository import IMAGE, add_competition, commit, copy_repository
 
 pytestmark = pytest.mark.slow
 
@@ -27,10 +27,11 @@ GH = """\
 import json, os, pathlib, sys
 told = pathlib.Path(os.environ["ARTIFACTS"]).with_name("gh.jsonl")
 known = told.read_text() if told.exists() else ""
-if sys.argv[1:3] == ["pr", "list"]:
-    print(json.dumps([{"number": 1}] if '"create"' in known else []))
+if sys.argv[1:] == ["api", "repos/{owner}/{repo}/pulls?state=open&head={owner}:renew-images"]:
+    print(json.dumps([{"number": 7}] if '"create"' in known else []))
 else:
-    body = pathlib.Path(sys.argv[sys.argv.index("--body-file") + 1]).read_text()
+    file = sys.argv[-1].removeprefix("body=@")
+    body = pathlib.Path(file).read_text()
     entry = {"arguments": sys.argv[1:], "body": body, "token": os.environ["GH_TOKEN"]}
     told.write_text(known + json.dumps(entry) + "\\n")
 """
@@ -39,23 +40,17 @@ else:
 @pytest.fixture(scope="module")
 def kaggle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKaggle]:
     with serve(tmp_path_factory.mktemp("kaggle"), tokens=TOKENS) as kaggle:
-        python = f"{sys.version_info.major}.{sys.version_info.minor}"
-        kaggle.set_image(ImageSpec(python=python, pins={"packaging": "24.2"}, distributions=("packaging",)))
+        kaggle.set_image(ImageSpec(python=OWN_VERSION, pins={"packaging": "24.2"}, distributions=("packaging",)))
         yield kaggle
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone with one small competition, and an origin that can be pushed to."""
+    """A repository with one small competition, which can be pushed to."""
     folder = tmp_path_factory.mktemp("image")
-    clone = clone_repository(folder / "clone")
+    clone = copy_repository(folder / "clone")
     shutil.rmtree(clone / "kernels")
     add_competition(clone, "alpha")
-    git(clone, "init", "--quiet", "--bare", str(folder / "origin"))
-    # The clone may be one of a clone without history.
-    git(folder / "origin", "config", "receive.shallowUpdate", "true")
-    git(clone, "remote", "add", "origin", str(folder / "origin"))
-    git(clone, "push", "--quiet", "origin", "main")
     program = folder / "bin" / "gh"
     program.parent.mkdir()
     program.write_text(GH)
@@ -75,8 +70,7 @@ def test_a_changed_image_is_proposed_with_its_locks_and_then_it_is_as_it_was(clo
     run = go(clone, kaggle)
     assert run.result("propose") == "success", run.log("renew") + run.log("propose")
     assert CANARY not in run.output
-    git(clone, "fetch", "--quiet", "origin")
-    changed = git(clone, "diff", "--name-only", "main", "origin/renew-images").splitlines()
+    changed = git(clone, "diff", "--name-only", "main", "renew-images").splitlines()
     new = f"requirements/images/{name}.txt"
     assert changed == ["kernels/alpha/submission.toml", "requirements/alpha.txt", new]
     told = json.loads(clone.with_name("run").joinpath("gh.jsonl").read_text())
@@ -89,10 +83,10 @@ def test_a_changed_image_is_proposed_with_its_locks_and_then_it_is_as_it_was(clo
     # Another time it is the same pull request.
     assert go(clone, kaggle).result("propose") == "success"
     lines = clone.with_name("run").joinpath("gh.jsonl").read_text().splitlines()
-    assert json.loads(lines[-1])["arguments"][:3] == ["pr", "edit", "renew-images"]
+    assert json.loads(lines[-1])["arguments"][:4] == ["api", "--method", "PATCH", "repos/{owner}/{repo}/pulls/7"]
 
     # Once it is merged, there is nothing to propose.
-    git(clone, "merge", "--quiet", "origin/renew-images")
+    git(clone, "merge", "--quiet", "renew-images")
     assert read_image_manifest(clone / new).has_gpu
     assert f'image = "{name}"' in (clone / "kernels" / "alpha" / "submission.toml").read_text()
     run = go(clone, kaggle)

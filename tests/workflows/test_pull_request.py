@@ -8,7 +8,7 @@ from tests.canary import SECRETS
 from tests.end_to_end.fault_matrix import PREDICT
 from tests.kaggle_offline.conftest import git
 from tests.workflows.act import Run, run_workflow
-from tests.workflows.repository import add_competition, clone_repository, commit
+from tests.workflows.repository import add_competition, commit, copy_repository
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,7 @@ STEP = "Predict on the CPU, here and on the base"
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone whose main branch has two small competitions."""
-    clone = clone_repository(tmp_path_factory.mktemp("pull-request") / "clone")
+    clone = copy_repository(tmp_path_factory.mktemp("pull-request") / "clone")
     for name in ("alpha", "beta"):
         add_competition(clone, name)
     return clone
@@ -95,7 +95,7 @@ for name in ("lint", "tests", "workflows", "plan", "predict"):
 
 @pytest.mark.parametrize("failing", ["nothing", "plan", "b"])
 def test_the_required_check_passes_when_every_job_does(failing: str, tmp_path: Path) -> None:
-    clone = clone_repository(tmp_path / "clone")
+    clone = copy_repository(tmp_path / "clone")
     (clone / "noxfile.py").write_text(NOXFILE.replace("FAILING", failing))
     commit(clone, "Stand in")
     run = pull_request(clone, "passed")

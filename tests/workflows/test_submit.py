@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from tests.canary import CANARY, USER
 from tests.kaggle_offline.conftest import git
 from tests.stand_in import TOKENS
 from tests.workflows.act import Run, run_workflow, way_to
-from tests.workflows.repository import IMAGE, SEED, add_competition, clone_repository, commit, take_this_python
+from tests.workflows.repository import IMAGE, SEED, add_competition, commit, copy_repository, take_this_python
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +53,7 @@ class Place:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A clone in which two small competitions are as the last tag had them, and a Kaggle that hosts all."""
     folder = tmp_path_factory.mktemp("submit")
-    clone = clone_repository(folder / "clone")
+    clone = copy_repository(folder / "clone")
     take_this_python(clone)
     for name in ("alpha", "gamma"):
         add_competition(clone, name)
@@ -63,7 +62,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     lock = read_lock(clone / "requirements" / f"{SEED}.txt")
     assert lock is not None
     spec = ImageSpec(
-        python=f"{sys.version_info.major}.{sys.version_info.minor}",
+        python=manifest.python,
         pins={name: str(version) for name, version in manifest.pins.items()},
         distributions=(*lock.provided, "packaging"),
     )

@@ -1,6 +1,5 @@
 """Finds Python interpreters on this machine, and has uv fetch the one that is missing."""
 
-import contextlib
 import os
 import re
 import subprocess
@@ -49,7 +48,7 @@ def available_python(version: str) -> str:
     """
     if find_python(version) is not None:
         return version
-    print(f"  Python {version} not found on this machine: fetching it", flush=True)
+    print(f"Python {version} not found on this machine: fetching it", file=sys.stderr)
     command = [UV, "python", "install", "--quiet", version]
     fetched = subprocess.run(command, env={**os.environ, **_FETCH_SETTINGS}, capture_output=True, check=False)
     return version if fetched.returncode == 0 and find_python(version) is not None else OWN_VERSION
@@ -75,6 +74,4 @@ def _uv_python(version: str) -> Path | None:
 
 if __name__ == "__main__":
     # The noxfile asks for an image's Python, such as 3.12, and gets the path of the interpreter to use.
-    with contextlib.redirect_stdout(sys.stderr):
-        version = available_python(sys.argv[1])
-    print(find_python(version))
+    print(find_python(available_python(sys.argv[1])))

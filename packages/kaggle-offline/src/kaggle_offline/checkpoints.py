@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 from kaggle_offline.errors import CheckpointError
-from kaggle_offline.files import UNREADABLE_ZIP
+from kaggle_offline.files import UNREADABLE_ZIP, is_lfs_pointer
 
 SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
 
@@ -20,11 +20,15 @@ def list_checkpoints(folder: Path) -> list[Path]:
     """The files of the model dataset, sorted, each checkpoint among them seen to be one.
 
     Raises:
-        CheckpointError: there is no checkpoint, one is not what ``torch.save`` writes, or Kaggle
-            would not keep a file as it is.
+        CheckpointError: there is no checkpoint, one is not what ``torch.save`` writes, a file is a Git LFS
+            pointer, or Kaggle would not keep a file as it is.
     """
     files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
     for path in files:
+        with path.open("rb") as file:
+            pointer = is_lfs_pointer(file)
+        if pointer:
+            raise CheckpointError(f"{path}: a Git LFS pointer, not the file", "Run: git lfs pull")
         if path.name.lower().endswith(_ARCHIVES) or not FILE_NAME.fullmatch(path.name):
             raise CheckpointError(
                 f"{path}: Kaggle {'unpacks archives' if FILE_NAME.fullmatch(path.name) else 'refuses such a name'}",

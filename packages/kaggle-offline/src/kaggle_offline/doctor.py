@@ -27,8 +27,6 @@ from kaggle_offline.wheel import read_project_file
 # GitHub refuses a file that is larger.
 _GITHUB_BYTES = 100 * 2**20
 
-# What Git has in place of a file whose content is elsewhere.
-_POINTER = b"version https://git-lfs.github.com/spec/"
 
 _SECONDS_OF_HOUR = 3600
 # Of a session on Kaggle.
@@ -237,14 +235,10 @@ def _checkpoints(subject: Subject) -> Iterator[Finding]:
     files = sorted(path for path in folder.iterdir() if path.is_file())
     for path in sorted(path for path in folder.iterdir() if path.is_dir()):
         yield Finding(f"{subject.where(path)}: is a folder, and Kaggle's datasets here are flat", "Move its files up.")
-    pointers = [path for path in files if path.open("rb").read(len(_POINTER)) == _POINTER]
-    for path in pointers:
-        yield Finding(f"{subject.where(path)}: is Git LFS's pointer, not the file", "Run: git lfs pull")
-    if not pointers:
-        try:
-            list_checkpoints(folder)
-        except OfflineError as error:
-            yield _of_error(repository, error)
+    try:
+        list_checkpoints(folder)
+    except OfflineError as error:
+        yield _of_error(repository, error)
     for path in files:
         name = subject.where(path)
         if ignored := list(subject.ignored(name)):

@@ -1,6 +1,5 @@
 """Digests, and writing files so that nobody sees half of one."""
 
-import fcntl
 import hashlib
 import json
 import shutil
@@ -12,8 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from filelock import FileLock, Timeout
+
 # What a damaged zip file raises, by the place of the damage.
 UNREADABLE_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError)
+
+# How a Git LFS pointer begins (git-lfs/git-lfs: docs/spec.md).
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def is_lfs_pointer(file: IO[bytes]) -> bool:
+    """Tell whether an open file is what Git LFS leaves in the place of a file that it has not fetched."""
+    return file.read(len(_LFS_POINTER)) == _LFS_POINTER
 
 
 def digest_of_file(path: Path) -> str:
@@ -41,7 +50,7 @@ def write_text(path: Path, text: str) -> None:
     """Write a file in one step: another process sees the old text or the new."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(text, encoding="utf-8")
+    draft.write_text(text, encoding="utf-8", newline="\n")
     draft.replace(path)
 
 
@@ -70,20 +79,23 @@ def alone(folder: Path, pause: Callable[[], None] = lambda: time.sleep(0.1)) -> 
     Between two tries comes a ``pause``; what it raises ends the wait.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        told = False
-        while not _locked(file):
-            if not told:
-                print(f"  waiting for another process that works in {folder}", flush=True)
-                told = True
-            pause()
-        yield
-
-
-def _locked(file: IO[str]) -> bool:
+    lock = FileLock(folder / ".lock")
+    told = False
+    while not _acquired(lock):
+        if not told:
+            print(f"  waiting for another process that works in {folder}", flush=True)
+            told = True
+        pause()
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        yield
+    finally:
+        lock.release()
+
+
+def _acquired(lock: FileLock) -> bool:
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
         return False
     return True
 

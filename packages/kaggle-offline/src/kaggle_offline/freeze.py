@@ -1,6 +1,7 @@
 """``freeze``: from a package and its checkpoints to dataset folders that install offline."""
 
 import json
+import sys
 import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -112,7 +113,7 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
     image = read_image_manifest(kernel.image)
     with ThreadPoolExecutor(1) as thread:
         # uv asks every interpreter that it meets, which takes a while.
-        searched = thread.submit(available_python, image.python)
+        searched = thread.submit(_rehearsal_python, image)
         locked = _lock_for(kernel, image, renew=renew_lock)
     pins, constraints = locked.lock.pins, locked.lock.builds_with
     shipped = download(pins, build / "wheels", image, constraints=constraints)
@@ -137,6 +138,11 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
     _write_frozen(kernel, frozen)
     _report(kernel, frozen, locked, changed=before != frozen)
     return frozen
+
+
+def _rehearsal_python(image: ImageManifest) -> str:
+    """Choose the Python to rehearse with; only Linux rehearses, and elsewhere what is pushed is all that is made."""
+    return available_python(image.python) if sys.platform == "linux" else image.python
 
 
 def _check_notebook(kernel: KernelFolder) -> None:

@@ -13,7 +13,15 @@ from slugify import slugify
 from kaggle_offline.checkpoints import FILE_NAME, list_checkpoints
 from kaggle_offline.download import Shipped
 from kaggle_offline.errors import ConfigurationError
-from kaggle_offline.files import as_json, digest_of_file, digest_of_names, digest_of_text, new_folder, write_json
+from kaggle_offline.files import (
+    as_json,
+    digest_of_file,
+    digest_of_names,
+    digest_of_text,
+    new_folder,
+    write_json,
+    write_text,
+)
 from kaggle_offline.git import git
 from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.kernel_folder import KernelFolder
@@ -90,7 +98,7 @@ def pack_packages(
     entries = [("install.py", "installer", "")]
     with new_folder(folder) as draft:
         installer = resources.files("kaggle_offline") / "in_kernel" / "install.py"
-        (draft / "install.py").write_text(installer.read_text())
+        write_text(draft / "install.py", installer.read_text(encoding="utf-8"))
         for wheel in packages:
             shutil.copyfile(wheel.path, draft / wheel.path.name)
             entries.append((wheel.path.name, "project", f"{wheel.name}=={wheel.version}"))

@@ -10,13 +10,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.competition import load_competition
 from kaggle_local.errors import LocalKaggleError
 from kaggle_local.image import Image, ImageSpec
 from kaggle_local.scoring import metric_of, score_of_commonest
-from kaggle_local.server import LocalKaggle, serve
 from platformdirs import user_cache_path
 
 from kaggle_offline.errors import RehearsalError, TargetError
@@ -27,6 +27,9 @@ from kaggle_offline.kaggle_client import KaggleClient, find_token
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.uv import run_uv
 from kaggle_offline.waiting import Patience, Waits
+
+if TYPE_CHECKING:
+    from kaggle_local.server import LocalKaggle
 
 # Variables that lead the official client away from kaggle.com.
 _PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
@@ -40,7 +43,7 @@ _LOCK_SECONDS = 0.1
 class Rehearsal:
     """What only the local Kaggle can do: host a competition, build an image, tell the truth."""
 
-    def __init__(self, local: LocalKaggle) -> None:
+    def __init__(self, local: "LocalKaggle") -> None:
         self._local = local
 
     def prepare(self, kernel: KernelFolder, frozen: Frozen) -> str:
@@ -180,8 +183,19 @@ def _alone(folder: Path, waits: Waits) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _local(repository: Path) -> Iterator[LocalKaggle]:
-    """The local Kaggle of a repository; `KAGGLE_LOCAL_SETTINGS` changes how it behaves (see `Behaviour`)."""
+def _local(repository: Path) -> Iterator["LocalKaggle"]:
+    """The local Kaggle of a repository; `KAGGLE_LOCAL_SETTINGS` changes how it behaves (see `Behaviour`).
+
+    Raises:
+        RehearsalError: this is not Linux, a setting is not known, or another process uses it.
+    """
+    if sys.platform != "linux":
+        raise RehearsalError(
+            f"a rehearsal needs Linux, and this is {sys.platform}: kernels run in a sandbox of its namespaces",
+            "Use the devcontainer of this repository, or push to kaggle.com: KAGGLE_TARGET=kaggle",
+        )
+    from kaggle_local.server import serve
+
     with _explained():
         behaviour = Behaviour().changed(os.environ.get("KAGGLE_LOCAL_SETTINGS", "").split())
         with serve(repository / ".kaggle-local", behaviour=behaviour) as local:

@@ -20,7 +20,15 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from kaggle_offline.errors import BuildError
-from kaggle_offline.files import UNREADABLE_ZIP, digest_of_data, digest_of_file, holds, new_folder, write_text
+from kaggle_offline.files import (
+    UNREADABLE_ZIP,
+    digest_of_data,
+    digest_of_file,
+    holds,
+    is_lfs_pointer,
+    new_folder,
+    write_text,
+)
 from kaggle_offline.uv import is_network, run_uv
 
 # 2020-01-01: the clock of every build, so that the same tree gives the same bytes.
@@ -115,9 +123,26 @@ def build_wheel(package: Path, folder: Path, constraints: Sequence[str]) -> Whee
                     f"{package}: its wheel is for this machine alone: {built.name}",
                     "Keep what needs a compiler in a distribution of its own, and require that.",
                 )
+            _require_no_pointers(built, package)
             write_text(draft / stamp.name, f"{inputs} {digest_of_file(built)}")
         built = folder / built.name
     return read_wheel(built)
+
+
+def _require_no_pointers(wheel: Path, package: Path) -> None:
+    """See that a wheel has every file that Git LFS keeps.
+
+    Raises:
+        BuildError: it has a pointer in the place of one.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as file:
+                    if is_lfs_pointer(file):
+                        raise BuildError(f"{package}: {name}: a Git LFS pointer, not the file", "Run: git lfs pull")
+    except UNREADABLE_ZIP:
+        return  # read_wheel says what is wrong with it
 
 
 def run_build(source: Path, folder: Path, constraints: Sequence[str], what: str, *, version: str = "") -> Path:

@@ -1,0 +1,56 @@
+"""What works on macOS and Windows: all but a rehearsal. Their modules are taken away; their kernels are not here."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kaggle_offline.errors import RehearsalError
+from kaggle_offline.freeze import freeze
+from kaggle_offline.kernel_folder import read_kernel_folder
+from kaggle_offline.target import open_target
+
+# What Python has on Linux alone, or not on Windows.
+WITHOUT = """\
+import sys
+for name in ("fcntl", "grp", "pwd", "resource", "termios"):
+    sys.modules[name] = None
+from kaggle_offline.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("arguments", [["freeze"], ["lock"], ["push"], ["submit"], ["doctor"], ["history"]])
+def test_no_command_for_kaggle_com_imports_what_windows_lacks(arguments: list[str], repository: Path) -> None:
+    """Without credentials those that ask Kaggle say so, after all of their imports."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KAGGLE_")}
+    command = [sys.executable, "-c", WITHOUT, *arguments]
+    environment |= {"KAGGLE_TARGET": "kaggle", "HOME": str(repository / "home")}
+    done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert "Error: No module" not in done.stdout + done.stderr
+    if arguments[0] in ("freeze", "lock"):
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("system", ["darwin", "win32"])
+def test_a_rehearsal_elsewhere_is_refused_in_one_line(
+    system: str, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kaggle_offline.target.sys.platform", system)
+    with pytest.raises(RehearsalError) as refused, open_target("local", repository):
+        pass
+    assert refused.value.problem.startswith(f"a rehearsal needs Linux, and this is {system}")
+    assert "devcontainer" in refused.value.cure
+    assert "\n" not in refused.value.problem + refused.value.cure
+
+
+def test_elsewhere_only_what_is_pushed_is_frozen(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYENV_ROOT", str(repository / "none"))
+    monkeypatch.setattr("kaggle_offline.freeze.available_python", lambda _: "3.10")
+    monkeypatch.setattr("kaggle_offline.freeze.sys.platform", "darwin")
+    frozen = freeze(read_kernel_folder(repository, "small"))
+    assert frozen.rehearsal is frozen.packages
+    assert json.loads((frozen.packages.folder / "freeze.json").read_text())["python"] == "3.12"
