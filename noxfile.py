@@ -31,12 +31,22 @@ LEAVES = "plant-pathology-2021-fgvc8"
 
 PROGRAMS = "Scripts" if os.name == "nt" else "bin"
 
-# Much of the tools' tests is waiting for processes: a worker for each core, a file to one of them.
-PYTEST = ["python", "-m", "pytest", "-p", "tests.canary", "--numprocesses", "auto", "--dist", "loadfile"]
+# Much of the tools' tests is waiting for processes: two workers for each core.
+PYTEST = [
+    "python",
+    "-m",
+    "pytest",
+    "-p",
+    "tests.canary",
+    "--numprocesses",
+    str(2 * (os.cpu_count() or 1)),
+    "--dist",
+    "loadgroup",
+]
 # Have a session of their own.
 WORKFLOWS = "tests/workflows"
 # What the tests of a competition's package need beside it, in the image's versions or else in dev.txt's.
-TEST_TOOLS = ("hypothesis", "pandas-stubs", "pytest", "types-tqdm")
+TEST_TOOLS = ("hypothesis", "pandas-stubs", "pytest", "pytest-timeout", "pytest-xdist", "types-tqdm")
 DEV = Path("requirements/dev.txt")
 
 
@@ -153,7 +163,7 @@ def train(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests, or those of competitions alone: nox -s tests [-- COMPETITION ...] [-m "not slow"]."""
+    """Run the tests, or those of competitions alone: nox -s tests [-- COMPETITION ...] [--everything]."""
     competitions = _competitions()
     named = list(takewhile(lambda word: not word.startswith("-"), session.posargs))
     options = session.posargs[len(named) :]
@@ -162,7 +172,9 @@ def tests(session: nox.Session) -> None:
         session.error(f"{unknown[0]}: no such competition; there are {', '.join(competitions)}")
     for name in _one_of_each_package(named or competitions):
         if Path(_tests_of(name)).is_dir():
-            command = [_project(session, name), "-m", "pytest", _tests_of(name)]
+            # The warnings of the image's libraries are not ours to mend.
+            how = ["--numprocesses", "auto", "--dist", "loadfile", "-W", "default"]
+            command = [_project(session, name), "-m", "pytest", *how, _tests_of(name)]
             session.run(*command, *options, external=True, success_codes=[0, 5])
     if not named:
         left = [f"--ignore={path}" for path in [*map(_tests_of, competitions), WORKFLOWS]]

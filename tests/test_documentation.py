@@ -24,7 +24,7 @@ ELSEWHERE = {
     "git tag submit-v4 && git push origin submit-v4": "tests/workflows/test_submit.py::place",
     ".nox/tools/bin/kaggle-local serve": "tests/end_to_end/test_main_job.py::test_the_official_client_sees_it_all",
     "kaggle-local serve --competition path/to/a/competition": (
-        "tests/kaggle_local/test_crashes.py::test_thirty_kills_lose_nothing"
+        "tests/kaggle_local/test_crashes.py::test_thirty_kills_at_random_lose_nothing"
     ),
     "KAGGLE_TARGET=kaggle .nox/tools/bin/kaggle-offline probe": (
         "tests/kaggle_offline/test_probe.py::test_assumptions_are_confirmed"

@@ -1,7 +1,7 @@
 """Push or submit against a Kaggle in which one thing goes wrong, and once more when nothing does.
 
-A case is a scenario, a place and a fault. Each runs on a Kaggle of its own, in a process that does
-many, and tells how the command ended, and what is wrong with what Kaggle holds after a clean re-run.
+A case is a scenario, a place and a fault. Each runs on a Kaggle of its own, and tells how the command
+ended, and what is wrong with what Kaggle holds after a clean re-run.
 """
 
 import json
@@ -78,6 +78,9 @@ class Case:
     predict: str = PREDICT
     failed: tuple[int, int] = (0, 0)
 
+    def __str__(self) -> str:
+        return f"{self.scenario}-{self.place.rpartition('/')[2]}-{self.kind}"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -125,8 +128,7 @@ def prepare(folder: Path) -> None:
 
 
 def run_case(folder: Path, work: Path, case: Case) -> Outcome:
-    """Run a case of what was prepared in ``folder``, in a folder ``work`` of this process's own."""
-    shutil.rmtree(work, ignore_errors=True)
+    """Run a case of what was prepared in ``folder``, in the folder ``work``."""
     repository = copied(folder, work, case.scenario)
     populated = case.scenario != "first"
     kernel = read_kernel_folder(repository, "small")
@@ -371,22 +373,3 @@ def _combined() -> list[Case]:
         Case("submit" if place == submit else "first", place, "503 in a 200", (Fault(on=place, body=refusal),))
         for place in (create, dataset, save, kernel, submit)
     ]
-
-
-def table(outcomes: dict[Case, Outcome]) -> str:
-    """All outcomes: ``ok``, or the exit code that the first try ended with, and ``!`` where something is wrong."""
-    cells = {case: ("ok" if o.code == 0 else str(o.code)) + ("!" if o.wrong else "") for case, o in outcomes.items()}
-    kinds = list(_faults("*"))
-    rows = [["place", "scenario", *kinds]]
-    by_row: dict[tuple[str, str], dict[str, str]] = {}
-    special = []
-    for case, cell in cells.items():
-        if case.kind in kinds or case.kind == "404":
-            by_row.setdefault((case.place.rpartition("/")[2], case.scenario), {})[case.kind] = cell
-        else:
-            special.append(f"{case.place} ({case.scenario}): {case.kind}: {cell}")
-    rows[0].append("404")
-    rows += [[*row, *(found.get(kind, "") for kind in [*kinds, "404"])] for row, found in by_row.items()]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*lines, *special])

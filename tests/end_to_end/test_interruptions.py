@@ -1,26 +1,30 @@
-"""The command is killed at random points, or runs twice at once: what it is for is done, and done once."""
+"""The command is killed at an API call, or runs twice at once: what it is for is done, and done once."""
 
+import itertools
+import json
 import os
-import random
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kaggle_local.faults import Fault
 from kaggle_local.server import LocalKaggle, serve
 from kaggle_offline.kernel_folder import read_kernel_folder
 from kaggle_offline.result import read_result
 
 from tests.canary import USER
-from tests.end_to_end.fault_matrix import TOKEN, copied, kaggle_of, prepare
+from tests.end_to_end.fault_matrix import TOKEN, copied, kaggle_of
+from tests.killing import DIE_AT_CALL, KILL_AT
+from tests.sharing import made_once
 
-pytestmark = pytest.mark.slow
-
-KILLS = 30
+# A push and a submit make about as many calls.
+CALLS = 40
+BY_DAY = (5, 20)
 
 # What stands in for kaggle.com is on this machine, and need not be waited for as long.
 PUSH_AND_SUBMIT = """
@@ -31,17 +35,10 @@ raise SystemExit(main(["push"]) or main(["submit"]))
 """
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("prepared")
-    prepare(folder)
-    return folder
-
-
 def start(repository: Path, environment: Mapping[str, str]) -> subprocess.Popen[str]:
     """Start push and submit, as one process."""
     return subprocess.Popen(
-        [sys.executable, "-c", PUSH_AND_SUBMIT],
+        [sys.executable, "-c", DIE_AT_CALL + PUSH_AND_SUBMIT],
         cwd=repository,
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
@@ -80,37 +77,69 @@ def held(local: LocalKaggle, user: str, before: int = 0) -> dict[str, int]:
 ONCE = {"packages": 1, "models": 1, "kernel": 1, "submissions": 1}
 
 
-def test_it_is_killed_at_thirty_points_and_finishes_when_run_again(prepared: Path, tmp_path: Path) -> None:
-    """By turns with a Kaggle that lives on, as kaggle.com does, and with the embedded one, which dies with it."""
-    moments = random.Random(5)  # noqa: S311 - nothing secret
-    longest, digests, alive = {True: 0.0, False: 0.0}, set(), 0
-    for number in range(-2, KILLS):
-        embedded = number % 2 == 1
-        repository = copied(prepared, tmp_path / str(number), "first")
-        with kaggle_of(tmp_path / str(number), prepared, repository) as local:
-            variables = {"KAGGLE_TARGET": "local"} if embedded else {"KAGGLE_TARGET": "kaggle"}
-            if number >= 0:
-                with start(repository, variables) as process:
-                    time.sleep(moments.uniform(0.2, longest[embedded]))
-                    alive += process.poll() is None
-                    process.send_signal(signal.SIGKILL)
-            started = time.monotonic()
-            finish(start(repository, variables))
-            if number < 0:
-                longest[embedded] = time.monotonic() - started
-            if not embedded:
-                assert held(local, USER) == ONCE
-        if embedded:
-            with serve(repository / ".kaggle-local") as local:
-                assert held(local, "kaggler") == ONCE
-        result = result_of(repository)
-        assert result["submission"]["score"] == pytest.approx(2 / 3, abs=1e-5)
-        digests.add((embedded, result["packages"]["digest"], result["models"]["digest"], result["kernel"]["digest"]))
-    assert len(digests) == 2, "one with each Kaggle: the embedded one's kernel sees a competition that was made here"
-    assert alive >= KILLS / 2, "most kills hit a command at work"
+def go(prepared: Path, folder: Path, *, embedded: bool, kill_at: int = 0) -> dict[str, Any]:
+    """Push and submit, be killed at a call, and do it again; return what is recorded in the end."""
+    repository = copied(prepared, folder, "first")
+    with kaggle_of(folder, prepared, repository) as local:
+        variables = {"KAGGLE_TARGET": "local" if embedded else "kaggle"}
+        if kill_at and embedded:
+            # The Kaggle that is killed is in the process.
+            with start(repository, {**variables, KILL_AT: str(kill_at)}) as process:
+                process.wait(timeout=120)
+        elif kill_at:
+            with start(repository, variables) as process, killing_at(kill_at, local, process):
+                process.wait(timeout=120)
+        said = finish(start(repository, variables))
+        assert "score 0.66667" in said
+        if not embedded:
+            assert held(local, USER) == ONCE
+    if embedded:
+        with serve(repository / ".kaggle-local") as local:
+            assert held(local, "kaggler") == ONCE
+    result = result_of(repository)
+    assert result["submission"]["score"] == pytest.approx(2 / 3, abs=1e-5)
+    return {name: result[name]["digest"] for name in ("packages", "models", "kernel")}
 
 
-@pytest.mark.parametrize("scenario", ["first", "update"])
+@contextmanager
+def killing_at(call: int, local: LocalKaggle, process: subprocess.Popen[str]) -> Iterator[None]:
+    """Kill a process when a Kaggle gets its so many-th call, which still has its effect."""
+    take, left = local.faults.take, itertools.count(call - 1, -1)
+
+    def counted(place: str, size: float = 0) -> Fault | None:
+        if next(left) == 0:
+            process.send_signal(signal.SIGKILL)
+        return take(place, size)
+
+    local.faults.take = counted  # type: ignore[method-assign]
+    yield
+
+
+@pytest.fixture(scope="module")
+def undisturbed(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """The digests of what is published where nothing is killed, with the embedded Kaggle and with the other."""
+
+    def make(folder: Path) -> None:
+        kinds = {kind: go(prepared, folder / kind, embedded=kind == "embedded") for kind in ("embedded", "other")}
+        (folder / "digests.json").write_text(json.dumps(kinds))
+
+    found = json.loads((made_once(tmp_path_factory, "undisturbed", make) / "digests.json").read_text())
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["embedded", "other"])
+@pytest.mark.parametrize(
+    "call", [pytest.param(n, marks=[] if n in BY_DAY else pytest.mark.nightly) for n in range(1, CALLS + 1)]
+)
+def test_killed_at_a_call_it_finishes_when_run_again(
+    call: int, kind: str, prepared: Path, tmp_path: Path, undisturbed: dict[str, dict[str, str]]
+) -> None:
+    """With a Kaggle that lives on, as kaggle.com does, and with the embedded one, which dies with the command."""
+    assert go(prepared, tmp_path / "work", embedded=kind == "embedded", kill_at=call) == undisturbed[kind]
+
+
+@pytest.mark.parametrize("scenario", ["first", pytest.param("update", marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("where", ["one clone, embedded", "one clone", "two clones"])
 def test_two_at_once_publish_once(where: str, scenario: str, prepared: Path, tmp_path: Path) -> None:
     clones = [copied(prepared, tmp_path / "a", scenario)]

@@ -19,7 +19,8 @@ from tests.documentation import REPOSITORY, commands_of
 from tests.kaggle_offline.notebooks import write_notebook
 from tests.workflows.repository import copy_repository
 
-pytestmark = pytest.mark.slow
+# They share a clone, in which each goes on where the one before has stopped.
+pytestmark = pytest.mark.xdist_group("main job")
 
 DOCS = REPOSITORY / "docs"
 COMPETITION = "plant-pathology-2021-fgvc8"
@@ -145,6 +146,7 @@ def test_the_official_client_sees_it_all(clone: Path, tmp_path: Path) -> None:
         assert f"{result_of(clone)['submission']['score']:.5f}" in submissions
 
 
+@pytest.mark.nightly
 def test_the_same_submission_works_under_the_old_layout(clone: Path) -> None:
     """The kernel that was pushed, pushed again by hand and submitted where inputs are mounted the old way."""
     kernel = clone / "build" / COMPETITION / "kernel"
@@ -173,6 +175,7 @@ STRICT = {
 }
 
 
+@pytest.mark.nightly
 def test_both_competitions_pass_on_the_strictest_kaggle(clone: Path) -> None:
     """Everything is new there and shows late, no session is free at first, and the rules are not accepted at first."""
     programs = clone / ".nox" / "tools" / "bin"
@@ -248,6 +251,7 @@ def test_the_first_page_leads_to_a_competition_of_ones_own(clone: Path) -> None:
     assert result["submission"]["score"] > result["submission"]["baseline"] + 0.2
 
 
+@pytest.mark.nightly
 def test_the_other_pages_can_be_followed(clone: Path) -> None:
     cells = [
         "!pip install -q iniconfig==2.0.0",

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 from kaggle_local.server import LocalKaggle
 
+from tests.sharing import shared_folder
+
 Kaggle = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def kaggle_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images of all tests, whichever worker runs them."""
+    return shared_folder(tmp_path_factory, "images")
 
 
 @pytest.fixture

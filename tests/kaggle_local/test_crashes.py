@@ -1,4 +1,4 @@
-"""The server is killed at random points; what is visible after a restart is whole, and the client goes on."""
+"""The server is killed; what is visible after a restart is whole, and the client goes on."""
 
 import contextlib
 import hashlib
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,13 @@ import requests
 from kaggle_local.server import USERNAME
 from kaggle_local.storage import Storage
 
+from tests.killing import DIE_AT_CALL, KILL_AT
+
 KILLS = 30
+# The work takes about as many calls.
+CALLS = 36
+BY_DAY = (8, 16, 26)
+SERVE = "from kaggle_local.__main__ import main; main()"
 # Seconds that a server lives, at most; an upload, two versions, a run and a submission take about one.
 LONGEST = 1.5
 
@@ -37,15 +43,20 @@ def command(storage: Path, competition: Path) -> list[str]:
     with (competition / "competition.toml").open("a") as file:
         file.write("[limits]\nsubmissions_per_day = 100\n")
     return [
-        *(sys.executable, "-m", "kaggle_local", "serve", "--port", "0", "--storage", str(storage)),
+        *(sys.executable, "-c", DIE_AT_CALL + SERVE, "serve", "--port", "0", "--storage", str(storage)),
         *("--competition", str(competition), "--set", "unpacked_files=100"),
     ]
 
 
 @contextlib.contextmanager
-def server(command: list[str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def server(
+    command: list[str], variables: Mapping[str, str] | None = None
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server of its own process, and its address."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    environment = {**os.environ, **(variables or {})}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(4)]
         try:
@@ -131,6 +142,10 @@ class Client:
         while self.submissions()[0].get("status", "PENDING") == "PENDING":
             time.sleep(0.02)
 
+    def delete_kernel(self) -> None:
+        """Delete the kernel with all its versions."""
+        self.call("kernels.KernelsApiService/DeleteKernel", userName=USERNAME, kernelSlug="my-kernel")
+
     def submissions(self) -> list[dict[str, Any]]:
         method = "competitions.CompetitionApiService/ListSubmissions"
         listed = self.call(method, competitionName="leaves", pageSize=200)
@@ -166,11 +181,35 @@ def check(storage: Path) -> None:
         opened.close()
 
 
-@pytest.mark.slow
-def test_thirty_kills_lose_nothing(command: list[str], storage: Path) -> None:
-    seed = int(os.environ.get("CRASH_SEED", time.time_ns() % 10**6))
+def go_on(command: list[str]) -> None:
+    """Do the whole work once more; see that all that was handed in before has been scored, and once."""
+    with server(command) as (_, url):
+        client = Client(url)
+        client.work(KILLS + 1)
+        submissions = client.submissions()
+    assert {s["publicScore"] for s in submissions} == {"0.55556"}, "what was pending has been scored"
+    names = [s["description"] for s in submissions]
+    assert len(set(names)) == len(names), "nothing was submitted twice"
+
+
+@pytest.mark.parametrize(
+    "call", [pytest.param(n, marks=[] if n in BY_DAY else pytest.mark.nightly) for n in range(1, CALLS + 1)]
+)
+def test_killed_at_a_call_it_loses_nothing(call: int, command: list[str], storage: Path) -> None:
+    with server(command, {KILL_AT: str(call)}) as (process, url):
+        with contextlib.suppress(requests.RequestException):
+            Client(url).work(1)
+            Client(url).delete_kernel()
+            Client(url).work(1)
+        process.kill()
+        process.wait()
+    check(storage)
+    go_on(command)
+
+
+@pytest.mark.nightly
+def test_thirty_kills_at_random_lose_nothing(command: list[str], storage: Path, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - no secret
-    print(f"CRASH_SEED={seed}")
     with server(command) as (_, url):
         Client(url).work(0)  # the image is built once
     for number in range(1, KILLS + 1):
@@ -179,15 +218,9 @@ def test_thirty_kills_lose_nothing(command: list[str], storage: Path) -> None:
             killer.start()
             with contextlib.suppress(requests.RequestException):
                 Client(url).work(number)
-                Client(url).call("kernels.KernelsApiService/DeleteKernel", userName=USERNAME, kernelSlug="my-kernel")
+                Client(url).delete_kernel()
                 Client(url).work(number)
             killer.join()
             process.wait()
         check(storage)
-    with server(command) as (_, url):
-        client = Client(url)
-        client.work(KILLS + 1)
-        submissions = client.submissions()
-        assert {s["publicScore"] for s in submissions} == {"0.55556"}, "what was pending has been scored"
-        names = [s["description"] for s in submissions]
-        assert len(set(names)) == len(names) > 5, "nothing was submitted twice"
+    go_on(command)

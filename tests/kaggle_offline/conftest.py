@@ -5,8 +5,14 @@ import shutil
 import subprocess
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from kaggle_offline.freeze import freeze
+from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
+from kaggle_offline.target import open_target
+
+from tests.sharing import made_once, shared_folder
 
 IMAGE = """\
 # image: small
@@ -43,6 +49,23 @@ PACKAGES_DIGEST = ""
 
 # %%
 print("predict")
+"""
+
+# Installs what was frozen, and writes a submission.
+PREDICT = """\
+# %% tags=["parameters"]
+PACKAGES_DIGEST = ""
+
+# %%
+import subprocess, sys
+from pathlib import Path
+packages = next(Path("/kaggle/input").rglob("install.py"))
+subprocess.run([sys.executable, packages, "--digest", PACKAGES_DIGEST], check=True)
+
+# %%
+import iniconfig, small
+images = sorted(path.name for path in next(Path("/kaggle/input").rglob("test_images")).iterdir())
+Path("/kaggle/working/submission.csv").write_text("image,labels\\n" + "".join(f"{name},scab\\n" for name in images))
 """
 
 PROJECT = """\
@@ -127,15 +150,56 @@ def repository(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def storages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Images that all tests share: building one takes seconds."""
-    return tmp_path_factory.mktemp("images")
+    return shared_folder(tmp_path_factory, "images")
 
 
 @pytest.fixture
 def rehearsed(repository: Path, storages: Path) -> Path:
     """The repository, with a local Kaggle that need not build its image anew."""
+    return share_images(repository, storages)
+
+
+def share_images(repository: Path, storages: Path) -> Path:
+    """Give the repository a local Kaggle that has the session's images."""
     (repository / ".kaggle-local").mkdir()
     (repository / ".kaggle-local" / "images").symlink_to(storages)
     return repository
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory, storages: Path) -> Path:
+    """A repository whose competition, a notebook that predicts, is frozen and has its image; for copies."""
+
+    def make(folder: Path) -> None:
+        repository = share_images(write_repository(folder / "repository"), storages)
+        (repository / "kernels" / "small" / "predict.py").write_text(PREDICT)
+        kernel = read_kernel_folder(repository, "small")
+        frozen = freeze(kernel)
+        with open_target("local", repository) as target:
+            assert target.rehearsal is not None
+            target.rehearsal.prepare(kernel, frozen)
+        shutil.rmtree(repository / ".kaggle-local")
+
+    return made_once(tmp_path_factory, "prepared", make) / "repository"
+
+
+@pytest.fixture
+def notebook(prepared: Path, storages: Path, tmp_path: Path) -> KernelFolder:
+    """The competition of `prepared`, in a copy of the test's own."""
+    return read_kernel_folder(share_images(copy_of(prepared, tmp_path / "prepared"), storages), "small")
+
+
+@pytest.fixture
+def script(notebook: KernelFolder) -> KernelFolder:
+    """The same as a script, which runs in a tenth of the time."""
+    change_metadata(notebook.repository, kernel_type="script")
+    return read_kernel_folder(notebook.repository, "small")
+
+
+def change_metadata(repository: Path, **changes: Any) -> None:
+    """Change what the competition's kernel-metadata.json says."""
+    path = repository / "kernels" / "small" / "kernel-metadata.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
 def git(repository: Path, *arguments: str) -> str:

@@ -29,8 +29,7 @@ from kagglesdk.kaggle_object import KaggleObject
 from tests.canary import USER
 from tests.end_to_end.fault_matrix import PATIENCE as HONEST
 from tests.end_to_end.fault_matrix import command, copied, kaggle_of, prepare
-
-pytestmark = pytest.mark.slow
+from tests.sharing import made_once
 
 PATIENCE = Patience(
     answer=5,
@@ -105,11 +104,9 @@ class Liar:
         return self._random.choice(others)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("prepared")
-    prepare(folder)
-    return folder
+    return made_once(tmp_path_factory, "scenarios", prepare)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from kaggle_offline.predict import predict
 from kaggle_offline.result import read_result
 
 from tests.end_to_end.fault_matrix import PREDICT
-from tests.kaggle_offline.conftest import git, require
+from tests.kaggle_offline.conftest import change_metadata, git, require
 
 
 @pytest.fixture
@@ -26,6 +26,7 @@ def begin(rehearsed: Path, root: Path) -> KernelFolder:
     (rehearsed / "kernels" / "small" / "predict.py").write_text(PREDICT)
     (rehearsed / ".gitignore").write_text("/build/\n/.kaggle-local/\n")
     require(rehearsed, "packaging")
+    change_metadata(rehearsed, kernel_type="script")
     kernel = read_kernel_folder(rehearsed, "small")
     lock_kernel(kernel)
     git(root, "init", "--quiet", "--initial-branch", "main")

@@ -78,6 +78,7 @@ def test_assumptions_are_confirmed(hosting: Path) -> None:
         assert nothing_left(local)
 
 
+@pytest.mark.nightly
 def test_assumptions_are_refuted(hosting: Path) -> None:
     rows = probed(
         hosting,

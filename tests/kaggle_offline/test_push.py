@@ -32,29 +32,13 @@ from kaggle_offline.result import read_result
 from kaggle_offline.submit import submit
 from kaggle_offline.target import Target, open_target
 
-from tests.kaggle_offline.conftest import require
-
-PREDICT = """\
-# %% tags=["parameters"]
-PACKAGES_DIGEST = ""
-
-# %%
-import subprocess, sys
-from pathlib import Path
-packages = next(Path("/kaggle/input").rglob("install.py"))
-subprocess.run([sys.executable, packages, "--digest", PACKAGES_DIGEST], check=True)
-
-# %%
-import iniconfig, small
-images = sorted(path.name for path in next(Path("/kaggle/input").rglob("test_images")).iterdir())
-Path("/kaggle/working/submission.csv").write_text("image,labels\\n" + "".join(f"{name},scab\\n" for name in images))
-"""
+from tests.kaggle_offline.conftest import PREDICT, require
 
 
 @pytest.fixture
-def kernel(rehearsed: Path) -> KernelFolder:
-    (rehearsed / "kernels" / "small" / "predict.py").write_text(PREDICT)
-    return read_kernel_folder(rehearsed, "small")
+def kernel(script: KernelFolder) -> KernelFolder:
+    """The small competition, frozen; a script, but where a test is about notebooks."""
+    return script
 
 
 @contextmanager
@@ -90,8 +74,8 @@ def nothing_submitted(kernel: KernelFolder) -> None:
             submit(kernel, target)
 
 
-def test_the_whole_way_and_once_more(kernel: KernelFolder, capsys: pytest.CaptureFixture[str]) -> None:
-    first = go(kernel)
+def test_the_whole_way_and_once_more(notebook: KernelFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    first = go(notebook)
     assert first["target"] == "local"
     assert first["run"]["status"] == "complete"
     assert first["run"]["seconds"] > 0
@@ -100,11 +84,11 @@ def test_the_whole_way_and_once_more(kernel: KernelFolder, capsys: pytest.Captur
     assert first["submission"]["score"] == pytest.approx(2 / 3, abs=1e-5)
     assert first["submission"]["baseline"] == pytest.approx(2 / 3, abs=1e-5)
     assert {"freeze", "push", "submit"} <= set(first["seconds"])
-    assert "0.66667" in (kernel.build / "summary.md").read_text()
-    assert "0.66667" in (kernel.build / "report.html").read_text()
+    assert "0.66667" in (notebook.build / "summary.md").read_text()
+    assert "0.66667" in (notebook.build / "report.html").read_text()
 
     capsys.readouterr()
-    second = go(kernel)
+    second = go(notebook)
     for name in ("packages", "models"):
         assert second[name] == {**first[name], "uploaded_bytes": 0}
     for name in ("kernel", "run", "submission"):
@@ -115,28 +99,28 @@ def test_the_whole_way_and_once_more(kernel: KernelFolder, capsys: pytest.Captur
     assert "version 1 is submitted already" in output
 
 
-def test_a_script_without_checkpoints_goes_the_same_way(kernel: KernelFolder) -> None:
+def test_a_script_without_checkpoints_goes_the_same_way(notebook: KernelFolder) -> None:
     """And what an earlier version had as checkpoints is not told of any more."""
-    go(kernel)
-    metadata, settings = kernel.folder / "kernel-metadata.json", kernel.folder / "submission.toml"
+    go(notebook)
+    metadata, settings = notebook.folder / "kernel-metadata.json", notebook.folder / "submission.toml"
     # A kernel cannot turn from notebook to script: it is another one.
     text = metadata.read_text().replace('"notebook"', '"script"')
     metadata.write_text(text.replace("small-kernel", "small-script").replace("Small kernel", "Small script"))
     settings.write_text(settings.read_text().replace('checkpoints = "checkpoints"\n', ""))
     # The installer is written by push, where there is a place for it.
     cells = PREDICT.split("\n\n")
-    kernel.code.write_text("\n\n".join([cells[0], '# %% tags=["install"]\n# Here.', *cells[2:]]))
-    script = read_kernel_folder(kernel.repository, "small")
+    notebook.code.write_text("\n\n".join([cells[0], '# %% tags=["install"]\n# Here.', *cells[2:]]))
+    script = read_kernel_folder(notebook.repository, "small")
     result = go(script)
     assert "models" not in result
     assert result["submission"]["score"] == pytest.approx(2 / 3, abs=1e-5)
-    assert sorted(p.name for p in (kernel.build / "kernel").iterdir()) == ["kernel-metadata.json", "predict.py"]
-    code = (kernel.build / "kernel" / "predict.py").read_text()
+    assert sorted(p.name for p in (notebook.build / "kernel").iterdir()) == ["kernel-metadata.json", "predict.py"]
+    code = (notebook.build / "kernel" / "predict.py").read_text()
     assert result["kernel"]["digest"] == digest_of_source(code)
     assert "small-models" not in code
     compile(code, "predict.py", "exec")
     for name in ("summary.md", "report.html"):
-        assert "models" not in (kernel.build / name).read_text()
+        assert "models" not in (notebook.build / name).read_text()
     with opened(script) as target:
         assert "models" in history(target.client, "small").splitlines()[1], "of the first"
     again = go(script)
@@ -187,6 +171,7 @@ def test_the_daily_limit_is_respected_and_history_shows_the_chains(
     monkeypatch.chdir(kernel.repository)
     main(["history"])
     assert "small: no submissions" in capsys.readouterr().out
+    (kernel.repository / ".gitignore").write_text("/build/\n/.kaggle-local/\n")
     for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@x", "commit", "-qm", "x"]):
         subprocess.run(["git", *command], check=True)
     subprocess.run(["git", "tag", "submit-v7"], check=True)
@@ -287,17 +272,17 @@ def test_a_failure_after_a_success_leaves_nothing_to_submit_by_mistake(kernel: K
         assert len(target.client.submissions("small")) == 1
 
 
-def test_a_rerun_that_fails_is_explained_and_not_repeated(kernel: KernelFolder) -> None:
-    kernel.code.write_text(PREDICT + "import os\nif 'KAGGLE_IS_COMPETITION_RERUN' in os.environ: import nowhere\n")
-    freeze(kernel)
-    with opened(kernel) as target:
-        push(kernel, target)
+def test_a_rerun_that_fails_is_explained_and_not_repeated(notebook: KernelFolder) -> None:
+    notebook.code.write_text(PREDICT + "import os\nif 'KAGGLE_IS_COMPETITION_RERUN' in os.environ: import nowhere\n")
+    freeze(notebook)
+    with opened(notebook) as target:
+        push(notebook, target)
         for _ in range(2):
             with pytest.raises(ScoringError, match="could not import nowhere") as failure:
-                submit(kernel, target)
+                submit(notebook, target)
             assert "  | ModuleNotFoundError: No module named 'nowhere'" in failure.value.problem
         assert len(target.client.submissions("small")) == 1
-    assert read_result(kernel.build)["submission"]["status"] == "error"
+    assert read_result(notebook.build)["submission"]["status"] == "error"
 
 
 def test_a_version_that_lacks_a_file_is_followed_by_a_whole_one(kernel: KernelFolder) -> None:
@@ -367,29 +352,30 @@ def test_a_competition_that_cannot_be_hosted_stops_before_anything_is_pushed(
         assert target.client.kernel("small-kernel") is None
 
 
-def test_there_is_nothing_to_push_before_a_freeze(kernel: KernelFolder) -> None:
+def test_there_is_nothing_to_push_before_a_freeze(rehearsed: Path) -> None:
+    kernel = read_kernel_folder(rehearsed, "small")
     with opened(kernel) as target, pytest.raises(NotFrozenError, match="nothing is frozen"):
         push(kernel, target)
 
 
-def test_the_rendered_kernel_is_what_kaggle_takes(kernel: KernelFolder) -> None:
-    go(kernel)
-    metadata = json.loads((kernel.build / "kernel" / "kernel-metadata.json").read_text())
+def test_the_rendered_kernel_is_what_kaggle_takes(notebook: KernelFolder) -> None:
+    go(notebook)
+    metadata = json.loads((notebook.build / "kernel" / "kernel-metadata.json").read_text())
     assert metadata["id"] == "kaggler/small-kernel"
     assert metadata["dataset_sources"] == ["kaggler/small-packages", "kaggler/small-models"]
     assert "id_no" not in metadata
-    text = (kernel.build / "kernel" / metadata["code_file"]).read_text()
-    assert read_result(kernel.build)["kernel"]["digest"] in text
-    with opened(kernel) as target:
-        push(kernel, target)
-    assert (kernel.build / "kernel" / metadata["code_file"]).read_text() == text, "rendering is reproducible"
+    text = (notebook.build / "kernel" / metadata["code_file"]).read_text()
+    assert read_result(notebook.build)["kernel"]["digest"] in text
+    with opened(notebook) as target:
+        push(notebook, target)
+    assert (notebook.build / "kernel" / metadata["code_file"]).read_text() == text, "rendering is reproducible"
 
 
-def test_the_weights_of_submission_toml_reach_the_kernel(kernel: KernelFolder) -> None:
-    settings = kernel.folder / "submission.toml"
-    before = rendered(kernel)
+def test_the_weights_of_submission_toml_reach_the_kernel(notebook: KernelFolder) -> None:
+    settings = notebook.folder / "submission.toml"
+    before = rendered(notebook)
     settings.write_text(f'{settings.read_text()}\n[weights]\n"model.ckpt" = 2.5\n')
-    after = rendered(read_kernel_folder(kernel.repository, kernel.competition))
+    after = rendered(read_kernel_folder(notebook.repository, notebook.competition))
     assert "WEIGHTS = {}" in before
     assert "WEIGHTS = {'model.ckpt': 2.5}" in after
     assert digest_of_source(before) != digest_of_source(after), "with other weights it is another kernel"

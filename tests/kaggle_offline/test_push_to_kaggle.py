@@ -23,8 +23,8 @@ from kaggle_offline.submit import submit
 from kaggle_offline.target import PATIENCE, Target, open_target
 
 from tests.kaggle_local.kernels import finished, printed
-from tests.kaggle_offline.conftest import require
-from tests.kaggle_offline.test_push import PREDICT, faults_of
+from tests.kaggle_offline.conftest import PREDICT, change_metadata, require
+from tests.kaggle_offline.test_push import faults_of
 
 SERVICES = {
     "SaveKernel": "kernels.KernelsApiService/SaveKernel",
@@ -39,18 +39,11 @@ SCRIPT = "\n\n".join([PREDICT.split("\n\n")[0], '# %% tags=["install"]\n# Here.'
 
 
 @pytest.fixture
-def kernel(rehearsed: Path) -> KernelFolder:
+def kernel(script: KernelFolder) -> KernelFolder:
     """The small competition as a script, whose install cell is written by push; frozen."""
-    change_metadata(rehearsed, kernel_type="script")
-    (rehearsed / "kernels" / "small" / "predict.py").write_text(SCRIPT)
-    kernel = read_kernel_folder(rehearsed, "small")
-    freeze(kernel)
-    return kernel
-
-
-def change_metadata(repository: Path, **changes: Any) -> None:
-    path = repository / "kernels" / "small" / "kernel-metadata.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    script.code.write_text(SCRIPT)
+    freeze(script)
+    return script
 
 
 def changed(kernel: KernelFolder) -> KernelFolder:
@@ -96,7 +89,7 @@ def test_a_free_session_is_waited_for_and_said_once(
     kernel: KernelFolder, kaggle: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     prepare(kernel, kaggle)
-    with kaggle(kernel, busy_seconds=10) as target:
+    with kaggle(kernel, busy_seconds=5) as target:
         push(kernel, target)
         assert kernels(target) == 1
     said = capsys.readouterr().out
@@ -107,7 +100,7 @@ def test_a_free_session_is_not_waited_for_longer_than_the_command_may_take(
     kernel: KernelFolder, kaggle: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     prepare(kernel, kaggle)
-    with kaggle(kernel, minutes=0.2, busy_seconds=3600) as target, pytest.raises(DeadlineError):
+    with kaggle(kernel, minutes=0.1, busy_seconds=3600) as target, pytest.raises(DeadlineError):
         push(kernel, target)
     assert "Waiting for one of them to end" in capsys.readouterr().out
 
@@ -118,14 +111,14 @@ def test_a_version_that_is_mounted_late_is_run_again(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(PATIENCE, "local", replace(PATIENCE["local"], mount=7))
-    with kaggle(kernel, mount_seconds=10) as target:
+    monkeypatch.setitem(PATIENCE, "local", replace(PATIENCE["local"], mount=2.5))
+    with kaggle(kernel, mount_seconds=4) as target:
         push(kernel, target)
         first = kernels(target)
         assert 1 < first <= 4
         assert "is not among this kernel's inputs: Kaggle mounts new versions late" in capsys.readouterr().out
     changed(kernel)
-    with kaggle(kernel, mount_seconds=10) as target:
+    with kaggle(kernel, mount_seconds=4) as target:
         push(kernel, target)
         assert first + 1 < kernels(target) <= first + 4
         assert "but sha256:" in capsys.readouterr().out
@@ -309,7 +302,7 @@ def test_a_new_version_waits_for_the_submission_that_uses_the_dataset(
     kernel: KernelFolder, kaggle: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     kernel.code.write_text(
-        f"{SCRIPT}\nimport os, time\ntime.sleep(10 if 'KAGGLE_IS_COMPETITION_RERUN' in os.environ else 0)\n"
+        f"{SCRIPT}\nimport os, time\ntime.sleep(6 if 'KAGGLE_IS_COMPETITION_RERUN' in os.environ else 0)\n"
     )
     freeze(kernel)
     with kaggle(kernel, new_version_cancels="true") as target:
@@ -387,8 +380,8 @@ def test_a_kernel_that_shows_its_last_complete_version_is_not_pushed_twice(
 ) -> None:
     with kaggle(kernel, shows_last_complete="true") as target:
         push(kernel, target)
-        run_for(kernel, 12)
-        with pytest.raises(DeadlineError), kaggle_minutes(target, 8):
+        run_for(kernel, 9)
+        with pytest.raises(DeadlineError), kaggle_minutes(target, 5):
             push(kernel, target)
         assert kernels(target) == 2, "and it still runs"
         push(kernel, target)

@@ -13,9 +13,7 @@ from kaggle_offline.push import push
 from kaggle_offline.target import open_target
 from packaging.utils import canonicalize_name
 
-from tests.kaggle_offline.conftest import require, take_kaggles_image
-
-pytestmark = pytest.mark.slow
+from tests.kaggle_offline.conftest import change_metadata, require, take_kaggles_image
 
 PYDANTIC = canonicalize_name("pydantic")
 
@@ -39,9 +37,10 @@ Path("/kaggle/working/submission.csv").write_text("image,labels\\na,scab\\nb,sca
 """
 
 
-def go(repository: Path, code: str) -> Lock:
+def go(repository: Path, code: str, kind: str = "script") -> Lock:
     """Freeze and push; the kernel imports what it was given, or the push raises."""
     (repository / "kernels" / "small" / "predict.py").write_text(KERNEL.format(code=code))
+    change_metadata(repository, kernel_type=kind)
     kernel = read_kernel_folder(repository, "small")
     freeze(kernel)
     with open_target("local", repository) as target:
@@ -70,6 +69,7 @@ def test_what_exists_only_as_source_is_built_into_a_wheel(rehearsed: Path) -> No
     assert any(line.startswith("setuptools==") for line in lock.builds_with)
 
 
+@pytest.mark.nightly
 def test_what_the_image_excludes_is_replaced_and_it_is_said_why(
     rehearsed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -84,6 +84,7 @@ def test_what_the_image_excludes_is_replaced_and_it_is_said_why(
     assert f"replaced, {reasons[PYDANTIC]}" in capsys.readouterr().out
 
 
+@pytest.mark.nightly
 def test_extras_are_resolved_even_of_what_the_image_has(rehearsed: Path) -> None:
     take_kaggles_image(rehearsed, "h2", "hpack", "hyperframe")
     require(rehearsed, "httpx[http2]", "iniconfig; extra == 'never'", "tomli; python_version < '3'")
@@ -164,6 +165,7 @@ def test_a_package_with_setup_py_alone(rehearsed: Path) -> None:
     assert files_of(rehearsed)["small-1.5-py3-none-any.whl"] == "project"
 
 
+@pytest.mark.nightly
 def test_what_cannot_be_built_for_the_image_here_is_built_in_the_kernel(
     rehearsed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,6 +181,7 @@ def test_what_cannot_be_built_for_the_image_here_is_built_in_the_kernel(
     assert "crcmod 1.7 is shipped as source, to be built in the kernel" in output
 
 
+@pytest.mark.nightly
 def test_a_source_that_writes_over_the_image_is_found_out_once_it_is_built(rehearsed: Path, tmp_path: Path) -> None:
     take_kaggles_image(rehearsed)
     source = tmp_path / "evil"
@@ -195,7 +198,7 @@ def test_a_source_that_writes_over_the_image_is_found_out_once_it_is_built(rehea
     commit_first(source)
     require(rehearsed, f"evil @ git+{source.as_uri()}@main", "tqdm")
     with pytest.raises(RunError, match=r"evil: has written over tqdm/__init__\.py of tqdm, which the image provides"):
-        go(rehearsed, "")
+        go(rehearsed, "", kind="notebook")
 
 
 def test_a_conflict_with_torch_names_torch(repository: Path) -> None:

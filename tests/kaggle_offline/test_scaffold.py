@@ -61,7 +61,10 @@ def new(repository: Path, competition: str, kind: str = "tabular") -> Names:
     return names
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    ["image", pytest.param("tabular", marks=pytest.mark.nightly), pytest.param("text", marks=pytest.mark.nightly)],
+)
 def test_a_new_competition_passes_its_tests_and_all_checks_at_once(kind: str, place: Path) -> None:
     names = new(place, "apples-and-pears", kind)
     assert read_kernel_folder(place, names.competition).slug == "apples-and-pears-offline-prediction"
@@ -375,8 +378,15 @@ def test_of_several_distributions_the_one_of_the_image_is_meant(tmp_path: Path) 
     assert adopt(tmp_path / "predict.py", "apples", ()).requirements == ("opencv-python",)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("competition", ["apples", *NOTEBOOKS])
+@pytest.mark.parametrize(
+    "competition",
+    [
+        "apples",
+        pytest.param("pinned-packages", marks=pytest.mark.nightly),
+        pytest.param("old-paths", marks=pytest.mark.nightly),
+        pytest.param("helper-module", marks=pytest.mark.nightly),
+    ],
+)
 def test_it_scores_without_an_edit(competition: str, tmp_path: Path, storages: Path) -> None:
     """In a clone of this repository, by the command line."""
     clone = tmp_path / "clone"

@@ -301,7 +301,7 @@ print("MiB", *(resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUS
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_memory_does_not_grow_with_the_number_of_images(
     competition: Path, make_checkpoint: MakeCheckpoint, tmp_path: Path
 ) -> None:

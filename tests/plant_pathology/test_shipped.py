@@ -49,7 +49,7 @@ def test_every_checkpoint_says_what_it_was_made_of() -> None:
         assert path.with_suffix(".json").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_together_they_are_at_least_as_good_as_the_best_of_them(tmp_path: Path) -> None:
     """On 600 leaves: of the rehearsal's 150, the label of one is more than what is between them."""
     write_competition(tmp_path, train=1, public=1, hidden=600, size=(600, 400), seed=77)
@@ -58,12 +58,10 @@ def test_together_they_are_at_least_as_good_as_the_best_of_them(tmp_path: Path) 
     assert score(predict(hidden, CHECKPOINTS), hidden) >= max(alone)
 
 
-@pytest.mark.slow
 def test_the_rehearsal_is_scored_well(hidden: Path, together: Predictions) -> None:
     assert score(together, hidden) >= 0.9
 
 
-@pytest.mark.slow
 def test_scaled_decoding_changes_next_to_no_label(hidden: Path, together: Predictions, tmp_path: Path) -> None:
     """Against Pillow alone, which decodes each image whole; it is then read from a file that is not scaled again."""
     (largest,) = {max(size) for size in [load_ensemble(CHECKPOINTS).sizes]}

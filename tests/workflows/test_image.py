@@ -19,7 +19,7 @@ from tests.stand_in import TOKENS
 from tests.workflows.act import Run, run_workflow, way_to
 from tests.workflows.repository import IMAGE, add_competition, commit, copy_repository
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.xdist_group("image")
 
 # Says that there is no pull request yet, unless one has been created, and notes what it is told.
 GH = """\

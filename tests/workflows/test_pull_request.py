@@ -10,7 +10,7 @@ from tests.kaggle_offline.conftest import git
 from tests.workflows.act import Run, run_workflow
 from tests.workflows.repository import add_competition, commit, copy_repository
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.xdist_group("pull request")
 
 STEP = "Predict on the CPU, here and on the base"
 

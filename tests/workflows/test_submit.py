@@ -19,7 +19,7 @@ from tests.stand_in import TOKENS
 from tests.workflows.act import Run, run_workflow, way_to
 from tests.workflows.repository import IMAGE, SEED, add_competition, commit, copy_repository, take_this_python
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.xdist_group("submit")
 
 STEPS = {"Freeze", "Push", "Submit"}
 

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,19 +140,29 @@ def build_image(spec: ImageSpec, store: Path) -> Image:
         if python is None:
             raise ImageError(f"Python {spec.python}: not found", f"Install it: uv python install {spec.python}")
         store.mkdir(parents=True, exist_ok=True)
-        draft = folder.with_suffix(".draft")
-        shutil.rmtree(draft, ignore_errors=True)
-        _uv("venv", "--quiet", "--no-project", "--relocatable", "--python", str(python), str(draft))
-        _install(spec, draft)
-        (site,) = draft.glob("lib/python*/site-packages")
-        name, line = _AT_START
-        (site / name).write_text(line)
-        for module in sorted(Path(__file__).with_name("kaggle_modules").glob("*.py")):
-            shutil.copyfile(module, site / module.name)
-        _compose(draft)
-        draft.rename(folder)
+        # A draft of its own, as storages that share their images may build the same one at once.
+        with tempfile.TemporaryDirectory(dir=store) as scratch:
+            draft = Path(scratch) / folder.name
+            _build(spec, python, draft)
+            try:
+                draft.rename(folder)
+            except OSError:
+                if not folder.exists():
+                    raise
     facts = json.loads((folder / "facts.json").read_text())
     return Image(folder=folder, base=tuple(facts["base"]), prefix=Path(facts["prefix"]))
+
+
+def _build(spec: ImageSpec, python: Path, folder: Path) -> None:
+    """Build the environment for ``spec`` in ``folder``."""
+    _uv("venv", "--quiet", "--no-project", "--relocatable", "--python", str(python), str(folder))
+    _install(spec, folder)
+    (site,) = folder.glob("lib/python*/site-packages")
+    name, line = _AT_START
+    (site / name).write_text(line)
+    for module in sorted(Path(__file__).with_name("kaggle_modules").glob("*.py")):
+        shutil.copyfile(module, site / module.name)
+    _compose(folder)
 
 
 def _install(spec: ImageSpec, folder: Path) -> None:

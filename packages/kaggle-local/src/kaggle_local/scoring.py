@@ -231,7 +231,10 @@ def _solution(competition: Competition) -> "pd.DataFrame":
 
 
 def _compute(metric: Metric, truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
-    return metric.compute(truth.reset_index(drop=True), predicted.reset_index(drop=True))
+    with warnings.catch_warnings():
+        # A number that is too large makes a score that is not finite, which is told as such.
+        warnings.filterwarnings("ignore", "overflow encountered", RuntimeWarning)
+        return metric.compute(truth.reset_index(drop=True), predicted.reset_index(drop=True))
 
 
 def _read(competition: Competition, path: Path) -> "pd.DataFrame":
