@@ -136,6 +136,7 @@ def test_of_a_damaged_zip_what_is_there_is_whole(
         (zipped(**{"a.zip": zipped(**{"b.zip": zipped(**{"c.zip": zipped(d=b"d")})})}), "deeper than 3"),
         (zipped(**{f"{n}.zip": zipped(bomb=b"0" * 40_000) for n in range(3)}), "too many bytes"),
     ],
+    ids=["one large file", "many files", "deep", "many archives"],  # a zip file has the time in it
 )
 def test_a_bomb_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_bytes(content)
