@@ -48,6 +48,8 @@ WORKFLOWS = "tests/workflows"
 # What the tests of a competition's package need beside it, in the image's versions or else in dev.txt's.
 TEST_TOOLS = ("hypothesis", "pandas-stubs", "pytest", "pytest-timeout", "pytest-xdist", "types-tqdm")
 DEV = Path("requirements/dev.txt")
+# On Windows, too, files are UTF-8. Without its bytecode every process would compile again what it imports.
+PYTHON = {"PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": ""}
 
 
 @nox.session
@@ -175,7 +177,7 @@ def tests(session: nox.Session) -> None:
             # The warnings of the image's libraries are not ours to mend.
             how = ["--numprocesses", "auto", "--dist", "loadfile", "-W", "default"]
             command = [_project(session, name), "-m", "pytest", *how, _tests_of(name)]
-            session.run(*command, *options, external=True, success_codes=[0, 5])
+            session.run(*command, *options, external=True, env=PYTHON, success_codes=[0, 5])
     if not named:
         left = [f"--ignore={path}" for path in [*map(_tests_of, competitions), WORKFLOWS]]
         _run(session, *PYTEST, *left, *options, success_codes=[0, 5])
@@ -277,8 +279,7 @@ def _run(session: nox.Session, program: str, *arguments: str, success_codes: Ite
     """Run a program of the tools' environment."""
     programs = _tools(session)
     path = os.pathsep.join([str(programs.absolute()), os.environ.get("PATH", os.defpath)])
-    # On Windows, too, files are UTF-8.
-    env = {"PATH": path, "PYTHONUTF8": "1"}
+    env = {"PATH": path, **PYTHON}
     session.run(str(programs / program), *arguments, env=env, external=True, success_codes=success_codes)
 
 

@@ -26,7 +26,7 @@ _SKIPPED = frozenset({".nox", "images", "site-packages", ".git"})
 _LARGEST = 50 * 2**20
 
 # Seconds between two looks at the processes.
-_LOOK = 0.05
+_LOOK = 0.1
 
 
 def leaks_in_files(folder: Path, secrets: tuple[str, ...] = SECRETS) -> list[str]:

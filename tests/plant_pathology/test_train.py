@@ -162,6 +162,7 @@ def test_a_training_that_was_stopped_goes_on(settings: Settings, tmp_path: Path)
     assert f"{done + 1} epochs" in report, "what was done before it was stopped is part of it"
 
 
+@pytest.mark.nightly
 def test_the_command_documents_itself() -> None:
     result = subprocess.run(
         [sys.executable, "-m", "plant_pathology.train", "--help"], capture_output=True, text=True, check=True

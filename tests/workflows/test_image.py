@@ -95,6 +95,7 @@ def test_a_changed_image_is_proposed_with_its_locks_and_then_it_is_as_it_was(clo
     assert len(clone.with_name("run").joinpath("gh.jsonl").read_text().splitlines()) == len(lines)
 
 
+@pytest.mark.nightly
 def test_kernels_that_are_pinned_to_their_image_stay_there(clone: Path, kaggle: LocalKaggle) -> None:
     metadata = clone / "kernels" / "alpha" / "kernel-metadata.json"
     document = json.loads(metadata.read_text())

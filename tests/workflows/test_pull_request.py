@@ -54,6 +54,7 @@ def test_what_is_touched_is_predicted_without_a_secret(clone: Path) -> None:
     assert not any(secret in run.output for secret in SECRETS)
 
 
+@pytest.mark.nightly
 def test_a_score_that_falls_fails_it(clone: Path) -> None:
     propose(clone, "kernels/alpha/predict.py", PREDICT.replace("scab", "healthy"))
     run = pull_request(clone, "predict")
@@ -93,7 +94,10 @@ for name in ("lint", "tests", "workflows", "plan", "predict"):
 """
 
 
-@pytest.mark.parametrize("failing", ["nothing", "plan", "b"])
+@pytest.mark.parametrize(
+    "failing",
+    [pytest.param("nothing", marks=pytest.mark.nightly), pytest.param("plan", marks=pytest.mark.nightly), "b"],
+)
 def test_the_required_check_passes_when_every_job_does(failing: str, tmp_path: Path) -> None:
     clone = copy_repository(tmp_path / "clone")
     (clone / "noxfile.py").write_text(NOXFILE.replace("FAILING", failing))

@@ -166,7 +166,14 @@ def test_the_same_tag_once_more_submits_nothing(place: Place) -> None:
 
 
 @pytest.mark.usefixtures("run")
-@pytest.mark.parametrize("tag", ["submit-$(touch${IFS}$HOME/harm)", "submit-v3;touch${IFS}$HOME/harm", "submit-v03"])
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "submit-$(touch${IFS}$HOME/harm)",
+        pytest.param("submit-v3;touch${IFS}$HOME/harm", marks=pytest.mark.nightly),
+        pytest.param("submit-v03", marks=pytest.mark.nightly),
+    ],
+)
 def test_any_other_tag_is_refused_and_does_no_harm(tag: str, place: Place) -> None:
     git(place.clone, "tag", tag)
     refused = place.run(tag)
