@@ -290,6 +290,7 @@ def test_a_rerun_that_fails_tells_its_class_and_the_log_everything(
     )
 
 
+@pytest.mark.nightly
 def test_a_version_runs_and_is_rerun_in_the_image_that_was_in_use_when_it_was_pushed(
     local: LocalKaggle, competition: Path
 ) -> None:

@@ -53,6 +53,7 @@ def test_a_captured_image_is_what_the_local_one_holds(kernel: KernelFolder, caps
         assert "captured → captured\n  small: nothing of it changed" in capsys.readouterr().out
 
 
+@pytest.mark.nightly
 def test_the_local_kaggle_has_no_image_to_capture_before_it_is_given_one(kernel: KernelFolder) -> None:
     with open_target("local", kernel.repository) as target:
         with pytest.raises(RehearsalError, match="has no image yet"):

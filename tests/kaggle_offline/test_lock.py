@@ -297,6 +297,7 @@ def test_settings_of_this_machine_change_nothing(kernel: KernelFolder, monkeypat
     freeze(kernel)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "line", ["helper @ https://user:s3cret@127.0.0.1/helper.zip", "helper @ file:///helper", "helper @ http://[bad"]
 )
@@ -342,6 +343,7 @@ def served(tmp_path: Path) -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.mark.nightly
 def test_a_project_below_the_top_of_an_archive_is_built(kernel: KernelFolder, tmp_path: Path, served: str) -> None:
     url = f"{served}/{Path(make_archive(tmp_path, BRANCH, top='part/')).name}"
     require(kernel.repository, f"branch @ {url}#subdirectory=part")
@@ -351,6 +353,7 @@ def test_a_project_below_the_top_of_an_archive_is_built(kernel: KernelFolder, tm
     assert (pin.url, pin.kind, len(pin.hashes)) == (f"{url}#subdirectory=part", Kind.BUILT, 1)
 
 
+@pytest.mark.nightly
 def test_a_source_that_cannot_be_built_is_shipped_and_the_reason_told(
     kernel: KernelFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

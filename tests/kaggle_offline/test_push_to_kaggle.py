@@ -346,8 +346,9 @@ def test_notes_that_come_back_shortened_or_not_at_all_publish_nothing_twice(
 
 
 def test_a_listing_that_is_never_right_ends_after_two_versions(
-    kernel: KernelFolder, kaggle: Callable[..., Any]
+    kernel: KernelFolder, kaggle: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(PATIENCE, "local", replace(PATIENCE["local"], settle=1))
     with kaggle(kernel) as target:
         empty = Fault(on=SERVICES["ListDatasetFiles"], body='{"datasetFiles": []}', times=10_000)
         faults_of(target).add(empty)

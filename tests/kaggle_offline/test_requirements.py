@@ -126,6 +126,7 @@ def test_a_git_reference_is_pinned_by_commit_and_built(rehearsed: Path, tmp_path
     assert go(rehearsed, "import leaves\nassert leaves.COLOUR == 'green'") == lock
 
 
+@pytest.mark.nightly
 def test_a_neighbour_ships_as_a_wheel_too_and_what_it_requires_with_it(rehearsed: Path) -> None:
     take_kaggles_image(rehearsed)
     require(rehearsed, "Competition_Kit[plots]", "unrelated; sys_platform == 'win32'")
@@ -149,6 +150,7 @@ def test_a_neighbour_ships_as_a_wheel_too_and_what_it_requires_with_it(rehearsed
     ]
 
 
+@pytest.mark.nightly
 def test_a_package_with_setup_py_alone(rehearsed: Path) -> None:
     take_kaggles_image(rehearsed)
     package = rehearsed / "packages" / "small"

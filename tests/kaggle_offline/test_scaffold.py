@@ -114,6 +114,7 @@ def test_a_name_that_would_hide_another_or_is_none_is_given_another(slug: str, m
     assert names_of(slug).module == module
 
 
+@pytest.mark.nightly
 def test_notebooks_of_other_habits_become_kernels(tmp_path: Path, place: Path) -> None:
     files = write_notebooks(tmp_path / "notebooks")
     before = {path: path.read_bytes() for path in (tmp_path / "notebooks").rglob("*") if path.is_file()}

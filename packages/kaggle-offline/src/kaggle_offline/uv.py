@@ -8,7 +8,18 @@ from kaggle_local.interpreters import UV
 
 # Where packages come from and how they are reached. What else can be set would change what is resolved and built.
 _UV = (
-    *("CACHE", "CONCURRENT", "DEFAULT_INDEX", "EXTRA_INDEX", "FIND_LINKS", "HTTP", "INDEX", "INSECURE", "KEYRING"),
+    *(
+        "CACHE",
+        "CONCURRENT",
+        "DEFAULT_INDEX",
+        "EXCLUDE_NEWER",
+        "EXTRA_INDEX",
+        "FIND_LINKS",
+        "HTTP",
+        "INDEX",
+        "INSECURE",
+        "KEYRING",
+    ),
     *("NATIVE_TLS", "NO_CACHE", "OFFLINE", "PYTHON_DOWNLOADS", "PYTHON_INSTALL", "REQUEST", "SYSTEM_CERTS"),
 )
 
