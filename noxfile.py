@@ -7,7 +7,7 @@ import re
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,8 @@ WORKFLOWS = "tests/workflows"
 # What the tests of a competition's package need beside it, in the image's versions or else in dev.txt's.
 TEST_TOOLS = ("hypothesis", "pandas-stubs", "pytest", "pytest-timeout", "pytest-xdist", "types-tqdm")
 DEV = Path("requirements/dev.txt")
+# No test depends on what is published today.
+FIXED_INDEX = {"UV_EXCLUDE_NEWER": "2026-11-24T00:00:00Z"}
 # On Windows, too, files are UTF-8. Without its bytecode every process would compile again what it imports.
 PYTHON = {"PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": ""}
 
@@ -180,7 +182,7 @@ def tests(session: nox.Session) -> None:
             session.run(*command, *options, external=True, env=PYTHON, success_codes=[0, 5])
     if not named:
         left = [f"--ignore={path}" for path in [*map(_tests_of, competitions), WORKFLOWS]]
-        _run(session, *PYTEST, *left, *options, success_codes=[0, 5])
+        _run(session, *PYTEST, *left, *options, success_codes=[0, 5], env=FIXED_INDEX)
 
 
 @nox.session
@@ -208,7 +210,7 @@ def workflows(session: nox.Session) -> None:
     """Check the GitHub workflows, and run them on this machine: nox -s workflows [-- -k submit]."""
     _run(session, "actionlint")
     _run(session, "zizmor", "--quiet", "--offline", "--persona", "auditor", "--strict-collection", ".github")
-    _run(session, *PYTEST, WORKFLOWS, *session.posargs)
+    _run(session, *PYTEST, WORKFLOWS, *session.posargs, env=FIXED_INDEX)
 
 
 @nox.session
@@ -275,12 +277,18 @@ def _with_neighbours(package: Path) -> list[Path]:
     return found
 
 
-def _run(session: nox.Session, program: str, *arguments: str, success_codes: Iterable[int] = (0,)) -> None:
+def _run(
+    session: nox.Session,
+    program: str,
+    *arguments: str,
+    success_codes: Iterable[int] = (0,),
+    env: Mapping[str, str] | None = None,
+) -> None:
     """Run a program of the tools' environment."""
     programs = _tools(session)
     path = os.pathsep.join([str(programs.absolute()), os.environ.get("PATH", os.defpath)])
-    env = {"PATH": path, **PYTHON}
-    session.run(str(programs / program), *arguments, env=env, external=True, success_codes=success_codes)
+    variables = {"PATH": path, **PYTHON, **(env or {})}
+    session.run(str(programs / program), *arguments, env=variables, external=True, success_codes=success_codes)
 
 
 def _tools(session: nox.Session) -> Path:
@@ -358,9 +366,11 @@ def _install(session: nox.Session, *arguments: str) -> None:
     _uv(session, *command)
 
 
-def _uv(session: nox.Session, *arguments: str, codes: Iterable[int] = (0,), **env: str) -> str:
+def _uv(session: nox.Session, *arguments: str, codes: Iterable[int] = (0,), **variables: str) -> str:
     """Run uv; return what it printed, and show it only where it failed."""
     command = [nox.virtualenv.UV, *arguments]
+    # What is installed here is pinned.
+    env: dict[str, str | None] = {"UV_EXCLUDE_NEWER": None, **variables}
     return str(session.run(*command, external=True, silent=True, log=False, success_codes=codes, env=env) or "")
 
 

@@ -25,7 +25,7 @@ _RUNNER = "ubuntu-24.04"
 _QUEUE = re.compile(r"^ +queue: max\n", re.MULTILINE)
 
 # Variables that a runner does not have.
-_OURS = ("KAGGLE_", "GITHUB_", "NOX_", "PYTEST_", "UV_PROJECT_", "UV_PYTHON", "VIRTUAL_ENV")
+_OURS = ("KAGGLE_", "GITHUB_", "NOX_", "PYTEST_", "UV_PROJECT_", "UV_EXCLUDE_NEWER", "UV_PYTHON", "VIRTUAL_ENV")
 
 # Of any run, far beyond what it takes.
 _SECONDS = 900

@@ -6,21 +6,12 @@ import subprocess
 
 from kaggle_local.interpreters import UV
 
-# Where packages come from and how they are reached. What else can be set would change what is resolved and built.
+# Where packages come from, how they are reached, and how new they may be. What else can be set would change what is
+# resolved and built.
 _UV = (
-    *(
-        "CACHE",
-        "CONCURRENT",
-        "DEFAULT_INDEX",
-        "EXCLUDE_NEWER",
-        "EXTRA_INDEX",
-        "FIND_LINKS",
-        "HTTP",
-        "INDEX",
-        "INSECURE",
-        "KEYRING",
-    ),
-    *("NATIVE_TLS", "NO_CACHE", "OFFLINE", "PYTHON_DOWNLOADS", "PYTHON_INSTALL", "REQUEST", "SYSTEM_CERTS"),
+    *("CACHE", "CONCURRENT", "DEFAULT_INDEX", "EXCLUDE_NEWER", "EXTRA_INDEX", "FIND_LINKS", "HTTP", "INDEX"),
+    *("INSECURE", "KEYRING", "NATIVE_TLS", "NO_CACHE", "OFFLINE", "PYTHON_DOWNLOADS", "PYTHON_INSTALL", "REQUEST"),
+    "SYSTEM_CERTS",
 )
 
 # How uv says that it is not the requirements' fault.
