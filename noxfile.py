@@ -215,12 +215,14 @@ def workflows(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure against what a user would do otherwise: nox -s bench [-- freeze|local|pipeline|plan|predict]."""
-    for name in session.posargs or sorted(path.stem for path in Path("benchmarks").glob("*.py")):
+    """Measure against what a user would do otherwise: nox -s bench -- [NAME ...] [--quick]."""
+    named = [word for word in session.posargs if not word.startswith("-")]
+    options = [word for word in session.posargs if word.startswith("-")]
+    for name in named or sorted(path.stem for path in Path("benchmarks").glob("*.py")):
         if name == "predict":
-            session.run(_project(session, LEAVES), f"benchmarks/{name}.py", external=True)
+            session.run(_project(session, LEAVES), f"benchmarks/{name}.py", *options, external=True)
         else:
-            _run(session, "python", f"benchmarks/{name}.py")
+            _run(session, "python", f"benchmarks/{name}.py", *options)
 
 
 @nox.session(name="lock-dev")

@@ -1,7 +1,8 @@
 """What freeze saves: the seed competition frozen, against the published recipe done by hand, in one run.
 
-The recipe: `pip download` of the whole tree; in the kernel copy it, rename source archives, and
-`pip install --no-index --find-links`, once torch and the CUDA wheels have been removed by hand.
+The recipe, as a monorepo's user would write it: `pip download` of the whole tree, the own wheels by
+`--find-links`; in the kernel copy it, rename source archives, and `pip install --no-index --find-links`, once torch
+and the CUDA wheels have been removed by hand.
 """
 
 import json
@@ -28,9 +29,11 @@ from kaggle_offline.kernel_folder import read_kernel_folder
 from tqdm import tqdm
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-COMPETITION = "plant-pathology-2021-fgvc8"
-RESULT = REPOSITORY / "build" / "bench" / "freeze.json"
-RUNS = 5
+# A test runs it with small sizes, to see that it works; its figures mean nothing then.
+QUICK = "--quick" in sys.argv
+COMPETITION, PACKAGE = ("digit-recognizer",) * 2 if QUICK else ("plant-pathology-2021-fgvc8", "plant-pathology")
+RESULT = REPOSITORY / "build" / "bench" / ("quick" if QUICK else ".") / "freeze.json"
+RUNS = 1 if QUICK else 5
 
 # What is asked of it: how many times less, or at most how many seconds.
 FEWER_BYTES, FASTER_COLD, UNCHANGED_SECONDS, FASTER_INSTALL = 1000, 5, 1.0, 10
@@ -46,7 +49,7 @@ for name in os.listdir("{WORKING}/recipe"):
     if name.endswith(".xyz"):
         os.rename(f"{WORKING}/recipe/{{name}}", f"{WORKING}/recipe/{{name[:-4]}}.tar.gz")
 command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--find-links", "{WORKING}/recipe"]
-subprocess.run([*command, "plant-pathology"], check=True, stderr=subprocess.DEVNULL)
+subprocess.run([*command, "{PACKAGE}"], check=True, stderr=subprocess.DEVNULL)
 print(time.perf_counter() - started)
 """
 
@@ -72,9 +75,12 @@ def main() -> None:
         steps.update()
         kernel = read_kernel_folder(clone, COMPETITION)
         frozen, manifest = read_frozen(kernel), read_image_manifest(kernel.image)
-        wheel = next(frozen.packages.folder.glob("plant_pathology-*.whl"))
+        wheels = scratch / "wheels"
+        wheels.mkdir()
+        for path in kernel.build.glob("dist/*/*.whl"):
+            shutil.copy(path, wheels)
         recipe = scratch / "recipe"
-        recipe_seconds = _pip_download(wheel, recipe, manifest)
+        recipe_seconds = _pip_download(wheels, recipe, manifest)
         steps.update()
         recipe_bytes = _size(recipe)
         for path in recipe.iterdir():
@@ -132,13 +138,13 @@ def _freeze(clone: Path, environment: Mapping[str, str]) -> float:
     return time.perf_counter() - started
 
 
-def _pip_download(wheel: Path, folder: Path, manifest: ImageManifest) -> float:
-    """Seconds of downloading the whole tree for the image, nothing cached."""
+def _pip_download(wheels: Path, folder: Path, manifest: ImageManifest) -> float:
+    """Seconds of downloading the whole tree for the image, nothing cached; ``wheels`` are the repository's own."""
     started = time.perf_counter()
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-cache-dir", "--dest", str(folder)]
     command += ["--only-binary", ":all:", "--implementation", "cp", "--python-version", manifest.python]
     command += [option for platform in manifest.platforms for option in ("--platform", platform)]
-    subprocess.run([*command, str(wheel)], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run([*command, "--find-links", str(wheels), PACKAGE], check=True, stderr=subprocess.DEVNULL)
     return time.perf_counter() - started
 
 

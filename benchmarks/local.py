@@ -24,12 +24,14 @@ from kaggle_local.storage import Storage
 from kaggle_local.storage.database import now
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-RESULT = REPOSITORY / "build" / "bench" / "local.json"
-RUNS = 7
+# A test runs it with small sizes, to see that it works; its figures mean nothing then.
+QUICK = "--quick" in sys.argv
+RESULT = REPOSITORY / "build" / "bench" / ("quick" if QUICK else ".") / "local.json"
+RUNS = 1 if QUICK else 7
 
-DATASETS, VERSIONS = 1000, 10
+DATASETS, VERSIONS = (30, 2) if QUICK else (1000, 10)
 PAGE = 200
-FILE_BYTES = 2**30
+FILE_BYTES = 2**24 if QUICK else 2**30
 
 # What is asked of it, in seconds.
 START_SECONDS, LIST_SECONDS, OVERHEAD_SECONDS = 1.0, 1.0, 0.5

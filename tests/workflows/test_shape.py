@@ -109,6 +109,12 @@ def test_what_locks_cannot_write_and_what_writes_does_not_lock() -> None:
     assert sessions("image.yml") == {"renew": ["image -- recapture", "image -- renew"], "propose": ["propose"]}
 
 
+def test_the_night_runs_everything_on_every_python_and_the_benchmarks() -> None:
+    document = workflow("nightly.yml")
+    assert document["jobs"]["tests"]["strategy"]["matrix"] == {"python": ["3.11", "3.12", "3.13", "3.14"]}
+    assert sessions("nightly.yml") == {"tests": ["tests workflows -- --everything"], "benchmarks": ["bench"]}
+
+
 def test_dependabot_leaves_the_locks_of_competitions_alone() -> None:
     document = yaml.safe_load((REPOSITORY / ".github" / "dependabot.yml").read_text())
     (pip,) = (update for update in document["updates"] if update["package-ecosystem"] == "pip")
