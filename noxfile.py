@@ -317,7 +317,7 @@ def _project(session: nox.Session, competition: str) -> str:
     python = str(session.run(*find, external=True, silent=True, log=False, stderr=None)).strip()
     pins = _pins(manifest)
     pins |= {name: pin for name, pin in _pins(DEV).items() if name in TEST_TOOLS and name not in pins}
-    constraints = Path(session.create_tmp()) / "constraints.txt"
+    constraints = Path(".nox") / f"constraints-{package}.txt"
     constraints.write_text("".join(f"{pin}\n" for name, pin in pins.items() if not re.match("nvidia-|cuda-", name)))
     projects = _with_neighbours(Path("packages", package))
     extras = ",".join(_read_project(projects[0]).get("optional-dependencies", {}))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 from kaggle_local.faults import Fault, Faults
+from kaggle_local.interpreters import find_python
 from kaggle_offline.__main__ import main
 from kaggle_offline.errors import (
     DailyLimitError,
@@ -32,7 +33,7 @@ from kaggle_offline.result import read_result
 from kaggle_offline.submit import submit
 from kaggle_offline.target import Target, open_target
 
-from tests.kaggle_offline.conftest import PREDICT, require
+from tests.kaggle_offline.conftest import PREDICT, change_metadata, require
 
 
 @pytest.fixture
@@ -393,3 +394,24 @@ def test_errors_have_exit_codes_of_their_own() -> None:
     codes = [error.exit_code for error in OfflineError.__subclasses__()]
     assert len(set(codes)) == len(codes)
     assert 0 not in codes
+
+
+@pytest.mark.parametrize("version", ["3.12", "3.13"])
+def test_the_rehearsal_runs_on_the_images_python_with_the_files_that_would_be_pushed(
+    version: str, rehearsed: Path
+) -> None:
+    """A compiled wheel among them, which no other Python could import."""
+    if find_python(version) is None:
+        pytest.skip(f"Python {version} not found")
+    image = rehearsed / "requirements" / "images" / "small.txt"
+    image.write_text(image.read_text().replace("3.12.13", f"{version}.1"))
+    require(rehearsed, "iniconfig>=2", "markupsafe==3.0.3")
+    change_metadata(rehearsed, kernel_type="script")
+    check = f"import markupsafe._speedups, sys\nassert sys.version.startswith('{version}.')\n"
+    (rehearsed / "kernels" / "small" / "predict.py").write_text(PREDICT + check)
+    kernel = read_kernel_folder(rehearsed, "small")
+    assert go(kernel)["submission"]["status"] == "complete"
+    frozen = read_frozen(kernel)
+    assert frozen.rehearsal == frozen.packages
+    (wheel,) = frozen.packages.folder.glob("markupsafe-*.whl")
+    assert f"-cp{version.replace('.', '')}-" in wheel.name
