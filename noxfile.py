@@ -29,7 +29,8 @@ SHARED = ("competition-kit",)
 # The competition whose checkpoints are trained here.
 LEAVES = "plant-pathology-2021-fgvc8"
 
-PROGRAMS = "Scripts" if os.name == "nt" else "bin"
+# Where an environment has its programs, and how their names end.
+PROGRAMS, PROGRAM = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
 
 # Much of the tools' tests is waiting for processes: two workers for each core.
 PYTEST = [
@@ -45,7 +46,7 @@ PYTEST = [
 ]
 # Have a session of their own.
 WORKFLOWS = "tests/workflows"
-# What the tests of a competition's package need beside it, in the image's versions or else in dev.txt's.
+# The tests of a competition's package need these beside it, in the image's versions or else in dev.txt's.
 TEST_TOOLS = ("hypothesis", "pandas-stubs", "pytest", "pytest-timeout", "pytest-xdist", "types-tqdm")
 DEV = Path("requirements/dev.txt")
 # No test depends on what is published today.
@@ -290,7 +291,9 @@ def _run(
     programs = _tools(session)
     path = os.pathsep.join([str(programs.absolute()), os.environ.get("PATH", os.defpath)])
     variables = {"PATH": path, **PYTHON, **(env or {})}
-    session.run(str(programs / program), *arguments, env=variables, external=True, success_codes=success_codes)
+    session.run(
+        str(programs / f"{program}{PROGRAM}"), *arguments, env=variables, external=True, success_codes=success_codes
+    )
 
 
 def _tools(session: nox.Session) -> Path:
@@ -313,10 +316,9 @@ def _project(session: nox.Session, competition: str) -> str:
         session.error(f"kernels/{competition}: its package is not in packages/; nox -s doctor says more")
     manifest = Path("requirements", "images", f"{image}.txt")
     version, *_ = re.findall(r"(?m)^# python: (\d+\.\d+)", manifest.read_text(encoding="utf-8"))
-    find = [str(_tools(session) / "python"), "-m", "kaggle_local.interpreters", version]
+    find = [str(_tools(session) / f"python{PROGRAM}"), "-m", "kaggle_local.interpreters", version]
     python = str(session.run(*find, external=True, silent=True, log=False, stderr=None)).strip()
-    pins = _pins(manifest)
-    pins |= {name: pin for name, pin in _pins(DEV).items() if name in TEST_TOOLS and name not in pins}
+    pins = _pins(DEV) | _pins(manifest)
     constraints = Path(".nox") / f"constraints-{package}.txt"
     constraints.write_text("".join(f"{pin}\n" for name, pin in pins.items() if not re.match("nvidia-|cuda-", name)))
     projects = _with_neighbours(Path("packages", package))
@@ -325,7 +327,7 @@ def _project(session: nox.Session, competition: str) -> str:
     install = ["--constraint", str(constraints), "--editable", f"{own}[{extras}]" if extras else own]
     install += [*neighbours, *TEST_TOOLS, "--torch-backend", "auto"]
     inputs = [constraints, *map(_project_file, projects)]
-    return str(_environment(session, f"project-{package}", python, [install], inputs) / "python")
+    return str(_environment(session, f"project-{package}", python, [install], inputs) / f"python{PROGRAM}")
 
 
 def _environment(
@@ -351,7 +353,7 @@ def _environment(
     digest, stamp = hashlib.sha256(repr(state).encode()).hexdigest(), folder / "installed"
     if not stamp.is_file() or stamp.read_text() != digest:
         session.log(f"installing into .nox/{name}")
-        _uv(session, "venv", "--quiet", "--clear", "--python", python, str(folder))
+        _uv(session, "venv", "--quiet", "--allow-existing", "--python", python, str(folder))
         for install in installs:
             _install(session, "--python", str(folder), *install)
         stamp.write_text(digest)
@@ -364,14 +366,16 @@ def _install(session: nox.Session, *arguments: str) -> None:
     if "--torch-backend" in arguments:
         # Only asked, so that a machine that cannot reach that index is no failure.
         answer = _uv(session, *command, "--dry-run", codes=[0, 1, 2], UV_HTTP_RETRIES="0")
-        command = command[: command.index("--torch-backend")] if "error:" in answer else command
+        if "error:" in answer:
+            session.log("the index of torch's own builds does not answer: taking the package index's, of several GB")
+            command = command[: command.index("--torch-backend")]
     _uv(session, *command)
 
 
 def _uv(session: nox.Session, *arguments: str, codes: Iterable[int] = (0,), **variables: str) -> str:
     """Run uv; return what it printed, and show it only where it failed."""
     command = [nox.virtualenv.UV, *arguments]
-    # What is installed here is pinned.
+    # All that is installed here is pinned.
     env: dict[str, str | None] = {"UV_EXCLUDE_NEWER": None, **variables}
     return str(session.run(*command, external=True, silent=True, log=False, success_codes=codes, env=env) or "")
 

@@ -26,6 +26,7 @@ from kaggle_local.sandbox import INPUT, WORKING, Mount
 from kaggle_offline.freeze import Frozen, read_frozen
 from kaggle_offline.image_manifest import ImageManifest, read_image_manifest
 from kaggle_offline.kernel_folder import read_kernel_folder
+from kaggle_offline.wheel import read_wheel
 from tqdm import tqdm
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -140,11 +141,14 @@ def _freeze(clone: Path, environment: Mapping[str, str]) -> float:
 
 def _pip_download(wheels: Path, folder: Path, manifest: ImageManifest) -> float:
     """Seconds of downloading the whole tree for the image, nothing cached; ``wheels`` are the repository's own."""
+    version = read_wheel(next(wheels.glob(f"{PACKAGE.replace('-', '_')}-*.whl"))).version
     started = time.perf_counter()
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-cache-dir", "--dest", str(folder)]
     command += ["--only-binary", ":all:", "--implementation", "cp", "--python-version", manifest.python]
     command += [option for platform in manifest.platforms for option in ("--platform", platform)]
-    subprocess.run([*command, "--find-links", str(wheels), PACKAGE], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        [*command, "--find-links", str(wheels), f"{PACKAGE}=={version}"], check=True, stderr=subprocess.DEVNULL
+    )
     return time.perf_counter() - started
 
 

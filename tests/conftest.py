@@ -1,4 +1,4 @@
-"""What all tests share: which of them run, and the seed of those that draw at random.
+"""Chooses which tests run, and the seed of those that draw at random.
 
 None of them asserts on time, so that a busy machine fails none.
 """
@@ -23,7 +23,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the seed; workers of pytest-xdist inherit it."""
     seed = config.getoption("--seed")
-    os.environ.setdefault("TESTS_SEED", str(secrets.randbelow(10**6) if seed is None else seed))
+    if seed is not None:
+        os.environ["TESTS_SEED"] = str(seed)
+    os.environ.setdefault("TESTS_SEED", str(secrets.randbelow(10**6)))
 
 
 def pytest_report_header() -> str:

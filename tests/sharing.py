@@ -22,7 +22,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     folder, done = place / name, place / f"{name}.done"
     with FileLock(place / f"{name}.lock"):
         if not done.exists():
-            # What a try that failed has left.
+            # A try that failed has left it.
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             make(folder)

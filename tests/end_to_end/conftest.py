@@ -1,4 +1,4 @@
-"""What the tests of the whole way share."""
+"""Fixtures of the tests of the whole way."""
 
 from pathlib import Path
 
@@ -10,5 +10,5 @@ from tests.sharing import made_once
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the scenarios of the fault matrix begin with."""
+    """The repositories that the scenarios of the fault matrix begin with."""
     return made_once(tmp_path_factory, "scenarios", prepare)

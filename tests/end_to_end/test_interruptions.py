@@ -85,10 +85,12 @@ def go(prepared: Path, folder: Path, *, embedded: bool, kill_at: int = 0) -> dic
         if kill_at and embedded:
             # The Kaggle that is killed is in the process.
             with start(repository, {**variables, KILL_AT: str(kill_at)}) as process:
-                process.wait(timeout=120)
+                process.communicate(timeout=120)
         elif kill_at:
             with start(repository, variables) as process, killing_at(kill_at, local, process):
-                process.wait(timeout=120)
+                process.communicate(timeout=120)
+        if kill_at in BY_DAY:
+            assert process.returncode == -signal.SIGKILL, "the commands make more calls than that"
         said = finish(start(repository, variables))
         assert "score 0.66667" in said
         if not embedded:

@@ -201,6 +201,8 @@ def test_killed_at_a_call_it_loses_nothing(call: int, command: list[str], storag
             Client(url).work(1)
             Client(url).delete_kernel()
             Client(url).work(1)
+        if call in BY_DAY:
+            assert process.wait(timeout=60) == -signal.SIGKILL, "the work makes more calls than that"
         process.kill()
         process.wait()
     check(storage)

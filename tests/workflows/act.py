@@ -1,8 +1,8 @@
 """GitHub's part in a workflow run, played by `act`: the real workflow, on a real event, as a hosted runner has it.
 
-Each job has an ordinary user, an empty home, Ubuntu's Python and a clone that is as deep as its check-out says. The
-actions that check out, install uv and hand artifacts over have stand-ins, as they need GitHub. The `queue` of a
-concurrency group is left out: act does not know it, and there is no other run to wait for.
+Each job has a user without capabilities, an empty home, Ubuntu's Python and a clone that is as deep as its check-out
+says. The actions that check out, install uv and hand artifacts over have stand-ins, as they need GitHub. The `queue`
+of a concurrency group is left out: act does not know it, and there is no other run to wait for.
 """
 
 import json
@@ -146,7 +146,7 @@ def run_workflow(
         python.parent.mkdir()
         python.symlink_to(find_python(_PYTHON) or find_python(OWN_VERSION) or sys.executable)
     variables["PATH"] = f"{python.parent}:{variables['PATH']}"
-    # Root becomes an ordinary user, with no right that other users have not.
+    # Root becomes a user without capabilities, whose files are still those that it owns.
     ordinary = ["unshare", "--user", "--map-user=1001", "--map-group=1001", "--"] if os.geteuid() == 0 else []
     pipe, write = os.pipe()
     os.write(write, "".join(f"{name}={value}\n" for name, value in (secrets or {}).items()).encode())

@@ -15,6 +15,7 @@ WHOLE = {"fetch-depth": 0, "filter": "blob:limit=1m", "persist-credentials": Fal
 MERGE = {"fetch-depth": "${{ github.event_name == 'pull_request' && 2 || 0 }}", "persist-credentials": False}
 ALONE = {"persist-credentials": False}
 LFS = {"lfs": True}
+FEW = {"filter": "blob:limit=1m"}
 TOKEN = "${{ secrets.KAGGLE_API_TOKEN }}"
 
 
@@ -99,7 +100,13 @@ def test_a_pull_request_waits_for_everything() -> None:
         "passed": ["exit 1"],
     }
     checkouts = {job: step["with"] for job, step in steps("pull-request.yml") if step["name"] == "Check out"}
-    assert checkouts == {"lint": ALONE, "tests": ALONE, "workflows": ALONE, "plan": MERGE, "predict": MERGE | LFS}
+    assert checkouts == {
+        "lint": ALONE,
+        "tests": ALONE | LFS,
+        "workflows": ALONE,
+        "plan": MERGE | FEW,
+        "predict": MERGE | LFS,
+    }
 
 
 def test_what_locks_cannot_write_and_what_writes_does_not_lock() -> None:

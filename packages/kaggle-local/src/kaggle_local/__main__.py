@@ -12,7 +12,7 @@ from pathlib import Path
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import ImageError, LocalKaggleError
 from kaggle_local.image import USUAL, ImageSpec, read_manifest
-from kaggle_local.interpreters import available_python
+from kaggle_local.interpreters import UV, available_python
 from kaggle_local.server import collect_garbage, serve
 from kaggle_local.storage import reset
 
@@ -108,7 +108,7 @@ def _read_spec(manifest: Path, also: Sequence[str]) -> ImageSpec:
     spec = read_manifest(manifest, also)
     python = available_python(spec.python)
     if python != spec.python:
-        print(f"# Python {spec.python} not found: kernels run on {python} (uv python install {spec.python} adds it)")
+        print(f"# Python {spec.python} not found: kernels run on {python} ({UV} python install {spec.python} adds it)")
     return replace(spec, python=python)
 
 

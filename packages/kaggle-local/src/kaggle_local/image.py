@@ -12,12 +12,12 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from packaging.utils import canonicalize_name
 
 from kaggle_local.errors import ImageError
@@ -138,17 +138,15 @@ def build_image(spec: ImageSpec, store: Path) -> Image:
     if not folder.exists():
         python = find_python(spec.python)
         if python is None:
-            raise ImageError(f"Python {spec.python}: not found", f"Install it: uv python install {spec.python}")
+            raise ImageError(f"Python {spec.python}: not found", f"Install it: {UV} python install {spec.python}")
         store.mkdir(parents=True, exist_ok=True)
-        # A draft of its own, as storages that share their images may build the same one at once.
-        with tempfile.TemporaryDirectory(dir=store) as scratch:
-            draft = Path(scratch) / folder.name
-            _build(spec, python, draft)
-            try:
+        # Storages that share their images may want the same one at once.
+        with FileLock(store / f".{folder.name}.lock"):
+            if not folder.exists():
+                draft = folder.with_suffix(".draft")
+                shutil.rmtree(draft, ignore_errors=True)
+                _build(spec, python, draft)
                 draft.rename(folder)
-            except OSError:
-                if not folder.exists():
-                    raise
     facts = json.loads((folder / "facts.json").read_text())
     return Image(folder=folder, base=tuple(facts["base"]), prefix=Path(facts["prefix"]))
 

@@ -50,8 +50,14 @@ def available_python(version: str) -> str:
         return version
     print(f"Python {version} not found on this machine: fetching it", file=sys.stderr)
     command = [UV, "python", "install", "--quiet", version]
-    fetched = subprocess.run(command, env={**os.environ, **_FETCH_SETTINGS}, capture_output=True, check=False)
-    return version if fetched.returncode == 0 and find_python(version) is not None else OWN_VERSION
+    fetched = subprocess.run(
+        command, env={**os.environ, **_FETCH_SETTINGS}, capture_output=True, text=True, check=False
+    )
+    if fetched.returncode == 0 and find_python(version) is not None:
+        return version
+    reason = (fetched.stderr.strip() or "uv does not say why").splitlines()[-1].strip()
+    print(f"it cannot be fetched: {reason}", file=sys.stderr)
+    return OWN_VERSION
 
 
 def _pyenv_python(version: str) -> Path | None:

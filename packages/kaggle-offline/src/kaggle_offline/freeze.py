@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from kaggle_local.interpreters import available_python
+from kaggle_local.interpreters import UV, available_python
 from packaging.utils import canonicalize_name
 
 from kaggle_offline.chain import Source, read_source
@@ -186,7 +186,7 @@ def _report(kernel: KernelFolder, frozen: Frozen, locked: Locked, *, changed: bo
     if frozen.rehearsal is not frozen.packages:
         wanted = locked.image.python
         print(f"  Python {wanted} not found: the rehearsal takes the same versions for {frozen.python}")
-        print(f"  hint: to rehearse on the image's Python, run: uv python install {wanted}")
+        print(f"  hint: to rehearse on the image's Python, run: {UV} python install {wanted}")
 
 
 def lock_and_report(kernels: Sequence[KernelFolder], upgrade: frozenset[str]) -> None:
