@@ -34,6 +34,19 @@ def propose(clone: Path, path: str, text: str) -> None:
     git(clone, "merge", "--quiet", "--no-ff", "--message", "Merge", "change")
 
 
+def test_a_merge_queue_plans_what_its_group_touches(clone: Path) -> None:
+    """Its base is not the first parent where the group has several changes."""
+    propose(clone, "kernels/alpha/predict.py", f"{PREDICT}# Changed.\n")
+    git(clone, "commit", "--quiet", "--allow-empty", "--message", "Another of the group")
+    payload = {
+        "merge_group": {"base_sha": git(clone, "rev-parse", "main"), "head_sha": git(clone, "rev-parse", "HEAD")}
+    }
+    run = run_workflow(clone, "pull-request.yml", "merge_group", payload, clone.with_name("run"), "--job", "plan")
+    assert run.result("plan") == "success", run.output
+    assert "alpha" in run.summary("plan").partition("not touched")[0]
+    assert "beta" in run.summary("plan").partition("not touched")[2]
+
+
 def pull_request(clone: Path, job: str) -> Run:
     folder = clone.with_name("run")
     payload = {"pull_request": {"number": 1, "head": {"ref": "change"}, "base": {"ref": "main"}}}
