@@ -1,5 +1,6 @@
 """The storage outlives its server, and serves one at a time."""
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -249,7 +250,7 @@ def test_a_broken_database_is_named(storage: Path) -> None:
 
 
 def test_a_storage_of_another_version_says_what_to_do(storage: Path) -> None:
-    with sqlite3.connect(storage / "kaggle.db") as db:
+    with contextlib.closing(sqlite3.connect(storage / "kaggle.db")) as db:
         db.execute("PRAGMA user_version = 1")
     with pytest.raises(StorageError, match="kaggle-local reset"):
         Storage(storage)

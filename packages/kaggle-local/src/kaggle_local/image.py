@@ -141,12 +141,15 @@ def build_image(spec: ImageSpec, store: Path) -> Image:
             raise ImageError(f"Python {spec.python}: not found", f"Install it: {UV} python install {spec.python}")
         store.mkdir(parents=True, exist_ok=True)
         # Storages that share their images may want the same one at once.
-        with FileLock(store / f".{folder.name}.lock"):
+        lock = store / f".{folder.name}.lock"
+        with FileLock(lock):
             if not folder.exists():
                 draft = folder.with_suffix(".draft")
                 shutil.rmtree(draft, ignore_errors=True)
                 _build(spec, python, draft)
                 draft.rename(folder)
+            # Whoever waits for it finds the folder.
+            lock.unlink(missing_ok=True)
     facts = json.loads((folder / "facts.json").read_text())
     return Image(folder=folder, base=tuple(facts["base"]), prefix=Path(facts["prefix"]))
 
