@@ -11,7 +11,17 @@ BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 OTHERS = {"predict"}
 
 
-@pytest.mark.parametrize("name", sorted({path.stem for path in BENCHMARKS.glob("*.py")} - OTHERS))
+# They freeze a competition, which takes half a minute.
+SLOW = {"freeze", "pipeline"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(sorted({path.stem for path in BENCHMARKS.glob("*.py")} - OTHERS - SLOW)),
+        *(pytest.param(name, marks=pytest.mark.nightly) for name in sorted(SLOW)),
+    ],
+)
 def test_it_runs(name: str) -> None:
     command = [sys.executable, str(BENCHMARKS / f"{name}.py"), "--quick"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

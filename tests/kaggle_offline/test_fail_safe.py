@@ -132,7 +132,7 @@ def made(local: LocalKaggle) -> dict[str, int]:
 
 
 @settings(
-    max_examples=12,
+    max_examples=6,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -396,7 +396,7 @@ def test_errors_have_exit_codes_of_their_own() -> None:
     assert 0 not in codes
 
 
-@pytest.mark.parametrize("version", ["3.12", "3.13"])
+@pytest.mark.parametrize("version", [pytest.param("3.12", marks=pytest.mark.nightly), "3.13"])
 def test_the_rehearsal_runs_on_the_images_python_with_the_files_that_would_be_pushed(
     version: str, rehearsed: Path
 ) -> None:

@@ -56,6 +56,7 @@ def files_of(repository: Path) -> dict[str, str]:
     return {entry["name"]: entry["kind"] for entry in manifest["files"]}
 
 
+@pytest.mark.nightly
 def test_what_exists_only_as_source_is_built_into_a_wheel(rehearsed: Path) -> None:
     take_kaggles_image(rehearsed, "antlr4-python3-runtime", "hydra-core", "omegaconf")
     require(rehearsed, "hydra-core>=1.3,<1.4")

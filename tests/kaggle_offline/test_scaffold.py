@@ -382,7 +382,7 @@ def test_of_several_distributions_the_one_of_the_image_is_meant(tmp_path: Path) 
 @pytest.mark.parametrize(
     "competition",
     [
-        "apples",
+        pytest.param("apples", marks=pytest.mark.nightly),
         pytest.param("pinned-packages", marks=pytest.mark.nightly),
         pytest.param("old-paths", marks=pytest.mark.nightly),
         pytest.param("helper-module", marks=pytest.mark.nightly),

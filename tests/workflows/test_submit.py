@@ -155,6 +155,7 @@ def test_the_token_is_seen_nowhere(run: Run) -> None:
     assert "***" not in run.output
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("run")
 def test_the_same_tag_once_more_submits_nothing(place: Place) -> None:
     before = {name: place.submissions(name) for name in (SEED, "alpha")}
