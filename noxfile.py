@@ -364,7 +364,7 @@ def _install(session: nox.Session, *arguments: str) -> None:
     """Run ``uv pip install``, with a torch backend only where the index of that backend answers."""
     command = ["pip", "install", "--quiet", *arguments]
     if "--torch-backend" in arguments:
-        # Only asked, so that a machine that cannot reach that index is no failure.
+        # The dry run asks whether the index answers: a machine that cannot reach it is not a failure.
         answer = _uv(session, *command, "--dry-run", codes=[0, 1, 2], UV_HTTP_RETRIES="0")
         if "error:" in answer:
             session.log("the index of torch's own builds does not answer: taking the package index's, of several GB")

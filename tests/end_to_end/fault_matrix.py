@@ -30,7 +30,7 @@ from kaggle_offline.waiting import Patience
 
 from tests.canary import CANARY, USER, leaks_in_files
 from tests.kaggle_offline.conftest import METADATA as KERNEL
-from tests.kaggle_offline.conftest import write_repository
+from tests.kaggle_offline.conftest import share_images, write_repository
 from tests.stand_in import TOKENS, standing_in
 
 # Whose credentials the commands are given: the token must be seen nowhere.
@@ -105,8 +105,7 @@ def prepare(folder: Path) -> None:
     source.write_text(source.read_text().replace('"labels"\\n', f'"labels"\\n[limits]\\nseconds = {RUN_SECONDS}\\n'))
     kernel = read_kernel_folder(repository, "small")
     (folder / "images").mkdir()
-    (repository / ".kaggle-local").mkdir()
-    (repository / ".kaggle-local" / "images").symlink_to(folder / "images")
+    share_images(repository, folder / "images")
     freeze(kernel)
     with open_target("local", repository) as target:
         assert target.rehearsal is not None
@@ -232,9 +231,7 @@ def _forget(kernel: KernelFolder) -> None:
 def copied(folder: Path, work: Path, scenario: str) -> Path:
     """A copy of the repository as a scenario begins with it, in ``work``."""
     repository = Path(shutil.copytree(folder / scenario, work / "repository"))
-    (repository / ".kaggle-local").mkdir()
-    (repository / ".kaggle-local" / "images").symlink_to(folder / "images")
-    return repository
+    return share_images(repository, folder / "images")
 
 
 @contextmanager

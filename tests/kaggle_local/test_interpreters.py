@@ -1,4 +1,4 @@
-"""Which interpreter is found for an image, and what happens where there is none."""
+"""kaggle_local finds the interpreter of an image; where this machine has none, it fetches one or takes its own."""
 
 import subprocess
 import sys

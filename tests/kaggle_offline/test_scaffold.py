@@ -18,7 +18,7 @@ from kaggle_offline.pack import Dataset
 from kaggle_offline.scaffold import KINDS, Names, image_for_new, names_of, write_competition
 from kaggle_offline.wheel import read_project_file
 
-from tests.kaggle_offline.conftest import REPOSITORY, git
+from tests.kaggle_offline.conftest import REPOSITORY, git, share_images
 from tests.kaggle_offline.notebooks import HELPERS, NOTEBOOKS, write_notebook, write_notebooks
 
 # Of what an image has, as much as the notebooks import.
@@ -392,8 +392,7 @@ def test_it_scores_without_an_edit(competition: str, tmp_path: Path, storages: P
     """In a clone of this repository, by the command line."""
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "--quiet", str(REPOSITORY), str(clone))
-    (clone / ".kaggle-local").mkdir()
-    (clone / ".kaggle-local" / "images").symlink_to(storages)
+    share_images(clone, storages)
     source = ["--from", str(write_notebooks(tmp_path / "notebooks")[competition])] if competition in NOTEBOOKS else []
     environment = {name: value for name, value in os.environ.items() if name != "CI"}
     for command in (["new", competition, *source], *([verb, competition] for verb in ("freeze", "push", "submit"))):

@@ -35,7 +35,7 @@ def copy_repository(folder: Path) -> Path:
 
 
 def take_this_python(clone: Path) -> None:
-    """Have Kaggle's image be for a Python that this machine has: what is pushed runs here then, compiled wheels too."""
+    """Change the image's Python to one that this machine has, so that it can run the compiled wheels of a push."""
     path = clone / "requirements" / "images" / f"{IMAGE}.txt"
     manifest = read_image_manifest(path)
     if (python := available_python(manifest.python)) != manifest.python:

@@ -155,7 +155,6 @@ def score(competition: Competition, submission: Path) -> float:
         CompetitionError: the competition names a metric that is not known, or its solution does not
             suit the metric.
     """
-    load_libraries()
     metric = metric_of(competition)
     truth = _solution(competition)
     given = _read(competition, submission)
@@ -214,6 +213,7 @@ def metric_of(competition: Competition) -> Metric:
 
 
 def _solution(competition: Competition) -> "pd.DataFrame":
+    load_libraries()
     metric, path = metric_of(competition), competition.solution
     columns = list(competition.target)
     try:

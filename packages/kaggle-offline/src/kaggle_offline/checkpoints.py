@@ -3,6 +3,7 @@
 import pickletools
 import re
 import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kaggle_offline.errors import CheckpointError
@@ -20,15 +21,13 @@ def list_checkpoints(folder: Path) -> list[Path]:
     """The files of the model dataset, sorted, each checkpoint among them seen to be one.
 
     Raises:
-        CheckpointError: there is no checkpoint, one is not what ``torch.save`` writes, a file is a Git LFS
+        CheckpointError: the folder has no checkpoint, ``torch.save`` did not write one of them, a file is a Git LFS
             pointer, or Kaggle would not keep a file as it is.
     """
     files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    for error in pointers_among(files):
+        raise error
     for path in files:
-        with path.open("rb") as file:
-            pointer = is_lfs_pointer(file)
-        if pointer:
-            raise CheckpointError(f"{path}: a Git LFS pointer, not the file", "Run: git lfs pull")
         if path.name.lower().endswith(_ARCHIVES) or not FILE_NAME.fullmatch(path.name):
             raise CheckpointError(
                 f"{path}: Kaggle {'unpacks archives' if FILE_NAME.fullmatch(path.name) else 'refuses such a name'}",
@@ -42,6 +41,15 @@ def list_checkpoints(folder: Path) -> list[Path]:
     for path in checkpoints:
         _check(path)
     return files
+
+
+def pointers_among(files: Iterable[Path]) -> Iterator[CheckpointError]:
+    """Yield the error for each file that Git LFS has not fetched."""
+    for path in files:
+        with path.open("rb") as file:
+            pointer = is_lfs_pointer(file)
+        if pointer:
+            yield CheckpointError(f"{path}: a Git LFS pointer, not the file", "Run: git lfs pull")
 
 
 def _check(path: Path) -> None:

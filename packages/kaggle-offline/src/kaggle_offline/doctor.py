@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from kaggle_offline.accelerators import warning_about_retired
-from kaggle_offline.checkpoints import list_checkpoints
+from kaggle_offline.checkpoints import list_checkpoints, pointers_among
 from kaggle_offline.doctor_of_code import CODE_CHECKS
 from kaggle_offline.errors import OfflineError
 from kaggle_offline.files import alone
@@ -26,7 +26,6 @@ from kaggle_offline.wheel import read_project_file
 
 # GitHub refuses a file that is larger.
 _GITHUB_BYTES = 100 * 2**20
-
 
 _SECONDS_OF_HOUR = 3600
 # Of a session on Kaggle.
@@ -235,10 +234,13 @@ def _checkpoints(subject: Subject) -> Iterator[Finding]:
     files = sorted(path for path in folder.iterdir() if path.is_file())
     for path in sorted(path for path in folder.iterdir() if path.is_dir()):
         yield Finding(f"{subject.where(path)}: is a folder, and Kaggle's datasets here are flat", "Move its files up.")
-    try:
-        list_checkpoints(folder)
-    except OfflineError as error:
-        yield _of_error(repository, error)
+    pointers = [_of_error(repository, error) for error in pointers_among(files)]
+    yield from pointers
+    if not pointers:
+        try:
+            list_checkpoints(folder)
+        except OfflineError as error:
+            yield _of_error(repository, error)
     for path in files:
         name = subject.where(path)
         if ignored := list(subject.ignored(name)):
