@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from kaggle_local.log import RunLog
 from kaggle_local.server import USERNAME, LocalKaggle
 from kaggle_local.storage import KernelSource
 
-from tests.kaggle_local.kernels import ask, printed, run, scored
+from tests.kaggle_local.kernels import ask, printed, run, run_script, scored
 
 # What being contained looks like; anything else, a mistake in an attempt for instance, is a failure.
 CONTAINED = (
@@ -139,6 +140,35 @@ def attempts() -> dict[str, str]:
         "what else is installed beside the host's Python": (
             "import sysconfig; return os.listdir(f'/opt/kaggle/python/lib/python{{sysconfig.get_python_version()}}"
             "/site-packages')[0]"
+        ),
+        **{
+            f"{what} of {place}": f"return {call}"
+            for place in (
+                "/proc/1/exe",
+                "/proc/self/exe",
+                "/dev/null",
+                "/dev/urandom",
+                "/dev/full",
+                "/dev/tty",
+                "/dev/zero",
+            )
+            for what, call in {
+                "the mode": f"os.chmod({place!r}, 0o666 if {place!r}[:2] == '/d' else 0o755)",
+                "the times": f"os.utime({place!r}, (1, 1))",
+                "the attributes": f"os.setxattr({place!r}, 'user.kaggle', b'x')",
+                "the owner": f"os.chown({place!r}, 0, 0)",
+            }.items()
+        },
+        **{
+            f"the mode of descriptor {number}": (
+                f"assert os.fstat({number}).st_mode & 0o170000 != 0o010000, 'a pipe of its own'; "
+                f"return os.fchmod({number}, 0o666)"
+            )
+            for number in range(3)
+        },
+        "what the first process was told": (
+            "words = Path('/proc/1/cmdline').read_text().split(chr(0)); "
+            "return [word for word in words if word.startswith('/') and not word.startswith('/opt/kaggle/')][0]"
         ),
         "the system's libraries": "return Path('/usr/lib/new').write_text('x')",
     }
@@ -327,3 +357,18 @@ def test_folders_too_deep_to_walk_fail_the_run(local: LocalKaggle) -> None:
     assert version.status == "error"
     assert "too deep" in version.failure
     assert run(local, "print('next')").status == "complete"
+
+
+def test_a_sandbox_that_does_not_start_says_why(local: LocalKaggle, competition: Path) -> None:
+    local.host(competition)
+    shutil.rmtree(competition / "public")
+    version = run_script(local, "print('ran')", competitions=["leaves"])
+    assert version.status == "error"
+    assert version.failure.startswith("the sandbox did not start: bwrap: ")
+    assert str(competition / "public") in version.failure
+
+
+@pytest.mark.parametrize("end", ["os.abort()", "os.kill(os.getpid(), 9)", "os.kill(1, 9); sys.exit(7)"])
+def test_a_kernel_that_ends_itself_has_failed_and_leaves_no_process(end: str, local: LocalKaggle) -> None:
+    version = run_script(local, f"import os, subprocess, sys\nsubprocess.Popen(['sleep', '60'])\n{end}")
+    assert (version.status, version.failure) == ("error", "")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from kaggle_local.errors import SandboxError
 from kaggle_local.image import Image
 from kaggle_local.isolation import Process, Program, in_sandbox
 from kaggle_local.limits import TOOK_LONGER, Usage
@@ -99,7 +100,11 @@ class Executor:
             arguments += ["-u", SCRIPT]
         with in_sandbox(self.image, program, arguments, folder) as process:
             outcome = self._watch(process, program, folder, log)
+            started = process.was_started()
         (folder / "log.json").write_text(log.to_json())
+        if outcome.code > 0 and not outcome.stopped and not started:
+            said = "".join(event["data"] for event in log.since(0)[0]).strip()
+            raise SandboxError(f"the sandbox did not start: {said}", "Mend what bubblewrap names, then run again.")
         # From here on the host reads what the kernel has left.
         for left in (folder / "output", run):
             _defuse(left)
@@ -116,7 +121,7 @@ class Executor:
         """
         with subprocess.Popen(
             process.command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -126,6 +131,9 @@ class Executor:
             pass_fds=process.inherited,
             start_new_session=True,
         ) as running:
+            # A pipe that nobody writes to: a descriptor of the host's /dev/null would let its mode be changed.
+            assert running.stdin is not None
+            running.stdin.close()
             log.read(running, events=program.kind == "notebook")
             usage = Usage(running.pid, program.limits, [folder / "output", folder / "run"])
             stopped, looks = "", 0

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from kaggle_local.image import Image
 from kaggle_local.limits import RunLimits
@@ -35,10 +36,16 @@ class Program:
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """How to start a run: the command, and the descriptors that it inherits."""
+    """How to start a run: the command, the descriptors that it inherits, and where its exit code is reported."""
 
     command: list[str]
     inherited: Sequence[int]
+    report: IO[bytes]
+
+    def was_started(self) -> bool:
+        """Whether the sandbox, which has ended, came to run the program (bwrap(1), ``--json-status-fd``)."""
+        self.report.seek(0)
+        return b'"exit-code"' in self.report.read()
 
 
 @contextmanager
@@ -48,8 +55,8 @@ def in_sandbox(image: Image, program: Program, arguments: Sequence[str], folder:
     Raises:
         SandboxError: this machine cannot isolate kernels.
     """
-    # A file without a name, which the sandbox inherits.
-    with tempfile.TemporaryFile() as filter_file:
+    # Files without a name, which the sandbox inherits.
+    with tempfile.TemporaryFile() as filter_file, tempfile.TemporaryFile() as report:
         filter_file.write(system_call_filter())
         filter_file.seek(0)
         command = sandboxed(
@@ -59,7 +66,8 @@ def in_sandbox(image: Image, program: Program, arguments: Sequence[str], folder:
             writable=[Mount(folder / "output", WORKING), Mount(folder / "run", RUN)],
             environment=program.environment,
             seccomp=filter_file.fileno(),
+            status=report.fileno(),
             memory_bytes=program.limits.memory_bytes,
             gpu=program.gpu,
         )
-        yield Process(command=command, inherited=[filter_file.fileno()])
+        yield Process(command=command, inherited=[filter_file.fileno(), report.fileno()], report=report)

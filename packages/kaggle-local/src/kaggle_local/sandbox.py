@@ -26,6 +26,8 @@ PYTHON = f"{PREFIX}/bin/python"
 
 # What drives a GPU, where the host has one; its libraries are among the system's.
 _DEVICES = ("/dev/nvidia*", "/dev/dri/renderD*", "/dev/kfd")
+# What bubblewrap's --dev has of the host's own devices.
+_NODES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 
 # Programs, libraries and headers of the system; all else of /usr stays outside.
 # Libraries look for fonts and cores without being asked (fontconfig, loky, lscpu).
@@ -84,8 +86,11 @@ _HOME = "/root"
 # Folders that a kernel may write to, gone when it ends.
 _DISCARDED = (_TEMPORARY, "/dev/shm", _HOME, "/kaggle/temp")  # noqa: S108
 
+# The launcher is process 1: bubblewrap's own would be a file of the host, whose mode and times a kernel could
+# change through /proc/1/exe, and whose arguments name folders of the host.
 _ISOLATION = (
     "--unshare-all",
+    "--as-pid-1",
     "--unshare-user",
     "--disable-userns",
     "--uid",
@@ -110,6 +115,7 @@ def sandboxed(
     writable: Sequence[Mount],
     environment: Mapping[str, str],
     seccomp: int,
+    status: int,
     memory_bytes: int,
     gpu: bool,
 ) -> list[str]:
@@ -122,6 +128,7 @@ def sandboxed(
         writable: seen as they are, and written to.
         environment: the only variables beyond the usual handful.
         seccomp: a descriptor to read the filter of system calls from.
+        status: a descriptor that bubblewrap writes the program's exit code to, where it could start it.
         memory_bytes: how large each of the folders that lie in memory may grow.
         gpu: pass through what devices of a GPU the host has.
 
@@ -133,16 +140,20 @@ def sandboxed(
         *_ISOLATION,
         "--seccomp",
         str(seccomp),
+        "--json-status-fd",
+        str(status),
         "--proc",
         "/proc",
         "--dev",
         "/dev",
     ]
+    devices = [node for node in _NODES if Path(node).exists()]
     for folder in _DISCARDED:
         command += ["--size", str(memory_bytes), "--tmpfs", folder]
     if gpu:
         for device in sorted(path for pattern in _DEVICES for path in glob.glob(pattern)):  # noqa: PTH207 - absolute
             command += ["--dev-bind", device, device]
+            devices.append(device)
     command += [*_system(), *_environment(image, memory_bytes)]
     for mount in mounts:
         command += ["--ro-bind", str(mount.source), mount.target]
@@ -156,8 +167,9 @@ def sandboxed(
     for name, value in variables.items():
         command += ["--setenv", name, value]
     # What is not a mount of its own is sealed, so that a kernel cannot grow files beside its input.
-    # So is /proc: where the server's user is root, the host's sysctls would be the kernel's to write.
-    sealed = [option for place in ("/proc", "/dev", "/") for option in ("--remount-ro", place)]
+    # So are /proc and the devices: where the server's user is root, the host's sysctls would be the kernel's to
+    # write, and the mode of its devices to change.
+    sealed = [option for place in (*devices, "/proc", "/dev", "/") for option in ("--remount-ro", place)]
     command += ["--dir", INPUT, *sealed, "--chdir", WORKING]
     return [*command, PYTHON, *arguments]
 
