@@ -71,16 +71,16 @@ def test_the_same_tree_elsewhere_has_the_same_digest(backend: str, repository: P
     assert freeze_small(repository).packages.digest == first.packages.digest
 
 
-def test_what_is_built_follows_links_and_modes_but_no_umask(repository: Path, tmp_path: Path) -> None:
+def test_what_is_built_follows_links_and_modes_but_no_umask(repository: Path) -> None:
     package = repository / "packages" / "small"
     (package / "pyproject.toml").unlink()
     (package / "setup.cfg").write_text(
         "[metadata]\nname = small\nversion = 1.0\n[options]\npackages = small\npackage_dir =\n  = src\n"
         "[options.package_data]\n* = *.txt\n"
     )
-    (tmp_path / "shared").mkdir()
-    (tmp_path / "shared" / "leaf.txt").write_text("green")
-    (package / "src" / "small" / "leaf.txt").symlink_to(tmp_path / "shared" / "leaf.txt")
+    (repository / "shared").mkdir()
+    (repository / "shared" / "leaf.txt").write_text("green")
+    (package / "src" / "small" / "leaf.txt").symlink_to(repository / "shared" / "leaf.txt")
     (package / "src" / "small" / ".#open in an editor").symlink_to("nobody@nowhere")
     (package / "src" / "small" / "round").symlink_to("..")
     for one, other in (("a", "b"), ("b", "a")):
@@ -94,13 +94,39 @@ def test_what_is_built_follows_links_and_modes_but_no_umask(repository: Path, tm
         assert freeze_small(repository).packages.digest == digest
     finally:
         os.umask(before)
-    (tmp_path / "shared" / "leaf.txt").write_text("red")
+    (repository / "shared" / "leaf.txt").write_text("red")
     changed = freeze_small(repository).packages.digest
     assert changed != digest
     (package / "src" / "small" / "__init__.py").chmod(0o755)
     executable = freeze_small(repository).packages.digest
     shutil.rmtree(repository / "build")
     assert freeze_small(repository).packages.digest == executable
+
+
+@pytest.mark.parametrize("place", ["packages/small/src/small/leak.txt", "packages/small/src/small/leak"])
+def test_a_link_out_of_the_repository_is_not_built(place: str, repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "key.txt").write_text("private")
+    link = repository / place
+    link.symlink_to(tmp_path / "private" / ("key.txt" if place.endswith(".txt") else ""))
+    with pytest.raises(BuildError, match=re.escape(f"{link}: a link to {link.resolve()}, outside the repository")):
+        freeze_small(repository)
+
+
+def test_a_checkpoint_or_code_file_that_is_a_link_out_of_the_repository_is_refused(
+    repository: Path, tmp_path: Path
+) -> None:
+    kernel = repository / "kernels" / "small"
+    outside = tmp_path / "outside"
+    outside.write_text("private")
+    (kernel / "checkpoints" / "leak.bin").symlink_to(outside)
+    with pytest.raises(CheckpointError, match=r"leak\.bin: a link to .*/outside, outside the repository"):
+        freeze_small(repository)
+    (kernel / "checkpoints" / "leak.bin").unlink()
+    (kernel / "predict.py").unlink()
+    (kernel / "predict.py").symlink_to(outside)
+    with pytest.raises(ConfigurationError, match=r"predict\.py: a link to .*/outside, outside the repository"):
+        freeze_small(repository)
 
 
 def test_two_freezes_at_once_do_not_meet(repository: Path) -> None:

@@ -15,6 +15,7 @@ from kaggle_local.image import USUAL, ImageSpec, read_manifest
 from kaggle_local.interpreters import UV, available_python
 from kaggle_local.server import collect_garbage, serve
 from kaggle_local.storage import reset
+from kaggle_local.terminal import safe_output
 
 # The variables of each line that is to be pasted.
 _EXPORTS = (
@@ -27,6 +28,12 @@ _EXPORTS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; see ``--help``."""
     options = _parser().parse_args(arguments)
+    with safe_output():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run the command; print what went wrong and return the exit code."""
     try:
         if options.command == "serve":
             _serve(options)

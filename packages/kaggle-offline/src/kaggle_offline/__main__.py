@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kaggle_local.terminal import safe_output
+
 from kaggle_offline.errors import (
     ConfigurationError,
     CredentialsError,
@@ -53,6 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # What a kernel prints need not fit what a terminal can show.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    with safe_output():
+        return _run_verb(options)
+
+
+def _run_verb(options: argparse.Namespace) -> int:
+    """Run the verb; print what went wrong and return the exit code."""
     try:
         _dispatch(options)
     except OfflineError as error:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kaggle_offline.errors import CheckpointError
-from kaggle_offline.files import UNREADABLE_ZIP, is_lfs_pointer
+from kaggle_offline.files import COPY_IT, UNREADABLE_ZIP, is_lfs_pointer, leads_outside
 
 SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
 
@@ -17,14 +17,17 @@ _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 FILE_NAME = re.compile(r"[\w .()+,=!\[\]{}~-]{1,200}")
 
 
-def list_checkpoints(folder: Path) -> list[Path]:
+def list_checkpoints(folder: Path, repository: Path) -> list[Path]:
     """The files of the model dataset, sorted, each checkpoint among them seen to be one.
 
     Raises:
         CheckpointError: the folder has no checkpoint, ``torch.save`` did not write one of them, a file is a Git LFS
-            pointer, or Kaggle would not keep a file as it is.
+            pointer or a link out of the repository, or Kaggle would not keep a file as it is.
     """
     files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    for path in files:
+        if leads_outside(path, repository):
+            raise CheckpointError(f"{path}: a link to {path.resolve()}, outside the repository", COPY_IT)
     for error in pointers_among(files):
         raise error
     for path in files:

@@ -18,12 +18,12 @@ from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 from tqdm import tqdm
 
+from kaggle_offline.environment import environment_for_others
 from kaggle_offline.errors import DownloadError, NetworkError
 from kaggle_offline.files import digest_of_data, digest_of_file, new_folder, write_json
 from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.pins import Kind, Pin
 from kaggle_offline.sources import EXTENSION, build_source, fetch_commit, part_of
-from kaggle_offline.uv import settings_of
 from kaggle_offline.wheel import Wheel, read_wheel
 
 # pip fetches one file after the other; so many of it run side by side. Each takes a core for most of a second.
@@ -165,7 +165,7 @@ def _run_pips(requirements: Sequence[Path], folder: Path, options: Sequence[str]
     """
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check"]
     command += ["--no-color", "--progress-bar", "raw", "--dest", str(folder), *options]
-    environment = {**settings_of("PIP_", _PIP), "PYTHONUNBUFFERED": "1"}
+    environment = {**environment_for_others(*(f"PIP_{word}" for word in _PIP)), "PYTHONUNBUFFERED": "1"}
     with ExitStack() as stack:
         bar = stack.enter_context(
             tqdm(desc="  fetching", unit="B", unit_scale=True, delay=2, leave=False, disable=None)

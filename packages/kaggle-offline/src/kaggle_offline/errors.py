@@ -2,10 +2,7 @@
 
 from typing import ClassVar
 
-
-def printable(text: str) -> str:
-    """Return a text that came from elsewhere without the characters that steer a terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+from kaggle_local.terminal import printable
 
 
 class OfflineError(Exception):

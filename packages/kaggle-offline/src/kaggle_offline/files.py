@@ -16,6 +16,9 @@ from filelock import FileLock, Timeout
 # What a damaged zip file raises, by the place of the damage.
 UNREADABLE_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError)
 
+# What to do about a link out of the repository.
+COPY_IT = "Put a copy of it in the link's place."
+
 # How a Git LFS pointer begins (git-lfs/git-lfs: docs/spec.md).
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
@@ -23,6 +26,11 @@ _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 def is_lfs_pointer(file: IO[bytes]) -> bool:
     """Tell whether an open file is what Git LFS leaves in the place of a file that it has not fetched."""
     return file.read(len(_LFS_POINTER)) == _LFS_POINTER
+
+
+def leads_outside(path: Path, repository: Path) -> bool:
+    """Tell whether a path goes through a link to what is not in the repository: nobody meant to publish that."""
+    return not path.resolve().is_relative_to(repository.resolve())
 
 
 def digest_of_file(path: Path) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from slugify import slugify
 
 from kaggle_offline.errors import ConfigurationError, UnknownCompetitionError
+from kaggle_offline.files import COPY_IT, leads_outside
 
 # Of the image, never replaced unless submission.toml says otherwise: what compiled code there builds
 # upon, and what is too big to ship unasked.
@@ -342,10 +343,16 @@ def _read_metadata(path: Path, competition: str) -> dict[str, Any]:
                 f"It must be {json.dumps(value)} for an offline submission.",
             )
     _check_types(path, metadata)
-    code = metadata["code_file"]
-    if not (_PLAIN_NAME.fullmatch(code) and (path.parent / code).is_file()):
-        raise ConfigurationError(f"{path}: code_file: {code} is not there", "Name a file that lies beside it.")
+    _check_code(path, metadata["code_file"])
     return metadata
+
+
+def _check_code(path: Path, name: str) -> None:
+    code = path.parent / name
+    if not (_PLAIN_NAME.fullmatch(name) and code.is_file()):
+        raise ConfigurationError(f"{path}: code_file: {name} is not there", "Name a file that lies beside it.")
+    if leads_outside(code, path.parent.parent.parent):
+        raise ConfigurationError(f"{code}: a link to {code.resolve()}, outside the repository", COPY_IT)
 
 
 def _check_types(path: Path, metadata: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from kaggle_offline.errors import printable
+from kaggle_local.terminal import printable
 
 LINES = 25
 """How many lines of a log's end an error shows."""

@@ -160,7 +160,7 @@ def pack_models(kernel: KernelFolder, folder: Path) -> Dataset | None:
         pass
     before = _seen(kernel.checkpoints)
     with new_folder(folder) as draft:
-        for path in list_checkpoints(kernel.checkpoints):
+        for path in list_checkpoints(kernel.checkpoints, kernel.repository):
             shutil.copyfile(path, draft / path.name)
         digest = digest_of_names((p.name, digest_of_file(p)) for p in draft.iterdir())
         slug = _write_metadata(draft, kernel, "models")

@@ -81,14 +81,15 @@ def refuse_secrets(what: str, url: str) -> None:
     """Refuse a URL that lets its reader in: what is locked is published.
 
     Raises:
-        LockError: it has credentials, or is no URL.
+        LockError: it has credentials, or is malformed.
     """
     try:
         parts = urlsplit(url)
         user = parts.username if "ssh" not in parts.scheme else None
         secret = parts.password or user not in (None, "git") or any(map(_SECRET.search, dict(parse_qsl(parts.query))))
-    except ValueError as error:
-        raise LockError(f"{what}: its URL is none: {error}", "Correct it.") from error
+    except ValueError:
+        # Not the parser's words, which quote the URL's user and password.
+        raise LockError(f"{what}: its URL is malformed", "Correct it.") from None
     if secret:
         raise LockError(
             f"{what}: its URL has credentials, which the lock would publish",
@@ -118,7 +119,8 @@ def read_pins(lines: Iterable[str]) -> tuple[Pin, ...]:
         elif entries and (note := _NOTE.fullmatch(text)):
             entries[-1][note[1]] = note[2]
         elif text and not text.startswith("#"):
-            raise ValueError(f"line {number} is not one of a lock: {text}")
+            # Not the line itself: it may be a URL with a password.
+            raise ValueError(f"line {number} is not one of a lock")
     return tuple(
         Pin(
             name=canonicalize_name(entry["name"]),

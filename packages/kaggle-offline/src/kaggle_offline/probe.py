@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kaggle_local.terminal import printable
 from slugify import slugify
 
 from kaggle_offline import refusals
-from kaggle_offline.errors import KaggleError, OfflineError, RunError, printable
+from kaggle_offline.errors import KaggleError, OfflineError, RunError
 from kaggle_offline.files import write_json, write_text
 from kaggle_offline.kaggle_client import RunState
 from kaggle_offline.log import cause_of, read_log

@@ -5,6 +5,8 @@ import time
 from itertools import dropwhile
 from typing import Any
 
+from kaggle_local.terminal import printable
+
 from kaggle_offline.chain import Chain, Source, read_chain
 from kaggle_offline.errors import (
     DailyLimitError,
@@ -12,7 +14,6 @@ from kaggle_offline.errors import (
     NotFrozenError,
     NotThereError,
     ScoringError,
-    printable,
 )
 from kaggle_offline.kaggle_client import SubmissionLimits, SubmissionState
 from kaggle_offline.kernel_folder import KernelFolder

@@ -19,6 +19,7 @@ from kaggle_local.image import Image, ImageSpec
 from kaggle_local.scoring import metric_of, score_of_commonest
 from platformdirs import user_cache_path
 
+from kaggle_offline.environment import environment_for_others
 from kaggle_offline.errors import RehearsalError, TargetError
 from kaggle_offline.files import alone, digest_of_data, holds, new_folder, write_text
 from kaggle_offline.freeze import Frozen
@@ -277,7 +278,7 @@ def _make_competition(kernel: KernelFolder, frozen: Frozen, image: Image) -> Pat
 
 def _run(command: list[str], cwd: Path, site: Path) -> subprocess.CompletedProcess[str]:
     """Run a command, its messages on the terminal where a person watches, else in the result."""
-    environment = {**os.environ, "PYTHONPATH": str(site)}
+    environment = {**environment_for_others(), "PYTHONPATH": str(site)}
     stderr = None if sys.stderr.isatty() else subprocess.PIPE
     try:
         return subprocess.run(command, cwd=cwd, env=environment, stderr=stderr, text=True, check=False)

@@ -21,11 +21,13 @@ from packaging.version import Version
 
 from kaggle_offline.errors import BuildError
 from kaggle_offline.files import (
+    COPY_IT,
     UNREADABLE_ZIP,
     digest_of_data,
     digest_of_file,
     holds,
     is_lfs_pointer,
+    leads_outside,
     new_folder,
     write_text,
 )
@@ -183,8 +185,12 @@ def _files_of(package: Path) -> dict[str, Path]:
     """Every file of a source tree by its relative path, but for what Python and earlier builds leave there.
 
     Links are followed, as what they lead to ends up in the wheel; broken ones lead to nothing.
+
+    Raises:
+        BuildError: one leads out of the repository.
     """
     found: dict[str, Path] = {}
+    repository = package.parent.parent
     waiting: list[tuple[Path, tuple[Path, ...]]] = [(package, ())]
     while waiting:
         folder, above = waiting.pop()
@@ -192,6 +198,8 @@ def _files_of(package: Path) -> dict[str, Path]:
         for path in folder.iterdir():
             left = path.name == "__pycache__" or path.name.endswith(".egg-info")
             left = left or (folder == package and path.name in ("build", "dist") and path.is_dir())
+            if (path.is_file() or path.is_dir()) and leads_outside(path, repository):
+                raise BuildError(f"{path}: a link to {path.resolve()}, outside the repository", COPY_IT)
             if path.is_file():
                 found[path.relative_to(package).as_posix()] = path
             # A link to where one has come from would lead round in circles.

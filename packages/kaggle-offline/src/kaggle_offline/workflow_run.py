@@ -9,6 +9,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from kaggle_local.terminal import printable
+
 from kaggle_offline.errors import ConfigurationError
 
 # GitHub makes no more jobs of one matrix.
@@ -31,7 +33,7 @@ def give_jobs(name: str, values: Sequence[str]) -> None:
 
 def add_summary(markdown: str) -> None:
     """Show a text on the run's page."""
-    _append("GITHUB_STEP_SUMMARY", f"{markdown.rstrip()}\n\n")
+    _append("GITHUB_STEP_SUMMARY", f"{printable(markdown.rstrip())}\n\n")
 
 
 def _append(variable: str, text: str) -> None:

@@ -1,0 +1,66 @@
+"""What is printed, without what would steer the reader's terminal or the workflow run.
+
+Logs, file names and messages come from kernels and from Kaggle. Whatever prints them, it goes through here.
+"""
+
+import io
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import TextIO
+
+# GitHub's runner obeys a line that starts with `::`, white space aside, and `##[` anywhere in a line
+# (actions/runner, src/Runner.Common/ActionCommand.cs).
+_COMMAND = re.compile(r"^(\s*:)(?=:)|(##)(?=\[)")
+
+
+def printable(text: str) -> str:
+    """Return a text that came from elsewhere without the characters that steer a terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+class _SafeStream(io.TextIOBase):
+    """Writes to another stream what `printable` leaves, and no line that GitHub's runner would obey.
+
+    Carriage returns pass, as progress bars need them; what follows one is looked at as a new line, as the runner does.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._line = ""
+
+    def write(self, text: str) -> int:
+        """Write a text, which may be part of a line."""
+        for piece in re.split(r"(?<=[\r\n])", text):
+            line = self._line + piece
+            self._stream.write(_safe(line)[len(_safe(self._line)) :])
+            self._line = "" if line.endswith(("\r", "\n")) else line
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The other stream's, which progress bars ask for."""
+        return self._stream.encoding
+
+
+def _safe(line: str) -> str:
+    """Return a line, or the beginning of one, such that more of it begins with the same."""
+    end = "\r" if line.endswith("\r") else ""
+    return _COMMAND.sub(r"\g<0> ", printable(line.removesuffix("\r"))) + end
+
+
+@contextmanager
+def safe_output() -> Iterator[None]:
+    """Have standard output and standard error neutralize what is printed until the block ends."""
+    with redirect_stdout(_SafeStream(sys.stdout)), redirect_stderr(_SafeStream(sys.stderr)):
+        yield

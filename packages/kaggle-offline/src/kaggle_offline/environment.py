@@ -1,0 +1,29 @@
+"""The environment variables that code of others sees: build backends, and commands of a competition's folder.
+
+A list of what is let through, not of what is held back: a token can have any name.
+"""
+
+import os
+
+# Where programs and certificates are, who runs them, in which language, and how files are reached.
+_NAMES = frozenset(
+    (
+        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "LANGUAGE", "TZ", "CI"),
+        *("TMPDIR", "TEMP", "TMP", "LD_LIBRARY_PATH", "NETRC", "SSH_AUTH_SOCK"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+        *("GIT_ASKPASS", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_TERMINAL_PROMPT", "GIT_CONFIG_GLOBAL"),
+        *("GIT_CONFIG_NOSYSTEM", "CC", "CXX", "CPP", "AR", "LD", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS"),
+        *("PKG_CONFIG_PATH", "CUDA_HOME", "CUDA_PATH", "MAX_JOBS", "SOURCE_DATE_EPOCH"),
+        *("PYTHONUTF8", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"),
+        *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "USERPROFILE", "APPDATA", "LOCALAPPDATA"),
+        *("PROGRAMDATA", "PROGRAMFILES"),
+    )
+)
+_PREFIXES = ("LC_", "XDG_", "OMP_", "MKL_", "CMAKE_")
+
+
+def environment_for_others(*settings: str) -> dict[str, str]:
+    """Return those of this process's variables that code of others may see, and those that begin with ``settings``."""
+    prefixes = (*_PREFIXES, *settings)
+    return {name: value for name, value in os.environ.items() if name in _NAMES or name.startswith(prefixes)}

@@ -1,0 +1,51 @@
+"""What is printed cannot steer a terminal or a workflow run, whoever made the text and however it is cut."""
+
+import contextlib
+import io
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+from kaggle_local.terminal import safe_output
+
+HOSTILE = (
+    "\x1b]52;c;cm0gLXJmIH4=\x07",
+    "\x1b]0;title\x07",
+    "\x1b[2J\x1b[H",
+    "\x9b2J",
+    "\u202etxt.exe",
+    "::error::it is",
+    "  ::set-output name=a::b",
+    "progress\r::stop-commands::x",
+    "words ##[add-mask]x",
+    "\x00\x08\x7f",
+)
+
+
+def printed(*pieces: str) -> str:
+    with contextlib.redirect_stdout(io.StringIO()) as stream, safe_output():
+        for piece in pieces:
+            print(piece, end="")
+    return stream.getvalue()
+
+
+def obeyed(text: str) -> list[str]:
+    """The lines that GitHub's runner takes for commands: those that begin with `::`, and all with `##[`."""
+    return [line for line in re.split("[\r\n]", text) if line.lstrip().startswith("::") or "##[" in line]
+
+
+@given(st.lists(st.one_of(st.sampled_from(HOSTILE), st.text(":#[ \r\nx"), st.text()), max_size=8), st.data())
+def test_nothing_is_obeyed(texts: list[str], data: st.DataObject) -> None:
+    text = "".join(texts)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=5)))
+    pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    shown = printed(*pieces)
+    assert shown == printed(text), "however it is cut"
+    assert obeyed(shown) == []
+    assert all(c.isprintable() or c in "\r\n\t" for c in shown)
+
+
+@given(st.text(st.characters(categories=["L", "N", "P", "S"], exclude_characters=":#")))
+def test_harmless_text_is_printed_as_it_is(text: str) -> None:
+    assert printed(text + "\n") == text + "\n"
+    assert printed("std::vector, 3 ## notes\n") == "std::vector, 3 ## notes\n"

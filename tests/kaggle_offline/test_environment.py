@@ -1,0 +1,47 @@
+"""Code of others, which is built or run for the user, sees no variable that is not on the list."""
+
+from pathlib import Path
+
+import pytest
+from kaggle_offline.environment import environment_for_others
+from kaggle_offline.freeze import freeze
+from kaggle_offline.kernel_folder import read_kernel_folder
+from kaggle_offline.target import open_target
+from kaggle_offline.wheel import build_wheel
+
+SECRETS = ("KAGGLE_USERNAME", "KAGGLE_KEY", "GITHUB_TOKEN", "GH_TOKEN", "AWS_SECRET_ACCESS_KEY", "SOMETHING")
+
+
+@pytest.fixture(autouse=True)
+def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SECRETS:
+        monkeypatch.setenv(name, "secret")
+
+
+def test_only_listed_variables_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", "there")
+    monkeypatch.setenv("UV_PUBLISH_TOKEN", "secret")
+    passed = environment_for_others("UV_CACHE")
+    assert "secret" not in passed.values()
+    assert passed["UV_CACHE_DIR"] == "there"
+    assert "PATH" in passed
+
+
+def test_a_build_does_not_see_the_others(repository: Path) -> None:
+    package = repository / "packages" / "small"
+    (package / "pyproject.toml").write_text("")
+    (package / "setup.py").write_text(
+        "import os, setuptools\nassert 'secret' not in os.environ.values(), sorted(os.environ)\n"
+        "setuptools.setup(name='small', version='1', packages=['small'], package_dir={'': 'src'})\n"
+    )
+    build_wheel(package, repository / "build" / "dist", ())
+
+
+def test_a_rehearsals_command_does_not_see_the_others(rehearsed: Path) -> None:
+    script = rehearsed / "packages" / "small" / "src" / "small" / "competition.py"
+    check = "import os\nassert 'secret' not in os.environ.values(), sorted(os.environ)\n"
+    script.write_text(check + script.read_text())
+    kernel = read_kernel_folder(rehearsed, "small")
+    with open_target("local", rehearsed) as target:
+        assert target.rehearsal is not None
+        target.rehearsal.prepare(kernel, freeze(kernel))
