@@ -3,13 +3,17 @@
 import pickletools
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from kaggle_offline.errors import CheckpointError
 from kaggle_offline.files import COPY_IT, UNREADABLE_ZIP, is_lfs_pointer, leads_outside
+from kaggle_offline.pickles import harmful_imports
 
 SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
+
+# Names of imports that an error shows.
+_SHOWN = 3
 
 # Kaggle unpacks these, so what is published would not be what was packed.
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
@@ -17,12 +21,17 @@ _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 FILE_NAME = re.compile(r"[\w .()+,=!\[\]{}~-]{1,200}")
 
 
-def list_checkpoints(folder: Path, repository: Path) -> list[Path]:
+def list_checkpoints(folder: Path, repository: Path, trusted: Collection[str] = ()) -> list[Path]:
     """The files of the model dataset, sorted, each checkpoint among them seen to be one.
+
+    Args:
+        folder: of the checkpoints.
+        repository: that the folder is in.
+        trusted: names of the files that may run code when they are loaded.
 
     Raises:
         CheckpointError: the folder has no checkpoint, ``torch.save`` did not write one of them, a file is a Git LFS
-            pointer or a link out of the repository, or Kaggle would not keep a file as it is.
+            pointer or a link out of the repository, loading it would run code, or Kaggle would not keep it as it is.
     """
     files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
     for path in files:
@@ -43,6 +52,9 @@ def list_checkpoints(folder: Path, repository: Path) -> list[Path]:
         )
     for path in checkpoints:
         _check(path)
+    for path in files:
+        if path.name not in trusted:
+            _refuse_code(path)
     return files
 
 
@@ -53,6 +65,17 @@ def pointers_among(files: Iterable[Path]) -> Iterator[CheckpointError]:
             pointer = is_lfs_pointer(file)
         if pointer:
             yield CheckpointError(f"{path}: a Git LFS pointer, not the file", "Run: git lfs pull")
+
+
+def _refuse_code(path: Path) -> None:
+    names = harmful_imports(path)
+    if names:
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        raise CheckpointError(
+            f"{path}: loading it can run code: it imports {', '.join(names[:_SHOWN])}{more}",
+            "Save tensors and plain values alone, as a state_dict is. Or, where you know who made the file, write into "
+            f'submission.toml: trusted = ["{path.name}"]',
+        )
 
 
 def _check(path: Path) -> None:

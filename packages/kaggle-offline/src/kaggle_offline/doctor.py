@@ -238,7 +238,7 @@ def _checkpoints(subject: Subject) -> Iterator[Finding]:
     yield from pointers
     if not pointers:
         try:
-            list_checkpoints(folder, repository)
+            list_checkpoints(folder, repository, subject.kernel.trusted)
         except OfflineError as error:
             yield _of_error(repository, error)
     for path in files:

@@ -75,6 +75,7 @@ class KernelFolder:
         extras: of the package, that are shipped with it.
         image: the image manifest's file.
         checkpoints: the folder whose files become the model dataset; None where the kernel needs none.
+        trusted: names of those files that may run code when they are loaded.
         weights: of some of those files in the mean of what they predict, for the kernel to use.
         output: the file that the kernel hands in.
         sample: the file of the competition's data that shows how such a file must look; empty for none.
@@ -92,6 +93,7 @@ class KernelFolder:
     extras: tuple[str, ...]
     image: Path
     checkpoints: Path | None
+    trusted: tuple[str, ...]
     weights: dict[str, float]
     output: str
     sample: str
@@ -168,6 +170,7 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
         extras=tuple(name.strip() for name in extras.split(",") if name.strip()),
         image=repository / "requirements" / "images" / f"{settings['image']}.txt",
         checkpoints=folder / settings["checkpoints"] if "checkpoints" in settings else None,
+        trusted=tuple(settings.get("trusted", ())),
         output=settings["output"],
         weights=settings.get("weights", {}),
         sample=settings.get("sample", SAMPLE),
@@ -184,12 +187,12 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
                 f"{folder / 'submission.toml'}: {key}: {path} is not there", f"Correct {key}, or make it."
             )
     there = {path.name for path in result.checkpoints.iterdir()} if result.checkpoints else set[str]()
-    missing = sorted(set(result.weights) - there)
-    if missing:
-        raise ConfigurationError(
-            f"{folder / 'submission.toml'}: weights: {missing[0]} is not among the checkpoints",
-            "Name the files of that folder.",
-        )
+    for key, names in (("weights", set(result.weights)), ("trusted", set(result.trusted))):
+        if names - there:
+            raise ConfigurationError(
+                f"{folder / 'submission.toml'}: {key}: {min(names - there)} is not among the checkpoints",
+                "Name the files of that folder.",
+            )
     return result
 
 
@@ -234,13 +237,16 @@ def read_settings(path: Path) -> dict[str, Any]:
     protected = freeze.get("protected", []) if isinstance(freeze, dict) else None
     if not (isinstance(protected, list) and all(isinstance(item, str) for item in protected)):
         raise ConfigurationError(f"{path}: freeze.protected: must be a list of names", 'As in: protected = ["numpy"]')
+    trusted = document.get("trusted", [])
+    if not (isinstance(trusted, list) and all(isinstance(item, str) for item in trusted)):
+        raise ConfigurationError(f"{path}: trusted: must be a list of file names", 'As in: trusted = ["model.ckpt"]')
     _check_weights(path, document.get("weights", {}))
     _check_limits(path, document.get("limits"))
-    unknown = {*document} - {*_TEXTS, "sample", "weights", "freeze", "limits", "rehearsal"}
+    unknown = {*document} - {*_TEXTS, "sample", "trusted", "weights", "freeze", "limits", "rehearsal"}
     unknown |= {f"rehearsal.{k}" for k in set(rehearsal) - {"competition", "tolerance"}}
     unknown |= {f"freeze.{k}" for k in set(freeze) - {"protected"}}
     if unknown:
-        known = [*_TEXTS, "sample", "weights", "freeze.protected", "limits.rows", "limits.hours"]
+        known = [*_TEXTS, "sample", "trusted", "weights", "freeze.protected", "limits.rows", "limits.hours"]
         known += ["rehearsal.competition", "rehearsal.tolerance"]
         raise ConfigurationError(f"{path}: {min(unknown)}: unknown key", f"Known are: {', '.join(known)}.")
     return document

@@ -154,17 +154,18 @@ def pack_models(kernel: KernelFolder, folder: Path) -> Dataset | None:
     stamp = folder.with_name(f".{folder.name}.json")
     try:
         known = json.loads(stamp.read_text())
-        if known["files"] == [_seen(kernel.checkpoints), _seen(folder)]:
+        if known["files"] == [_seen(kernel.checkpoints), _seen(folder)] and known["trusted"] == list(kernel.trusted):
             return Dataset(folder=folder, slug=known["slug"], digest=known["digest"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
     before = _seen(kernel.checkpoints)
     with new_folder(folder) as draft:
-        for path in list_checkpoints(kernel.checkpoints, kernel.repository):
+        for path in list_checkpoints(kernel.checkpoints, kernel.repository, kernel.trusted):
             shutil.copyfile(path, draft / path.name)
         digest = digest_of_names((p.name, digest_of_file(p)) for p in draft.iterdir())
         slug = _write_metadata(draft, kernel, "models")
-    write_json(stamp, {"files": [before, _seen(folder)], "slug": slug, "digest": digest})
+    seen = {"files": [before, _seen(folder)], "trusted": list(kernel.trusted)}
+    write_json(stamp, {**seen, "slug": slug, "digest": digest})
     return Dataset(folder=folder, slug=slug, digest=digest)
 
 
