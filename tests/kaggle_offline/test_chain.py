@@ -37,20 +37,48 @@ def test_the_tag_and_commit_of_a_checkout(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.delenv(name, raising=False)
     # The folder of the test may lie within a repository.
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert read_source(tmp_path) == Source(tag="", commit="")
+    assert read_source(tmp_path, "small") == Source(tag="", commit="")
     git(tmp_path, "init", "--quiet")
     (tmp_path / "a").write_text("a")
     git(tmp_path, "add", "a")
     git(tmp_path, "commit", "--quiet", "-m", "a")
     commit = git(tmp_path, "rev-parse", "HEAD")
-    assert read_source(tmp_path) == Source(tag="", commit=commit[:12])
+    assert read_source(tmp_path, "small") == Source(tag="", commit=commit[:12])
     git(tmp_path, "tag", "v1")
     git(tmp_path, "tag", "submit-v1")
     (tmp_path / "untracked").touch()
-    assert read_source(tmp_path) == Source(tag="submit-v1", commit=commit[:12])
+    assert read_source(tmp_path, "small") == Source(tag="submit-v1", commit=commit[:12])
     git(tmp_path, "tag", "submit-leaves-v2")
+    git(tmp_path, "tag", "submit-whatever")
+    assert read_source(tmp_path, "small").tag == "submit-v1", "the others are not about it"
+    assert read_source(tmp_path, "leaves").tag == "submit-leaves-v2"
     monkeypatch.setenv("GITHUB_REF_TYPE", "tag")
     monkeypatch.setenv("GITHUB_REF_NAME", "submit-v1")
-    assert read_source(tmp_path).tag == "submit-v1"
+    assert read_source(tmp_path, "small").tag == "submit-v1"
     (tmp_path / "a").write_text("b")
-    assert read_source(tmp_path).commit == f"{commit[:12]}+"
+    assert read_source(tmp_path, "small").commit == f"{commit[:12]}+"
+
+
+@pytest.mark.parametrize(
+    ("path", "differs"),
+    [
+        ("packages/small/src/small/new.py", True),
+        ("packages/small/ignored.csv", True),
+        ("kernels/small/checkpoints/ignored.csv", True),
+        ("requirements/small.txt", True),
+        ("packages/other/src/other.py", False),
+        ("packages/small/src/__pycache__/small.pyc", False),
+        ("packages/small/build/lib/small.py", False),
+        ("kernels/small/.ipynb_checkpoints/predict.ipynb", False),
+        ("notes.txt", False),
+    ],
+)
+def test_an_input_that_git_does_not_track_is_a_difference(path: str, differs: bool, repository: Path) -> None:
+    git(repository, "init", "--quiet")
+    (repository / ".gitignore").write_text("ignored.*\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "-m", "a")
+    assert not read_source(repository, "small").commit.endswith("+")
+    (repository / path).parent.mkdir(parents=True, exist_ok=True)
+    (repository / path).write_text("x")
+    assert read_source(repository, "small").commit.endswith("+") is differs

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kaggle_offline.errors import ConfigurationError, OfflineError, TagError
-from kaggle_offline.inputs import inputs_of, touched
+from kaggle_offline.inputs import inputs_of, touched, tracked_links
 from kaggle_offline.markdown import fenced
 from kaggle_offline.plan import Plan, branch_point, default_branch, plan_changes, plan_tag
 from kaggle_offline.tags import SubmitTag, parse_tag
@@ -231,8 +231,8 @@ def test_on_branches_that_do_not_know_of_each_other_the_later_tag_counts(clone: 
 def test_what_only_building_would_tell_counts_as_required(clone: Path, project_file: str, name: str) -> None:
     (clone / "packages" / "pc" / "pyproject.toml").unlink()
     (clone / "packages" / "pc" / name).write_text(project_file)
-    assert {"packages/pc", "packages/other", "packages/shared"} <= inputs_of(clone)["c"]
-    assert "packages/other" not in inputs_of(clone)["a"]
+    assert {"packages/pc", "packages/other", "packages/shared"} <= inputs_of(clone, tracked_links(clone))["c"]
+    assert "packages/other" not in inputs_of(clone, tracked_links(clone))["a"]
 
 
 @pytest.mark.parametrize(
@@ -328,6 +328,39 @@ def test_a_submodule_counts(clone: Path, tmp_path: Path) -> None:
 def test_a_competition_that_cannot_be_read_is_in_the_plan_when_its_folder_has_changed(clone: Path) -> None:
     git(clone, "tag", "submit-v1")
     commit(clone, {"kernels/c/submission.toml": "package ="})
+    assert set(plan_tag(clone, "submit-v2").reasons) == {"c"}
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_tag_means_what_is_committed_whatever_lies_there(clone: Path, ignored: bool) -> None:
+    git(clone, "tag", "submit-v1")
+    committed = plan_tag(clone, "submit-v1")
+    if ignored:
+        (clone / ".git" / "info" / "exclude").write_text("kernels/new\n")
+    (clone / "kernels" / "new").mkdir()
+    (clone / "kernels" / "new" / "submission.toml").write_text(settings_of("pa"))
+    (clone / "kernels" / "a" / "submission.toml").unlink()
+    (clone / "packages" / "pb" / "pyproject.toml").write_text(project("dist-b"))
+    assert plan_tag(clone, "submit-v1") == committed
+    with pytest.raises(TagError, match="kernels/new is not there"):
+        plan_tag(clone, "submit-new-v1")
+    assert set(plan_tag(clone, "submit-a-v1").reasons) == {"a"}
+    # b requires it in the commit, though not in the working tree.
+    (clone / "packages" / "pa" / "src").mkdir()
+    (clone / "packages" / "pa" / "src" / "x.py").write_text("changed")
+    git(clone, "add", "packages/pa")
+    git(clone, "commit", "--quiet", "--message", "x", "packages/pa")
+    assert set(plan_tag(clone, "submit-v2").reasons) == {"a", "b"}
+
+
+def test_links_of_the_commit_count_when_the_working_tree_has_changed(clone: Path) -> None:
+    (clone / "libs").mkdir()
+    (clone / "packages" / "pc").rename(clone / "libs" / "pc")
+    (clone / "packages" / "pc").symlink_to("../libs/pc")
+    commit(clone, {})
+    git(clone, "tag", "submit-v1")
+    commit(clone, {"libs/pc/src/x.py": "changed"})
+    (clone / "kernels" / "a" / "submission.toml").write_text("")
     assert set(plan_tag(clone, "submit-v2").reasons) == {"c"}
 
 

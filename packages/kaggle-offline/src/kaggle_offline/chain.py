@@ -5,14 +5,18 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from kaggle_offline.errors import TagError
 from kaggle_offline.git import git
-from kaggle_offline.tags import PREFIX
+from kaggle_offline.inputs import inputs_of, is_path, tracked_links
+from kaggle_offline.tags import PREFIX, parse_tag
 
 _UNKNOWN = "-"
 _FORM = re.compile(
     r"(?P<tag>\S+) commit (?P<commit>\S+) packages (?P<packages>\d+) models (?P<models>\d+|-) kernel (?P<kernel>\d+)"
 )
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+# What neither a wheel nor a dataset is made of: hidden files, and what Python and builds leave behind.
+_LEFT_OUT = re.compile(r"(^|/)(\.|__pycache__(/|$)|[^/]*\.egg-info(/|$))|^packages/[^/]+/(build|dist)/")
 COMMIT_LENGTH = 12
 """Of a commit, what people are shown."""
 
@@ -63,11 +67,30 @@ def read_chain(description: str) -> Chain | None:
     )
 
 
-def read_source(repository: Path) -> Source:
-    """The commit that is checked out, and its newest tag ``submit-…``; on a tag's own workflow run that tag."""
+def read_source(repository: Path, competition: str) -> Source:
+    """Return the commit that is checked out, and its newest submit tag that is about a competition.
+
+    On a workflow run of a tag that is about it, it is that tag. A file that Git does not track, be it ignored or not,
+    and that is an input of the competition, is a difference from the commit.
+    """
     commit = git(repository, "rev-parse", f"--short={COMMIT_LENGTH}", "HEAD") or ""
-    changed = git(repository, "status", "--porcelain", "--untracked-files=no")
+    changed = git(repository, "status", "--porcelain", "--untracked-files=no") or _untracked(repository, competition)
     tags = (git(repository, "tag", "--points-at", "HEAD", "--sort=-creatordate", "--list", f"{PREFIX}*") or "").split()
     if os.environ.get("GITHUB_REF_TYPE") == "tag" and os.environ.get("GITHUB_REF_NAME", "") in tags:
         tags.insert(0, os.environ["GITHUB_REF_NAME"])
-    return Source(tag=next(iter(tags), ""), commit=f"{commit}+" if commit and changed else commit)
+    about = (tag for tag in tags if _is_about(tag, competition))
+    return Source(tag=next(about, ""), commit=f"{commit}+" if commit and changed else commit)
+
+
+def _is_about(tag: str, competition: str) -> bool:
+    try:
+        return parse_tag(tag).competition in ("", competition)
+    except TagError:
+        return False
+
+
+def _untracked(repository: Path, competition: str) -> bool:
+    """Tell whether Git does not track an input of a competition."""
+    inputs = inputs_of(repository, tracked_links(repository), [competition])[competition]
+    listed = git(repository, "ls-files", "--others", "-z", "--", *filter(is_path, inputs)) or ""
+    return any(path and not _LEFT_OUT.search(path) for path in listed.split("\0"))

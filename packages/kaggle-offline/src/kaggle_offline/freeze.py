@@ -133,7 +133,7 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
         python=python,
         of_image=tuple(of_image),
         distributions=rows(locked.lock, image, locked.packages),
-        source=read_source(kernel.repository),
+        source=read_source(kernel.repository, kernel.competition),
     )
     _write_frozen(kernel, frozen)
     _report(kernel, frozen, locked, changed=before != frozen)

@@ -2,41 +2,53 @@
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import chain
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from kaggle_offline.errors import ConfigurationError
-from kaggle_offline.git import git
+from kaggle_offline.git import contents, git
 from kaggle_offline.kernel_folder import list_competitions, read_settings
-from kaggle_offline.wheel import name_of, read_project_file
+from kaggle_offline.wheel import PROJECT_FILES, name_of, read_project_file
 
-# As `git ls-files --stage` has the mode of a symbolic link.
+# As `git ls-files --stage` and `git ls-tree` have the mode of a symbolic link.
 _LINK = "120000"
+# What says which inputs there are.
+_SETTINGS = ("kernels/*/submission.toml", *(f"packages/*/{name}" for name in PROJECT_FILES))
+_SETTINGS_NAMES = frozenset({"submission.toml", *PROJECT_FILES})
 
 
-def inputs_of(repository: Path) -> dict[str, frozenset[str]]:
-    """The inputs of every competition: files and folders, relative to the repository, with ``/`` between.
+def inputs_of(
+    repository: Path, links: Iterable[str], competitions: Iterable[str] | None = None
+) -> dict[str, frozenset[str]]:
+    """The inputs of competitions: files and folders, relative to the repository, with ``/`` between.
 
     They are the kernel folder, the package and those of its neighbours that it may require, the lock and
     the image; and what links among them lead to, as wheels are built of that. Rather too many packages
     than too few: what a package requires is read, not built, so extras and markers are not told apart.
     The names of what is required are inputs, too, as `distribution` has them: a package that has lost its
     name, or is gone, may have been the one.
+
+    Args:
+        repository: a folder with the files that say so; others need not be there.
+        links: the paths of its symbolic links.
+        competitions: by default all that it has.
     """
     packages = _Packages(repository / "packages")
-    links = _links(repository)
+    targets = _targets(repository, links)
     within: dict[str, list[str]] = {}
-    for link in links:
+    for link in targets:
         for path in _and_above(link):
             within.setdefault(path, []).append(link)
     return {
-        competition: _with_links(_stated(repository, competition, packages), links, within)
-        for competition in list_competitions(repository)
+        competition: _with_links(_stated(repository, competition, packages), targets, within)
+        for competition in (list_competitions(repository) if competitions is None else competitions)
     }
 
 
@@ -138,12 +150,67 @@ def required_by(folder: Path) -> set[NormalizedName] | None:
         return None
 
 
-def _links(repository: Path) -> dict[str, str]:
-    """The symbolic links that Git knows, and the paths that they lead to, but for those outside of the repository."""
+def tracked_links(repository: Path) -> list[str]:
+    """Return the paths of the symbolic links that Git knows in the working tree."""
     listed = git(repository, "ls-files", "--stage", "-z") or ""
-    paths = [entry.partition("\t")[2] for entry in listed.split("\0") if entry.startswith(_LINK)]
+    return [entry.partition("\t")[2] for entry in listed.split("\0") if entry.startswith(_LINK)]
+
+
+@contextmanager
+def committed(repository: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Have what says which inputs the competitions of the checked-out commit have in a folder, until the block ends.
+
+    Where nothing of it differs in the working tree, that is the folder: writing it anew takes as long as the rest.
+
+    Yields:
+        The folder, and the paths of the commit's symbolic links; `inputs_of` takes both.
+
+    Raises:
+        ConfigurationError: Git cannot read them.
+    """
+    changed = git(repository, "status", "--porcelain", "--untracked-files=no")
+    untracked = git(repository, "ls-files", "--others", "--", *(f":(glob){pattern}" for pattern in _SETTINGS))
+    if changed == untracked == "":
+        yield repository, tracked_links(repository)
+        return
+    entries = {}
+    for entry in (git(repository, "ls-tree", "-r", "-z", "HEAD") or "").split("\0"):
+        fields, _, path = entry.partition("\t")
+        if path:
+            mode, kind, name = fields.split()
+            entries[path] = mode, kind, name
+    links = [path for path, (mode, _, _) in entries.items() if mode == _LINK]
+    told = {*links, *(path for path in entries if path.rpartition("/")[2] in _SETTINGS_NAMES)}
+    for content, path in _read(repository, entries, sorted(links)):
+        # A link to a single file, whatever that is called.
+        told.add(os.path.normpath(PurePosixPath(path).parent / os.fsdecode(content)))
+    with TemporaryDirectory() as scratch:
+        for content, path in _read(repository, entries, sorted(told & entries.keys())):
+            file = Path(scratch, path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if path in links:
+                file.symlink_to(os.fsdecode(content))
+            else:
+                file.write_bytes(content)
+        yield Path(scratch), links
+
+
+def _read(
+    repository: Path, entries: Mapping[str, tuple[str, str, str]], paths: Sequence[str]
+) -> Iterator[tuple[bytes, str]]:
+    """Yield the content of each of a commit's files that Git has, and its path."""
+    read = contents(repository, [entries[path][2] for path in paths]) if paths else []
+    if read is None:
+        raise ConfigurationError(f"{repository}: Git cannot read what is checked out", "Run: git fetch")
+    for content, path in zip(read, paths, strict=True):
+        if content is not None:
+            yield content, path
+
+
+def _targets(repository: Path, links: Iterable[str]) -> dict[str, str]:
+    """Return the paths that links lead to, but for those outside of the repository."""
     found = {}
-    for path in paths:
+    for path in links:
         if _leads_somewhere(repository / path):
             target = os.path.normpath(PurePosixPath(path).parent / (repository / path).readlink().as_posix())
             if not target.startswith(("/", "..")) and target.isprintable():

@@ -8,8 +8,7 @@ from kaggle_offline.chain import COMMIT_LENGTH
 from kaggle_offline.differences import ask, changed_entries, changed_since, not_whole
 from kaggle_offline.errors import ConfigurationError, TagError
 from kaggle_offline.git import git
-from kaggle_offline.inputs import inputs_of, is_path, touched
-from kaggle_offline.kernel_folder import list_competitions
+from kaggle_offline.inputs import committed, inputs_of, is_path, touched, tracked_links
 from kaggle_offline.markdown import in_cell
 from kaggle_offline.tags import LOOKS, PREFIX, SubmitTag, parse_tag
 
@@ -77,15 +76,17 @@ def plan_tag(repository: Path, text: str) -> Plan:
         ConfigurationError: Git knows nothing of this folder, or not all of its history.
     """
     tag = parse_tag(text)
-    competitions = list_competitions(repository)
+    if ask(repository, "rev-parse", "--is-shallow-repository") == "true":
+        raise not_whole(repository)
+    commit, tree = ask(repository, "rev-parse", "HEAD", "HEAD^{tree}").split()
+    with committed(repository) as (folder, links):
+        inputs = inputs_of(folder, links)
+    competitions = sorted(inputs)
     if tag.competition and tag.competition not in competitions:
         there = ", ".join(competitions) or "none"
         raise TagError(
             f"{text}: kernels/{tag.competition} is not there", f"A tag looks like {LOOKS}; there are: {there}."
         )
-    if ask(repository, "rev-parse", "--is-shallow-repository") == "true":
-        raise not_whole(repository)
-    commit, tree = ask(repository, "rev-parse", "HEAD", "HEAD^{tree}").split()
     tags = _set_tags(repository)
     # Tags on later commits are of no account, so that what a tag means stays the same.
     later = {
@@ -98,7 +99,6 @@ def plan_tag(repository: Path, text: str) -> Plan:
         others = {c: "not what the tag names" for c in competitions if c != tag.competition}
         return Plan(of=of, reasons={tag.competition: "the tag names it"}, others=others)
     bases = _bases(repository, tag, earlier, competitions)
-    inputs = inputs_of(repository)
     folders = {path.rpartition("/")[0] for paths in inputs.values() for path in filter(is_path, paths)}
     changes = changed_entries(repository, {base.tree for base in bases.values()}, tree, folders)
     reasons = {competition: "no submit tag covers it yet" for competition in competitions if competition not in bases}
@@ -121,7 +121,7 @@ def plan_changes(repository: Path, since: str) -> Plan:
         ConfigurationError: Git knows no such commit, or not all that it holds.
     """
     base = branch_point(repository, since)
-    inputs = inputs_of(repository)
+    inputs = inputs_of(repository, tracked_links(repository))
     hits = touched(inputs, changed_since(repository, base))
     others = {competition: "not touched" for competition in inputs if competition not in hits}
     reasons = {competition: _reason(files, base[:COMMIT_LENGTH]) for competition, files in hits.items()}
