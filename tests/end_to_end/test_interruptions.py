@@ -28,7 +28,7 @@ BY_DAY = (5, 20)
 
 # What stands in for kaggle.com is on this machine, and need not be waited for as long.
 PUSH_AND_SUBMIT = """
-from kaggle_offline.__main__ import main
+from kaggle_offline.cli import main
 from kaggle_offline.target import PATIENCE
 PATIENCE["kaggle"] = PATIENCE["local"]
 raise SystemExit(main(["push"]) or main(["submit"]))

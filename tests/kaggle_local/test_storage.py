@@ -1,23 +1,37 @@
 """The storage outlives its server, and serves one at a time."""
 
 import contextlib
+import errno
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
+import kaggle_local.image
 import pytest
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import StorageError
 from kaggle_local.image import ImageSpec
 from kaggle_local.interpreters import OWN_VERSION
 from kaggle_local.server import USERNAME, LocalKaggle, serve
-from kaggle_local.storage import Storage
+from kaggle_local.storage import FileSource, Storage
 from kaggle_local.storage.database import Database
 
-from tests.kaggle_local.kernels import finished, printed, processed, published, run_script, settings_of, uploaded
+from tests.kaggle_local.kernels import (
+    finished,
+    printed,
+    processed,
+    published,
+    run_script,
+    scored,
+    settings_of,
+    uploaded,
+    write_competition_of_files,
+)
 
 REF = f"{USERNAME}/my-data"
 
@@ -271,3 +285,64 @@ def test_a_dataset_is_there_with_its_first_version_or_not_at_all(storage: Path) 
     assert add("again") is None
     assert [v.notes for v in opened.resources.versions("dataset", REF)] == ["first"]
     opened.close()
+
+
+def test_damage_in_the_middle_of_the_records_shows_at_the_start(storage: Path) -> None:
+    with serve(storage) as local:
+        for number in range(300):
+            local.storage.kernels.add_version(
+                "kaggler", f"kernel-{number}", "", f"print({number})", settings_of(kernel_type="script")
+            )
+    content = bytearray((storage / "kaggle.db").read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 4096] = b"\xff" * 4096
+    (storage / "kaggle.db").write_bytes(content)
+    with pytest.raises(StorageError, match=r"kaggle\.db"), serve(storage):
+        pass
+
+
+def test_a_full_disk_is_not_answered_with_a_reset(storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = sqlite3.connect
+
+    def connect_to_a_full_disk(path: Path, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(path, **options)
+        connection.execute("PRAGMA max_page_count = 1")
+        return connection
+
+    monkeypatch.setattr("sqlite3.connect", connect_to_a_full_disk)
+    with pytest.raises(OSError, match="No space left on device") as caught, serve(storage):
+        pass
+    assert str(caught.value.filename).endswith("kaggle.db")
+
+
+def test_what_lacked_space_is_scored_again_at_the_next_start(storage: Path, tmp_path: Path) -> None:
+    competition = write_competition_of_files(tmp_path / "digits", "digits", {1: 3})
+
+    def fail(*_: object) -> float:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with serve(storage) as local, pytest.MonkeyPatch.context() as patch:
+        local.host(competition)
+        patch.setattr("kaggle_local.worker.score", fail)
+        token = uploaded(local, "submission.csv", b"id,digit\n1,3\n")
+        ref = local.storage.submissions.add("digits", FileSource(token=token), "submission.csv", "", "kaggler")
+        local.worker.score(ref)
+        assert "no space left" in scored(local, ref).reason
+    with serve(storage) as local:
+        assert scored(local, ref).score == 1.0
+
+
+def test_a_half_deleted_image_is_built_anew(storage: Path) -> None:
+    spec = ImageSpec(python=OWN_VERSION, pins={}, distributions=())
+    with serve(storage) as local:
+        image = local.set_image(spec)
+        assert local.has_image(spec)
+    (victim,) = image.folder.glob("lib/python*/site-packages/ipykernel")
+    shutil.rmtree(victim)
+    # As in another process.
+    kaggle_local.image._entries_of.cache_clear()
+    with serve(storage) as local:
+        assert not local.has_image(spec)
+        local.set_image(spec)
+        assert victim.is_dir()
+        assert "ran" in printed(run_script(local, "print('ran')"))

@@ -1,7 +1,9 @@
 """The command line on bad input: one clear line, what to do, a non-zero exit, nothing pushed."""
 
+import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from kaggle_local.server import LocalKaggle, serve
+from kaggle_offline.cli import main
 from kaggle_offline.errors import CredentialsError, SystemProblemError, TargetError
 
 from tests.stand_in import TOKENS, environment_of
@@ -96,6 +99,39 @@ def test_a_malformed_token_is_refused_and_not_shown(token: str, repository: Path
     assert refused.returncode == CredentialsError.exit_code, refused.stderr
     assert "SECRET" not in refused.stdout + refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("module", ["kaggle_offline.cli", "kaggle_offline.scaffold", "kaggle_offline.freeze"])
+def test_ctrl_c_while_modules_are_imported_is_one_line(module: str, repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}: raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+    )
+    result = run(repository, "freeze", PYTHONPATH=str(tmp_path))
+    assert result.returncode == 130, result.stderr
+    assert "kaggle-offline: interrupted" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_full_disk_is_said_with_the_path_and_what_is_free(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repository / "build" / "small").mkdir(parents=True)
+    draft = repository / "build" / "small" / ".constraints.txt.draft"
+    monkeypatch.chdir(repository)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(draft))
+
+    monkeypatch.setattr("kaggle_offline.cli.read_kernel_folder", full)
+    assert main(["freeze"]) == SystemProblemError.exit_code
+    said = capsys.readouterr().err
+    assert f"{draft}: No space left on device" in said
+    assert re.search(rf"[\d,]+ MB are free in {re.escape(str(draft.parent))}: make room", said)
+    assert "reset" not in said
 
 
 def test_what_the_machine_refuses_is_no_traceback(repository: Path, tmp_path: Path) -> None:

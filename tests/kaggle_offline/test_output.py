@@ -1,6 +1,7 @@
 """A submission is compared with the sample before it is handed in."""
 
 import csv
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -117,3 +118,19 @@ def test_any_order_of_any_ids_is_taken_and_none_may_be_left_out(
     assert check_output(write("all.csv", ids[::-1]), sample)
     with pytest.raises(OutputError):
         check_output(write("fewer.csv", ids[1:]), sample)
+
+
+def test_a_small_zip_of_one_endless_line_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "submission.csv"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("submission.csv", "w") as file:
+        file.write(b"image,labels\na,")
+        for _ in range(300):
+            file.write(b"x" * 2**20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(OutputError, match="a line of more than 67,108,864 characters"):
+            check_output(path, None)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 250 * 2**20

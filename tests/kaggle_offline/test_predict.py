@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from kaggle_offline.__main__ import main
+from kaggle_offline.cli import main
 from kaggle_offline.errors import ScoreFellError, StaleLockError, SystemProblemError
 from kaggle_offline.freeze import lock_kernel
 from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder

@@ -11,7 +11,7 @@ import pytest
 import requests
 from kaggle_local.faults import Fault, Faults
 from kaggle_local.interpreters import find_python
-from kaggle_offline.__main__ import main
+from kaggle_offline.cli import main
 from kaggle_offline.errors import (
     DailyLimitError,
     DeadlineError,

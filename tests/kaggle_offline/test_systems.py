@@ -17,7 +17,7 @@ WITHOUT = """\
 import sys
 for name in ("fcntl", "grp", "pwd", "resource", "termios"):
     sys.modules[name] = None
-from kaggle_offline.__main__ import main
+from kaggle_offline.cli import main
 sys.exit(main())
 """
 

@@ -5,6 +5,7 @@ the sandbox: the libraries below `PREFIX`, where a kernel can install into an ov
 the host's Python below `BASE`, so that no path a kernel works with is one of the host.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -27,7 +28,7 @@ PREFIX = "/opt/kaggle/image"
 BASE = "/opt/kaggle/python"
 
 # Of what `_compose` writes: another number, and images are built anew.
-_FORMAT = 4
+_FORMAT = 5
 
 USUAL = ("numpy", "pandas", "scipy", "scikit-learn", "pillow", "tqdm")
 """Distributions that most kernels import."""
@@ -126,6 +127,25 @@ def image_folder(spec: ImageSpec, store: Path) -> Path:
     return store / hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
+def is_whole(folder: Path) -> bool:
+    """Tell whether an image is there, and nothing of it was deleted since it was built."""
+    try:
+        facts = json.loads((folder / "facts.json").read_text())
+        return bool(facts["entries"] <= _entries_of(folder, (folder / "facts.json").stat().st_ino))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+@functools.cache
+def _entries_of(folder: Path, _built: int) -> int:
+    """Count what is installed: 15,000 files take a tenth of a second, once in a process. Bytecode comes and goes."""
+    entries = 0
+    for _, folders, files in os.walk(folder / "lib"):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        entries += len(folders) + len(files)
+    return entries
+
+
 def build_image(spec: ImageSpec, store: Path) -> Image:
     """Build the environment for ``spec`` below ``store``, or find it there.
 
@@ -135,7 +155,7 @@ def build_image(spec: ImageSpec, store: Path) -> Image:
         ImageError: the Python is not on this machine, or uv cannot resolve or install the distributions.
     """
     folder = image_folder(spec, store)
-    if not folder.exists():
+    if not is_whole(folder):
         python = find_python(spec.python)
         if python is None:
             raise ImageError(f"Python {spec.python}: not found", f"Install it: {UV} python install {spec.python}")
@@ -143,10 +163,11 @@ def build_image(spec: ImageSpec, store: Path) -> Image:
         # Storages that share their images may want the same one at once.
         lock = store / f".{folder.name}.lock"
         with FileLock(lock):
-            if not folder.exists():
+            if not is_whole(folder):
                 draft = folder.with_suffix(".draft")
                 shutil.rmtree(draft, ignore_errors=True)
                 _build(spec, python, draft)
+                shutil.rmtree(folder, ignore_errors=True)
                 draft.rename(folder)
             # Whoever waits for it finds the folder.
             lock.unlink(missing_ok=True)
@@ -226,4 +247,5 @@ def _compose(folder: Path) -> None:
         elif entry.is_file():
             os.link(entry, bin_folder / entry.name)
     (folder / "sandbox.cfg").write_text(f"home = {Path(inside).parent}\ninclude-system-site-packages = false\n")
-    (folder / "facts.json").write_text(json.dumps({"prefix": str(prefix), "base": parts}))
+    entries = _entries_of(folder, 0)
+    (folder / "facts.json").write_text(json.dumps({"prefix": str(prefix), "base": parts, "entries": entries}))

@@ -14,7 +14,7 @@ from kaggle_local.competition import Competition, load_competition
 from kaggle_local.errors import ServerError
 from kaggle_local.faults import Faults
 from kaggle_local.http.application import application
-from kaggle_local.image import Image, ImageSpec, build_image, image_folder
+from kaggle_local.image import Image, ImageSpec, build_image, image_folder, is_whole
 from kaggle_local.sandbox import find_bwrap
 from kaggle_local.scoring import metric_of
 from kaggle_local.services.security import token_of
@@ -68,7 +68,7 @@ class LocalKaggle:
 
     def has_image(self, spec: ImageSpec) -> bool:
         """Whether the image has been built."""
-        return image_folder(spec, self.storage.images.folder).exists()
+        return is_whole(image_folder(spec, self.storage.images.folder))
 
     def set_image(self, spec: ImageSpec) -> Image:
         """Build the image that versions of kernels run in which are pushed from now on, also after a restart.

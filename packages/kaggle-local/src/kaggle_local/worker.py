@@ -26,8 +26,9 @@ from kaggle_local.log import Event, RunLog
 from kaggle_local.sandbox import INPUT, Mount
 from kaggle_local.scoring import load_libraries, score
 from kaggle_local.storage import FileSource, Input, KernelSource, KernelVersion, Kind, Storage, Submission, Version
-from kaggle_local.storage.database import age_of
+from kaggle_local.storage.database import age_of, lacks_space
 from kaggle_local.storage.resources import split_source, variation_ref
+from kaggle_local.storage.submissions import NO_SPACE
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ class Worker:
             self.process(version)
         for kernel in storage.kernels.unfinished():
             self.run(kernel)
+        storage.submissions.revive()
         for submission in storage.submissions.pending():
             self.score(submission.ref)
 
@@ -361,7 +363,11 @@ class Worker:
             finish(submission, None, str(error), kind)
         except Exception as error:
             logger.exception("submission %s to %s", ref, submission.competition)
-            finish(submission, None, repr(error), SubmissionError.kind)
+            if lacks_space(error):
+                reason = f"no space left on the disk of {self._storage.root}; it is scored again at the next start"
+                finish(submission, None, reason, NO_SPACE)
+            else:
+                finish(submission, None, repr(error), SubmissionError.kind)
         else:
             finish(submission, value, "")
 

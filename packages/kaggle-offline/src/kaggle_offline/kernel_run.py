@@ -253,11 +253,16 @@ def _check(kernel: KernelFolder, target: Target, path: Path) -> str:
     return check_output(path, sample if there else None)
 
 
+# The kernel writes the record, and may write anything.
+_MOST_MEMORY = 2**50
+
+
 def _peak_memory(output: Path) -> int:
     try:
-        return int(json.loads((output / RUN_RECORD).read_text())["peak_memory_bytes"])
+        peak = int(json.loads((output / RUN_RECORD).read_text())["peak_memory_bytes"])
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return 0
+    return peak if 0 <= peak < _MOST_MEMORY else 0
 
 
 def run_error(what: str, run: RunState, log: RunLog, *, shown: Sequence[str] = ()) -> RunError:

@@ -9,13 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TextIO
 
 from kaggle_offline.errors import KaggleError, OutputError
 from kaggle_offline.files import UNREADABLE_ZIP
 
 # Of a problem that many rows have, so many are named.
 _NAMED = 3
+# Characters of a line. A small zip file can unpack to one of gigabytes.
+_LONGEST = 2**26
 # An id and a prediction.
 _LEAST_COLUMNS = 2
 _CURE = "Correct what the kernel writes, then run freeze and push again."
@@ -91,10 +93,10 @@ def _read(path: Path, id_columns: Sequence[str] = ()) -> _Table:
     ids: Counter[str] = Counter()
     empty: list[tuple[str, str]] = []
     # A mask that is written as runs of pixels is longer than the default.
-    csv.field_size_limit(2**31 - 1)
+    csv.field_size_limit(_LONGEST)
     try:
-        with _opened(path) as file:
-            rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), strict=True)
+        with _opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+            rows = csv.reader(_lines(text), strict=True)
             columns = next(rows, [])
             at = next((columns.index(name) for name in id_columns if name in columns), 0)
             for row in filter(None, rows):
@@ -105,6 +107,18 @@ def _read(path: Path, id_columns: Sequence[str] = ()) -> _Table:
     except (*UNREADABLE_ZIP, UnicodeDecodeError, csv.Error) as error:
         raise OutputError(f"{path}: not a CSV file: {error}", _CURE) from error
     return _Table(columns=columns, ids=ids, empty=empty)
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    """Yield the lines of a file, none of them longer than memory bears.
+
+    Raises:
+        csv.Error: one is.
+    """
+    while line := file.readline(_LONGEST + 1):
+        if len(line) > _LONGEST:
+            raise csv.Error(f"a line of more than {_LONGEST:,} characters")
+        yield line
 
 
 def _is_empty(cell: str) -> bool:

@@ -240,7 +240,8 @@ def _make_competition(kernel: KernelFolder, frozen: Frozen, image: Image) -> Pat
     folder = kernel.build / "competition"
     stamp = kernel.build / ".competition-inputs"
     inputs = _competition_inputs(kernel, frozen)
-    if folder.is_dir() and holds(stamp, inputs):
+    whole = all((folder / name).is_file() for name in ("competition.toml", "solution.csv"))
+    if whole and holds(stamp, inputs):
         return folder
     print(f"  making the competition: {kernel.rehearsal}", flush=True)
     program, *arguments = shlex.split(kernel.rehearsal)

@@ -61,7 +61,8 @@ class Storage:
     """Everything below one folder, for one process at a time.
 
     Raises:
-        StorageError: another process uses the folder, or it is of another version.
+        StorageError: another process uses the folder, or it is damaged, or of another version.
+        OSError: the disk is full.
     """
 
     def __init__(self, root: Path) -> None:
@@ -71,7 +72,7 @@ class Storage:
         self._lock_file = _lock(root)
         try:
             database = Database(root / "kaggle.db")
-        except StorageError:
+        except (StorageError, OSError):
             self._lock_file.close()
             raise
         self._database = database

@@ -1,5 +1,7 @@
 """The records: SQLite, used by one process and many threads."""
 
+import errno
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -49,7 +51,8 @@ class Database:
     """The records below one storage.
 
     Raises:
-        StorageError: the file is no database, or of another version.
+        StorageError: the file is no database, is damaged, or of another version.
+        OSError: the disk is full.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,8 +64,14 @@ class Database:
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 self._connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+            # Damage anywhere shows now, not when a command is halfway.
+            (state,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+            if state != "ok":
+                raise sqlite3.DatabaseError(state)
         except sqlite3.DatabaseError as error:
             self.close()
+            if lacks_space(error):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
             raise StorageError(f"{path}: {error}", f"Run: kaggle-local reset --storage {path.parent}") from error
         if version not in (0, SCHEMA_VERSION):
             self.close()
@@ -91,6 +100,13 @@ class Database:
         """What a query finds."""
         with self._lock:
             return self._connection.execute(query, values).fetchall()
+
+
+def lacks_space(error: BaseException) -> bool:
+    """Tell whether a disk, or a quota of it, was full."""
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def plain(text: str) -> str:

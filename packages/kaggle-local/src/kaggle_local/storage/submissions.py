@@ -8,6 +8,9 @@ from pathlib import Path
 
 from kaggle_local.storage.database import Database, now, plain
 
+NO_SPACE = "No space"
+"""The class of a failure that is this machine's, not the submission's."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class KernelSource:
@@ -101,6 +104,11 @@ class Submissions:
     def pending(self) -> list[Submission]:
         """Submissions whose scoring has not ended."""
         return self._find("WHERE status = 'pending' ORDER BY ref")
+
+    def revive(self) -> None:
+        """Have those pending again that failed as this machine had no space: that says nothing of the kernel."""
+        with self._database.transaction() as db:
+            db.execute("UPDATE submissions SET status = 'pending' WHERE status = 'error' AND kind = ?", (NO_SPACE,))
 
     def get(self, ref: int) -> Submission | None:
         """The submission with that reference."""
