@@ -143,17 +143,9 @@ def attempts() -> dict[str, str]:
         ),
         **{
             f"{what} of {place}": f"return {call}"
-            for place in (
-                "/proc/1/exe",
-                "/proc/self/exe",
-                "/dev/null",
-                "/dev/urandom",
-                "/dev/full",
-                "/dev/tty",
-                "/dev/zero",
-            )
+            for place in ("/proc/1/exe", "/proc/self/exe")
             for what, call in {
-                "the mode": f"os.chmod({place!r}, 0o666 if {place!r}[:2] == '/d' else 0o755)",
+                "the mode": f"os.chmod({place!r}, 0o755)",
                 "the times": f"os.utime({place!r}, (1, 1))",
                 "the attributes": f"os.setxattr({place!r}, 'user.kaggle', b'x')",
                 "the owner": f"os.chown({place!r}, 0, 0)",
@@ -372,3 +364,23 @@ def test_a_sandbox_that_does_not_start_says_why(local: LocalKaggle, competition:
 def test_a_kernel_that_ends_itself_has_failed_and_leaves_no_process(end: str, local: LocalKaggle) -> None:
     version = run_script(local, f"import os, subprocess, sys\nsubprocess.Popen(['sleep', '60'])\n{end}")
     assert (version.status, version.failure) == ("error", "")
+
+
+def test_a_kernel_uses_devices_and_cannot_change_the_hosts(local: LocalKaggle) -> None:
+    nodes = [Path("/dev") / name for name in ("null", "zero", "full", "random", "urandom", "tty")]
+    before = [(node.stat().st_mode, node.stat().st_uid, node.stat().st_gid) for node in nodes]
+    change = """
+import os, subprocess
+assert len(open('/dev/urandom', 'rb').read(3)) == 3
+assert open('/dev/zero', 'rb').read(2) == bytes(2)
+subprocess.run(['true'], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+for node in ('null', 'zero', 'full', 'random', 'urandom', 'tty'):
+    for call in (lambda: os.chmod(f'/dev/{node}', 0), lambda: os.chown(f'/dev/{node}', 0, 0)):
+        try: call()
+        except OSError: pass
+print('tried')
+"""
+    for _ in range(2):
+        version = run_script(local, change)
+        assert version.status == "complete", version.log()
+    assert [(node.stat().st_mode, node.stat().st_uid, node.stat().st_gid) for node in nodes] == before

@@ -353,6 +353,18 @@ def test_a_competition_that_cannot_be_hosted_stops_before_anything_is_pushed(
         assert target.client.kernel("small-kernel") is None
 
 
+def test_pictures_of_any_name_do_no_harm(rehearsed: Path) -> None:
+    change_metadata(rehearsed, kernel_type="script")
+    names = ["a\nb.png", "::error::x.png", "\x1b[2J.png", 'a<b>&".png', "x" * 240 + ".png", "ü.png", "a/b.png"]
+    write = "import os\nos.makedirs('/kaggle/working/a', exist_ok=True)\n"
+    write += f"for name in {names!r}: open('/kaggle/working/' + name, 'wb').write(b'picture')\n"
+    (rehearsed / "kernels" / "small" / "predict.py").write_text(PREDICT + write)
+    kernel = read_kernel_folder(rehearsed, "small")
+    assert go(kernel)["run"]["status"] == "complete"
+    go(kernel)
+    assert 'alt="a&lt;b&gt;' in (kernel.build / "report.html").read_text()
+
+
 def test_there_is_nothing_to_push_before_a_freeze(rehearsed: Path) -> None:
     kernel = read_kernel_folder(rehearsed, "small")
     with opened(kernel) as target, pytest.raises(NotFrozenError, match="nothing is frozen"):

@@ -9,7 +9,7 @@ from typing import IO
 
 from kaggle_local.image import Image
 from kaggle_local.limits import RunLimits
-from kaggle_local.sandbox import RUN, WORKING, Mount, sandboxed
+from kaggle_local.sandbox import RUN, WORKING, Mount, device_nodes, sandboxed
 from kaggle_local.seccomp import system_call_filter
 
 
@@ -56,7 +56,11 @@ def in_sandbox(image: Image, program: Program, arguments: Sequence[str], folder:
         SandboxError: this machine cannot isolate kernels.
     """
     # Files without a name, which the sandbox inherits.
-    with tempfile.TemporaryFile() as filter_file, tempfile.TemporaryFile() as report:
+    with (
+        tempfile.TemporaryFile() as filter_file,
+        tempfile.TemporaryFile() as report,
+        tempfile.TemporaryDirectory(dir=folder) as nodes,
+    ):
         filter_file.write(system_call_filter())
         filter_file.seek(0)
         command = sandboxed(
@@ -68,6 +72,6 @@ def in_sandbox(image: Image, program: Program, arguments: Sequence[str], folder:
             seccomp=filter_file.fileno(),
             status=report.fileno(),
             memory_bytes=program.limits.memory_bytes,
-            gpu=program.gpu,
+            devices=device_nodes(Path(nodes), gpu=program.gpu),
         )
         yield Process(command=command, inherited=[filter_file.fileno(), report.fileno()], report=report)

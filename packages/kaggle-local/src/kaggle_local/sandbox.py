@@ -6,7 +6,9 @@ binds on a tmpfs; all gone with the process that started it.
 
 import functools
 import glob
+import os
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,7 +28,7 @@ PYTHON = f"{PREFIX}/bin/python"
 
 # What drives a GPU, where the host has one; its libraries are among the system's.
 _DEVICES = ("/dev/nvidia*", "/dev/dri/renderD*", "/dev/kfd")
-# What bubblewrap's --dev has of the host's own devices.
+# What bubblewrap's --dev has of the host's own devices; the first can be read by everybody, and is empty.
 _NODES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 
 # Programs, libraries and headers of the system; all else of /usr stays outside.
@@ -117,7 +119,7 @@ def sandboxed(
     seccomp: int,
     status: int,
     memory_bytes: int,
-    gpu: bool,
+    devices: Sequence[Mount],
 ) -> list[str]:
     """The command that runs the image's Python with ``arguments`` in a sandbox.
 
@@ -130,7 +132,7 @@ def sandboxed(
         seccomp: a descriptor to read the filter of system calls from.
         status: a descriptor that bubblewrap writes the program's exit code to, where it could start it.
         memory_bytes: how large each of the folders that lie in memory may grow.
-        gpu: pass through what devices of a GPU the host has.
+        devices: seen as they are.
 
     Raises:
         SandboxError: this machine cannot isolate kernels.
@@ -147,13 +149,10 @@ def sandboxed(
         "--dev",
         "/dev",
     ]
-    devices = [node for node in _NODES if Path(node).exists()]
     for folder in _DISCARDED:
         command += ["--size", str(memory_bytes), "--tmpfs", folder]
-    if gpu:
-        for device in sorted(path for pattern in _DEVICES for path in glob.glob(pattern)):  # noqa: PTH207 - absolute
-            command += ["--dev-bind", device, device]
-            devices.append(device)
+    for device in devices:
+        command += ["--dev-bind", str(device.source), device.target]
     command += [*_system(), *_environment(image, memory_bytes)]
     for mount in mounts:
         command += ["--ro-bind", str(mount.source), mount.target]
@@ -167,11 +166,42 @@ def sandboxed(
     for name, value in variables.items():
         command += ["--setenv", name, value]
     # What is not a mount of its own is sealed, so that a kernel cannot grow files beside its input.
-    # So are /proc and the devices: where the server's user is root, the host's sysctls would be the kernel's to
-    # write, and the mode of its devices to change.
-    sealed = [option for place in (*devices, "/proc", "/dev", "/") for option in ("--remount-ro", place)]
+    # So is /proc: where the server's user is root, the host's sysctls would be the kernel's to write.
+    sealed = [option for place in ("/proc", "/dev", "/") for option in ("--remount-ro", place)]
     command += ["--dir", INPUT, *sealed, "--chdir", WORKING]
     return [*command, PYTHON, *arguments]
+
+
+def device_nodes(folder: Path, *, gpu: bool) -> list[Mount]:
+    """Return the devices that a kernel may use, with those of a GPU if it asks for one.
+
+    Where the server's user is root, the host's nodes are the kernel's to change: it gets nodes of its own, made in
+    ``folder``. Where root may not make any, and for others, who do not own them, they are the host's.
+
+    Raises:
+        SandboxError: devices do not work on the file system of ``folder``.
+    """
+    nodes = [node for node in _NODES if Path(node).exists()]
+    if gpu:
+        nodes += sorted(path for pattern in _DEVICES for path in glob.glob(pattern))  # noqa: PTH207 - absolute
+    found = []
+    for number, node in enumerate(map(Path, nodes)):
+        source = folder / f"{number}"
+        try:
+            os.mknod(source, stat.S_IFCHR, node.stat().st_rdev)
+        except PermissionError:
+            source = node
+        else:
+            source.chmod(stat.S_IMODE(node.stat().st_mode))
+        found.append(Mount(source, str(node)))
+    try:
+        Path(found[0].source).read_bytes()
+    except PermissionError as error:
+        raise SandboxError(
+            f"{folder}: devices do not work on this file system, which is mounted with nodev",
+            "Keep the storage on another one, or run as an ordinary user.",
+        ) from error
+    return found
 
 
 def _system() -> list[str]:

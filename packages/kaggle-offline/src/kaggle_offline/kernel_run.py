@@ -232,8 +232,11 @@ class _Follower(threading.Thread):
 
 
 def _is_wanted(output: str, name: str) -> bool:
-    """Whether a file is handed in, tells of the run, or is a picture for the report."""
-    return name in (output, RUN_RECORD) or PurePosixPath(name).suffix in PICTURES
+    """Whether a file is handed in, tells of the run, or is a picture for the report.
+
+    A picture is not worth failing for a name that not every server and file system takes.
+    """
+    return name in (output, RUN_RECORD) or (PurePosixPath(name).suffix in PICTURES and name.isprintable())
 
 
 def _check(kernel: KernelFolder, target: Target, path: Path) -> str:
