@@ -13,8 +13,9 @@ from plant_pathology.predict import Predictions, predict
 from plant_pathology.scores import mean_f1
 from plant_pathology.synthetic import write_competition
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-CHECKPOINTS = list_checkpoints(REPOSITORY / "kernels" / "plant-pathology-2021-fgvc8" / "checkpoints", REPOSITORY)
+CHECKPOINTS = list_checkpoints(
+    Path(__file__).resolve().parents[2] / "kernels" / "plant-pathology-2021-fgvc8" / "checkpoints"
+)
 
 
 @pytest.fixture(scope="module")
