@@ -9,10 +9,12 @@ import psutil
 import pytest
 from kaggle_local import sandbox
 from kaggle_local.behaviour import Behaviour
+from kaggle_local.control_group import control_group
 from kaggle_local.errors import SandboxError
 from kaggle_local.faults import Fault
 from kaggle_local.image import Image, ImageSpec, build_image
 from kaggle_local.interpreters import OWN_VERSION
+from kaggle_local.limits import RunLimits
 from kaggle_local.server import USERNAME, LocalKaggle, serve
 from kaggle_local.storage import KernelSource, KernelVersion
 
@@ -239,6 +241,66 @@ def test_a_run_over_a_limit_is_ended_and_says_which(what: str, storage: Path, co
     assert version.status == ("cancelled" if limits == TIME else "error")
     assert cause in version.failure
     assert sum(path.stat().st_size for _, path in version.output()) <= 60 * MEGABYTE
+
+
+# What no process shows.
+UNSEEN = {
+    "files in memory on their way through a socket": """
+import array, socket
+a, b = socket.socketpair()
+for _ in range(9):
+    fd = os.memfd_create('x')
+    os.write(fd, bytes(100 * 10**6))
+    a.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [fd]))])
+    os.close(fd)
+""",
+    "messages that nobody reads": """
+import resource, socket
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+pairs = []
+for _ in range(2000):
+    pair = socket.socketpair()
+    for end in pair:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 10**7)
+        end.setblocking(False)
+        try:
+            while True: end.send(bytes(100_000))
+        except BlockingIOError: pass
+    pairs.append(pair)
+""",
+    "empty files in memory": """
+for n in range(2_000_000): os.close(os.open(f'/tmp/{n}', os.O_CREAT))
+""",
+}
+
+
+@pytest.mark.parametrize("what", UNSEEN)
+def test_the_system_ends_a_run_whose_memory_no_process_shows(what: str, storage: Path, competition: Path) -> None:
+    with control_group(RunLimits(seconds=1, memory_bytes=2**30, output_bytes=1, processes=10)) as group:
+        if group is None:
+            pytest.skip("no control group can be made here")
+    version = limited(storage, competition, f"{PREPARE}{UNSEEN[what]}\ntime.sleep(20)", **MEMORY)
+    assert version.status == "error"
+    assert "more memory than" in version.failure
+    kept = json.loads((version.folder / "limits.json").read_text())["kept_by_the_system"]
+    assert kept == ["memory_bytes", "processes"]
+    assert not any(folder.exists() for folder in group.folders)
+
+
+def test_without_a_control_group_the_same_runs_do(storage: Path, competition: Path, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kaggle_local.control_group._MOUNT", tmp_path / "nowhere")
+        version = limited(storage, competition, "print('ran')")
+        assert version.status == "complete"
+        assert json.loads((version.folder / "limits.json").read_text())["kept_by_the_system"] == []
+        limits, cause, source = EXCESSES["grows"]
+        assert cause in limited(storage, competition, PREPARE + source, **limits).failure
+
+
+def test_a_run_does_not_use_up_the_hosts_inotify_instances(local: LocalKaggle) -> None:
+    source = "import ctypes, time\nlibc = ctypes.CDLL(None)\nfor _ in range(100): libc.inotify_init()\ntime.sleep(20)"
+    assert "more than 32 inotify instances" in run_script(local, source).failure
 
 
 def test_a_file_with_a_hole_beyond_the_limit_is_refused(storage: Path, competition: Path) -> None:

@@ -1,5 +1,6 @@
 """One run of a kernel: its folders, its process, its limits, its log."""
 
+import json
 import os
 import shutil
 import stat
@@ -7,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -15,7 +16,7 @@ import psutil
 from kaggle_local.errors import SandboxError
 from kaggle_local.image import Image
 from kaggle_local.isolation import Process, Program, in_sandbox
-from kaggle_local.limits import TOOK_LONGER, Usage
+from kaggle_local.limits import TOOK_LONGER, Usage, too_much_memory
 from kaggle_local.log import RunLog
 from kaggle_local.sandbox import RUN, SCRIPT, UTILITY_SCRIPTS, Mount
 from kaggle_local.storage import remove_tree
@@ -71,6 +72,8 @@ class Executor:
     def run(self, program: Program, folder: Path, log: RunLog) -> Outcome:
         """Run a program; leave ``output/``, ``log.json`` and a notebook as it was executed in ``folder``.
 
+        ``limits.json`` has its limits, and which of them the system keeps; of the others the use is measured.
+
         Raises:
             SandboxError: this machine cannot isolate kernels.
             Stopped: it was given up.
@@ -101,6 +104,9 @@ class Executor:
         with in_sandbox(self.image, program, arguments, folder) as process:
             outcome = self._watch(process, program, folder, log)
             started = process.was_started()
+            by_system = ["memory_bytes", "processes"] if process.group is not None else []
+        limits = {**asdict(program.limits), "kept_by_the_system": by_system}
+        (folder / "limits.json").write_text(json.dumps(limits, indent=2) + "\n")
         (folder / "log.json").write_text(log.to_json())
         if outcome.code > 0 and not outcome.stopped and not started:
             said = "".join(event["data"] for event in log.since(0)[0]).strip()
@@ -152,6 +158,8 @@ class Executor:
                 raise Stopped
             # Within the block: at its end the pipes are closed, read or not.
             log.finish()
+        if not stopped and process.group is not None and process.group.ran_out_of_memory():
+            stopped = too_much_memory(program.limits)
         disk = usage.excess_of_disk()
         if disk:
             # Nobody reads what is too much, and a file with holes is more than it seems.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from kaggle_local.control_group import ControlGroup, control_group
 from kaggle_local.image import Image
 from kaggle_local.limits import RunLimits
 from kaggle_local.sandbox import RUN, WORKING, Mount, device_nodes, sandboxed
@@ -36,11 +37,17 @@ class Program:
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """How to start a run: the command, the descriptors that it inherits, and where its exit code is reported."""
+    """How to start a run: the command, and the descriptors that it inherits.
+
+    Attributes:
+        report: where bubblewrap writes the program's exit code.
+        group: the control group that bounds it, if there is one.
+    """
 
     command: list[str]
     inherited: Sequence[int]
     report: IO[bytes]
+    group: ControlGroup | None
 
     def was_started(self) -> bool:
         """Whether the sandbox, which has ended, came to run the program (bwrap(1), ``--json-status-fd``)."""
@@ -60,6 +67,7 @@ def in_sandbox(image: Image, program: Program, arguments: Sequence[str], folder:
         tempfile.TemporaryFile() as filter_file,
         tempfile.TemporaryFile() as report,
         tempfile.TemporaryDirectory(dir=folder) as nodes,
+        control_group(program.limits) as group,
     ):
         filter_file.write(system_call_filter())
         filter_file.seek(0)
@@ -74,4 +82,7 @@ def in_sandbox(image: Image, program: Program, arguments: Sequence[str], folder:
             memory_bytes=program.limits.memory_bytes,
             devices=device_nodes(Path(nodes), gpu=program.gpu),
         )
-        yield Process(command=command, inherited=[filter_file.fileno(), report.fileno()], report=report)
+        if group is not None:
+            command = group.joined(command)
+        inherited = [filter_file.fileno(), report.fileno()]
+        yield Process(command=command, inherited=inherited, report=report, group=group)

@@ -1,7 +1,6 @@
 """What a run may use, and how much of it a run uses: time, memory, disk, processes.
 
-Measured several times a second rather than by a control group: those need a host that delegates
-them, and a run must be bounded where there is none.
+Measured several times a second, beside the control group where there can be one: a run must be bounded without, too.
 """
 
 import errno
@@ -22,6 +21,8 @@ TOOK_LONGER = "the run took longer than its limit"
 
 # What a file costs beside its content, so that a million empty ones are not free.
 _ENTRY_BYTES = 512
+
+_MOST_INOTIFY = 32
 
 # Levels of folders in a kernel's output.
 _DEEPEST = 100
@@ -66,11 +67,13 @@ class Usage:
         processes = self.processes()
         if sum(map(_threads, processes)) > limits.processes:
             return f"the run had more than its limit of {limits.processes} processes"
+        if _inotify_instances(processes) > _MOST_INOTIFY:
+            return f"the run had more than {_MOST_INOTIFY} inotify instances"
         on_disk, memfds = _without_name(processes, self._disk)
         in_sandbox = (_in_sandbox(process.pid, self._hosts) for process in reversed(processes))
         files = sum(memfds.values()) + next((size for size in in_sandbox if size is not None), 0)
         if _memory(processes, files, memfds, limits.memory_bytes) > limits.memory_bytes:
-            return f"the run used more memory than its limit of {limits.memory_bytes / _GIB:.2f} GiB"
+            return too_much_memory(limits)
         return self.excess_of_disk(on_disk)
 
     def excess_of_disk(self, beside: int = 0) -> str:
@@ -105,6 +108,11 @@ class Usage:
             return []
 
 
+def too_much_memory(limits: RunLimits) -> str:
+    """Say that a run is over its limit of memory."""
+    return f"the run used more memory than its limit of {limits.memory_bytes / _GIB:.2f} GiB"
+
+
 def _cost(entry: "os.DirEntry[str]") -> int:
     """Bytes that a file takes; of one with holes those that it pretends to, as copies would."""
     try:
@@ -119,6 +127,17 @@ def _threads(process: psutil.Process) -> int:
         return process.num_threads()
     except psutil.Error:
         return 0
+
+
+def _inotify_instances(processes: list[psutil.Process]) -> int:
+    """Count what the host counts for its user, who has 128 of them unless told otherwise (inotify(7))."""
+    found = 0
+    for process in processes:
+        with suppress(OSError):
+            for entry in Path(f"/proc/{process.pid}/fd").iterdir():
+                with suppress(OSError):
+                    found += str(entry.readlink()) == "anon_inode:inotify"
+    return found
 
 
 def _without_name(processes: list[psutil.Process], disk: int) -> tuple[int, dict[int, int]]:

@@ -7,7 +7,7 @@
     blobs/<first two>/<sha256>       every content once; all below are links to it
     datasets/<owner>/<slug>/<version>/
     models/<owner>/<model>/<framework>/<variation>/<version>/
-    kernels/<owner>/<slug>/<version>/       output/, log.json and the executed notebook
+    kernels/<owner>/<slug>/<version>/       output/, log.json, limits.json and the executed notebook
     submissions/<ref>/               the file handed in, log.json of the rerun on the hidden test set
     bundles/                         archives made for downloads
     images/, image.json              environments (see image.py), and which one new versions of kernels run in
