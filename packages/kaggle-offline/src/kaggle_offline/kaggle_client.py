@@ -20,7 +20,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from kaggle_offline.answers import senseless, translated
 from kaggle_offline.errors import (
@@ -34,6 +33,7 @@ from kaggle_offline.errors import (
 )
 from kaggle_offline.kernel_folder import SOURCES
 from kaggle_offline.notebook import cells_of
+from kaggle_offline.timed_adapter import TimedAdapter
 from kaggle_offline.transfers import Upload, save
 from kaggle_offline.waiting import Waits
 
@@ -948,17 +948,6 @@ _RUN_STATUS = {
 }
 
 
-class _TimedAdapter(HTTPAdapter):
-    """Has every request end: the client sets no time by itself."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self._seconds = seconds
-
-    def send(self, request: Any, *args: Any, **options: Any) -> requests.Response:
-        return super().send(request, *args, **{**options, "timeout": options.get("timeout") or self._seconds})
-
-
 def _authenticate(seconds: float, local: bool) -> Any:
     """The official client, authenticated, each of whose requests takes at the most so many seconds.
 
@@ -982,7 +971,7 @@ def _authenticate(seconds: float, local: bool) -> Any:
             http = client.http_client()
             http._init_session()  # noqa: SLF001 - there is no other way
             for scheme in ("http://", "https://"):
-                http._session.mount(scheme, _TimedAdapter(seconds))  # noqa: SLF001
+                http._session.mount(scheme, TimedAdapter(seconds))  # noqa: SLF001
             return client
 
     api = TimedApi()
