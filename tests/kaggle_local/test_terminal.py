@@ -3,7 +3,10 @@
 import contextlib
 import io
 import re
+import threading
+import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kaggle_local.terminal import safe_output
@@ -42,10 +45,39 @@ def test_nothing_is_obeyed(texts: list[str], data: st.DataObject) -> None:
     shown = printed(*pieces)
     assert shown == printed(text), "however it is cut"
     assert obeyed(shown) == []
-    assert all(c.isprintable() or c in "\r\n\t" for c in shown)
+    assert all(c.isprintable() or c in "\r\n\t" or unicodedata.category(c) == "Zs" for c in shown)
 
 
-@given(st.text(st.characters(categories=["L", "N", "P", "S"], exclude_characters=":#")))
+@given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"], exclude_characters=":#")))
 def test_harmless_text_is_printed_as_it_is(text: str) -> None:
     assert printed(text + "\n") == text + "\n"
     assert printed("std::vector, 3 ## notes\n") == "std::vector, 3 ## notes\n"
+
+
+def test_threads_do_not_tear_each_others_lines() -> None:
+    def write(word: str) -> None:
+        for _ in range(300):
+            print(word, end="")
+
+    with contextlib.redirect_stdout(io.StringIO()) as stream, safe_output():
+        threads = [threading.Thread(target=write, args=(word,)) for word in ("abc", "def", "::", "##[")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    shown = stream.getvalue()
+    assert len(shown.replace(" ", "")) == 300 * 11
+    assert obeyed(shown) == []
+
+
+def test_a_mistake_of_ours_is_a_traceback_that_steers_nothing() -> None:
+    with (
+        contextlib.redirect_stderr(io.StringIO()) as stream,
+        pytest.raises(SystemExit) as caught,
+        safe_output(),
+    ):
+        raise LookupError("\n::error::\x1b[2J")
+    assert caught.value.code == 1
+    assert "LookupError" in stream.getvalue()
+    assert obeyed(stream.getvalue()) == []
+    assert "\x1b" not in stream.getvalue()

@@ -2,6 +2,7 @@
 
 import pickle
 import zipfile
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,11 @@ HOSTILE = {
     "names from the memo": stack_global(b"\x8c\x05posix\x94\x8c\x06system\x940", b"h\x00h\x01"),
     "names under others": stack_global(b"\x8c\x05posix\x8c\x06system\x8c\x0bcollections\x8c\x0bOrderedDict00"),
     "code after the end of another pickle": pickle.dumps({}) + pickle.dumps(Calls(print, "true")),
+    "names that another pickle has remembered": (
+        b"\x80\x04\x8c\x0bcollections\x94\x8c\x0bOrderedDict\x94\x93."
+        b"\x80\x04\x8c\x05posix\x94\x8c\x06getpid\x9400h\x00h\x01\x93)R."
+    ),
+    "after what only one reader takes": pickle.dumps({}) + b"I0x10\n0cposix\ngetpid\n)R.",
     "harmless names with a dot": b"\x80\x04\x8c\x0bcollections\x8c\x1dOrderedDict.__init_subclass__\x93.",
 }
 
@@ -63,6 +69,24 @@ def test_a_pickle_in_a_member_of_another_case_is_seen(tmp_path: Path) -> None:
         archive.writestr("archive/data.pkl", pickle.dumps({}))
         archive.writestr("archive/DATA.PKL", HOSTILE["the shell"])
     assert harmful_imports(tmp_path / "model.bin") == ["posix.system"]
+
+
+def test_a_pickle_with_a_checkpoint_at_its_end_is_seen(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "inner")
+    path = tmp_path / "model.ckpt"
+    path.write_bytes(HOSTILE["the shell"] + (tmp_path / "inner").read_bytes())
+    assert zipfile.is_zipfile(path)
+    assert harmful_imports(path) == ["posix.system", UNREADABLE]
+    path.write_bytes(HOSTILE["the shell, in text"] + (tmp_path / "inner").read_bytes())
+    assert harmful_imports(path) == [UNREADABLE]
+    with pytest.raises(CheckpointError):
+        list_checkpoints(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("size", range(65_480, 65_560, 3))
+def test_where_a_frame_ends_does_not_count(size: int, tmp_path: Path) -> None:
+    (tmp_path / "values.pkl").write_bytes(pickle.dumps(["x" * size, OrderedDict(a=1)], 4))
+    assert harmful_imports(tmp_path / "values.pkl") == []
 
 
 def test_what_torch_and_lightning_write_is_not(tmp_path: Path) -> None:

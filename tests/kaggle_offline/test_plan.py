@@ -353,6 +353,12 @@ def test_a_tag_means_what_is_committed_whatever_lies_there(clone: Path, ignored:
     assert set(plan_tag(clone, "submit-v2").reasons) == {"a", "b"}
 
 
+def test_a_sparse_checkout_plans_what_is_committed(clone: Path) -> None:
+    git(clone, "sparse-checkout", "set", "kernels/a", "packages")
+    assert not (clone / "kernels" / "b").exists()
+    assert set(plan_tag(clone, "submit-v1").reasons) == {"a", "b", "c"}
+
+
 def test_links_of_the_commit_count_when_the_working_tree_has_changed(clone: Path) -> None:
     (clone / "libs").mkdir()
     (clone / "packages" / "pc").rename(clone / "libs" / "pc")

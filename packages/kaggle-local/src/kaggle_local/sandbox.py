@@ -27,7 +27,7 @@ UTILITY_SCRIPTS = "/kaggle/usr/lib/notebooks"
 PYTHON = f"{PREFIX}/bin/python"
 
 # What drives a GPU, where the host has one; its libraries are among the system's.
-_DEVICES = ("/dev/nvidia*", "/dev/dri/renderD*", "/dev/kfd")
+_DEVICES = ("/dev/nvidia*", "/dev/nvidia-caps/*", "/dev/dri/renderD*", "/dev/kfd")
 # What bubblewrap's --dev has of the host's own devices; the first can be read by everybody, and is empty.
 _NODES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 
@@ -185,11 +185,11 @@ def device_nodes(folder: Path, *, gpu: bool) -> list[Mount]:
     if gpu:
         nodes += sorted(path for pattern in _DEVICES for path in glob.glob(pattern))  # noqa: PTH207 - absolute
     found = []
-    for number, node in enumerate(map(Path, nodes)):
+    for number, node in enumerate(path for path in map(Path, nodes) if path.is_char_device()):
         source = folder / f"{number}"
         try:
             os.mknod(source, stat.S_IFCHR, node.stat().st_rdev)
-        except PermissionError:
+        except OSError:
             source = node
         else:
             source.chmod(stat.S_IMODE(node.stat().st_mode))

@@ -6,18 +6,22 @@ Logs, file names and messages come from kernels and from Kaggle. Whatever prints
 import io
 import re
 import sys
+import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import TextIO
+from unicodedata import category
 
 # GitHub's runner obeys a line that starts with `::`, white space aside, and `##[` anywhere in a line
 # (actions/runner, src/Runner.Common/ActionCommand.cs).
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _COMMAND = re.compile(r"^(\s*:)(?=:)|(##)(?=\[)")
 
 
 def printable(text: str) -> str:
     """Return a text that came from elsewhere without the characters that steer a terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(c if c.isprintable() or c in "\n\t" or category(c) == "Zs" else _REPLACEMENT for c in text)
 
 
 class _SafeStream(io.TextIOBase):
@@ -28,14 +32,17 @@ class _SafeStream(io.TextIOBase):
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._lock = threading.Lock()
+        # As much of the line so far as decides what the next characters mean.
         self._line = ""
 
     def write(self, text: str) -> int:
         """Write a text, which may be part of a line."""
-        for piece in re.split(r"(?<=[\r\n])", text):
-            line = self._line + piece
-            self._stream.write(_safe(line)[len(_safe(self._line)) :])
-            self._line = "" if line.endswith(("\r", "\n")) else line
+        with self._lock:
+            for piece in re.split(r"(?<=[\r\n])", text):
+                line = self._line + piece
+                self._stream.write(_safe(line)[len(_safe(self._line)) :])
+                self._line = _what_counts(line)
         return len(text)
 
     def flush(self) -> None:
@@ -53,6 +60,13 @@ class _SafeStream(io.TextIOBase):
         return self._stream.encoding
 
 
+def _what_counts(line: str) -> str:
+    if line.endswith(("\r", "\n")):
+        return ""
+    begun = line.lstrip()
+    return begun if begun in ("", ":") else f"x{line[-2:]}"
+
+
 def _safe(line: str) -> str:
     """Return a line, or the beginning of one, such that more of it begins with the same."""
     end = "\r" if line.endswith("\r") else ""
@@ -61,6 +75,18 @@ def _safe(line: str) -> str:
 
 @contextmanager
 def safe_output() -> Iterator[None]:
-    """Have standard output and standard error neutralize what is printed until the block ends."""
+    """Have standard output and standard error neutralize what is printed until the block ends.
+
+    Raises:
+        SystemExit: something was raised that is a mistake of ours; what a traceback quotes is neutralized, too.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # What a kernel prints need not fit what a terminal can show.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     with redirect_stdout(_SafeStream(sys.stdout)), redirect_stderr(_SafeStream(sys.stderr)):
-        yield
+        try:
+            yield
+        except Exception:  # noqa: BLE001 - printed
+            traceback.print_exc()
+            sys.exit(1)

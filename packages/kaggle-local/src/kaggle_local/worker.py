@@ -5,6 +5,7 @@ the next start; nothing is visible before it is whole.
 """
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Sequence
@@ -365,11 +366,21 @@ class Worker:
             logger.exception("submission %s to %s", ref, submission.competition)
             if lacks_space(error):
                 reason = f"no space left on the disk of {self._storage.root}; it is scored again at the next start"
-                finish(submission, None, reason, NO_SPACE)
+                self._finish_once_there_is_space(submission, reason)
             else:
                 finish(submission, None, repr(error), SubmissionError.kind)
         else:
             finish(submission, value, "")
+
+    def _finish_once_there_is_space(self, submission: Submission, reason: str) -> None:
+        """Record what lacked space, which takes some."""
+        while not self._closing.is_set():
+            try:
+                self._storage.submissions.finish(submission, None, reason, NO_SPACE)
+            except sqlite3.OperationalError:
+                self._closing.wait(1)
+            else:
+                return
 
     def _value(self, submission: Submission) -> float:
         """Score a submission: its file, or the output of its kernel, run again where the competition wants it."""

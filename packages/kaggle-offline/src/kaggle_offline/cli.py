@@ -2,7 +2,6 @@
 
 import argparse
 import errno
-import io
 import math
 import os
 import shutil
@@ -52,10 +51,6 @@ _SECONDS_OF_DOCTOR = 10
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
     options = _parser().parse_args(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        # What a kernel prints need not fit what a terminal can show.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
     with safe_output():
         return _run_verb(options)
 

@@ -1,6 +1,7 @@
 """The environment variables that code of others sees: build backends, and commands of a competition's folder.
 
-A list of what is let through, not of what is held back: a token can have any name.
+A list of what is let through, not of what is held back: a token can have any name. What leads uv, pip and Git to
+packages may hold a password of the user's package index or proxy, and builds see it.
 """
 
 import os
@@ -17,7 +18,16 @@ _NAMES = frozenset(
         *("PKG_CONFIG_PATH", "CUDA_HOME", "CUDA_PATH", "MAX_JOBS", "SOURCE_DATE_EPOCH"),
         *("PYTHONUTF8", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"),
         *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "USERPROFILE", "APPDATA", "LOCALAPPDATA"),
-        *("PROGRAMDATA", "PROGRAMFILES"),
+        *("PROGRAMDATA", "PROGRAMFILES", "PROGRAMFILES(X86)", "PROCESSOR_ARCHITECTURE", "NUMBER_OF_PROCESSORS"),
+        *("INCLUDE", "LIB", "LIBPATH", "CPATH", "LIBRARY_PATH", "CARGO_HOME", "RUSTUP_HOME", "CONDA_PREFIX"),
+        *(
+            "SDKROOT",
+            "DEVELOPER_DIR",
+            "MACOSX_DEPLOYMENT_TARGET",
+            "ARCHFLAGS",
+            "CUDA_VISIBLE_DEVICES",
+            "GIT_SSL_CAINFO",
+        ),
     )
 )
 _PREFIXES = ("LC_", "XDG_", "OMP_", "MKL_", "CMAKE_")

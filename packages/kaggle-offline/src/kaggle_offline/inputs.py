@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -169,8 +169,11 @@ def committed(repository: Path) -> Iterator[tuple[Path, list[str]]]:
         ConfigurationError: Git cannot read them.
     """
     changed = git(repository, "status", "--porcelain", "--untracked-files=no")
-    untracked = git(repository, "ls-files", "--others", "--", *(f":(glob){pattern}" for pattern in _SETTINGS))
-    if changed == untracked == "":
+    patterns = [f":(glob){pattern}" for pattern in _SETTINGS]
+    untracked = git(repository, "ls-files", "--others", "--", *patterns)
+    # Those that a sparse checkout leaves out are marked S.
+    listed = (git(repository, "ls-files", "-t", "--", *patterns) or "").splitlines()
+    if changed == untracked == "" and not any(line.startswith("S ") for line in listed):
         yield repository, tracked_links(repository)
         return
     entries = {}
@@ -189,7 +192,9 @@ def committed(repository: Path) -> Iterator[tuple[Path, list[str]]]:
             file = Path(scratch, path)
             file.parent.mkdir(parents=True, exist_ok=True)
             if path in links:
-                file.symlink_to(os.fsdecode(content))
+                # Windows lets not everybody make links.
+                with suppress(OSError):
+                    file.symlink_to(os.fsdecode(content))
             else:
                 file.write_bytes(content)
         yield Path(scratch), links

@@ -10,7 +10,6 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from picklescan.scanner import scan_pickle_bytes
 
@@ -39,10 +38,11 @@ _HARMLESS = re.compile(
     re.VERBOSE,
 )
 _SUFFIXES = frozenset({".pkl", ".pickle", ".joblib", ".dill"})
-# Bytes of a pickle in a zip file, whose tensors lie beside it; a small archive can claim any size.
+# Bytes of a pickle. torch's tensors lie beside it, and a small archive can claim any size.
 _LARGEST = 2**28
-# How a pickle of protocol 2 to 5 begins.
-_HEAD = re.compile(rb"\x80[\x02-\x05]")
+# How a pickle of protocol 2 to 5 begins, and a zip file.
+_HEAD = re.compile(rb"\x80[\x00-\x05]")
+_ZIP = b"PK\x03\x04"
 
 
 def harmful_imports(path: Path) -> list[str]:
@@ -53,41 +53,55 @@ def harmful_imports(path: Path) -> list[str]:
     """
     found: set[str] = set()
     try:
-        for stream in _pickles_of(path):
-            found.update(_imports(stream))
+        for pickled in _pickles_of(path):
+            found.update(_imports(pickled))
     except UNREADABLE_ZIP:
         found.add(UNREADABLE)
     return sorted(name for name in found if not _HARMLESS.fullmatch(name))
 
 
-def _pickles_of(path: Path) -> Iterator[IO[bytes]]:
-    if zipfile.is_zipfile(path):
+def _pickles_of(path: Path) -> Iterator[bytes]:
+    """Yield what a file holds of pickles.
+
+    Raises:
+        zipfile.BadZipFile, OSError: it is damaged, larger than can be looked into, or two things at once.
+    """
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head == _ZIP:
         with zipfile.ZipFile(path) as archive:
             # torch finds its members without regard to case; of two with the same name, either may be taken.
             for member in archive.infolist():
                 if member.filename.lower().endswith(".pkl"):
-                    if member.file_size > _LARGEST:
-                        raise zipfile.BadZipFile
-                    with archive.open(member) as stream:
-                        yield stream
-        return
-    with path.open("rb") as file:
-        pickled = bool(_HEAD.match(file.read(2))) or path.suffix.lower() in _SUFFIXES
-        file.seek(0)
-        if pickled:
-            yield file
+                    _require_small(member.file_size)
+                    yield archive.read(member)
+    elif _HEAD.match(head) or path.suffix.lower() in _SUFFIXES:
+        _require_small(path.stat().st_size)
+        yield path.read_bytes()
+    elif zipfile.is_zipfile(path):
+        # It is found by its end, and whoever loads a pickle begins at the beginning.
+        raise zipfile.BadZipFile
 
 
-def _imports(stream: IO[bytes]) -> Iterator[str]:
-    content = io.BytesIO(stream.read())
-    result = scan_pickle_bytes(content, "")
-    yield from (f"{each.module}.{each.name}" for each in result.globals)
-    try:
-        # The scanner takes what it cannot read and finds no import in for no pickle.
-        content.seek(0)
-        for _ in pickletools.genops(content):
-            pass
-    except ValueError:
-        yield UNREADABLE
-    if result.scan_err:
-        yield UNREADABLE
+def _require_small(size: int) -> None:
+    if size > _LARGEST:
+        raise zipfile.BadZipFile
+
+
+def _imports(content: bytes) -> Iterator[str]:
+    """Yield the imports of one pickle after the other: torch's old format has several in a file."""
+    stream = io.BytesIO(content)
+    while stream.tell() < len(content):
+        try:
+            operations = [(operation.name, at or 0) for operation, _, at in pickletools.genops(stream)]
+        except ValueError:
+            yield UNREADABLE
+            return
+        # Frames say nothing but how much to read at once; one between two names would confuse the scanner.
+        ends = [at for _, at in operations[1:]] + [stream.tell()]
+        kept = [content[at:end] for (name, at), end in zip(operations, ends, strict=True) if name != "FRAME"]
+        # By itself, as what a pickle remembers ends with it.
+        result = scan_pickle_bytes(io.BytesIO(b"".join(kept)), "", multiple_pickles=False)
+        yield from (f"{each.module}.{each.name}" for each in result.globals)
+        if result.scan_err:
+            yield UNREADABLE

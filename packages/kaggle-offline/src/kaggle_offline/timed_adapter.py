@@ -47,5 +47,5 @@ class TimedAdapter(HTTPAdapter):
             return answer.result(whole)
         except TimeoutError as error:
             if answer.done():
-                raise
+                return answer.result()
             raise requests.ReadTimeout(f"no whole answer in {whole:.0f} s", request=request) from error

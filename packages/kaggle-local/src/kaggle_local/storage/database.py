@@ -47,6 +47,10 @@ CREATE TABLE submissions (
 """
 
 
+# Of an extended error code, the part that says which kind (https://www.sqlite.org/rescode.html).
+_PRIMARY = 0xFF
+
+
 class Database:
     """The records below one storage.
 
@@ -72,6 +76,9 @@ class Database:
             self.close()
             if lacks_space(error):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+            if getattr(error, "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_IOERR:
+                # A quota, for one: nothing that emptying the storage would be the answer to.
+                raise OSError(errno.EIO, str(error), str(path)) from error
             raise StorageError(f"{path}: {error}", f"Run: kaggle-local reset --storage {path.parent}") from error
         if version not in (0, SCHEMA_VERSION):
             self.close()

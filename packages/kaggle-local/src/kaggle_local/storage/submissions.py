@@ -108,7 +108,10 @@ class Submissions:
     def revive(self) -> None:
         """Have those pending again that failed as this machine had no space: that says nothing of the kernel."""
         with self._database.transaction() as db:
-            db.execute("UPDATE submissions SET status = 'pending' WHERE status = 'error' AND kind = ?", (NO_SPACE,))
+            db.execute(
+                "UPDATE submissions SET status = 'pending', reason = '', kind = '' WHERE status = 'error' AND kind = ?",
+                (NO_SPACE,),
+            )
 
     def get(self, ref: int) -> Submission | None:
         """The submission with that reference."""
