@@ -6,15 +6,17 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from kaggle_local.log import RunLog
-from kaggle_local.server import USERNAME, LocalKaggle
+from kaggle_local.server import USERNAME, LocalKaggle, serve
 from kaggle_local.storage import KernelSource
 
-from tests.kaggle_local.kernels import ask, printed, run, run_script, scored
+from tests.kaggle_local.kernels import ask, printed, run, run_script, scored, settings_of
 
 # What being contained looks like; anything else, a mistake in an attempt for instance, is a failure.
 CONTAINED = (
@@ -384,3 +386,17 @@ print('tried')
         version = run_script(local, change)
         assert version.status == "complete", version.log()
     assert [(node.stat().st_mode, node.stat().st_uid, node.stat().st_gid) for node in nodes] == before
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.01, 0.03, 0.05, 0.08, 0.12, 0.2])
+def test_a_run_that_is_given_up_while_it_starts_leaves_nothing(moment: float, storage: Path) -> None:
+    with serve(storage) as local:
+        version = local.storage.kernels.add_version(
+            USERNAME, "my-kernel", "", "import time; time.sleep(600)", settings_of(kernel_type="script")
+        )
+        local.worker.run(version)
+        while "running" not in str(local.storage.kernels.get(USERNAME, "my-kernel", None)):
+            time.sleep(0.001)
+        time.sleep(moment)
+    left = [p for p in psutil.process_iter(["cmdline"]) if str(storage) in " ".join(p.info["cmdline"] or [])]
+    assert left == []

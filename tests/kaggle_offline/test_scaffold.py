@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,7 @@ def place(repository: Path) -> Path:
     (repository / "pyproject.toml").write_text((REPOSITORY / "pyproject.toml").read_text())
     (repository / "tests").mkdir()
     (repository / "tests" / "__init__.py").touch()
-    (repository / "packages" / "competition-kit").symlink_to(REPOSITORY / "packages" / "competition-kit")
+    shutil.copytree(REPOSITORY / "packages" / "competition-kit", repository / "packages" / "competition-kit")
     return repository
 
 

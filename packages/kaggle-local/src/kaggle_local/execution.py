@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import time
@@ -153,7 +154,7 @@ class Executor:
                         stopped = usage.excess()
             finally:
                 # Whatever happens here: unwatched, it would run for ever.
-                _end(running, usage)
+                _end(running, usage, process)
             if self.given_up():
                 raise Stopped
             # Within the block: at its end the pipes are closed, read or not.
@@ -170,13 +171,24 @@ class Executor:
         return Outcome(running.returncode, stopped or disk, cancelled=cancelled)
 
 
-def _end(process: subprocess.Popen[str], usage: Usage) -> None:
+def _end(running: subprocess.Popen[str], usage: Usage, process: Process) -> None:
     """See that nothing of a run is left."""
+    if running.poll() is None:
+        left = usage.processes()
+        # The whole group at once: what bubblewrap makes while it sets the sandbox up does not yet die with it.
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        for each in left:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+    running.wait()
     # With the sandbox's first process, the system ends every other in it.
-    for each in usage.processes() if process.poll() is None else []:
-        with suppress(psutil.NoSuchProcess):
-            each.kill()
-    process.wait()
+    first = process.first()
+    if first is not None:
+        with suppress(OSError):
+            # Not one of the host's that has its number by now.
+            if Path(f"/proc/{first}/ns/pid").stat().st_ino != Path("/proc/self/ns/pid").stat().st_ino:
+                os.kill(first, signal.SIGKILL)
 
 
 def _defuse(folder: Path) -> None:

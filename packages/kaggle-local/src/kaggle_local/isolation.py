@@ -1,5 +1,6 @@
 """How a run is kept apart from the host: its program, and the process that runs it in the sandbox."""
 
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -48,6 +49,12 @@ class Process:
     inherited: Sequence[int]
     report: IO[bytes]
     group: ControlGroup | None
+
+    def first(self) -> int | None:
+        """Return the host's number of the sandbox's first process; None before bubblewrap has made one."""
+        self.report.seek(0)
+        found = re.search(rb'"child-pid": (\d+)', self.report.read())
+        return None if found is None else int(found[1])
 
     def was_started(self) -> bool:
         """Whether the sandbox, which has ended, came to run the program (bwrap(1), ``--json-status-fd``)."""
