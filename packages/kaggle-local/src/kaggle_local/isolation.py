@@ -57,7 +57,7 @@ class Process:
         return None if found is None else int(found[1])
 
     def was_started(self) -> bool:
-        """Whether the sandbox, which has ended, came to run the program (bwrap(1), ``--json-status-fd``)."""
+        """Tell whether the sandbox started the program before it ended (bwrap(1), ``--json-status-fd``)."""
         self.report.seek(0)
         return b'"exit-code"' in self.report.read()
 

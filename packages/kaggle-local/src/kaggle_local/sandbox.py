@@ -28,7 +28,7 @@ PYTHON = f"{PREFIX}/bin/python"
 
 # What drives a GPU, where the host has one; its libraries are among the system's.
 _DEVICES = ("/dev/nvidia*", "/dev/nvidia-caps/*", "/dev/dri/renderD*", "/dev/kfd")
-# What bubblewrap's --dev has of the host's own devices; the first can be read by everybody, and is empty.
+# bubblewrap's --dev shows these devices of the host. Everybody can read the first, and it is empty.
 _NODES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 
 # Programs, libraries and headers of the system; all else of /usr stays outside.

@@ -1,4 +1,4 @@
-"""What is printed, without what would steer the reader's terminal or the workflow run.
+"""Output that cannot steer the reader's terminal or the workflow run.
 
 Logs, file names and messages come from kernels and from Kaggle. Whatever prints them, it goes through here.
 """
@@ -75,13 +75,13 @@ def _safe(line: str) -> str:
 
 @contextmanager
 def safe_output() -> Iterator[None]:
-    """Have standard output and standard error neutralize what is printed until the block ends.
+    """Neutralize all that is written to standard output and standard error until the block ends.
 
     Raises:
         SystemExit: something was raised that is a mistake of ours; what a traceback quotes is neutralized, too.
     """
     for stream in (sys.stdout, sys.stderr):
-        # What a kernel prints need not fit what a terminal can show.
+        # A kernel can print characters that the terminal cannot encode.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     with redirect_stdout(_SafeStream(sys.stdout)), redirect_stderr(_SafeStream(sys.stderr)):

@@ -15,7 +15,7 @@ _FORM = re.compile(
     r"(?P<tag>\S+) commit (?P<commit>\S+) packages (?P<packages>\d+) models (?P<models>\d+|-) kernel (?P<kernel>\d+)"
 )
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-# What neither a wheel nor a dataset is made of: hidden files, and what Python and builds leave behind.
+# Neither wheels nor datasets contain these files: hidden ones, and those that Python and builds leave behind.
 _LEFT_OUT = re.compile(r"(^|/)(\.|__pycache__(/|$)|[^/]*\.egg-info(/|$))|^packages/[^/]+/(build|dist)/")
 COMMIT_LENGTH = 12
 """Of a commit, what people are shown."""

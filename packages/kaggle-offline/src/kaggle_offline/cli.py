@@ -199,7 +199,7 @@ def _minutes(text: str) -> float:
 
 
 def _target() -> str:
-    """What ``KAGGLE_TARGET`` says."""
+    """Return the target that ``KAGGLE_TARGET`` names."""
     word = os.environ.get("KAGGLE_TARGET", "local")
     if word not in ("local", "kaggle"):
         raise TargetError(f"KAGGLE_TARGET={word}: no such target", "Set it to local (the default) or kaggle.")
@@ -268,7 +268,7 @@ def _check_before_freeze(kernels: Sequence[KernelFolder], repository: Path) -> N
 
 @contextmanager
 def _summarized(kernel: KernelFolder) -> Iterator[None]:
-    """Show the report on the run's page, where the block comes to one, even if the score is no good."""
+    """Add the report to the run's page if the block writes one, even if the score is too low."""
     try:
         yield
     finally:
@@ -278,7 +278,7 @@ def _summarized(kernel: KernelFolder) -> Iterator[None]:
 
 
 def _in_ci() -> bool:
-    """Whether what is committed must be what is used."""
+    """Tell whether this is a CI run, which uses the committed files alone."""
     return os.environ.get("CI", "").lower() in ("true", "1")
 
 

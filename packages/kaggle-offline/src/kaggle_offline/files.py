@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 # What a damaged zip file raises, by the place of the damage.
 UNREADABLE_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError)
 
-# What to do about a link out of the repository.
+# The hint for a link that leads out of the repository.
 COPY_IT = "Put a copy of it in the link's place."
 
 # How a Git LFS pointer begins (git-lfs/git-lfs: docs/spec.md).

@@ -19,7 +19,7 @@ from kaggle_offline.wheel import PROJECT_FILES, name_of, read_project_file
 
 # As `git ls-files --stage` and `git ls-tree` have the mode of a symbolic link.
 _LINK = "120000"
-# What says which inputs there are.
+# These files name the inputs of competitions.
 _SETTINGS = ("kernels/*/submission.toml", *(f"packages/*/{name}" for name in PROJECT_FILES))
 _SETTINGS_NAMES = frozenset({"submission.toml", *PROJECT_FILES})
 

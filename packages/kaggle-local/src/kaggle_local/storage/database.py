@@ -47,7 +47,7 @@ CREATE TABLE submissions (
 """
 
 
-# Of an extended error code, the part that says which kind (https://www.sqlite.org/rescode.html).
+# The lowest byte of an extended error code is the primary code (https://www.sqlite.org/rescode.html).
 _PRIMARY = 0xFF
 
 
@@ -55,7 +55,7 @@ class Database:
     """The records below one storage.
 
     Raises:
-        StorageError: the file is no database, is damaged, or of another version.
+        StorageError: the file is not a database, is damaged, or has another version.
         OSError: the disk is full.
     """
 

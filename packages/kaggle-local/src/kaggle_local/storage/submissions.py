@@ -106,7 +106,7 @@ class Submissions:
         return self._find("WHERE status = 'pending' ORDER BY ref")
 
     def revive(self) -> None:
-        """Have those pending again that failed as this machine had no space: that says nothing of the kernel."""
+        """Set submissions that failed for lack of space back to pending: the kernel was not at fault."""
         with self._database.transaction() as db:
             db.execute(
                 "UPDATE submissions SET status = 'pending', reason = '', kind = '' WHERE status = 'error' AND kind = ?",
