@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from kaggle_offline.errors import CheckpointError
-from kaggle_offline.files import COPY_IT, UNREADABLE_ZIP, is_lfs_pointer, leads_outside
+from kaggle_offline.files import COPY_IT, UNREADABLE_ZIP, is_lfs_pointer, link_outside
 from kaggle_offline.pickles import harmful_imports
 
 SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
@@ -35,8 +35,9 @@ def list_checkpoints(folder: Path, repository: Path, trusted: Collection[str] = 
     """
     files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
     for path in files:
-        if leads_outside(path, repository):
-            raise CheckpointError(f"{path}: a link to {path.resolve()}, outside the repository", COPY_IT)
+        problem = link_outside(path, repository)
+        if problem:
+            raise CheckpointError(problem, COPY_IT)
     for error in pointers_among(files):
         raise error
     for path in files:

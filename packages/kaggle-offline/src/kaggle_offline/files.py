@@ -28,9 +28,11 @@ def is_lfs_pointer(file: IO[bytes]) -> bool:
     return file.read(len(_LFS_POINTER)) == _LFS_POINTER
 
 
-def leads_outside(path: Path, repository: Path) -> bool:
-    """Tell whether a path goes through a link to what is not in the repository: nobody meant to publish that."""
-    return not path.resolve().is_relative_to(repository.resolve())
+def link_outside(path: Path, repository: Path) -> str:
+    """Return the problem with a path that leads out of the repository through a link; empty where it does not."""
+    target = path.resolve()
+    inside = target.is_relative_to(repository.resolve())
+    return "" if inside else f"{path}: a link to {target}, outside the repository"
 
 
 def digest_of_file(path: Path) -> str:

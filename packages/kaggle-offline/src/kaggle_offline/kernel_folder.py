@@ -12,7 +12,7 @@ from typing import Any
 from slugify import slugify
 
 from kaggle_offline.errors import ConfigurationError, UnknownCompetitionError
-from kaggle_offline.files import COPY_IT, leads_outside
+from kaggle_offline.files import COPY_IT, link_outside
 
 # Of the image, never replaced unless submission.toml says otherwise: what compiled code there builds
 # upon, and what is too big to ship unasked.
@@ -357,8 +357,9 @@ def _check_code(path: Path, name: str) -> None:
     code = path.parent / name
     if not (_PLAIN_NAME.fullmatch(name) and code.is_file()):
         raise ConfigurationError(f"{path}: code_file: {name} is not there", "Name a file that lies beside it.")
-    if leads_outside(code, path.parent.parent.parent):
-        raise ConfigurationError(f"{code}: a link to {code.resolve()}, outside the repository", COPY_IT)
+    problem = link_outside(code, path.parent.parent.parent)
+    if problem:
+        raise ConfigurationError(problem, COPY_IT)
 
 
 def _check_types(path: Path, metadata: dict[str, Any]) -> None:

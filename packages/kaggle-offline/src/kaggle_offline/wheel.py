@@ -27,7 +27,7 @@ from kaggle_offline.files import (
     digest_of_file,
     holds,
     is_lfs_pointer,
-    leads_outside,
+    link_outside,
     new_folder,
     write_text,
 )
@@ -198,8 +198,9 @@ def _files_of(package: Path) -> dict[str, Path]:
         for path in folder.iterdir():
             left = path.name == "__pycache__" or path.name.endswith(".egg-info")
             left = left or (folder == package and path.name in ("build", "dist") and path.is_dir())
-            if (path.is_file() or path.is_dir()) and leads_outside(path, repository):
-                raise BuildError(f"{path}: a link to {path.resolve()}, outside the repository", COPY_IT)
+            problem = link_outside(path, repository) if path.exists() else ""
+            if problem:
+                raise BuildError(problem, COPY_IT)
             if path.is_file():
                 found[path.relative_to(package).as_posix()] = path
             # A link to where one has come from would lead round in circles.
