@@ -1,5 +1,6 @@
 """Batches of test images: nothing that an image does to a worker process stops them."""
 
+import ctypes
 import os
 import shutil
 import signal
@@ -13,6 +14,8 @@ from plant_pathology.batches import LeafBatches
 from plant_pathology.images import Picture, read_image
 from plant_pathology.predict import predict
 from plant_pathology.test_images import LATE, TestLeaves
+from torch.utils.data import DataLoader
+from torch.utils.data._utils import signal_handling
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +27,9 @@ def hostile(monkeypatch: pytest.MonkeyPatch) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         if "hangs" in path.name:
             time.sleep(600)
+        if "holds the lock" in path.name:
+            # As native code does that does not let go of the interpreter's lock.
+            ctypes.PyDLL(None).sleep(600)
         if "fails" in path.name:
             raise RuntimeError("a mistake of ours")
         return read_image(path, sizes)
@@ -32,8 +38,10 @@ def hostile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "_PATIENCE", 1)
 
 
-def read_all(names: Sequence[str], deadline: float = float("inf"), workers: int = 2) -> dict[str, tuple[str, bool]]:
-    """By name, what is wrong with an image, and whether it was read."""
+def read_all(
+    names: Sequence[str], deadline: float = float("inf"), workers: int = 2, pause: float = 0
+) -> dict[str, tuple[str, bool]]:
+    """By name, what is wrong with an image, and whether it was read; a network takes ``pause`` seconds for a batch."""
     leaves = TestLeaves([Path(name) for name in names], ((8, 8),), deadline)
     found = {}
     for places, (pixels,), flaws, readable in LeafBatches(leaves, range(len(names)), batch_size=2, workers=workers):
@@ -41,6 +49,7 @@ def read_all(names: Sequence[str], deadline: float = float("inf"), workers: int 
         for place, flaw, read in zip(places.tolist(), flaws, readable.tolist(), strict=True):
             assert names[place] not in found
             found[names[place]] = flaw, read
+        time.sleep(pause)
     return found
 
 
@@ -61,6 +70,32 @@ def test_an_image_that_holds_its_worker_up_is_given_up(competition: Path, monkey
     found = read_all([*good, "hangs.jpg"])
     assert found.pop("hangs.jpg") == ("hangs.jpg: not read after 2 seconds", False)
     assert all(read for _, read in found.values())
+
+
+def test_an_image_that_hangs_in_native_code_is_given_up_as_well(
+    competition: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # While the first batch is predicted the second lies in the worker, whose thread cannot hand it over any more.
+    monkeypatch.setattr(batches, "_LONGEST", 2)
+    good = [str(path) for path in sorted((competition / "hidden" / "test_images").iterdir())]
+    found = read_all([*good[:4], "holds the lock.jpg", *good[4:]], workers=1, pause=1)
+    assert found.pop("holds the lock.jpg") == ("holds the lock.jpg: not read after 2 seconds", False)
+    assert all(read for _, read in found.values())
+
+
+def test_a_dead_worker_is_found_when_another_loader_ran_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Torch sets its handler of SIGCHLD once in a process; it raises wherever the main thread is.
+    monkeypatch.setattr(signal_handling, "_SIGCHLD_handler_set", False)
+    list(DataLoader([1, 2], num_workers=1))
+    handler = signal.getsignal(signal.SIGCHLD)
+    assert callable(handler), "torch has a handler"
+    leaves = TestLeaves([Path("kills.jpg"), Path("missing.jpg")], ((8, 8),))
+    found: list[str] = []
+    for _, _, flaws, _ in LeafBatches(leaves, range(2), batch_size=1, workers=1):
+        found += flaws
+        assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
+    assert found == ["kills.jpg: the process that read it was killed", "missing.jpg: No such file or directory"]
+    assert signal.getsignal(signal.SIGCHLD) is handler
 
 
 def test_what_is_being_read_when_the_time_is_over_is_late() -> None:

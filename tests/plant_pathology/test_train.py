@@ -143,6 +143,8 @@ def test_a_training_that_was_stopped_goes_on(settings: Settings, tmp_path: Path)
         while not (again.folder() / "last.ckpt").exists():
             assert process.poll() is None
             time.sleep(0.05)
+        with pytest.raises(ValueError, match=r"another training is running here\..*--run"):
+            train(again)
         process.kill()
     assert not again.output.exists()
     with pytest.raises(ValueError, match=r"other settings or images was stopped here.*--run"):

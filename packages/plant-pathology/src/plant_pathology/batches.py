@@ -4,12 +4,14 @@ import math
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.sharedctypes import RawArray
+from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from plant_pathology.cores import count_cores
@@ -19,7 +21,7 @@ from plant_pathology.test_images import LATE, Leaf, TestLeaves
 # No photograph takes as long to read, in seconds, be the disk ever so slow.
 _LONGEST = 300
 
-# Seconds between two looks at the workers while no batch comes.
+# Seconds between two looks at the workers.
 _PATIENCE = 5
 
 
@@ -58,37 +60,58 @@ class LeafBatches:
     def _until_a_worker_fails(self, places: Sequence[int]) -> Iterator[Batch]:
         """End early where an image has to be given up, having told the images so."""
         watched = _Watched(self.leaves, places, self.workers)
-        handler = signal.getsignal(signal.SIGCHLD)
-        batches = iter(
-            DataLoader(
-                watched,
-                batch_size=self.batch_size,
-                num_workers=self.workers,
-                pin_memory=torch.cuda.is_available(),
-                timeout=_PATIENCE if self.workers else 0,
-            )
+        # Nothing is pinned. Decoding takes far longer than the copy to a GPU, which pinning would speed up, and torch
+        # waits without end for a thread that pins and has died.
+        loader = DataLoader(
+            watched,
+            batch_size=self.batch_size,
+            num_workers=self.workers,
+            timeout=_PATIENCE if self.workers else 0,
         )
-        if signal.getsignal(signal.SIGCHLD) is not handler:
-            # Torch's raises wherever this process is when a worker dies. While a batch is awaited will do.
-            signal.signal(signal.SIGCHLD, handler)
-        while True:
-            try:
-                batch = next(batches)
-            except StopIteration:
-                return
-            except (RuntimeError, OSError, EOFError) as error:
-                is_waiting = str(error).startswith("DataLoader timed out")
-                if not is_waiting:
-                    # A worker that dies closes its sockets before it is gone.
-                    time.sleep(1)
-                failures = watched.failures()
-                if failures:
-                    self.leaves.given_up |= failures
+        with _default_sigchld(), watched.end_late_workers():
+            batches = iter(loader)
+            # The first loader of a process sets torch's handler.
+            _set_sigchld(signal.SIG_DFL)
+            while True:
+                try:
+                    batch = next(batches)
+                except StopIteration:
                     return
-                if not is_waiting:
-                    raise
-            else:
-                yield batch
+                except (RuntimeError, OSError, EOFError) as error:
+                    is_waiting = str(error).startswith("DataLoader timed out")
+                    if not is_waiting:
+                        # A worker that dies closes its sockets before it is gone.
+                        time.sleep(1)
+                    failures = watched.failures()
+                    if failures:
+                        self.leaves.given_up |= failures
+                        # Its workers end while nobody is told of their deaths.
+                        del batches
+                        return
+                    if not is_waiting:
+                        raise
+                else:
+                    yield batch
+
+
+@contextmanager
+def _default_sigchld() -> Iterator[None]:
+    """Let no handler hear of a worker's death until the block ends.
+
+    Torch's raises wherever this process is. The loop above finds a dead worker while it awaits a batch.
+    """
+    handler = _set_sigchld(signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        _set_sigchld(handler)
+
+
+def _set_sigchld(handler: Any) -> Any:
+    """Set the handler of SIGCHLD, where this is the main thread, and return the one before; other threads may not."""
+    if threading.current_thread() is not threading.main_thread():
+        return handler
+    return signal.signal(signal.SIGCHLD, handler or signal.SIG_DFL)
 
 
 class _Watched(Dataset[Leaf]):
@@ -116,20 +139,51 @@ class _Watched(Dataset[Leaf]):
         return leaf
 
     def failures(self) -> dict[int, str]:
-        """By an image's place, why it has to be given up: its worker is no more, or has not come back from it."""
-        alive, now = {child.pid for child in multiprocessing.active_children()}, time.monotonic()
+        """Return why an image has to be given up, by its place: its worker died, or has not come back from it."""
+        alive = {child.pid for child in multiprocessing.active_children()}
+        found = self._late()
+        for process, place in zip(self.process, self.place, strict=True):
+            if place >= 0 and process not in alive:
+                found.setdefault(place, f"{self.leaves.paths[place].name}: the process that read it was killed")
+        return found
+
+    def _late(self) -> dict[int, str]:
+        """Return why an image takes too long, by its place."""
+        now = time.monotonic()
         found = {}
-        for process, place, since in zip(self.process, self.place, self.since, strict=True):
+        for place, since in zip(self.place, self.since, strict=True):
             if place < 0:
                 continue
-            name = self.leaves.paths[place].name
-            if process not in alive:
-                found[place] = f"{name}: the process that read it was killed"
-            elif now > self.leaves.deadline + _PATIENCE:
+            if now > self.leaves.deadline + _PATIENCE:
                 found[place] = LATE
             elif now > since + _LONGEST:
-                found[place] = f"{name}: not read after {_LONGEST} seconds"
+                found[place] = f"{self.leaves.paths[place].name}: not read after {_LONGEST} seconds"
         return found
+
+    @contextmanager
+    def end_late_workers(self) -> Iterator[None]:
+        """End each worker that an image holds up, until the block ends.
+
+        A decoder that hangs in native code can keep the worker's interpreter lock. Then the worker's thread cannot hand
+        over the memory of the batch before, and this process would wait for it without end.
+        """
+        is_over = threading.Event()
+
+        def watch() -> None:
+            while not is_over.wait(_PATIENCE):
+                late = self._late()
+                held_up = {process for process, place in zip(self.process, self.place, strict=True) if place in late}
+                for child in multiprocessing.active_children():
+                    if child.pid in held_up:
+                        child.kill()
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            watcher.join()
 
 
 class TestLeavesDM(pl.LightningDataModule):

@@ -3,7 +3,8 @@
 import argparse
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from filelock import FileLock, Timeout
 from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.utilities import rank_zero_only
 
@@ -120,9 +122,30 @@ def train(settings: Settings) -> float:
 
     Raises:
         FileNotFoundError: ``settings.data`` is not a competition's folder.
-        ValueError: a label is unknown, or another training of this checkpoint was stopped.
+        ValueError: a label is unknown, or another training of this checkpoint was stopped, or is running.
         RuntimeError: timm has no such backbone.
     """
+    with _locked(settings.folder()):
+        return _train(settings)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the lock on a run's folder; the first process of a training holds it for the others."""
+    if rank_zero_only.rank != 0:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise ValueError(
+            f"{folder}: another training is running here. Wait for it, or name another folder with --run."
+        ) from error
+
+
+def _train(settings: Settings) -> float:
     pl.seed_everything(settings.seed, workers=True)
     chosen = {name: value for name, value in asdict(settings).items() if name not in _OF_THE_MACHINE}
     digest = digest_of_data(settings.data)
