@@ -16,170 +16,8 @@ from kaggle_local.log import RunLog
 from kaggle_local.server import USERNAME, LocalKaggle, serve
 from kaggle_local.storage import KernelSource
 
+from tests.kaggle_local.escapes import ATTEMPT, CONTAINED, HELPERS, REAL, attempts
 from tests.kaggle_local.kernels import ask, printed, run, run_script, scored, settings_of
-
-# What being contained looks like; anything else, a mistake in an attempt for instance, is a failure.
-CONTAINED = (
-    "AssertionError",
-    "ConnectionRefusedError",
-    "FileNotFoundError",
-    "IndexError",
-    "OSError",
-    "PermissionError",
-    "ProcessLookupError",
-    "URLError",
-    "gaierror",
-)
-
-ATTEMPT = """
-def attempt():
-    {body}
-try:
-    result = repr(attempt())
-except BaseException as error:
-    outcomes[{name!r}] = type(error).__name__
-else:
-    outcomes[{name!r}] = 'escaped: ' + result
-"""
-
-
-def attempts() -> dict[str, str]:
-    home = str(Path.home())
-    return {
-        "TCP to the outside": "return socket.create_connection(('1.1.1.1', 443), timeout=3)",
-        "TCP to the host's loopback": "return socket.create_connection(('127.0.0.1', {port}), timeout=3)",
-        "UDP": "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); return s.sendto(b'x', ('1.1.1.1', 53))",
-        "DNS": "return socket.getaddrinfo('example.org', 80)",
-        "HTTP": "return urllib.request.urlopen('http://example.org', timeout=3)",
-        "IPv6": "return socket.create_connection(('2606:4700:4700::1111', 443), timeout=3)",
-        "an abstract socket of the host": (
-            "s = socket.socket(socket.AF_UNIX); s.connect(chr(0) + '{abstract}'); return 'connected'"
-        ),
-        "the hypervisor": "return socket.socket(socket.AF_VSOCK)",
-        "raw packets": "return socket.socket(socket.AF_PACKET, socket.SOCK_RAW)",
-        "the kernel's cryptography": "return socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET)",
-        "sockets by another way": (
-            "libc = ctypes.CDLL(None, use_errno=True); "
-            "assert libc.syscall(425, 8, ctypes.create_string_buffer(120)) >= 0, os.strerror(ctypes.get_errno())"
-        ),
-        "writing to the input": "return Path('/kaggle/input/competitions/leaves/new').write_text('x')",
-        "changing the input": "return Path('/kaggle/input/competitions/leaves/test_images/a').write_text('x')",
-        "a file beside the input": "return Path('/kaggle/input/new').write_text('x')",
-        # By its number: a kernel has a home of its own, which can have the same name.
-        "the host's home folder": f"assert os.stat({home!r})[1:3] == {tuple(Path(home).stat()[1:3])}; return 'seen'",
-        "the hidden test set": "return [p for p in Path('/').rglob('solution.csv')][0]",
-        "this repository": f"return os.listdir({str(Path.cwd())!r})",
-        "the host's temporary folder": "return Path('{marker}').read_text()",
-        "the host's passwords": "return Path('/etc/shadow').read_text()",
-        "netlink to the host's interfaces": (
-            "s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0); names = [n for _, n in socket.if_nameindex()]; "
-            "return [n for n in names if n != 'lo'][0]"
-        ),
-        "a datagram to an abstract socket": (
-            "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(chr(0) + '{abstract}-datagram'); "
-            "return 'connected'"
-        ),
-        "writing through a link in the output": (
-            "os.symlink('{marker}', '/kaggle/working/through'); return open('/kaggle/working/through', 'r+').write('x')"
-        ),
-        "writing through a link to the input": (
-            "os.symlink('/kaggle/input/competitions/leaves/test_images/a', '/kaggle/working/to'); "
-            "return open('/kaggle/working/to', 'w')"
-        ),
-        "a hard link to the input": (
-            "return os.link('/kaggle/input/competitions/leaves/test_images/a', '/kaggle/working/hard')"
-        ),
-        "the root of another process": (
-            "return [p for p in os.listdir('/proc') if p.isdigit() and os.path.exists(f'/proc/{{p}}/root{marker}')][0]"
-        ),
-        "the host's memory": "return open('/dev/mem', 'rb').read(1)",
-        "the kernel's log": "return open('/dev/kmsg', 'rb').read(1)",
-        "the host's disks": "return [d for d in os.listdir('/dev') if d[:2] in ('sd', 'vd', 'nv', 'xv')][0]",
-        "ptrace": (
-            "libc = ctypes.CDLL(None, use_errno=True); "
-            "assert libc.ptrace(16, {pid}, 0, 0) == 0, os.strerror(ctypes.get_errno())"
-        ),
-        "another's memory": (
-            "libc = ctypes.CDLL(None, use_errno=True); b = ctypes.create_string_buffer(8); "
-            "vec = (ctypes.c_size_t * 2)(ctypes.addressof(b), 8); "
-            "assert libc.process_vm_readv({pid}, vec, 1, vec, 1, 0) >= 0, os.strerror(ctypes.get_errno())"
-        ),
-        "keys that the host keeps": (
-            "libc = ctypes.CDLL(None, use_errno=True); "
-            "assert libc.syscall(250, 0, -3, 1) >= 0, os.strerror(ctypes.get_errno())"
-        ),
-        "a new user namespace": (
-            "libc = ctypes.CDLL(None, use_errno=True); "
-            "assert libc.unshare(0x10000000) == 0, os.strerror(ctypes.get_errno())"
-        ),
-        "a new root": (
-            "libc = ctypes.CDLL(None, use_errno=True); "
-            "assert libc.chroot(b'/tmp') == 0, os.strerror(ctypes.get_errno())"
-        ),
-        "becoming somebody else": "return os.setuid(1000)",
-        "the host's clock": "import time; return time.clock_settime(time.CLOCK_REALTIME, time.time())",
-        "the host's name": "return socket.sethostname('mine')",
-        "a descriptor that was inherited": (
-            "mine = [os.readlink(f'/proc/self/fd/{{n}}') for n in os.listdir('/proc/self/fd') "
-            "if os.path.lexists(f'/proc/self/fd/{{n}}')]; "
-            "return [f for f in mine if f.startswith('/') and not f.startswith(('/proc', '/dev', '/opt', '/tmp'))][0]"
-        ),
-        "the database": "return [p for p in Path('/').rglob('kaggle.db')][0]",
-        "the host's own settings": "return Path('/etc/hostname').read_text()",
-        "another process": (
-            "mine = [int(p) for p in os.listdir('/proc') if p.isdigit()]; "
-            "return [p for p in mine if p > 200 or '{secret}' in Path(f'/proc/{{p}}/environ').read_text()][0]"
-        ),
-        "a signal to the server": "return os.kill({pid}, 0)",
-        "the server's environment": "return [v for v in os.environ.values() if v == '{secret}'][0]",
-        "mount": (
-            "libc = ctypes.CDLL(None, use_errno=True); "
-            "assert libc.mount(b'none', b'/kaggle/working', b'tmpfs', 0, None) == 0, os.strerror(ctypes.get_errno())"
-        ),
-        "a device": "return os.mknod('/tmp/disk', 0o60600, os.makedev(254, 0))",
-        "the host's settings": "return os.open('/proc/sys/vm/vfs_cache_pressure', os.O_WRONLY)",
-        "restarting the host": "return os.open('/proc/sysrq-trigger', os.O_WRONLY)",
-        "what else is installed beside the host's Python": (
-            "import sysconfig; return os.listdir(f'/opt/kaggle/python/lib/python{{sysconfig.get_python_version()}}"
-            "/site-packages')[0]"
-        ),
-        **{
-            f"{what} of {place}": f"return {call}"
-            for place in ("/proc/1/exe", "/proc/self/exe")
-            for what, call in {
-                "the mode": f"os.chmod({place!r}, 0o755)",
-                "the times": f"os.utime({place!r}, (1, 1))",
-                "the attributes": f"os.setxattr({place!r}, 'user.kaggle', b'x')",
-                "the owner": f"os.chown({place!r}, 0, 0)",
-            }.items()
-        },
-        **{
-            f"the mode of descriptor {number}": (
-                f"assert os.fstat({number}).st_mode & 0o170000 != 0o010000, 'a pipe of its own'; "
-                f"return os.fchmod({number}, 0o666)"
-            )
-            for number in range(3)
-        },
-        "what the first process was told": (
-            "words = Path('/proc/1/cmdline').read_text().split(chr(0)); "
-            "return [word for word in words if word.startswith('/') and not word.startswith('/opt/kaggle/')][0]"
-        ),
-        "the system's libraries": "return Path('/usr/lib/new').write_text('x')",
-    }
-
-
-# What works where nothing is contained, whoever asks and wherever: the attempts are real ones.
-REAL = (
-    "TCP to the host's loopback",
-    "an abstract socket of the host",
-    "a datagram to an abstract socket",
-    "the host's home folder",
-    "this repository",
-    "the host's temporary folder",
-    "the root of another process",
-    "a signal to the server",
-    "the server's environment",
-)
 
 
 @pytest.fixture
@@ -208,10 +46,10 @@ def facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
 
 def lines(facts: dict[str, object], names: Iterable[str]) -> list[str]:
     """The attempts of those names, and the printing of what came of them."""
-    imports = "import ctypes, json, os, socket, urllib.request; from pathlib import Path; outcomes = {}"
+    imports = "import ctypes, errno, json, os, socket, urllib.request; from pathlib import Path; outcomes = {}"
     bodies = attempts()
     tries = [ATTEMPT.format(name=name, body=bodies[name].format(**facts)) for name in names]
-    return [imports, *tries, "print(json.dumps(outcomes))"]
+    return [imports, HELPERS, *tries, "print(json.dumps(outcomes))"]
 
 
 def test_escapes_are_contained(local: LocalKaggle, competition: Path, facts: dict[str, object]) -> None:
