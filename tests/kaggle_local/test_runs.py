@@ -217,6 +217,17 @@ while True: x.append(bytearray(10**6))""",
         "left more than",
         "files = [write(f'{n}', 30) for n in range(4)]\nfor n in range(4): os.unlink(f'{n}')\ntime.sleep(20)",
     ),
+    "writes to a file that it has removed, mapped and closed": (
+        DISK,
+        "left more than",
+        """
+f = write('big', 70)
+os.unlink('big')
+f = open(f'/proc/self/fd/{f.fileno()}', 'r+b')
+m = mmap.mmap(f.fileno(), 70 * 10**6)
+f.close()
+time.sleep(20)""",
+    ),
     "makes folders in folders": (
         {},
         "folders too deep",

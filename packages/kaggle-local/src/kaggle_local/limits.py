@@ -154,7 +154,30 @@ def _without_name(processes: list[psutil.Process], disk: int) -> tuple[int, dict
                             memfds[status.st_ino] = status.st_blocks * 512
                         elif status.st_dev == disk:
                             on_disk[status.st_ino] = status.st_blocks * 512
+    for process in processes:
+        for inode, size in _deleted_and_mapped(process.pid, disk):
+            on_disk.setdefault(inode, size)
     return sum(on_disk.values()), memfds
+
+
+def _deleted_and_mapped(pid: int, disk: int) -> Iterator[tuple[int, int]]:
+    """Yield inode and bytes of the deleted files of a disk that a process has mapped (proc_pid_maps(5)).
+
+    Root may ask for what such a file takes. Others see how far into it the mapping reaches.
+    """
+    with suppress(OSError):
+        for line in _text(Path(f"/proc/{pid}/maps")).split("\n"):
+            if not line.endswith(" (deleted)"):
+                continue
+            addresses, _, offset, device, inode = line.split(maxsplit=5)[:5]
+            if os.makedev(*(int(number, 16) for number in device.split(":"))) != disk:
+                continue
+            try:
+                size = Path(f"/proc/{pid}/map_files/{addresses}").stat().st_blocks * 512
+            except OSError:
+                start, end = (int(address, 16) for address in addresses.split("-"))
+                size = int(offset, 16) + end - start
+            yield int(inode), size
 
 
 def _memory(processes: list[psutil.Process], files: int, memfds: Collection[int], limit: int) -> int:
