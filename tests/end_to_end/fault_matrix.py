@@ -153,6 +153,8 @@ def run_case(folder: Path, work: Path, case: Case) -> Outcome:
                 wrong += _wrong(local, case, kernel.build)
     except BaseException as error:  # noqa: BLE001 - a case that breaks must not hide the others
         return Outcome(-1, f"{type(error).__name__}: {error}\n{said.getvalue()}")
+    if "\x1b" in said.getvalue():
+        wrong.append("the output steers the terminal")
     leaks = [*leaks_in_files(work), *(["the output"] if TOKEN in said.getvalue() else []), *LEAKED_ARGUMENTS]
     wrong += [f"the token is in {leak}" for leak in leaks]
     return Outcome(code, "\n".join([*wrong, said.getvalue()]) if wrong else "", frozenset(places))
@@ -308,7 +310,19 @@ def _faults(place: str) -> dict[str, tuple[Fault, ...]]:
         "not JSON": (Fault(on=place, body="<html>Sign in</html>"),),
         "stale": (Fault(on=place, stale=True, times=4),),
         "empty": (Fault(on=place, body=""),),
+        "nested": (Fault(on=place, body="[" * 100_000),),
+        "a number": (Fault(on=place, body="1" * 5000),),
+        "infinite": (Fault(on=place, body='{"totalBytes": 1e999, "versionNumber": 1e999, "id": NaN}'),),
+        "lists of nothing": (Fault(on=place, body=_NOTHING),),
+        "steering": (Fault(on=place, body=_STEERING),),
     }
+
+
+_NAMES = "token createUrl url ref files datasetFiles submissions versionNumber currentVersionNumber metadata blob error"
+_NOTHING = json.dumps({name: [None] for name in _NAMES.split()})
+# A title for the terminal, a screen to clear, and a command to GitHub's runner.
+_ESCAPES = "\x1b]0;owned\x07\x1b[2J\n::set-env name=A::b"
+_STEERING = json.dumps({"code": 503, "message": _ESCAPES})
 
 
 def _special_cases() -> list[Case]:
@@ -333,6 +347,7 @@ def _special_cases() -> list[Case]:
     }
     return [
         *_combined(),
+        *_two_at_once(),
         Case("first", "upload", "cut off", (cut,)),
         Case("first", "upload", "cut off again and again", (replace(cut, times=3),)),
         Case("first", "upload", "cut off to the end", (replace(cut, keep_bytes=1, times=1000),)),
@@ -344,6 +359,30 @@ def _special_cases() -> list[Case]:
         Case("first", "run", "fails", (Fault(on="run", outcome="failed"),), failed=(0, 1)),
         Case("first", "run", "hangs", (Fault(on="run", outcome="stuck"),), failed=(0, 1)),
         *(Case("first", "output", name, predict=code, failed=(0, 1)) for name, code in kernels.items()),
+    ]
+
+
+def _two_at_once() -> list[Case]:
+    """A lost answer at each call that makes something, with another fault at each call that looks at it."""
+    data, kernels = "datasets.DatasetApiService", "kernels.KernelsApiService"
+    competitions = "competitions.CompetitionApiService"
+    pairs = {
+        ("first", f"{data}/CreateDataset"): [f"{data}/GetDataset", f"{data}/ListDatasetFiles"],
+        ("update", f"{data}/CreateDatasetVersion"): [f"{data}/GetDataset", f"{data}/GetDatasetStatus"],
+        ("first", f"{kernels}/SaveKernel"): [f"{kernels}/GetKernel", f"{kernels}/GetKernelSessionStatus"],
+        ("submit", f"{competitions}/CreateCodeSubmission"): [
+            f"{competitions}/ListSubmissions",
+            f"{competitions}/GetSubmission",
+        ],
+    }
+    lost = {"lost": Fault(on="*", reset="after"), "late": Fault(on="*", delay=LATE), "503": Fault(on="*", status=503)}
+    return [
+        Case(scenario, making, f"{how}, {kind} of {looking.rpartition('/')[2]}", (replace(fault, on=making), *other))
+        for (scenario, making), lookings in pairs.items()
+        for how, fault in lost.items()
+        for looking in lookings
+        for kind, other in _faults(looking).items()
+        if kind not in ("outage", "429 wait")
     ]
 
 

@@ -19,12 +19,17 @@ from kaggle_offline.result import read_result
 
 from tests.canary import USER
 from tests.end_to_end.fault_matrix import TOKEN, copied, kaggle_of
-from tests.killing import DIE_AT_CALL, KILL_AT
+from tests.killing import DIE_AT_CALL, KILL_AT, SIGNAL
 from tests.sharing import made_once
 
 # A push and a submit make about as many calls.
 CALLS = 40
 BY_DAY = (5, 20)
+
+# Each with its call: every call with the end that nothing can handle, and with one of the others in turn.
+KILLS = [(call, signal.SIGKILL) for call in range(1, CALLS + 1)]
+KILLS += zip(range(1, CALLS + 1), itertools.cycle((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)), strict=False)
+KILLS_BY_DAY = [*((call, signal.SIGKILL) for call in BY_DAY), KILLS[CALLS + 19]]
 
 # What stands in for kaggle.com is on this machine, and need not be waited for as long.
 PUSH_AND_SUBMIT = """
@@ -77,20 +82,23 @@ def held(local: LocalKaggle, user: str, before: int = 0) -> dict[str, int]:
 ONCE = {"packages": 1, "models": 1, "kernel": 1, "submissions": 1}
 
 
-def go(prepared: Path, folder: Path, *, embedded: bool, kill_at: int = 0) -> dict[str, Any]:
-    """Push and submit, be killed at a call, and do it again; return what is recorded in the end."""
+def go(
+    prepared: Path, folder: Path, *, embedded: bool, kill_at: int = 0, end: signal.Signals = signal.SIGKILL
+) -> dict[str, Any]:
+    """Push and submit, be ended at a call by a signal, and do it again; return what is recorded at last."""
     repository = copied(prepared, folder, "first")
     with kaggle_of(folder, prepared, repository) as local:
         variables = {"KAGGLE_TARGET": "local" if embedded else "kaggle"}
         if kill_at and embedded:
             # The Kaggle that is killed is in the process.
-            with start(repository, {**variables, KILL_AT: str(kill_at)}) as process:
+            with start(repository, {**variables, KILL_AT: str(kill_at), SIGNAL: str(int(end))}) as process:
                 process.communicate(timeout=120)
         elif kill_at:
-            with start(repository, variables) as process, killing_at(kill_at, local, process):
+            with start(repository, variables) as process, killing_at(kill_at, end, local, process):
                 process.communicate(timeout=120)
         if kill_at in BY_DAY:
-            assert process.returncode == -signal.SIGKILL, "the commands make more calls than that"
+            # The commands make more calls than that. They answer Ctrl-C themselves.
+            assert process.returncode == (130 if end == signal.SIGINT else -end)
         said = finish(start(repository, variables))
         assert "score 0.66667" in said
         if not embedded:
@@ -104,13 +112,13 @@ def go(prepared: Path, folder: Path, *, embedded: bool, kill_at: int = 0) -> dic
 
 
 @contextmanager
-def killing_at(call: int, local: LocalKaggle, process: subprocess.Popen[str]) -> Iterator[None]:
-    """Kill a process when a Kaggle gets its so many-th call, which still has its effect."""
+def killing_at(call: int, end: signal.Signals, local: LocalKaggle, process: subprocess.Popen[str]) -> Iterator[None]:
+    """Send a process a signal when a Kaggle gets its so many-th call, which still has its effect."""
     take, left = local.faults.take, itertools.count(call - 1, -1)
 
     def counted(place: str, size: float = 0) -> Fault | None:
         if next(left) == 0:
-            process.send_signal(signal.SIGKILL)
+            process.send_signal(end)
         return take(place, size)
 
     local.faults.take = counted  # type: ignore[method-assign]
@@ -132,13 +140,19 @@ def undisturbed(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
 
 @pytest.mark.parametrize("kind", ["embedded", "other"])
 @pytest.mark.parametrize(
-    "call", [pytest.param(n, marks=[] if n in BY_DAY else pytest.mark.nightly) for n in range(1, CALLS + 1)]
+    "kill",
+    [
+        pytest.param(kill, id=f"{kill[0]}-{kill[1].name}", marks=[] if kill in KILLS_BY_DAY else pytest.mark.nightly)
+        for kill in KILLS
+    ],
 )
-def test_killed_at_a_call_it_finishes_when_run_again(
-    call: int, kind: str, prepared: Path, tmp_path: Path, undisturbed: dict[str, dict[str, str]]
+def test_ended_at_a_call_it_finishes_when_run_again(
+    kill: tuple[int, signal.Signals], kind: str, prepared: Path, tmp_path: Path, undisturbed: dict[str, dict[str, str]]
 ) -> None:
     """With a Kaggle that lives on, as kaggle.com does, and with the embedded one, which dies with the command."""
-    assert go(prepared, tmp_path / "work", embedded=kind == "embedded", kill_at=call) == undisturbed[kind]
+    call, end = kill
+    published = go(prepared, tmp_path / "work", embedded=kind == "embedded", kill_at=call, end=end)
+    assert published == undisturbed[kind]
 
 
 @pytest.mark.parametrize("scenario", ["first", pytest.param("update", marks=pytest.mark.nightly)])
