@@ -17,7 +17,7 @@ from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import StorageError
 from kaggle_local.image import ImageSpec
 from kaggle_local.interpreters import OWN_VERSION
-from kaggle_local.server import USERNAME, LocalKaggle, serve
+from kaggle_local.server import USERNAME, LocalKaggle, collect_garbage, serve
 from kaggle_local.storage import FileSource, Storage
 from kaggle_local.storage.database import Database
 
@@ -299,6 +299,15 @@ def test_damage_in_the_middle_of_the_records_shows_at_the_start(storage: Path) -
     (storage / "kaggle.db").write_bytes(content)
     with pytest.raises(StorageError, match=r"kaggle\.db"), serve(storage):
         pass
+
+
+@pytest.mark.parametrize("content", [b"", b"[" * 100_000, b"null", b"{}", b'{"distributions": 3}', b"\xff"])
+def test_a_damaged_record_of_the_image_is_named(content: bytes, storage: Path) -> None:
+    with serve(storage) as local:
+        local.set_image(ImageSpec(python=OWN_VERSION, pins={}, distributions=()))
+    (storage / "image.json").write_bytes(content)
+    with pytest.raises(StorageError, match=r"image\.json: not the record of an image\nDelete the file"):
+        collect_garbage(storage)
 
 
 def test_a_full_disk_is_not_answered_with_a_reset(storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,10 @@ def _run(options: argparse.Namespace) -> int:
     except LocalKaggleError as error:
         print(f"kaggle-local: {error.problem}\n  {error.cure}", file=sys.stderr)
         return 2
+    except OSError as error:
+        # A full disk, for instance.
+        print(f"kaggle-local: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -39,7 +39,7 @@ class ControlGroup:
         """Tell whether the system ended a process of the group as it had no more memory."""
         for path in (folder / name for folder in self.folders for name in ("memory.events", "memory.oom_control")):
             with suppress(OSError):
-                counts = dict(line.split() for line in path.read_text().splitlines())
+                counts = dict(line.split() for line in path.read_text(encoding="utf-8").splitlines())
                 if int(counts.get("oom_kill", 0)) > 0:
                     return True
         return False

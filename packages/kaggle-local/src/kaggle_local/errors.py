@@ -1,5 +1,8 @@
 """The errors that a person who uses the local Kaggle can meet."""
 
+NO_SPACE_LEFT = "no space left on the disk of"
+"""How the reason of a run, a submission or a refusal begins that failed because the storage's disk is full."""
+
 
 class LocalKaggleError(Exception):
     """What is wrong, and what to do about it."""

@@ -130,9 +130,9 @@ def image_folder(spec: ImageSpec, store: Path) -> Path:
 def is_whole(folder: Path) -> bool:
     """Tell whether an image is there, and nothing of it was deleted since it was built."""
     try:
-        facts = json.loads((folder / "facts.json").read_text())
+        facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
         return bool(facts["entries"] <= _entries_of(folder, (folder / "facts.json").stat().st_ino))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
@@ -171,7 +171,7 @@ def build_image(spec: ImageSpec, store: Path) -> Image:
                 draft.rename(folder)
             # Whoever waits for it finds the folder.
             lock.unlink(missing_ok=True)
-    facts = json.loads((folder / "facts.json").read_text())
+    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     return Image(folder=folder, base=tuple(facts["base"]), prefix=Path(facts["prefix"]))
 
 

@@ -8,9 +8,10 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from kaggle_local.archives import unpack_archives
@@ -27,7 +28,7 @@ from kaggle_local.log import Event, RunLog
 from kaggle_local.sandbox import INPUT, Mount
 from kaggle_local.scoring import load_libraries, score
 from kaggle_local.storage import FileSource, Input, KernelSource, KernelVersion, Kind, Storage, Submission, Version
-from kaggle_local.storage.database import age_of, lacks_space
+from kaggle_local.storage.database import age_of, lacks_space, no_space
 from kaggle_local.storage.resources import split_source, variation_ref
 from kaggle_local.storage.submissions import NO_SPACE
 
@@ -189,7 +190,10 @@ class Worker:
             kernels.finish(version, "error", f"{error.problem} {error.cure}")
         except Exception as error:
             logger.exception("%s version %s", version.ref, version.number)
-            kernels.finish(version, "error", repr(error))
+            if lacks_space(error):
+                self._once_there_is_space(partial(kernels.finish, version, "error", no_space(self._storage.root)))
+            else:
+                kernels.finish(version, "error", repr(error))
         else:
             ended = "error" if outcome.failed else "complete"
             kernels.finish(version, "cancelled" if outcome.cancelled else ended, outcome.stopped)
@@ -365,18 +369,18 @@ class Worker:
         except Exception as error:
             logger.exception("submission %s to %s", ref, submission.competition)
             if lacks_space(error):
-                reason = f"no space left on the disk of {self._storage.root}; it is scored again at the next start"
-                self._finish_once_there_is_space(submission, reason)
+                reason = f"{no_space(self._storage.root)}; it is scored again at the next start"
+                self._once_there_is_space(partial(finish, submission, None, reason, NO_SPACE))
             else:
                 finish(submission, None, repr(error), SubmissionError.kind)
         else:
             finish(submission, value, "")
 
-    def _finish_once_there_is_space(self, submission: Submission, reason: str) -> None:
+    def _once_there_is_space(self, record: Callable[[], None]) -> None:
         """Record what lacked space, which takes some."""
         while not self._closing.is_set():
             try:
-                self._storage.submissions.finish(submission, None, reason, NO_SPACE)
+                record()
             except sqlite3.OperationalError:
                 self._closing.wait(1)
             else:

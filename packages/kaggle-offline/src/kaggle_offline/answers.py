@@ -10,7 +10,14 @@ from http import HTTPStatus
 
 import requests
 
-from kaggle_offline.errors import CredentialsError, KaggleError, NotThereError, TakenError, TransientError
+from kaggle_offline.errors import (
+    CredentialsError,
+    KaggleError,
+    NoSpaceError,
+    NotThereError,
+    TakenError,
+    TransientError,
+)
 
 # What may pass by itself.
 _PASSING = frozenset(
@@ -40,6 +47,7 @@ def translated(what: str) -> Iterator[None]:
         CredentialsError: 401.
         NotThereError: 403, 404 and 410.
         TakenError: 409.
+        NoSpaceError: 507, which only a local Kaggle answers: its disk is full.
         TransientError: what may pass: no answer, one that makes no sense, and those that say so.
         KaggleError: any other refusal.
     """
@@ -65,7 +73,7 @@ def senseless(what: str, details: str = "") -> TransientError:
     return TransientError(f"Kaggle: {what}: an answer that makes no sense{details}", status=HTTPStatus.OK)
 
 
-def _refusal(what: str, error: requests.HTTPError) -> KaggleError | CredentialsError:
+def _refusal(what: str, error: requests.HTTPError) -> KaggleError | CredentialsError | NoSpaceError:
     """Return the project's error for an answer with an HTTP error."""
     response = error.response
     status = response.status_code
@@ -80,6 +88,8 @@ def _refusal(what: str, error: requests.HTTPError) -> KaggleError | CredentialsE
         return NotThereError(problem, forbidden=status == HTTPStatus.FORBIDDEN, message=message)
     if status == HTTPStatus.CONFLICT:
         return TakenError(problem, "Choose another title: kernels and datasets of an account share one set of names.")
+    if status == HTTPStatus.INSUFFICIENT_STORAGE:
+        return NoSpaceError(problem)
     if status in _PASSING:
         retry_after = _seconds(response.headers.get("Retry-After", ""))
         asks = f", ask again in {retry_after:.0f} s" if retry_after is not None else ""

@@ -103,8 +103,11 @@ def _cure_of(error: OSError) -> str:
         return "Make it readable, writable or empty, then run the same command again."
     place = Path(error.filename or Path.cwd())
     there = next((folder for folder in (place, *place.absolute().parents) if folder.is_dir()), Path.cwd())
-    free = shutil.disk_usage(there).free
-    return f"{free / 1e6:,.0f} MB are free in {there}: make room, then run the same command again; nothing is lost."
+    free = f"{shutil.disk_usage(there).free / 1e6:,.0f} MB are free in {there}"
+    if sys.platform != "win32":
+        disk = os.statvfs(there)
+        free += " and no file more can be made" if disk.f_files and not disk.f_favail else ""
+    return f"{free}: make room, then run the same command again; nothing is lost."
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -274,7 +277,7 @@ def _summarized(kernel: KernelFolder) -> Iterator[None]:
     finally:
         summary = kernel.build / SUMMARY
         if summary.exists():
-            add_summary(summary.read_text())
+            add_summary(summary.read_text(encoding="utf-8"))
 
 
 def _in_ci() -> bool:

@@ -13,7 +13,7 @@ from kaggle_offline.accelerators import warning_about_retired
 from kaggle_offline.checkpoints import list_checkpoints, pointers_among
 from kaggle_offline.doctor_of_code import CODE_CHECKS
 from kaggle_offline.errors import OfflineError
-from kaggle_offline.files import alone
+from kaggle_offline.files import alone, read_json
 from kaggle_offline.freeze import lock_kernel
 from kaggle_offline.image_manifest import read_image_manifest
 from kaggle_offline.kernel_folder import METADATA_KEYS, read_kernel_folder
@@ -121,7 +121,7 @@ def _keys(subject: Subject) -> Iterator[Finding]:
 def _twins(subject: Subject) -> Iterator[Finding]:
     for path in sorted(subject.kernel.folder.parent.glob("*/kernel-metadata.json")):
         try:
-            other = json.loads(path.read_text(encoding="utf-8"))["id"]
+            other = read_json(path)["id"]
         except (OSError, ValueError, KeyError, TypeError):
             # That is a finding of its own competition.
             continue

@@ -1,6 +1,5 @@
 """From a lock to files, hash-checked: wheels for the image, and what comes only as source."""
 
-import json
 import os
 import re
 import shutil
@@ -20,7 +19,7 @@ from tqdm import tqdm
 
 from kaggle_offline.environment import environment_for_others
 from kaggle_offline.errors import DownloadError, NetworkError
-from kaggle_offline.files import digest_of_data, digest_of_file, new_folder, write_json
+from kaggle_offline.files import digest_of_data, digest_of_file, new_folder, read_json, write_json
 from kaggle_offline.image_manifest import ImageManifest
 from kaggle_offline.pins import Kind, Pin
 from kaggle_offline.sources import EXTENSION, build_source, fetch_commit, part_of
@@ -135,7 +134,7 @@ def read_wheels(lines: Sequence[str], image: ImageManifest) -> list[Wheel]:
 def _read_stamp(stamp: Path, inputs: str, pins: Sequence[Pin]) -> list[Shipped] | None:
     """What is there already, where it is of these inputs and nobody has touched it since."""
     try:
-        document = json.loads(stamp.read_text())
+        document = read_json(stamp)
         files = dict(document["files"])
         if document["inputs"] != inputs or {p.name for p in stamp.parent.iterdir()} != {*files, stamp.name}:
             return None

@@ -205,6 +205,13 @@ class SystemProblemError(OfflineError):
     exit_code = 38
 
 
+class NoSpaceError(SystemProblemError):
+    """The disk of the local Kaggle's storage is full."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem, "Make room, then run the same command again; nothing is lost.")
+
+
 class FindingsError(OfflineError):
     """There is something that would go wrong."""
 

@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.fetching import fetches, other_pip_lines
+from kaggle_offline.files import read_json
 from kaggle_offline.hard_coded_paths import InputPath, input_paths, magics_with_inputs, tested_names, with_inputs_found
 from kaggle_offline.notebook import INSTALL, PARAMETERS
 from kaggle_offline.source_code import (
@@ -198,7 +199,7 @@ def _settings(path: Path, notebook: Any) -> dict[str, Any]:
     """What a kernel's metadata beside the code say of it (``kaggle kernels pull -m`` writes them), or Kaggle in it."""
     settings: dict[str, Any] = {}
     try:
-        metadata = json.loads((path.parent / "kernel-metadata.json").read_text(encoding="utf-8"))
+        metadata = read_json(path.parent / "kernel-metadata.json")
         if metadata["code_file"] == path.name:
             settings = {key: metadata[key] for key in ("enable_gpu", *_SOURCES) if metadata.get(key)}
     except (OSError, ValueError, KeyError, TypeError):

@@ -77,6 +77,19 @@ def as_json(data: Any) -> str:
     return json.dumps(data, indent=2) + "\n"
 
 
+def read_json(path: Path) -> Any:
+    """Read a file of JSON that anybody may have written.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
 def write_json(path: Path, data: Any) -> None:
     """Write plain data as JSON, in one step."""
     write_text(path, as_json(data))

@@ -1,6 +1,5 @@
 """``freeze``: from a package and its checkpoints to dataset folders that install offline."""
 
-import json
 import sys
 import time
 from collections.abc import Collection, Sequence
@@ -16,7 +15,7 @@ from kaggle_offline.chain import Source, read_source
 from kaggle_offline.download import download
 from kaggle_offline.errors import LockError, NotFrozenError
 from kaggle_offline.explain import Row, difference, rows, table
-from kaggle_offline.files import alone, digest_of_data, digest_of_file, holds, write_json, write_text
+from kaggle_offline.files import alone, digest_of_data, digest_of_file, holds, read_json, write_json, write_text
 from kaggle_offline.image_manifest import ImageManifest, read_image_manifest
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.lock import ALL, Inputs, Lock, lock, pinned, pins_for_python, read_lock
@@ -163,7 +162,7 @@ def _pins_here(pins: tuple[Pin, ...], python: str, image: ImageManifest, path: P
     """The pins for this machine's Python, looked up unless ``path`` has them already."""
     head = f"# of: {digest_of_data([python, *(pin.lines() for pin in pins)])}\n"
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         if text.startswith(head):
             return read_pins(text.splitlines())
     except (OSError, ValueError):
@@ -240,12 +239,12 @@ def read_frozen(kernel: KernelFolder) -> Frozen:
         NotFrozenError: there was none.
     """
     try:
-        document = json.loads((kernel.build / _RECORD).read_text())
+        document = read_json(kernel.build / _RECORD)
         datasets = {
             name: Dataset(folder=kernel.build / entry["folder"], slug=entry["slug"], digest=entry["digest"])
             for name, entry in document["datasets"].items()
         }
-        return Frozen(
+        frozen = Frozen(
             packages=datasets["packages"],
             rehearsal=datasets["rehearsal"],
             models=datasets.get("models"),
@@ -254,10 +253,16 @@ def read_frozen(kernel: KernelFolder) -> Frozen:
             distributions=tuple(Row(**row) for row in document["distributions"]),
             source=Source(tag=document["source"]["tag"], commit=document["source"]["commit"]),
         )
+        texts = [frozen.python, *frozen.of_image, frozen.source.tag, frozen.source.commit]
+        texts += [text for dataset in datasets.values() for text in (dataset.slug, dataset.digest)]
+        texts += [text for row in frozen.distributions for text in vars(row).values()]
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("not a text")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotFrozenError(
             f"{kernel.competition}: nothing is frozen", f"Run: nox -s freeze -- {kernel.competition}"
         ) from error
+    return frozen
 
 
 def _write_frozen(kernel: KernelFolder, frozen: Frozen) -> None:

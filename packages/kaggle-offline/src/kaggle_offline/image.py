@@ -1,6 +1,5 @@
 """``image capture`` and ``image diff``: what Kaggle's image holds, told from inside, and how two differ."""
 
-import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 from slugify import slugify
 
 from kaggle_offline.errors import ConfigurationError, RunError
-from kaggle_offline.files import new_folder, write_json, write_text
+from kaggle_offline.files import new_folder, read_json, write_json, write_text
 from kaggle_offline.image_manifest import ImageManifest, read_image_manifest, write_image_manifest
 from kaggle_offline.kernel_folder import TITLE_LENGTHS, list_competitions
 from kaggle_offline.kernel_run import run_error, wait_for_run
@@ -141,7 +140,7 @@ def _read_report(path: Path) -> tuple[dict[str, str], dict[NormalizedName, str]]
         RunError: that is not what the kernel's code writes.
     """
     try:
-        report: dict[str, Any] = json.loads(path.read_text())
+        report: dict[str, Any] = read_json(path)
         libc, version = report["libc"]
         if libc != "glibc":
             raise ValueError(f"its C library is {libc!r}, not glibc")

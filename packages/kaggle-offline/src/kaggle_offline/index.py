@@ -55,7 +55,7 @@ def look_up(lines: Collection[str], target: Sequence[str]) -> dict[NormalizedNam
                 f"one of these is not to be had: {', '.join(names)}\n{result.stderr.strip()}",
                 "Check the network, or require versions that the package index has.",
             )
-        document = tomllib.loads(output.read_text())
+        document = tomllib.loads(output.read_text(encoding="utf-8"))
     return {canonicalize_name(entry["name"]): _files(entry) for entry in document["packages"]}
 
 

@@ -475,8 +475,8 @@ class KaggleClient:
             RepeatedError: Kaggle does not show what it took.
             KaggleError: Kaggle refuses it, or does not know one of its inputs.
         """
-        settings = json.loads((folder / "kernel-metadata.json").read_text())
-        cells = cells_of((folder / settings["code_file"]).read_text())
+        settings = json.loads((folder / "kernel-metadata.json").read_text(encoding="utf-8"))
+        cells = cells_of((folder / settings["code_file"]).read_text(encoding="utf-8"))
         slug = settings["id"].partition("/")[2]
         wanted = {source for kind in SOURCES for source in settings.get(f"{kind}_sources", [])}
 

@@ -12,7 +12,7 @@ from typing import Any
 from slugify import slugify
 
 from kaggle_offline.errors import ConfigurationError, UnknownCompetitionError
-from kaggle_offline.files import COPY_IT, link_outside
+from kaggle_offline.files import COPY_IT, link_outside, read_json
 
 # Of the image, never replaced unless submission.toml says otherwise: what compiled code there builds
 # upon, and what is too big to ship unasked.
@@ -321,10 +321,10 @@ METADATA_KEYS = frozenset(
 
 def _read_metadata(path: Path, competition: str) -> dict[str, Any]:
     try:
-        metadata = json.loads(path.read_text(encoding="utf-8"))
+        metadata = read_json(path)
     except FileNotFoundError:
         raise ConfigurationError(f"{path}: not there", "`kaggle kernels init` writes one to start from.") from None
-    except (ValueError, RecursionError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise ConfigurationError(f"{path}: {error}", "Correct the file: it must be JSON.") from error
     if not isinstance(metadata, dict):
         raise ConfigurationError(f"{path}: not an object", "It must be JSON in braces.")

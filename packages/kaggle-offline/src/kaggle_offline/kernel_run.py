@@ -1,6 +1,5 @@
 """A kernel version and its run: pushed unless it is there, followed, explained when it fails, its output fetched."""
 
-import json
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -8,17 +7,19 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from kaggle_local.errors import NO_SPACE_LEFT
 from tqdm import tqdm
 
 from kaggle_offline.errors import (
     KaggleError,
+    NoSpaceError,
     OfflineError,
     OutputError,
     RepeatedError,
     RunError,
     SessionLimitError,
 )
-from kaggle_offline.files import new_folder
+from kaggle_offline.files import new_folder, read_json
 from kaggle_offline.kaggle_client import MOST_VERSIONS, KernelState, RunState
 from kaggle_offline.kernel_folder import KernelFolder
 from kaggle_offline.log import LINES, RunLog, cause_of, plain, read_log
@@ -262,17 +263,19 @@ _MOST_MEMORY = 2**50
 
 def _peak_memory(output: Path) -> int:
     try:
-        peak = int(json.loads((output / RUN_RECORD).read_text())["peak_memory_bytes"])
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        peak = int(read_json(output / RUN_RECORD)["peak_memory_bytes"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return 0
     return peak if 0 <= peak < _MOST_MEMORY else 0
 
 
-def run_error(what: str, run: RunState, log: RunLog, *, shown: Sequence[str] = ()) -> RunError:
+def run_error(what: str, run: RunState, log: RunLog, *, shown: Sequence[str] = ()) -> RunError | NoSpaceError:
     """Say why the run of ``what`` failed, as far as its log and Kaggle tell.
 
     The end of the log is left out where it is what was ``shown`` last.
     """
+    if run.failure.startswith(NO_SPACE_LEFT):
+        return NoSpaceError(f"{what}: {run.failure}")
     cause = cause_of(run.failure, log)
     details = [text for text in (log.exception, run.failure) if text and text not in cause.text]
     last = [line for line in log.lines if line.strip()][-LINES:]

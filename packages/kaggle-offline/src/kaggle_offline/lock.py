@@ -310,7 +310,7 @@ def _compile(lines: Sequence[str], preferred: Mapping[NormalizedName, str], opti
                 f"what is built cannot have what it is built with:\n{result.stderr.strip()}",
                 "Correct build-system.requires in pyproject.toml, or require another version of what it is.",
             )
-        return output.read_text()
+        return output.read_text(encoding="utf-8")
 
 
 def pins_for_python(pins: Sequence[Pin], python: str, image: ImageManifest) -> list[Pin]:

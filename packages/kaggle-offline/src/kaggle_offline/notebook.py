@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from kaggle_offline.errors import ConfigurationError
-from kaggle_offline.files import digest_of_data, digest_of_file, digest_of_names, new_folder, write_json, write_text
+from kaggle_offline.files import (
+    digest_of_data,
+    digest_of_file,
+    digest_of_names,
+    new_folder,
+    read_json,
+    write_json,
+    write_text,
+)
 from kaggle_offline.kernel_folder import SOURCES, KernelFolder
 from kaggle_offline.pack import OWNER, Dataset
 
@@ -216,7 +224,7 @@ def render_kernel(
 def _known_digest(stamp: Path, folder: Path, inputs: str) -> str:
     """The digest of the kernel that lies in ``folder``, if it was rendered from ``inputs``; else an empty text."""
     try:
-        known = json.loads(stamp.read_text())
+        known = read_json(stamp)
         if known["inputs"] == inputs and known["files"] == _digest_of_folder(folder):
             return str(known["digest"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,6 +1,5 @@
 """The dataset folders, as Kaggle takes them: flat, named as Kaggle allows, with their manifest."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from kaggle_offline.files import (
     digest_of_names,
     digest_of_text,
     new_folder,
+    read_json,
     write_json,
     write_text,
 )
@@ -153,7 +153,7 @@ def pack_models(kernel: KernelFolder, folder: Path) -> Dataset | None:
         return None
     stamp = folder.with_name(f".{folder.name}.json")
     try:
-        known = json.loads(stamp.read_text())
+        known = read_json(stamp)
         if known["files"] == [_seen(kernel.checkpoints), _seen(folder)] and known["trusted"] == list(kernel.trusted):
             return Dataset(folder=folder, slug=known["slug"], digest=known["digest"])
     except (OSError, ValueError, KeyError, TypeError):

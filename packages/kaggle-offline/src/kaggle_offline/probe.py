@@ -45,7 +45,7 @@ seen = {
 }
 from pathlib import Path
 found = sorted(Path("/kaggle/input").rglob("a.txt"))
-seen["mounted"] = found[0].read_text() if found else ""
+seen["mounted"] = found[0].read_text(encoding="utf-8") if found else ""
 print("PROBE " + json.dumps(seen))
 """
 

@@ -175,7 +175,7 @@ class Resolver:
         ``settled`` says that what may be replaced has to be: earlier pins of it are better than the image's.
         """
         source, constraints = self._folder / "requirements.in", self._folder / "constraints.txt"
-        source.write_text(roots.source)
+        source.write_text(roots.source, encoding="utf-8")
         image = {name: _labelled(version) for name, version in self._image.pins.items()}
         free = freedom.replaceable | roots.names
         fixed = [f"{n}=={version}\n" for n, version in image.items() if n not in free]
@@ -198,7 +198,7 @@ class Resolver:
         if missing:
             self._add_extras(sorted(missing))
             return self._try(roots, freedom, settled=settled)
-        return _read_solution(output.read_text(), roots.names, image)
+        return _read_solution(output.read_text(encoding="utf-8"), roots.names, image)
 
     def _tighten(
         self, roots: "_Roots", solution: Solution, *, first: Collection[NormalizedName] | None = None

@@ -1,10 +1,9 @@
 """``result.json``: what the last run came to, for people, workflows and tests."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from kaggle_offline.files import write_json
+from kaggle_offline.files import read_json, write_json
 
 RESULT = "result.json"
 
@@ -25,8 +24,8 @@ _ENTRIES = {
 def read_result(build: Path) -> dict[str, Any]:
     """The result so far, without entries that are not whole; empty before the first run."""
     try:
-        document = json.loads((build / RESULT).read_text())
-    except (OSError, ValueError, RecursionError):
+        document = read_json(build / RESULT)
+    except (OSError, ValueError):
         return {}
     if not isinstance(document, dict):
         return {}

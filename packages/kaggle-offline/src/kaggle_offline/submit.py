@@ -5,11 +5,13 @@ import time
 from itertools import dropwhile
 from typing import Any
 
+from kaggle_local.errors import NO_SPACE_LEFT
 from kaggle_local.terminal import printable
 
 from kaggle_offline.chain import Chain, Source, read_chain
 from kaggle_offline.errors import (
     DailyLimitError,
+    NoSpaceError,
     NotAllowedError,
     NotFrozenError,
     NotThereError,
@@ -198,7 +200,7 @@ def _hand_in(kernel: KernelFolder, target: Target, chain: Chain, limits: Submiss
         ) from error
 
 
-def _scoring_error(target: Target, kernel: dict[str, Any], submission: SubmissionState) -> ScoringError:
+def _scoring_error(target: Target, kernel: dict[str, Any], submission: SubmissionState) -> ScoringError | NoSpaceError:
     """Everything that is known of a submission that failed."""
     what = f"submission {submission.ref} of {kernel['ref']} version {kernel['version']} failed"
     at = f"{submission.date:%Y-%m-%d %H:%M} UTC, " if submission.date else ""
@@ -210,6 +212,8 @@ def _scoring_error(target: Target, kernel: dict[str, Any], submission: Submissio
     if target.rehearsal is None:
         return ScoringError(f"{what}\n{known}", cure)
     reason, text = target.rehearsal.reason(submission.ref)
+    if reason.startswith(NO_SPACE_LEFT):
+        return NoSpaceError(f"{what}: {reason}")
     log = read_log(text)
     why = cause_of(reason, log).text
     return ScoringError("\n".join([f"{what}: {why}", known, reason, log.end]), cure)

@@ -91,7 +91,7 @@ class Rehearsal:
         if submission is None:
             return "", ""
         log = submission.folder / "log.json"
-        return submission.reason, log.read_text() if log.exists() else ""
+        return submission.reason, log.read_text(encoding="utf-8") if log.exists() else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,9 @@
 """Files to and from the links that Kaggle gives: uploads that go on where they were cut off, and downloads."""
 
+import errno
+import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -91,10 +94,14 @@ def save(answer: requests.Response, path: Path, check: Callable[[], None]) -> No
 
     Raises:
         requests.RequestException: it ends before its time.
+        OSError: the disk is full.
     """
     answer.raise_for_status()
     path.parent.mkdir(parents=True, exist_ok=True)
     size = int(answer.headers.get("Content-Length", 0))
+    if size > shutil.disk_usage(path.parent).free:
+        needed = f"{os.strerror(errno.ENOSPC)}, {size / 1e6:,.1f} MB are needed"
+        raise OSError(errno.ENOSPC, needed, str(path))
     with path.open("wb") as file, _progress(file, "write", path.name, size) as sink:
         for chunk in answer.iter_content(_CHUNK):
             check()

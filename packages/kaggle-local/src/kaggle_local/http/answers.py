@@ -1,6 +1,10 @@
 """Answers that several parts of the server give."""
 
+from pathlib import Path
+
 from starlette.responses import JSONResponse, Response
+
+from kaggle_local.storage.database import no_space
 
 # The names of HTTP statuses in Kaggle's error bodies, which are those of Google's APIs (google.rpc.Code).
 _NAMES = {
@@ -14,6 +18,7 @@ _NAMES = {
     501: "UNIMPLEMENTED",
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
+    507: "RESOURCE_EXHAUSTED",
 }
 
 
@@ -27,3 +32,13 @@ def error(code: int, message: str) -> Response:
         return Response(status_code=code)
     body = {"code": code, "message": message, "status": _NAMES.get(code, "UNKNOWN")}
     return JSONResponse({"error": body}, status_code=code)
+
+
+def insufficient_storage(root: Path, needed: str = "") -> Response:
+    """Return the answer to a request for which the storage's disk has no space; Kaggle never gives it.
+
+    Args:
+        root: the storage.
+        needed: says for what, and how much, as far as it is known.
+    """
+    return error(507, ": ".join(filter(None, (no_space(root), needed))))

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kaggle_local.errors import LocalKaggleError
 from kaggle_local.faults import read_faults
-from kaggle_local.http.answers import error
+from kaggle_local.http.answers import error, insufficient_storage
 from kaggle_local.http.faulty import Faulty
 from kaggle_local.http.log import log_response
 from kaggle_local.http.uploads import UploadEndpoint
@@ -25,6 +25,7 @@ from kaggle_local.rpc import ApiError, Call, Method
 from kaggle_local.services import METHODS
 from kaggle_local.services.kernels import find_version
 from kaggle_local.services.security import user_of
+from kaggle_local.storage.database import lacks_space
 
 if TYPE_CHECKING:
     from kaggle_local.server import LocalKaggle
@@ -172,14 +173,21 @@ def _handle(method: Method, call: Call, request: KaggleObject) -> Response:
         return error(refusal.code, refusal.message)
     except LocalKaggleError as problem:
         return error(500, str(problem))
-    except Exception:
+    except Exception as problem:
         logger.exception("%s failed", method.request.__name__)
-        return error(500, f"{method.request.__name__} failed; the server's own output has the reason")
+        return _failure(method, call, problem)
     if isinstance(response, HttpRedirect):
         return RedirectResponse(response.url, status_code=302)
     if isinstance(response, dict):
         return JSONResponse(response)
     return Response(response.to_json(), media_type="application/json")
+
+
+def _failure(method: Method, call: Call, problem: Exception) -> Response:
+    """Return the answer to a request that failed through no fault of the client's."""
+    if lacks_space(problem):
+        return insufficient_storage(call.storage.root)
+    return error(500, f"{method.request.__name__} failed; the server's own output has the reason")
 
 
 def _file(root: Path | None, path: str) -> Response:

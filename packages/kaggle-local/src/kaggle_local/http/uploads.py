@@ -5,8 +5,9 @@ import re
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from kaggle_local.http.answers import error
+from kaggle_local.http.answers import error, insufficient_storage
 from kaggle_local.storage import Storage, Upload
+from kaggle_local.storage.database import lacks_space
 
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)")
 
@@ -37,19 +38,25 @@ class UploadEndpoint:
         self._busy.add(upload.token)
         try:
             return await self._write(upload, start, request)
-        except ClientDisconnect:
-            return _received(upload)
         finally:
             self._busy.discard(upload.token)
 
     async def _write(self, upload: Upload, start: int, request: Request) -> Response:
-        with upload.path.open("r+b" if upload.path.exists() else "wb") as file:
-            file.truncate(start)
-            file.seek(start)
-            async for chunk in request.stream():
-                if file.tell() + len(chunk) > upload.size:
-                    return error(400, f"More than the announced {upload.size} bytes")
-                file.write(chunk)
+        try:
+            with upload.path.open("r+b" if upload.path.exists() else "wb") as file:
+                file.truncate(start)
+                file.seek(start)
+                async for chunk in request.stream():
+                    if file.tell() + len(chunk) > upload.size:
+                        return error(400, f"More than the announced {upload.size} bytes")
+                    file.write(chunk)
+        except ClientDisconnect:
+            return _received(upload)
+        except OSError as problem:
+            if not lacks_space(problem):
+                raise
+            missing = f"{upload.name} needs {(upload.size - upload.received) / 1e6:,.1f} MB more"
+            return insufficient_storage(self._storage.root, missing)
         return _received(upload)
 
 

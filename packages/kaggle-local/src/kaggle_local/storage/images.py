@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+from kaggle_local.errors import StorageError
 from kaggle_local.image import ImageSpec
 
 
@@ -20,10 +21,18 @@ class Images:
         return self._in_use.exists()
 
     def in_use(self) -> ImageSpec:
-        """What the image is made of that is in use; of nothing but what runs notebooks, if none was set."""
+        """What the image is made of that is in use; of nothing but what runs notebooks, if none was set.
+
+        Raises:
+            StorageError: the record of it is damaged.
+        """
         if not self.is_set:
             return ImageSpec(python=f"{sys.version_info.major}.{sys.version_info.minor}", pins={}, distributions=())
-        return ImageSpec.from_json(json.loads(self._in_use.read_text()))
+        try:
+            return ImageSpec.from_json(json.loads(self._in_use.read_text(encoding="utf-8")))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            cure = "Delete the file. The next push writes it again."
+            raise StorageError(f"{self._in_use}: not the record of an image", cure) from error
 
     def use(self, spec: ImageSpec) -> None:
         """Have the versions that are pushed from now on run in an image of that."""

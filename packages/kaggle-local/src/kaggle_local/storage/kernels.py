@@ -65,7 +65,7 @@ class KernelVersion:
     def log(self) -> str:
         """The log of the finished run, a JSON array of events."""
         path = self.folder / "log.json"
-        return path.read_text() if path.exists() else ""
+        return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 _VERSIONS = (

@@ -418,7 +418,7 @@ def main() -> int:
         with ask_early(uv):
             options = read_options()
             listed = os.environ.get("KAGGLE_OFFLINE_IMPORTED")
-            imported = json.loads(Path(listed).read_text()) if listed else []
+            imported = json.loads(Path(listed).read_text(encoding="utf-8")) if listed else []
             folder = find_files(options.digest)
             manifest = read_manifest(folder)
             check_files(folder, manifest, options.digest)
