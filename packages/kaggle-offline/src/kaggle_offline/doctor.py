@@ -21,7 +21,7 @@ from kaggle_offline.lock import read_lock
 from kaggle_offline.notebook import IMPORTED_EARLY, read_notebook
 from kaggle_offline.pack import OWNER, dataset_slug
 from kaggle_offline.result import read_result
-from kaggle_offline.subject import Code, Finding, Subject, source_root
+from kaggle_offline.subject import Check, Code, Finding, Subject, source_root
 from kaggle_offline.wheel import read_project_file
 
 # GitHub refuses a file that is larger.
@@ -285,8 +285,7 @@ def _time(subject: Subject) -> Iterator[Finding]:
         )
 
 
-# What one raises is its finding.
-_CHECKS: tuple[Callable[[Subject], Iterable[Finding]], ...] = (
+METADATA_CHECKS: tuple[Check, ...] = (
     _names,
     _visibility,
     _keys,
@@ -298,11 +297,9 @@ _CHECKS: tuple[Callable[[Subject], Iterable[Finding]], ...] = (
     _shared_name,
     _imported_early,
     _newer_image,
-    *CODE_CHECKS,
-    _python,
-    _lock,
-    _rehearsal,
-    _checkpoints,
-    _secrets,
-    _time,
 )
+
+PROJECT_CHECKS: tuple[Check, ...] = (_python, _lock, _rehearsal, _checkpoints, _secrets, _time)
+
+# What one raises is its finding.
+_CHECKS = (*METADATA_CHECKS, *CODE_CHECKS, *PROJECT_CHECKS)

@@ -73,10 +73,7 @@ def lock_kernel(kernel: KernelFolder, *, renew: bool = True, upgrade: Collection
     Raises:
         OfflineError: an input is malformed, or a package cannot be built or its requirements met.
     """
-    return _lock_for(kernel, read_image_manifest(kernel.image), renew=renew, upgrade=upgrade)
-
-
-def _lock_for(kernel: KernelFolder, image: ImageManifest, *, renew: bool, upgrade: Collection[str] = ()) -> Locked:
+    image = read_image_manifest(kernel.image)
     before = read_lock(kernel.lock)
     builds_with = before.builds_with if before else ()
     build = partial(
@@ -113,7 +110,7 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
     with ThreadPoolExecutor(1) as thread:
         # uv asks every interpreter that it meets, which takes a while.
         searched = thread.submit(_rehearsal_python, image)
-        locked = _lock_for(kernel, image, renew=renew_lock)
+        locked = lock_kernel(kernel, renew=renew_lock)
     pins, constraints = locked.lock.pins, locked.lock.builds_with
     shipped = download(pins, build / "wheels", image, constraints=constraints)
     pack = partial(pack_packages, kernel, packages=locked.packages, lock=locked.lock, image=image)

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -79,6 +79,10 @@ class Subject:
     def where(self, path: Path) -> str:
         """A path, for messages."""
         return path.relative_to(self.kernel.repository).as_posix()
+
+
+Check = Callable[[Subject], Iterable[Finding]]
+"""Examines a competition; what it raises is a finding, too."""
 
 
 def source_root(package: Path) -> Path:
