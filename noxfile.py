@@ -18,12 +18,13 @@ import nox.virtualenv
 nox.needs_version = ">=2024.10.9"
 # All sessions share one environment, .nox/tools; see _tools.
 nox.options.default_venv_backend = "none"
-# What follows a failed stage must not run: a submit after a failed push would hand in an older version.
+# No stage runs after a failed one: a submit after a failed push would hand in an older version.
 nox.options.stop_on_first_error = True
 # Nothing runs that was not named: `nox` alone lists the sessions.
 nox.options.sessions = []
 
-# Of packages/, what serves every competition, and what kernels share; the tests of both have one environment.
+# The packages of packages/ that serve every competition, and those that kernels share; the tests of both have one
+# environment.
 TOOLS = ("kaggle-local", "kaggle-offline")
 SHARED = ("competition-kit",)
 # The competition whose checkpoints are trained here.
@@ -149,7 +150,7 @@ def plan(session: nox.Session) -> None:
 
 @nox.session
 def predict(session: nox.Session) -> None:
-    """Do as a pull request does: rehearse what changed and compare its score: nox -s predict [-- COMPETITION ...]."""
+    """Run the pull-request check: rehearse what changed, compare scores: nox -s predict [-- COMPETITION ...]."""
     _run(session, "kaggle-offline", "predict", *session.posargs)
 
 
@@ -188,9 +189,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and types: ruff, and mypy as strict as it gets."""
+    """Check style, imports and types: ruff, import-linter, and mypy as strict as it gets."""
     _run(session, "ruff", "format", "--check")
     _run(session, "ruff", "check")
+    _run(session, "lint-imports")
     competitions = _competitions()
     theirs = set(map(_tests_of, competitions))
     tools = ["noxfile.py", *(f"packages/{name}/src" for name in (*TOOLS, *SHARED))]
@@ -244,7 +246,7 @@ def _competitions() -> dict[str, tuple[str, str]]:
             settings = tomllib.loads(path.read_text(encoding="utf-8"))
             found[path.parent.name] = str(settings["package"]).partition("[")[0], str(settings["image"])
         except (ValueError, KeyError):
-            # What is wrong with it kaggle-offline says, and of all others nothing is.
+            # kaggle-offline says what is wrong with it; the others are in order.
             continue
     return found
 
@@ -262,7 +264,7 @@ def _one_of_each_package(competitions: Iterable[str]) -> list[str]:
 
 
 def _read_project(package: Path) -> dict[str, Any]:
-    """What a package's pyproject.toml says of the project; nothing where it has none that says it."""
+    """Return the project table of a package's pyproject.toml; empty where it has none."""
     path = _project_file(package)
     project = tomllib.loads(path.read_text(encoding="utf-8")).get("project") if path.is_file() else None
     return project if isinstance(project, dict) else {}
@@ -308,7 +310,7 @@ def _tools(session: nox.Session) -> Path:
 def _project(session: nox.Session, competition: str) -> str:
     """Make an environment with a competition's package and its image's versions; return its Python.
 
-    What is trained and tested here is what predicts on Kaggle. torch comes in the build for this
+    Training and tests here use the versions that predict on Kaggle. torch comes in the build for this
     machine's accelerator where the index of those builds answers, else from the package index.
     """
     package, image = _competitions().get(competition, ("", ""))

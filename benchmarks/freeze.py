@@ -1,4 +1,4 @@
-"""What freeze saves: the seed competition frozen, against the published recipe done by hand, in one run.
+"""Freeze against the published recipe done by hand, for the seed competition, in one run.
 
 The recipe, as a monorepo's user would write it: `pip download` of the whole tree, the own wheels by
 `--find-links`; in the kernel copy it, rename source archives, and `pip install --no-index --find-links`, once torch
@@ -17,16 +17,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kaggle_local.execution import Executor
-from kaggle_local.image import Image, ImageSpec, build_image
-from kaggle_local.isolation import Program
-from kaggle_local.limits import RunLimits
-from kaggle_local.log import RunLog
-from kaggle_local.sandbox import INPUT, WORKING, Mount
-from kaggle_offline.freeze import Frozen, read_frozen
-from kaggle_offline.image_manifest import ImageManifest, read_image_manifest
-from kaggle_offline.kernel_folder import read_kernel_folder
-from kaggle_offline.wheel import read_wheel
+from kaggle_local.runs.execution import Executor
+from kaggle_local.runs.image import Image, ImageSpec, build_image
+from kaggle_local.runs.isolation import Program
+from kaggle_local.runs.limits import RunLimits
+from kaggle_local.runs.log import RunLog
+from kaggle_local.runs.sandbox import INPUT, WORKING, Mount
+from kaggle_offline.artifacts.frozen import Frozen, read_frozen
+from kaggle_offline.dependencies.wheels import read_wheel
+from kaggle_offline.repository.image_manifest import ImageManifest, read_image_manifest
+from kaggle_offline.repository.kernel_folder import read_kernel_folder
 from tqdm import tqdm
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -36,10 +36,10 @@ COMPETITION, PACKAGE = ("digit-recognizer",) * 2 if QUICK else ("plant-pathology
 RESULT = REPOSITORY / "build" / "bench" / ("quick" if QUICK else ".") / "freeze.json"
 RUNS = 1 if QUICK else 5
 
-# What is asked of it: how many times less, or at most how many seconds.
+# The goals: how many times less, or at most how many seconds.
 FEWER_BYTES, FASTER_COLD, UNCHANGED_SECONDS, FASTER_INSTALL = 1000, 5, 1.0, 10
 
-# Of what the recipe downloads, what a competitor removes by hand: the image has it, and it is gigabytes.
+# The downloads of the recipe that a competitor removes by hand: the image has them, and they are gigabytes.
 BY_HAND = ("torch-", "nvidia_", "cuda_")
 
 RECIPE = f"""\

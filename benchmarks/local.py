@@ -1,4 +1,4 @@
-"""What a local Kaggle costs: to start, to list, to move files, to run a kernel, each against doing without it."""
+"""The cost of a local Kaggle: to start, to list, to move files, to run a kernel, each against doing without it."""
 
 import json
 import os
@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import requests
-from kaggle_local.execution import Executor
-from kaggle_local.image import Image, ImageSpec, build_image
 from kaggle_local.interpreters import OWN_VERSION
-from kaggle_local.isolation import Program
-from kaggle_local.limits import RunLimits
-from kaggle_local.log import RunLog
+from kaggle_local.runs.execution import Executor
+from kaggle_local.runs.image import Image, ImageSpec, build_image
+from kaggle_local.runs.isolation import Program
+from kaggle_local.runs.limits import RunLimits
+from kaggle_local.runs.log import RunLog
 from kaggle_local.storage import Storage
 from kaggle_local.storage.database import now
 
@@ -33,7 +33,7 @@ DATASETS, VERSIONS = (30, 2) if QUICK else (1000, 10)
 PAGE = 200
 FILE_BYTES = 2**24 if QUICK else 2**30
 
-# What is asked of it, in seconds.
+# The goals, in seconds.
 START_SECONDS, LIST_SECONDS, OVERHEAD_SECONDS = 1.0, 1.0, 0.5
 
 

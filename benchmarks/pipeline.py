@@ -20,10 +20,16 @@ from typing import Any
 
 import requests
 from kaggle_local import server
-from kaggle_local.server import LocalKaggle, serve
-from kaggle_offline import download, freeze, kaggle_client, kernel_run, push, submit, target
-from kaggle_offline.kernel_folder import read_kernel_folder
-from kaggle_offline.waiting import Waits
+from kaggle_local.local_kaggle import LocalKaggle
+from kaggle_local.server import serve
+from kaggle_offline.artifacts.frozen import read_frozen
+from kaggle_offline.commands import freeze, push, submit
+from kaggle_offline.delivery import kernel_run, target
+from kaggle_offline.dependencies import download
+from kaggle_offline.kaggle import client
+from kaggle_offline.kaggle.kernels import Kernels
+from kaggle_offline.kaggle.retries import Waits
+from kaggle_offline.repository.kernel_folder import read_kernel_folder
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 # A test runs it with small sizes, to see that it works; its figures mean nothing then.
@@ -32,7 +38,7 @@ COMPETITION = "digit-recognizer" if QUICK else "plant-pathology-2021-fgvc8"
 RESULT = REPOSITORY / "build" / "bench" / ("quick" if QUICK else ".") / "pipeline.json"
 RUNS = 1 if QUICK else 5
 
-# What is asked: of each stage what is ours, and of an unchanged push all of it, in seconds.
+# The goals, in seconds: our part of each stage, and all of an unchanged push.
 OURS_SECONDS, UNCHANGED_SECONDS = 1.0, 2.0
 
 KINDS = ("uv", "programs", "client", "kernel")
@@ -41,7 +47,7 @@ KINDS = ("uv", "programs", "client", "kernel")
 STAGES: tuple[tuple[Any, str, str], ...] = (
     (freeze, "_check_notebook", "freeze: read the notebook"),
     (freeze, "pack_models", "freeze: check and pack the checkpoints"),
-    (freeze, "_lock_for", "freeze: build the wheel and lock"),
+    (freeze, "lock_kernel", "freeze: build the wheel and lock"),
     (freeze, "download", "freeze: download what is shipped"),
     (freeze, "pack_packages", "freeze: pack"),
     (server, "serve", "open the local Kaggle"),
@@ -50,9 +56,9 @@ STAGES: tuple[tuple[Any, str, str], ...] = (
     (target, "_make_competition", "push: make the competition"),
     (push, "publish", "push: publish the datasets"),
     (push, "render_kernel", "push: render the kernel"),
-    (kaggle_client.KaggleClient, "push_kernel", "push: push the kernel"),
+    (Kernels, "push", "push: push the kernel"),
     (kernel_run, "wait_for_run", "push: run the kernel"),
-    (kaggle_client.KaggleClient, "fetch_output", "push: fetch the output"),
+    (Kernels, "fetch_output", "push: fetch the output"),
     (kernel_run, "_check", "push: check the output"),
     (submit, "_submission", "submit: hand in, rerun, score"),
 )
@@ -111,7 +117,7 @@ class Clock:
         call = getattr(owner, function)
 
         def counted(*arguments: Any, **options: Any) -> Any:
-            # What other threads do meanwhile, and what is counted already, is none of the stage's time.
+            # The time of other threads, and time that is counted already, is not the stage's.
             if self._counting or threading.current_thread() is not threading.main_thread():
                 return call(*arguments, **options)
             started, self._counting = time.perf_counter(), True
@@ -164,7 +170,7 @@ def _cold(clone: Path) -> Clock:
     clock.count(subprocess, "run", lambda command, *_, **__: "uv" if Path(str(command[0])).name == "uv" else "programs")
     clock.count(download, "_run_pips", lambda *_: "programs")
     clock.count(requests.Session, "send", lambda *_, **__: "client")
-    clock.count(kaggle_client, "_authenticate", lambda *_, **__: "client")
+    clock.count(client, "authenticate", lambda *_, **__: "client")
     # The kernel runs while its end, or its submission's score, is waited for.
     clock.count(Waits, "sleep", lambda *_: "kernel")
     kernel = read_kernel_folder(clone, COMPETITION)
@@ -186,7 +192,7 @@ def _by_hand(clone: Path) -> float:
     """The official command line: a new version of both datasets, and of the kernel."""
     build = clone / "build" / COMPETITION
     program = str(Path(sys.executable).with_name("kaggle"))
-    frozen = freeze.read_frozen(read_kernel_folder(clone, COMPETITION))
+    frozen = read_frozen(read_kernel_folder(clone, COMPETITION))
     with serve(clone / ".kaggle-local") as local:
         folders = [dataset.folder for dataset in (frozen.rehearsal, frozen.models) if dataset is not None]
         for folder in folders:

@@ -1,4 +1,4 @@
-"""What a plan costs in a repository of many competitions, against asking Git about each of them.
+"""A plan in a repository of many competitions, against asking Git about each of them.
 
 Each competition has its kernel folder, lock and image, and a package that requires one that all share;
 the last tag for all is followed by a tag and a commit of its own for every other one.
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from kaggle_offline.plan import plan_tag
+from kaggle_offline.commands.plan import plan_tag
 from tqdm import tqdm
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -22,7 +22,7 @@ QUICK = "--quick" in sys.argv
 RESULT = REPOSITORY / "build" / "bench" / ("quick" if QUICK else ".") / "plan.json"
 COMPETITIONS, RUNS = (8, 1) if QUICK else (500, 5)
 
-# What is asked of the command.
+# The goals of the command.
 SECONDS = 1.0
 
 FILES = {
@@ -84,7 +84,7 @@ def _commit(folder: Path, tag: str = "") -> None:
 
 
 def _ask_git(clone: Path, names: list[str]) -> None:
-    """Whether each competition has changed, as a person would see to it who knows its last tag and its inputs."""
+    """Tell whether each competition has changed, as a person would see to it who knows its last tag and its inputs."""
     for name in names:
         paths = [f"kernels/{name}", f"packages/{name}", "packages/shared", f"requirements/{name}.txt"]
         command = ["git", "diff", "--quiet", "submit-v1", "HEAD", "--", *paths, "requirements/images/i.txt"]

@@ -1,7 +1,7 @@
 """Predicting photographs of the competition's size: against the published loop, and against what the machine allows.
 
 The published loop is what competitors copy: matplotlib decodes each JPEG whole, in this process, one after
-the other. What the machine allows is what decoding alone and the network alone leave, on the same cores.
+the other. The machine's limit is the time of decoding alone and the network alone, on the same cores.
 """
 
 import json
@@ -41,7 +41,7 @@ LEAVES = RESULT.with_name("leaves")
 SIZE = (600, 400) if QUICK else MAXIMUM_SIZE
 DRAWN, IMAGES, PUBLISHED_IMAGES, RUNS, BATCH = (2, 8, 4, 1, 4) if QUICK else (16, 480, 32, 3, 32)
 
-# What is asked: ours in units of the published loop, and of what the machine allows.
+# The goals: ours in units of the published loop, and of the machine's limit.
 FASTER, OF_POSSIBLE = 4.0, 0.85
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -17,7 +17,7 @@ import pytest
 CANARY = "KGAT_canary_" + "5d41402abc4b2a76b971"
 # The user of that token.
 USER = "canary"
-# What a user may have set for kaggle.com while working with the local Kaggle.
+# Variables that a user may have set for kaggle.com while working with the local Kaggle.
 UNUSED = "KGAT-canary-" + "7d793037a0760186574b0282f2f435e7"
 SECRETS = (CANARY, UNUSED)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from kaggle_local.server import LocalKaggle
+from kaggle_local.local_kaggle import LocalKaggle
 
 from tests.canary import CANARY, USER
 

@@ -1,4 +1,4 @@
-"""What the pages say is so: every command is run by a test, every name, link, message and code is there."""
+"""The pages are true: every command is run by a test, every name, link, message and code is there."""
 
 import re
 import subprocess
@@ -27,10 +27,10 @@ ELSEWHERE = {
         "tests/kaggle_local/test_crashes.py::test_thirty_kills_at_random_lose_nothing"
     ),
     "KAGGLE_TARGET=kaggle .nox/tools/bin/kaggle-offline probe": (
-        "tests/kaggle_offline/test_probe.py::test_assumptions_are_confirmed"
+        "tests/kaggle_offline/observation/test_probe.py::test_assumptions_are_confirmed"
     ),
     ".venv/bin/nox -s train --": "tests/plant_pathology/test_train.py::test_a_training_that_was_stopped_goes_on",
-    ".nox/project-plant-pathology/bin/python -m plant_pathology.checkpoint": (
+    ".nox/project-plant-pathology/bin/python -m plant_pathology.import_checkpoint": (
         "tests/plant_pathology/test_checkpoint.py::test_an_old_checkpoint_of_lightning_works_with_the_missing_values_given"
     ),
     ".nox/project-plant-pathology/bin/python -m plant_pathology.predict": (
@@ -118,7 +118,7 @@ def test_every_message_that_one_may_look_for_is_one() -> None:
 
 def test_every_setting_is_told_of() -> None:
     reference = (REPOSITORY / "docs" / "reference.md").read_text()
-    source = (REPOSITORY / "packages/kaggle-offline/src/kaggle_offline/kernel_folder.py").read_text()
+    source = (REPOSITORY / "packages/kaggle-offline/src/kaggle_offline/repository/kernel_folder.py").read_text()
     for key in ("package", "image", "output", "checkpoints", "sample", "weights", "limits", "freeze", "rehearsal"):
         assert f'"{key}' in source
         assert f"| `{key}" in reference or f"| `[{key}" in reference

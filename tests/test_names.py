@@ -9,7 +9,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 TOOLS = ("kaggle-offline", "kaggle-local")
 
-# Of a competition folder that a rehearsal writes: files of its own, and columns.
+# Files and columns of a competition folder that a rehearsal writes.
 LAYOUT = re.compile(r"[\w-]*test_images[\w-]*|train_images|test\.csv|train\.csv|ImageId|pixel\d|multi-hot")
 
 
@@ -32,11 +32,11 @@ def test_there_are_names_to_look_for() -> None:
 def test_a_tool_names_no_competition(tool: str) -> None:
     found = []
     for path in sorted((REPOSITORY / "packages" / tool).rglob("*")):
-        # What `new` writes is of a competition, but of none that is here; metrics have a module of their own.
+        # The templates of `new` are of a competition, but of none that is here; metrics have a module of their own.
         if path.suffix not in (".py", ".toml") or "templates" in path.parts:
             continue
         names = names_of_competitions()
-        if path.name == "scoring.py":
+        if path.name == "metrics.py":
             names -= {"mean-f1", "accuracy"}
         text = path.read_text()
         found += [f"{path.name}: {name}" for name in names if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)]

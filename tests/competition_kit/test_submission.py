@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 COLUMNS = ("id", "label")
 
-# What a file's name, or a label, may hold.
+# Characters of a file's name, or a label.
 TEXTS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1).filter(str.strip)
 
 

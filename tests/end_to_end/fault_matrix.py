@@ -16,17 +16,18 @@ from pathlib import Path
 
 import pytest
 from kaggle_local.faults import Fault
-from kaggle_local.image import ImageSpec
 from kaggle_local.interpreters import OWN_VERSION
-from kaggle_local.server import LocalKaggle, serve
+from kaggle_local.local_kaggle import LocalKaggle
+from kaggle_local.runs.image import ImageSpec
+from kaggle_local.server import serve
+from kaggle_offline.artifacts.pack import METADATA
+from kaggle_offline.commands.freeze import freeze
+from kaggle_offline.commands.push import push
+from kaggle_offline.commands.submit import submit
+from kaggle_offline.delivery.target import LocalTarget, Target, open_target
 from kaggle_offline.errors import OfflineError
-from kaggle_offline.freeze import freeze
-from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
-from kaggle_offline.pack import METADATA
-from kaggle_offline.push import push
-from kaggle_offline.submit import submit
-from kaggle_offline.target import Target, open_target
-from kaggle_offline.waiting import Patience
+from kaggle_offline.kaggle.retries import Patience
+from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder
 
 from tests.canary import CANARY, USER, leaks_in_files
 from tests.kaggle_offline.conftest import METADATA as KERNEL
@@ -59,7 +60,7 @@ RUN_SECONDS = 15
 
 @dataclass(frozen=True)
 class Case:
-    """What goes wrong.
+    """A fault, and where it occurs.
 
     Attributes:
         scenario: the ``first`` push, the push of an ``update`` of the packages, a push of the same
@@ -108,7 +109,7 @@ def prepare(folder: Path) -> None:
     share_images(repository, folder / "images")
     freeze(kernel)
     with open_target("local", repository) as target:
-        assert target.rehearsal is not None
+        assert isinstance(target, LocalTarget)
         # It builds the image and makes the competition.
         push(kernel, target)
     shutil.rmtree(repository / ".kaggle-local")
@@ -145,7 +146,7 @@ def run_case(folder: Path, work: Path, case: Case) -> Outcome:
                 code = command(kernel, verb)
                 local.faults.clear()
             kernel.code.write_text(PREDICT)
-            # What waits in there is taken up again, as Kaggle would sooner or later.
+            # Work that waits in there is taken up again, as Kaggle would sooner or later.
             with kaggle_of(work, folder, repository, populated=populated) as local:
                 _note_places(local, places)
                 again = command(kernel, verb)
@@ -199,7 +200,7 @@ def command(kernel: KernelFolder, verb: Callable[[KernelFolder, Target], None], 
 
 
 def _wrong(local: LocalKaggle, case: Case, build: Path) -> list[str]:
-    """What Kaggle holds otherwise than after one push, and one submission where that was asked for."""
+    """Return how Kaggle differs from its state after one push, and one submission where that was asked for."""
     before = 1 if case.scenario == "update" else 0
     failed_packages, failed_kernels = case.failed
     wanted = {

@@ -39,7 +39,7 @@ def _watched() -> None:
 def test_a_fault_at_a_place(case: Case, prepared: Path, tmp_path: Path) -> None:
     outcome = run_case(prepared, tmp_path / "work", case)
     assert not outcome.wrong, outcome.wrong
-    # What passes stops nothing; what lasts is told.
+    # A passing fault stops nothing; a lasting one is told.
     if case.kind in PASSING:
         assert outcome.code == 0
     if case.kind == "outage":

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 from kaggle_local.faults import Fault
-from kaggle_local.server import LocalKaggle, serve
-from kaggle_offline.kernel_folder import read_kernel_folder
-from kaggle_offline.result import read_result
+from kaggle_local.local_kaggle import LocalKaggle
+from kaggle_local.server import serve
+from kaggle_offline.reports.result import read_result
+from kaggle_offline.repository.kernel_folder import read_kernel_folder
 
 from tests.canary import USER
 from tests.end_to_end.fault_matrix import TOKEN, copied, kaggle_of
@@ -31,10 +32,10 @@ KILLS = [(call, signal.SIGKILL) for call in range(1, CALLS + 1)]
 KILLS += zip(range(1, CALLS + 1), itertools.cycle((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)), strict=False)
 KILLS_BY_DAY = [*((call, signal.SIGKILL) for call in BY_DAY), KILLS[CALLS + 19]]
 
-# What stands in for kaggle.com is on this machine, and need not be waited for as long.
+# The Kaggle that stands in for kaggle.com is on this machine, and need not be waited for as long.
 PUSH_AND_SUBMIT = """
 from kaggle_offline.cli import main
-from kaggle_offline.target import PATIENCE
+from kaggle_offline.delivery.target import PATIENCE
 PATIENCE["kaggle"] = PATIENCE["local"]
 raise SystemExit(main(["push"]) or main(["submit"]))
 """

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kaggle_offline.image_manifest import read_image_manifest
-from kaggle_offline.lock import read_lock
+from kaggle_offline.dependencies.lock import read_lock
+from kaggle_offline.repository.image_manifest import read_image_manifest
 
 from tests.documentation import REPOSITORY, commands_of
 from tests.kaggle_offline.notebooks import write_notebook

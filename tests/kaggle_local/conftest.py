@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from kaggle_local.server import LocalKaggle
+from kaggle_local.local_kaggle import LocalKaggle
 
 from tests.sharing import shared_folder
 
@@ -35,7 +35,7 @@ def local(local_kaggle: LocalKaggle) -> LocalKaggle:
 
 
 def client_environment(local: LocalKaggle, **changes: str) -> dict[str, str]:
-    """What `kaggle-local serve` tells people to export, and nothing else of this machine."""
+    """Return the variables that `kaggle-local serve` tells people to export, and nothing else of this machine."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return {**kept, **local.environment, **changes}
 

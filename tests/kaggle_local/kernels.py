@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from kaggle_local.server import USERNAME, LocalKaggle
+from kaggle_local.local_kaggle import USERNAME, LocalKaggle
 from kaggle_local.storage import KernelVersion, Kind, Submission, Version
 
 
@@ -112,7 +112,7 @@ def finished(local: LocalKaggle, number: int | None = None, slug: str = "my-kern
 
 
 def printed(version: KernelVersion) -> str:
-    """What a run printed."""
+    """Return the output of a run."""
     return "".join(event["data"] for event in json.loads(version.log()))
 
 

@@ -18,7 +18,8 @@ import pytest
 import requests
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.faults import Fault
-from kaggle_local.server import USERNAME, LocalKaggle, serve
+from kaggle_local.local_kaggle import USERNAME, LocalKaggle
+from kaggle_local.server import serve
 
 from tests.end_to_end.fault_matrix import cases
 from tests.kaggle_local.kernels import (
@@ -453,7 +454,7 @@ def test_notes_can_be_shortened(storage: Path, monkeypatch: pytest.MonkeyPatch) 
 @row("ListDatasetFiles", "an archive in a version is listed as the files in it", LIVE)
 @row("ListDatasetFiles", "wheels and checkpoints are kept byte for byte", LIVE)
 def test_archives_are_unpacked(local_kaggle: LocalKaggle, kaggle_api: Any) -> None:
-    from tests.kaggle_local.test_archives import zipped
+    from tests.kaggle_local.storage.test_archives import zipped
 
     published(local_kaggle, {"a.zip": zipped(**{"b.txt": b"1"}), "c.whl": zipped(**{"d.py": b"1"}), "e.pt": b"1"})
     assert [file.name for file in list_files(kaggle_api).files] == ["a/b.txt", "c.whl", "e.pt"]
@@ -873,7 +874,7 @@ def test_libraries_find_cores_and_fonts(local_kaggle: LocalKaggle) -> None:
 
 @row("GetDatasetStatus", "a name that Kaggle refuses fails the processing when it is in an archive", LIVE)
 def test_names_in_archives(local_kaggle: LocalKaggle) -> None:
-    from tests.kaggle_local.test_archives import zipped
+    from tests.kaggle_local.storage.test_archives import zipped
 
     assert published(local_kaggle, {"a.zip": zipped(**{"b@c.txt": b"1"})}).status == "failed"
     assert published(local_kaggle, {"a.zip": zipped(**{"b+c.txt": b"1"})}).status == "ready"

@@ -1,4 +1,4 @@
-"""What is set of a local Kaggle: permissions, names, unpacking; each can be switched off."""
+"""Settings of a local Kaggle: permissions, names, unpacking; each can be switched off."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,8 @@ import pytest
 import requests
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import BehaviourError
-from kaggle_local.server import USERNAME, LocalKaggle, serve
+from kaggle_local.local_kaggle import USERNAME, LocalKaggle
+from kaggle_local.server import serve
 
 from tests.kaggle_local.kernels import (
     ask,
@@ -22,7 +23,7 @@ from tests.kaggle_local.kernels import (
     settings_of,
     uploaded,
 )
-from tests.kaggle_local.test_archives import zipped
+from tests.kaggle_local.storage.test_archives import zipped
 
 OF_DATASET = ("GetDataset", "GetDatasetStatus", "GetDatasetMetadata", "ListDatasetFiles", "DownloadDataset")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import requests
-from kaggle_local.server import USERNAME
+from kaggle_local.local_kaggle import USERNAME
 from kaggle_local.storage import Storage
 
 from tests.killing import DIE_AT_CALL, KILL_AT

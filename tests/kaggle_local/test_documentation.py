@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from kaggle_local.behaviour import Behaviour
-from kaggle_local.competition import load_competition
 from kaggle_local.faults import Fault
-from kaggle_local.scoring import METRICS
+from kaggle_local.scoring.competition import load_competition
+from kaggle_local.scoring.metrics import METRICS
 from kaggle_local.services import METHODS
 
 PAGE = Path(__file__).parents[2] / "docs" / "local-kaggle.md"

@@ -14,7 +14,7 @@ import requests
 # More than a signed number of 32 bits counts.
 SIZE = 3 * 2**30
 MOST_MEMORY = 200 * 10**6
-# What is needed at the worst moment: the upload, which then becomes the blob.
+# The disk that is needed at the worst moment: the upload, which then becomes the blob.
 DISK = 2 * SIZE
 
 

@@ -1,4 +1,4 @@
-"""What is printed cannot steer a terminal or a workflow run, whoever made the text and however it is cut."""
+"""Printed text cannot steer a terminal or a workflow run, whoever made it and however it is cut."""
 
 import contextlib
 import io

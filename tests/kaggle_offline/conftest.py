@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kaggle_offline.freeze import freeze
-from kaggle_offline.kernel_folder import KernelFolder, read_kernel_folder
-from kaggle_offline.target import open_target
+from hypothesis import HealthCheck, settings
+from kaggle_offline.commands.freeze import freeze
+from kaggle_offline.delivery.target import LocalTarget, open_target
+from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder
 
 from tests.sharing import made_once, shared_folder
 
@@ -109,6 +110,9 @@ def write_checkpoint(path: Path, pickled: bytes = b"\x80\x02}q\x00.") -> None:
         archive.writestr("archive/data.pkl", pickled)
 
 
+# Any example will do with the same folders.
+anything = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -176,8 +180,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, storages: Path) -> Path:
         kernel = read_kernel_folder(repository, "small")
         frozen = freeze(kernel)
         with open_target("local", repository) as target:
-            assert target.rehearsal is not None
-            target.rehearsal.prepare(kernel, frozen)
+            assert isinstance(target, LocalTarget)
+            target.prepare(kernel, frozen)
         shutil.rmtree(repository / ".kaggle-local")
 
     return made_once(tmp_path_factory, "prepared", make) / "repository"

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+from kaggle_offline.commands.freeze import freeze
+from kaggle_offline.delivery.target import LocalTarget, open_target
+from kaggle_offline.dependencies.wheels import build_wheel
 from kaggle_offline.environment import environment_for_others
-from kaggle_offline.freeze import freeze
-from kaggle_offline.kernel_folder import read_kernel_folder
-from kaggle_offline.target import open_target
-from kaggle_offline.wheel import build_wheel
+from kaggle_offline.repository.kernel_folder import read_kernel_folder
 
 SECRETS = ("KAGGLE_USERNAME", "KAGGLE_KEY", "GITHUB_TOKEN", "GH_TOKEN", "AWS_SECRET_ACCESS_KEY", "SOMETHING")
 
@@ -43,5 +43,5 @@ def test_a_rehearsals_command_does_not_see_the_others(rehearsed: Path) -> None:
     script.write_text(check + script.read_text())
     kernel = read_kernel_folder(rehearsed, "small")
     with open_target("local", rehearsed) as target:
-        assert target.rehearsal is not None
-        target.rehearsal.prepare(kernel, freeze(kernel))
+        assert isinstance(target, LocalTarget)
+        target.prepare(kernel, freeze(kernel))

@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kaggle_local.rpc import Call, Method
-from kaggle_local.server import LocalKaggle
+from kaggle_local.local_kaggle import LocalKaggle
 from kaggle_local.services import METHODS
-from kaggle_offline.kernel_folder import read_kernel_folder
-from kaggle_offline.push import push
-from kaggle_offline.result import forget
-from kaggle_offline.submit import submit
-from kaggle_offline.target import open_target
-from kaggle_offline.waiting import Patience
+from kaggle_local.services.rpc import Call, Method
+from kaggle_offline.commands.push import push
+from kaggle_offline.commands.submit import submit
+from kaggle_offline.delivery.target import open_target
+from kaggle_offline.kaggle.retries import Patience
+from kaggle_offline.reports.result import forget
+from kaggle_offline.repository.kernel_folder import read_kernel_folder
 from kagglesdk.kaggle_object import KaggleObject
 
 from tests.canary import USER

@@ -9,21 +9,21 @@ from pathlib import Path
 import pytest
 import requests
 from kaggle_local.errors import NO_SPACE_LEFT
-from kaggle_local.sandbox import find_bwrap
+from kaggle_local.runs.sandbox import find_bwrap
+from kaggle_offline.delivery.kernel_run import run_error
+from kaggle_offline.delivery.run_log import read_log
 from kaggle_offline.errors import NoSpaceError, SystemProblemError
-from kaggle_offline.kaggle_client import RunState
-from kaggle_offline.kernel_run import run_error
-from kaggle_offline.log import read_log
-from kaggle_offline.transfers import save
+from kaggle_offline.kaggle.kernels import RunState
+from kaggle_offline.kaggle.transfers import save
 
 # Uploads to a local Kaggle in the current folder.
 UPLOAD = """
 from pathlib import Path
 from kaggle_offline.errors import OfflineError
-from kaggle_offline.target import open_target
+from kaggle_offline.delivery.target import open_target
 with open_target("local", Path.cwd()) as target:
     try:
-        target.client.upload(Path("weights.bin"))
+        target.client.datasets.upload(Path("weights.bin"))
     except OfflineError as error:
         print(error.exit_code, error.problem)
 """

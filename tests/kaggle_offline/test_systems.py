@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from kaggle_offline.commands.freeze import freeze
+from kaggle_offline.delivery.target import open_target
 from kaggle_offline.errors import RehearsalError
-from kaggle_offline.freeze import freeze
-from kaggle_offline.kernel_folder import read_kernel_folder
-from kaggle_offline.target import open_target
+from kaggle_offline.repository.kernel_folder import read_kernel_folder
 
 # Python has these modules on Linux and macOS, or on Linux alone.
 WITHOUT = """\
@@ -39,7 +39,7 @@ def test_no_command_for_kaggle_com_imports_what_windows_lacks(command: str, code
 def test_a_rehearsal_elsewhere_is_refused_in_one_line(
     system: str, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kaggle_offline.target.sys.platform", system)
+    monkeypatch.setattr("kaggle_offline.delivery.target.sys.platform", system)
     with pytest.raises(RehearsalError) as refused, open_target("local", repository):
         pass
     assert refused.value.problem.startswith(f"a rehearsal needs Linux, and this is {system}")
@@ -49,8 +49,8 @@ def test_a_rehearsal_elsewhere_is_refused_in_one_line(
 
 def test_elsewhere_only_what_is_pushed_is_frozen(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYENV_ROOT", str(repository / "none"))
-    monkeypatch.setattr("kaggle_offline.freeze.available_python", lambda _: "3.10")
-    monkeypatch.setattr("kaggle_offline.freeze.sys.platform", "darwin")
+    monkeypatch.setattr("kaggle_offline.commands.freeze.available_python", lambda _: "3.10")
+    monkeypatch.setattr("kaggle_offline.commands.freeze.sys.platform", "darwin")
     frozen = freeze(read_kernel_folder(repository, "small"))
     assert frozen.rehearsal is frozen.packages
     assert json.loads((frozen.packages.folder / "freeze.json").read_text())["python"] == "3.12"

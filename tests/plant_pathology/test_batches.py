@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from plant_pathology import batches, test_images
+import torch
+from plant_pathology import batches, leaf_dataset
 from plant_pathology.batches import LeafBatches
 from plant_pathology.images import Picture, read_image
+from plant_pathology.leaf_dataset import LATE, LeafDataset
 from plant_pathology.predict import predict
-from plant_pathology.test_images import LATE, TestLeaves
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.data._utils import signal_handling
 
 
@@ -34,7 +35,7 @@ def hostile(monkeypatch: pytest.MonkeyPatch) -> None:
             raise RuntimeError("a mistake of ours")
         return read_image(path, sizes)
 
-    monkeypatch.setattr(test_images, "read_image", read)
+    monkeypatch.setattr(leaf_dataset, "read_image", read)
     monkeypatch.setattr(batches, "_PATIENCE", 1)
 
 
@@ -42,7 +43,7 @@ def read_all(
     names: Sequence[str], deadline: float = float("inf"), workers: int = 2, pause: float = 0
 ) -> dict[str, tuple[str, bool]]:
     """By name, what is wrong with an image, and whether it was read; a network takes ``pause`` seconds for a batch."""
-    leaves = TestLeaves([Path(name) for name in names], ((8, 8),), deadline)
+    leaves = LeafDataset([Path(name) for name in names], ((8, 8),), deadline)
     found = {}
     for places, (pixels,), flaws, readable in LeafBatches(leaves, range(len(names)), batch_size=2, workers=workers):
         assert len(pixels) == len(places) == len(flaws) == len(readable)
@@ -86,10 +87,10 @@ def test_an_image_that_hangs_in_native_code_is_given_up_as_well(
 def test_a_dead_worker_is_found_when_another_loader_ran_before(monkeypatch: pytest.MonkeyPatch) -> None:
     # Torch sets its handler of SIGCHLD once in a process; it raises wherever the main thread is.
     monkeypatch.setattr(signal_handling, "_SIGCHLD_handler_set", False)
-    list(DataLoader([1, 2], num_workers=1))
+    list(DataLoader(TensorDataset(torch.zeros(2)), num_workers=1))
     handler = signal.getsignal(signal.SIGCHLD)
     assert callable(handler), "torch has a handler"
-    leaves = TestLeaves([Path("kills.jpg"), Path("missing.jpg")], ((8, 8),))
+    leaves = LeafDataset([Path("kills.jpg"), Path("missing.jpg")], ((8, 8),))
     found: list[str] = []
     for _, _, flaws, _ in LeafBatches(leaves, range(2), batch_size=1, workers=1):
         found += flaws

@@ -10,8 +10,9 @@ import pytest
 import pytorch_lightning as pl
 import timm
 import torch
-from plant_pathology.checkpoint import CheckpointError, main, read_checkpoint
+from plant_pathology.checkpoint import CheckpointError, read_checkpoint
 from plant_pathology.ensemble import load_ensemble
+from plant_pathology.import_checkpoint import main
 from plant_pathology.labels import LABELS
 from torch import nn
 
@@ -67,7 +68,7 @@ def test_an_old_checkpoint_of_lightning_works_with_the_missing_values_given(old:
     assert "it does not say its image_size, mean, std, labels, thresholds, commit, data" in message, (
         "the backbone it does say"
     )
-    assert "python -m plant_pathology.checkpoint" in message
+    assert "python -m plant_pathology.import_checkpoint" in message
     assert read_checkpoint(old, GIVEN).metadata.thresholds == (0.4,) * 6
     main([str(old), str(tmp_path / "new.ckpt"), *OPTIONS])
     state = torch.load(old, weights_only=True)["state_dict"]

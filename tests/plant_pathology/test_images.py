@@ -44,7 +44,7 @@ def difference(one: torch.Tensor, other: torch.Tensor | npt.NDArray[np.uint8]) -
 
 
 def scaled(image: Image.Image) -> npt.NDArray[np.uint8]:
-    """What Pillow alone makes of an image."""
+    """Return an image as Pillow alone decodes it."""
     return np.asarray(image.convert("RGB").resize(SIZE[::-1], Image.Resampling.BILINEAR)).transpose(2, 0, 1)
 
 

@@ -17,9 +17,9 @@ import torch
 from PIL import Image
 from plant_pathology.ensemble import Ensemble, load_ensemble
 from plant_pathology.labels import LABELS, choose, decode, prior
+from plant_pathology.leaf_dataset import LATE, LeafDataset, list_test_images
 from plant_pathology.pictures import contact_sheet
 from plant_pathology.predict import Predictions, main, predict
-from plant_pathology.test_images import LATE, TestLeaves, list_test_images
 
 from tests.plant_pathology.conftest import MakeCheckpoint
 
@@ -84,14 +84,14 @@ def test_fewer_images_than_devices_are_predicted(
 
 def test_an_ensemble_is_the_weighted_mean_of_its_members(competition: Path, make_checkpoint: MakeCheckpoint) -> None:
     one = make_checkpoint("one.ckpt", thresholds=(0.2,) * 6)
-    # What another network sees is of another size, and normalised in another way.
+    # Another network sees images of another size, normalised in another way.
     other = make_checkpoint("other.ckpt", "mobilenetv4_conv_small_050", (64, 64), thresholds=(0.5,) * 6)
     alone = [predict(competition / "hidden", [path], workers=0) for path in (one, other)]
     tables = [predictions.table[NAMES].to_numpy() for predictions in alone]
     assert np.abs(tables[0] - tables[1]).max() > 0.01
     for weights, shares in (({}, (1 / 2, 1 / 2)), ({"one.ckpt": 3.0}, (3 / 4, 1 / 4))):
         together = predict(competition / "hidden", [one, other], weights=weights, workers=0)
-        # What the smaller sees was decoded for the larger.
+        # The smaller network sees images that were decoded for the larger.
         expected = shares[0] * tables[0] + shares[1] * tables[1]
         np.testing.assert_allclose(together.table[NAMES], expected, atol=0.05)
         np.testing.assert_allclose(together.thresholds, shares[0] * 0.2 + shares[1] * 0.5)
@@ -265,7 +265,7 @@ def test_what_was_decoded_in_time_but_not_predicted_is_late(
 
 
 def test_what_was_read_before_the_deadline_counts(competition: Path) -> None:
-    leaves = TestLeaves(list_test_images(competition / "hidden"), ((32, 48),), time.monotonic() + 60)
+    leaves = LeafDataset(list_test_images(competition / "hidden"), ((32, 48),), time.monotonic() + 60)
     assert leaves[0][3]
     leaves.deadline = time.monotonic()
     place, (pixels,), flaw, read = leaves[1]

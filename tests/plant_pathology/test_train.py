@@ -153,7 +153,7 @@ def test_a_training_that_was_stopped_goes_on(settings: Settings, tmp_path: Path)
     done = int(last["epoch"]) + 1
     best = torch.load(again.folder() / "best.ckpt", weights_only=True)
     assert best["epoch"] <= last["epoch"], "the latest is kept, be it the best or not"
-    # What its settings are is in a file, so that it need not go on for 400.
+    # A file has its settings, so that it need not go on for 400.
     (again.folder() / "settings.json").write_text(
         (again.folder() / "settings.json").read_text().replace('"epochs": 400', f'"epochs": {done + 1}')
     )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kaggle_local.interpreters import OWN_VERSION, find_python
-from kaggle_local.server import LocalKaggle
+from kaggle_local.local_kaggle import LocalKaggle
 
 from tests.stand_in import environment_of
 
@@ -27,7 +27,7 @@ _QUEUE = re.compile(r"^ +queue: max\n", re.MULTILINE)
 # Variables that a runner does not have.
 _OURS = ("KAGGLE_", "GITHUB_", "NOX_", "PYTEST_", "UV_PROJECT_", "UV_EXCLUDE_NEWER", "UV_PYTHON", "VIRTUAL_ENV")
 
-# Of any run, far beyond what it takes.
+# The time limit of any run, far beyond what it takes.
 _SECONDS = 900
 
 # The runner's Python.
@@ -83,11 +83,11 @@ class Run:
         return {entry["matrix"]["competition"] for entry in self._of(job, "") if entry.get("matrix")}
 
     def log(self, job: str, competition: str = "") -> str:
-        """What the commands of a job printed."""
+        """Return the output of a job's commands."""
         return "".join(entry["msg"] for entry in self._of(job, competition) if entry.get("raw_output"))
 
     def summary(self, job: str, competition: str = "") -> str:
-        """What a job shows on the run's page."""
+        """Return the summary that a job shows on the run's page."""
         return "".join(entry["content"] for entry in self._of(job, competition) if entry.get("command") == "summary")
 
     def result(self, job: str) -> str:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from kaggle_local.interpreters import available_python
-from kaggle_offline.image_manifest import read_image_manifest
+from kaggle_offline.repository.image_manifest import read_image_manifest
 
 from tests.end_to_end.fault_matrix import PREDICT
 from tests.kaggle_offline.conftest import REPOSITORY, git, write_repository

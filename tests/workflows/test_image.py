@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from kaggle_local.image import ImageSpec
 from kaggle_local.interpreters import OWN_VERSION
-from kaggle_local.server import LocalKaggle, serve
-from kaggle_offline.image_manifest import read_image_manifest
+from kaggle_local.local_kaggle import LocalKaggle
+from kaggle_local.runs.image import ImageSpec
+from kaggle_local.server import serve
+from kaggle_offline.repository.image_manifest import read_image_manifest
 
 from tests.canary import CANARY
 from tests.kaggle_offline.conftest import git

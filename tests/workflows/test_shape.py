@@ -1,4 +1,5 @@
-"""What of the workflows no run on one machine and no linter would notice: who gets the token, who waits for whom."""
+"""Properties of the workflows that no run on one machine and no linter would notice: who gets the token, who waits for
+whom."""
 
 from fnmatch import fnmatch
 from typing import Any

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from kaggle_local.image import ImageSpec
-from kaggle_local.server import LocalKaggle, serve
-from kaggle_offline.chain import read_chain
-from kaggle_offline.image_manifest import read_image_manifest
-from kaggle_offline.lock import read_lock
+from kaggle_local.local_kaggle import LocalKaggle
+from kaggle_local.runs.image import ImageSpec
+from kaggle_local.server import serve
+from kaggle_offline.dependencies.lock import read_lock
+from kaggle_offline.repository.image_manifest import read_image_manifest
+from kaggle_offline.repository.provenance import read_chain
 
 from tests.canary import CANARY, USER
 from tests.kaggle_offline.conftest import git

@@ -1,1 +1,1 @@
-"""What the kernels of all competitions need; the standard library is all that it takes."""
+"""The code that the kernels of all competitions share; it needs the standard library alone."""

@@ -9,7 +9,7 @@ _NAMED = 3
 
 
 class SubmissionError(ValueError):
-    """What was predicted cannot be handed in; the message says what is wrong with it."""
+    """The predictions cannot be handed in; the message says what is wrong with them."""
 
 
 def write_submission(
@@ -53,7 +53,7 @@ def write_submission(
 
 
 def _is_empty(value: object) -> bool:
-    """Whether a cell is none, blank, or the one number that is not equal to itself."""
+    """Tell whether a cell is none, blank, or the one number that is not equal to itself."""
     return value is None or value != value or not str(value).strip()  # noqa: PLR0124
 
 

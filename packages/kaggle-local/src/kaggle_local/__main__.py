@@ -7,12 +7,13 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import ImageError, LocalKaggleError
-from kaggle_local.image import USUAL, ImageSpec, read_manifest
 from kaggle_local.interpreters import UV, available_python
+from kaggle_local.runs.image import USUAL, ImageSpec, read_manifest
 from kaggle_local.server import collect_garbage, serve
 from kaggle_local.storage import reset
 from kaggle_local.terminal import safe_output
@@ -55,6 +56,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="kaggle-local", description="A Kaggle of one's own, on loopback.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('kaggle-local')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     settings = (inspect.getdoc(Behaviour) or "").partition("Attributes:\n")[2]
     command = commands.add_parser(

@@ -1,9 +1,18 @@
-"""What can be set of a local Kaggle: where Kaggle differs from case to case, is slow, or is strict."""
+"""The settings of a local Kaggle: where Kaggle differs from case to case, is slow, or is strict."""
 
 from dataclasses import dataclass, fields, replace
 
-from kaggle_local.archives import ArchiveLimits
 from kaggle_local.errors import BehaviourError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveLimits:
+    """The limits of all archives of a version together: files and folders, bytes, archives within archives."""
+
+    files: int
+    size: int
+    depth: int
+
 
 GIB = 2**30
 
@@ -70,7 +79,7 @@ class Behaviour:
 
     @property
     def archive_limits(self) -> ArchiveLimits:
-        """What archives may unpack to."""
+        """Return the limits of unpacked archives."""
         return ArchiveLimits(files=self.unpacked_files, size=self.unpacked_bytes, depth=self.unpacked_depth)
 
     def changed(self, settings: list[str]) -> "Behaviour":

@@ -5,7 +5,7 @@ NO_SPACE_LEFT = "no space left on the disk of"
 
 
 class LocalKaggleError(Exception):
-    """What is wrong, and what to do about it."""
+    """The problem, and the way out of it."""
 
     def __init__(self, problem: str, cure: str) -> None:
         super().__init__(f"{problem}\n{cure}")
@@ -59,4 +59,4 @@ class BehaviourError(LocalKaggleError):
 
 
 class FaultError(LocalKaggleError):
-    """What is asked to go wrong cannot."""
+    """A fault that was asked for does not exist."""

@@ -1,4 +1,4 @@
-"""What goes wrong on demand, so that any client's behaviour under it can be tested."""
+"""Faults on demand, so that any client's behaviour under them can be tested."""
 
 import re
 import threading

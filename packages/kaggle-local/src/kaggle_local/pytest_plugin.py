@@ -12,7 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from kaggle_local.behaviour import Behaviour
-    from kaggle_local.server import LocalKaggle
+    from kaggle_local.local_kaggle import LocalKaggle
 
 # Imports are made in the fixtures: a test run that uses none of them pays for none.
 

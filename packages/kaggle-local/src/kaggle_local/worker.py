@@ -1,7 +1,7 @@
-"""What happens behind the API: versions are processed, kernels run, submissions scored.
+"""Do the work behind the API: process versions, run kernels, score submissions.
 
-One thread for each of the two kinds of work. What a dead server left unfinished is done again at
-the next start; nothing is visible before it is whole.
+One thread for each of the two kinds of work. The next start repeats the work that a dead server left unfinished;
+nothing is visible before it is whole.
 """
 
 import logging
@@ -14,21 +14,21 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from kaggle_local.archives import unpack_archives
 from kaggle_local.behaviour import Behaviour
-from kaggle_local.competition import Competition, load_competition
 from kaggle_local.errors import ArchiveError, LocalKaggleError, RunError, SubmissionError
-from kaggle_local.execution import Executor, Outcome, Stopped
 from kaggle_local.faults import Faults
-from kaggle_local.file_names import check_unpacked_names
-from kaggle_local.image import build_image
-from kaggle_local.isolation import Program
-from kaggle_local.limits import RunLimits
-from kaggle_local.log import Event, RunLog
-from kaggle_local.sandbox import INPUT, Mount
-from kaggle_local.scoring import load_libraries, score
+from kaggle_local.runs.execution import Executor, Outcome, Stopped
+from kaggle_local.runs.image import build_image
+from kaggle_local.runs.isolation import Program
+from kaggle_local.runs.limits import RunLimits
+from kaggle_local.runs.log import Event, RunLog
+from kaggle_local.runs.sandbox import INPUT, Mount
+from kaggle_local.scoring.competition import Competition, load_competition
+from kaggle_local.scoring.score import load_libraries, score
 from kaggle_local.storage import FileSource, Input, KernelSource, KernelVersion, Kind, Storage, Submission, Version
+from kaggle_local.storage.archives import unpack_archives
 from kaggle_local.storage.database import age_of, lacks_space, no_space
+from kaggle_local.storage.file_names import check_unpacked_names
 from kaggle_local.storage.resources import split_source, variation_ref
 from kaggle_local.storage.submissions import NO_SPACE
 
@@ -57,7 +57,7 @@ class _Running:
     abandoned: threading.Event
 
     def is_of(self, version: KernelVersion) -> bool:
-        """Whether it is the run of a version."""
+        """Tell whether it is the run of a version."""
         return (self.version.kernel_id, self.version.number) == (version.kernel_id, version.number)
 
 
@@ -201,7 +201,7 @@ class Worker:
             self._running = self._attached = None
 
     def _inputs(self, version: KernelVersion) -> list[Input]:
-        """What a run sees: of each source the version that is in use now, or the one that is named.
+        """Return the inputs of a run: of each source the version that is in use now, or the one that is named.
 
         Raises:
             RunError: there is none.

@@ -1,7 +1,7 @@
 """The environment variables that code of others sees: build backends, and commands of a competition's folder.
 
-A list of what is let through, not of what is held back: a token can have any name. What leads uv, pip and Git to
-packages may hold a password of the user's package index or proxy, and builds see it.
+The list names the variables that pass, not those that are held back, as a token can have any name. Variables that lead
+uv, pip and Git to packages may hold a password of the user's package index or proxy, and builds see it.
 """
 
 import os

@@ -6,7 +6,7 @@ from kaggle_local.terminal import printable
 
 
 class OfflineError(Exception):
-    """What is wrong, with the file or name, and what to do about it."""
+    """The problem, with the file or name, and the hint."""
 
     exit_code: ClassVar[int] = 1
 
@@ -78,13 +78,13 @@ class ProtectedError(LockError):
 
 
 class DownloadError(OfflineError):
-    """What the lock names cannot be fetched."""
+    """A file that the lock names cannot be fetched."""
 
     exit_code = 22
 
 
 class NetworkError(DownloadError):
-    """What the lock names did not come, and the network may be to blame: another time it may."""
+    """A file that the lock names did not arrive, and the network may be to blame; a later try may succeed."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem, "Check the network, then run again.")
@@ -158,7 +158,7 @@ class RepeatedError(KaggleError):
 
 
 class PublishError(OfflineError):
-    """What Kaggle lists is not what was published."""
+    """Kaggle lists other files than those that were published."""
 
     exit_code = 31
 
@@ -176,7 +176,7 @@ class ScoringError(OfflineError):
 
 
 class OutputError(OfflineError):
-    """What the kernel left is not what the competition takes."""
+    """The competition does not take the file that the kernel left."""
 
     exit_code = 34
 

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
-# What a damaged zip file raises, by the place of the damage.
+# Exceptions that a damaged zip file raises, by the place of the damage.
 UNREADABLE_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError)
 
 # The hint for a link that leads out of the repository.
@@ -65,7 +65,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def holds(path: Path, text: str) -> bool:
-    """Whether a file is there and holds just ``text``: the stamp of a stage that need not run again."""
+    """Tell whether a file is there and holds just ``text``: the stamp of a stage that need not run again."""
     try:
         return path.read_bytes() == text.encode()
     except OSError:
@@ -97,7 +97,7 @@ def write_json(path: Path, data: Any) -> None:
 
 @contextmanager
 def alone(folder: Path, pause: Callable[[], None] = lambda: time.sleep(0.1)) -> Iterator[None]:
-    """Keep other processes that ask for the same out of ``folder`` until the block ends; wait for them first.
+    """Hold an inter-process lock on ``folder`` until the block ends; wait for it first.
 
     Between two tries comes a ``pause``; what it raises ends the wait.
     """

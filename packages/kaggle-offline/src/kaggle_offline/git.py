@@ -5,14 +5,14 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-# What Git tells its hooks of the repository that they are run for; here the folder says which one is meant.
+# Variables that tell Git's hooks their repository; here the folder says which one is meant.
 _OF_A_HOOK = frozenset(
     f"GIT_{name}" for name in ("DIR", "WORK_TREE", "INDEX_FILE", "PREFIX", "OBJECT_DIRECTORY", "COMMON_DIR")
 )
 
 
 def git(repository: Path, *arguments: str, stdin: str = "") -> str | None:
-    """What Git prints, without the last line's end; None where it fails, outside of a repository for instance.
+    """Run Git; return its output without the last line's end, or None where it fails.
 
     Names of files that are no text come as Python has them for its own functions.
     """
@@ -49,3 +49,7 @@ def _run(repository: Path, *arguments: str, stdin: str) -> bytes | None:
     except FileNotFoundError:
         return None
     return result.stdout if result.returncode == 0 else None
+
+
+COMMIT_LENGTH = 12
+"""Of a commit, what people are shown."""

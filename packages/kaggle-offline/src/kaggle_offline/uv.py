@@ -7,8 +7,8 @@ from kaggle_local.interpreters import UV
 
 from kaggle_offline.environment import environment_for_others
 
-# Where packages come from, how they are reached, and how new they may be. What else can be set would change what is
-# resolved and built.
+# Where packages come from, how they are reached, and how new they may be. Other settings would change the resolution
+# and the builds.
 _UV = (
     *("CACHE", "CONCURRENT", "DEFAULT_INDEX", "EXCLUDE_NEWER", "EXTRA_INDEX", "FIND_LINKS", "HTTP", "INDEX"),
     *("INSECURE", "KEYRING", "NATIVE_TLS", "NO_CACHE", "OFFLINE", "PYTHON_DOWNLOADS", "PYTHON_INSTALL", "REQUEST"),
@@ -22,7 +22,7 @@ _NETWORK = ("Failed to fetch", "error sending request", "network was disabled", 
 def run_uv(*arguments: str, umask: int = -1, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run uv with further environment variables; the caller looks at ``returncode`` and ``stderr``.
 
-    What it builds is code of others, which sees what uv sees.
+    uv builds code of others, which sees the variables that uv sees.
     """
     environment = {**environment_for_others(*(f"UV_{word}" for word in _UV)), "NO_COLOR": "1", **variables}
     command = [UV, "--no-progress", *arguments]
@@ -30,5 +30,5 @@ def run_uv(*arguments: str, umask: int = -1, **variables: str) -> subprocess.Com
 
 
 def is_network(reason: str) -> bool:
-    """Whether it is the network's fault, by what uv says; that something is not there is not."""
+    """Tell whether it is the network's fault, by what uv says; that something is not there is not."""
     return any(sign in reason for sign in _NETWORK) and not re.search(r"HTTP status client error \(4\d\d", reason)

@@ -2,6 +2,6 @@
 
 import os
 
-# Of GNU's OpenMP, with which torch computes: how often a thread looks for the others before it sleeps. As often as by
+# GNU's OpenMP computes for torch: this is how often a thread looks for the others before it sleeps. As often as by
 # default, it would keep cores busy that the processes need which decode; it is read when torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from plant_pathology.cores import count_cores
 from plant_pathology.ensemble import Batch
-from plant_pathology.test_images import LATE, Leaf, TestLeaves
+from plant_pathology.leaf_dataset import LATE, Leaf, LeafDataset
 
 # No photograph takes as long to read, in seconds, be the disk ever so slow.
 _LONGEST = 300
@@ -26,7 +26,7 @@ _PATIENCE = 5
 
 
 class LeafBatches:
-    """Batches of what `TestLeaves` gives, in its order. What kills the worker that reads it, or holds it up, is black.
+    """Batches of what `LeafDataset` gives, in its order. An image that kills its worker, or holds it up, is black.
 
     Each is a `plant_pathology.ensemble.Batch`: places in the list, int64 ``(n,)``, images of each size, uint8
     ``(n, 3, h, w)``, flaws, and whether each was read, bool ``(n,)``.
@@ -41,7 +41,7 @@ class LeafBatches:
         RuntimeError: a worker failed, and it was no image's doing.
     """
 
-    def __init__(self, leaves: TestLeaves, places: Sequence[int], *, batch_size: int, workers: int) -> None:
+    def __init__(self, leaves: LeafDataset, places: Sequence[int], *, batch_size: int, workers: int) -> None:
         self.leaves = leaves
         self.places = places
         self.batch_size = batch_size
@@ -117,10 +117,10 @@ def _set_sigchld(handler: Any) -> Any:
 class _Watched(Dataset[Leaf]):
     """Test images, and which of them each worker reads, since when."""
 
-    def __init__(self, leaves: TestLeaves, places: Sequence[int], workers: int) -> None:
+    def __init__(self, leaves: LeafDataset, places: Sequence[int], workers: int) -> None:
         self.leaves = leaves
         self.places = places
-        # Of each worker, in memory that all share: its process, the image's place or -1, and since when.
+        # For each worker, in memory that all share: its process, the image's place or -1, and since when.
         self.process = RawArray("q", workers)
         self.place = RawArray("q", [-1] * workers)
         self.since = RawArray("d", workers)
@@ -186,7 +186,7 @@ class _Watched(Dataset[Leaf]):
             watcher.join()
 
 
-class TestLeavesDM(pl.LightningDataModule):
+class LeafDM(pl.LightningDataModule):
     """The batches of each device's share of the images.
 
     Args:
@@ -195,7 +195,7 @@ class TestLeavesDM(pl.LightningDataModule):
         workers: processes that decode for each device; by default its share of the cores. 0 decodes in this one.
     """
 
-    def __init__(self, leaves: TestLeaves, *, batch_size: int, workers: int | None) -> None:
+    def __init__(self, leaves: LeafDataset, *, batch_size: int, workers: int | None) -> None:
         super().__init__()
         self.leaves = leaves
         self.batch_size = batch_size

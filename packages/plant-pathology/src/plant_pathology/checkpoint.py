@@ -1,8 +1,7 @@
 """Checkpoints: a network's weights, and all that is needed to use them."""
 
-import argparse
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from plant_pathology.labels import LABELS
 SCHEMA = 1
 UNKNOWN = "unknown"
 
-# Of an image that a network sees, in pixels; beyond that is rather a mistake.
+# The largest side of an image that a network sees, in pixels; more is a mistake.
 _LARGEST_SIDE = 4096
 SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
 
@@ -26,7 +25,7 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """What a checkpoint says of itself.
+    """The metadata of a checkpoint.
 
     Attributes:
         backbone: name of a timm model.
@@ -131,7 +130,7 @@ def _metadata(path: Path, known: Mapping[str, Any]) -> Metadata:
         options = " ".join(f"--{name.replace('_', '-')} …" for name in lacking)
         raise CheckpointError(
             f"{path}: it does not say its {', '.join(lacking)}. "
-            f"Write one that does: python -m plant_pathology.checkpoint {path} NEW.ckpt {options}"
+            f"Write one that does: python -m plant_pathology.import_checkpoint {path} NEW.ckpt {options}"
         )
     values: dict[str, Any] = {name: known[name] for name in names if name in known}
     # A checkpoint of Lightning's may have lists.
@@ -165,42 +164,3 @@ def _check(metadata: Metadata) -> None:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line; see ``--help``."""
-    parser = argparse.ArgumentParser(
-        prog="python -m plant_pathology.checkpoint",
-        description="Make a checkpoint of another origin one that predicts here, with the values that it lacks. "
-        "Values of a list are parted by commas.",
-    )
-
-    def numbers(text: str) -> tuple[float, ...]:
-        return tuple(float(part) for part in text.split(","))
-
-    parser.add_argument("old", type=Path, help="what Lightning, or torch.save of a state_dict, wrote")
-    parser.add_argument("new", type=Path, help="the checkpoint to write")
-    parser.add_argument("--backbone", help="a timm model")
-    parser.add_argument("--image-size", type=lambda text: tuple(map(int, text.split(","))), help="HEIGHT,WIDTH")
-    parser.add_argument("--mean", type=numbers, help="of red, green and blue, from 0 to 1, as in 0.485,0.456,0.406")
-    parser.add_argument("--std", type=numbers, help="likewise, as in 0.229,0.224,0.225")
-    parser.add_argument("--labels", type=lambda text: tuple(text.split(",")), help="in the order of the outputs")
-    parser.add_argument("--thresholds", type=numbers, help="one for each label, as in 0.5,0.5,0.5,0.5,0.5,0.5")
-    parser.add_argument("--commit", help="of the code that it was trained with")
-    parser.add_argument("--data", help="the digest of the images that it was trained on")
-    options = vars(parser.parse_args(arguments))
-    old, new = options.pop("old"), options.pop("new")
-    # Here, so that reading a checkpoint does not need timm.
-    from plant_pathology.model import build_classifier
-
-    try:
-        checkpoint = read_checkpoint(old, {name: value for name, value in options.items() if value is not None})
-        build_classifier(checkpoint, old)
-        write_checkpoint(checkpoint, new)
-    except (OSError, CheckpointError) as error:
-        parser.exit(1, f"{parser.prog}: {error}\n")
-    print(f"{new}: {checkpoint.metadata.backbone}, {len(checkpoint.weights)} tensors")
-
-
-if __name__ == "__main__":
-    main()

@@ -87,13 +87,13 @@ class PlantPathologyDM(pl.LightningDataModule):
         from sklearn.model_selection import StratifiedKFold
 
         if stage != "fit":
-            raise ValueError(f"{stage}: this is what is trained on; TestLeaves is what is predicted")
+            raise ValueError(f"{stage}: this is what is trained on; LeafDataset is what is predicted")
         table = pd.read_csv(self.root / "train.csv", dtype=str, keep_default_na=False)
         # The order of a cell's labels says nothing.
         combinations = [" ".join(sorted(cell.split())) for cell in table["labels"]]
         splits = StratifiedKFold(self.folds, shuffle=True, random_state=self.seed)
         with warnings.catch_warnings():
-            # Of a combination that too few images have for each fold to get one.
+            # A combination of labels that too few images have for each fold to get one.
             warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
             train, validation = list(splits.split(table, combinations))[self.fold]
         self.train = self._labelled(table.iloc[train], augment=_augmentation())
@@ -131,7 +131,7 @@ class PlantPathologyDM(pl.LightningDataModule):
 
 
 def digest_of_data(root: Path) -> str:
-    """What tells the images of a competition's folder from others: of ``train.csv``, and each file's name and size.
+    """Return the digest of a competition's images: of ``train.csv``, and each file's name and size.
 
     Their bytes are not read: of the competition's that would be 16 GB.
 
@@ -146,7 +146,7 @@ def digest_of_data(root: Path) -> str:
 
 
 def _augmentation() -> Callable[[Tensor], Tensor]:
-    """What leaves a leaf's labels as they are: mirror, turn, scale, other light."""
+    """Augment an image without a change of its labels: mirror, turn, scale, other light."""
     augment: Callable[[Tensor], Tensor] = v2.Compose(
         [
             v2.RandomHorizontalFlip(),

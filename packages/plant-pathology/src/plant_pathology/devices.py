@@ -1,4 +1,4 @@
-"""What torch and Lightning have to work with on this machine."""
+"""The devices of this machine, for torch and Lightning."""
 
 import torch
 

@@ -18,7 +18,7 @@ from plant_pathology.model import Classifier, build_classifier
 # Backbones halve an image five times; what they see is a multiple of that.
 _STRIDE = 32
 
-# Of a network's own size; beyond that is rather a mistake.
+# The largest multiple of a network's own size; more is a mistake.
 _LARGEST_SCALE = 4
 
 Size = tuple[int, int]
@@ -82,7 +82,7 @@ class Ensemble(pl.LightningModule):
         del batch_idx
         _, images, _, readable = batch
         if time.monotonic() >= self.deadline:
-            # What was decoded before, but cannot be predicted in time: not read, and nothing wrong with it.
+            # Images that were decoded but cannot be predicted in time: not read, and nothing wrong with them.
             readable[:] = False
         if readable.all():
             return self(images)  # type: ignore[no-any-return]

@@ -18,17 +18,17 @@ from torch import Tensor
 Pixels = npt.NDArray[np.uint8]
 Size = tuple[int, int]
 
-# Of EXIF: how a camera was held, by the numbers of TIFF 6.0.
+# EXIF's orientation: how a camera was held, by the numbers of TIFF 6.0.
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
 
-# Pillow's names of what is read. What it would hand to another program, as it does with EPS, is not among them.
+# Pillow's names of what is read. Formats that Pillow hands to another program, such as EPS, are not among them.
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP")
 
 # No photograph is larger, but a hostile or broken file may be; it is read whole.
 _MOST_BYTES = 512 * 2**20
 
-# Of Pillow: one channel of 16 bits, which it calls 32 as well.
+# Pillow's modes of one channel of 16 bits, which it also calls 32.
 _DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -55,7 +55,7 @@ def read_image(path: Path, sizes: Sequence[Size]) -> Picture:
     libjpeg-turbo decodes a JPEG at the smallest of eight scales that is not below what is needed, which
     is several times faster on the competition's photographs than decoding them whole. Everything else is
     Pillow's: CMYK, 16 bits (of which the upper eight count), palettes, alpha (left away), of an animation
-    the first picture. Of a truncated file what is there is taken, and that is told.
+    the first picture. A truncated file yields the rows that it has, and a flaw that says so.
 
     Args:
         path: the file.
@@ -129,7 +129,7 @@ def _decode_other(image: Image.Image, size: Size) -> tuple[Pixels, str]:
         with _truncated_allowed():
             image.load()
     if image.mode in _DEEP:
-        # Of what Pillow has in 32 bits no more than 16 are used; in place, as the image may be large.
+        # Pillow uses no more than 16 of these 32 bits; this happens in place, as the image may be large.
         deep = np.array(image, dtype=np.int32)
         upper = (deep.clip(0, 2**16 - 1, out=deep) >> 8).astype(np.uint8)
         return np.asarray(Image.fromarray(upper).convert("RGB")), flaw

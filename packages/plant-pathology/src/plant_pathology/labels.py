@@ -24,7 +24,7 @@ FREQUENCIES = {
     "complex powdery_mildew": 87,
 }
 
-# What a label's probability has to exceed where nothing was tuned.
+# The threshold of each label where nothing was tuned.
 DEFAULT_THRESHOLDS = (0.5,) * len(LABELS)
 
 Probabilities = npt.NDArray[np.floating[Any]]

@@ -23,12 +23,12 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 from tqdm import tqdm
 
-from plant_pathology.batches import TestLeavesDM
+from plant_pathology.batches import LeafDM
 from plant_pathology.checkpoint import CheckpointError, list_checkpoints
 from plant_pathology.devices import best_precision, count_devices
 from plant_pathology.ensemble import Batch, load_ensemble
 from plant_pathology.labels import LABELS, choose, decode, prior
-from plant_pathology.test_images import LATE, TestLeaves, list_test_images
+from plant_pathology.leaf_dataset import LATE, LeafDataset, list_test_images
 
 # Between two lines of progress where no person watches, in seconds.
 _LOG_INTERVAL = 30
@@ -36,11 +36,11 @@ _LOG_INTERVAL = 30
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """What was predicted.
+    """The predictions.
 
     Attributes:
-        table: a row per image, sorted by name: ``image`` and a probability per label, float32. Of an image
-            that was not predicted they are how often each label occurs.
+        table: a row per image, sorted by name: ``image`` and a probability per label, float32. For an image that was
+        not predicted they are how often each label occurs.
         predicted: of each row whether it was predicted, bool, shape ``(n,)``.
         thresholds: what each label's probability has to exceed, shape ``(6,)``.
         flaws: what was wrong with files, a line for each.
@@ -60,7 +60,7 @@ class Predictions:
         return pd.DataFrame({"image": self.table["image"], "labels": decode(chosen)})
 
     def report(self) -> str:
-        """What to print when all is done."""
+        """Return the lines to print when all is done."""
         lines = [f"{int(self.predicted.sum())} of {len(self.table)} images predicted"]
         if self.late:
             (label,) = decode(choose(prior()[None]))
@@ -212,7 +212,7 @@ def predict(
     model = load_ensemble(checkpoints, weights, flips=flips, scales=scales)
     model.deadline = deadline
     paths = list_test_images(competition)
-    data = TestLeavesDM(TestLeaves(paths, model.sizes, deadline), batch_size=batch_size, workers=workers)
+    data = LeafDM(LeafDataset(paths, model.sizes, deadline), batch_size=batch_size, workers=workers)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # Lightning's own affairs.
         warnings.filterwarnings("ignore", message=".*(LeafSpec|batch indices)")
@@ -234,7 +234,7 @@ def predict(
     table = pd.DataFrame(np.where(predicted[:, None], writer.probabilities, prior()), columns=list(LABELS))
     table.insert(0, "image", [path.name for path in paths])
     for place in np.flatnonzero(~predicted):
-        # What was read, but what the network said of it was no number.
+        # Images that were read, but for which the network's output was not a number.
         writer.flaws.setdefault(int(place), f"{paths[place].name}: the network gave no number")
     flaws = [flaw for _, flaw in sorted(writer.flaws.items())]
     return Predictions(

@@ -7,7 +7,7 @@ from plant_pathology.labels import DEFAULT_THRESHOLDS, LABELS, Probabilities, ch
 
 Labels = npt.NDArray[np.bool_]
 
-# What a threshold may be, and how often each label's is looked at again after the others have moved.
+# The candidates for a threshold, and how often each label's is tuned again after the others have moved.
 _GRID = np.round(np.arange(0.05, 0.951, 0.05), 2)
 _ROUNDS = 3
 
@@ -31,7 +31,7 @@ def mean_f1(predicted: Labels, target: Labels) -> float:
 def tune_thresholds(probabilities: Probabilities, target: Labels) -> tuple[float, ...]:
     """The thresholds that give the best mean F1: first one for all, then each label's, one after the other.
 
-    Of thresholds that do equally well the nearest to one half is taken. Cost: 361 times `choose` over all
+    Among thresholds that do equally well, the nearest to one half is taken. Cost: 361 times `choose` over all
     images.
 
     Args:

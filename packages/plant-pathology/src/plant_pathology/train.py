@@ -25,13 +25,13 @@ from plant_pathology.model import Classifier, MultiPlantPathology, normalisation
 from plant_pathology.scores import mean_f1, tune_thresholds
 from plant_pathology.training_report import write_report
 
-# What the outcome does not depend on, so that a training may go on with others.
+# Settings that the outcome does not depend on, so that a training may go on with others.
 _OF_THE_MACHINE = ("data", "output", "run", "workers", "accelerator", "devices", "strategy", "precision")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a training run depends on; every field is an option of the command line."""
+    """The settings of a training run; every field is an option of the command line."""
 
     data: Path = field(metadata={"help": "the competition's folder, with train_images/ and train.csv"})
     output: Path = field(
@@ -80,7 +80,7 @@ class Settings:
 
 
 class History(Callback):
-    """What each epoch came to, kept over a stop; `epochs` has a row of numbers for each."""
+    """The results of each epoch, kept over a stop; `epochs` has a row of numbers for each."""
 
     def __init__(self) -> None:
         self.epochs: list[dict[str, float]] = []
@@ -92,7 +92,7 @@ class History(Callback):
         self.epochs.append({"epoch": trainer.current_epoch + 1, **values})
 
     def state_dict(self) -> dict[str, Any]:
-        """What goes into Lightning's checkpoint."""
+        """Return the part of Lightning's checkpoint that is this callback's."""
         return {"epochs": self.epochs}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -132,7 +132,7 @@ def train(settings: Settings) -> float:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the lock on a run's folder; the first process of a training holds it for the others."""
-    if rank_zero_only.rank != 0:
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -178,7 +178,7 @@ def _train(settings: Settings) -> float:
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    # Of its own: with the best one's `save_last`, Lightning writes it only where an epoch was the best.
+    # A callback of its own: with the best one's `save_last`, Lightning writes it only where an epoch was the best.
     latest = ModelCheckpoint(
         settings.folder(), filename="last", monitor=None, save_on_train_epoch_end=True, enable_version_counter=False
     )
@@ -195,7 +195,7 @@ def _train(settings: Settings) -> float:
         default_root_dir=settings.folder(),
     )
     trainer.fit(model, data, ckpt_path=last, weights_only=True)
-    # Of the averaged weights, where there are any.
+    # The averaged weights, where there are any.
     state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
     model.load_state_dict(state)
     probabilities, target = _validate(classifier.to(trainer.strategy.root_device), data)
@@ -234,7 +234,7 @@ def _train(settings: Settings) -> float:
 
 
 def _last_epoch(folder: Path, chosen: dict[str, Any]) -> Path | None:
-    """What a training with these settings goes on from, if one was stopped."""
+    """Return the checkpoint that a training with these settings goes on from, if one was stopped."""
     last, record = folder / "last.ckpt", folder / "settings.json"
     if last.exists():
         if json.loads(record.read_text()) != chosen:

@@ -94,7 +94,7 @@ def _curves(epochs: Sequence[dict[str, float]]) -> bytes:
 
 
 def _table(predicted: Labels, target: Labels, thresholds: Sequence[float]) -> str:
-    """Of each label: how many images have it, precision, recall, F1 and threshold."""
+    """Return a row for each label: how many images have it, precision, recall, F1 and threshold."""
     hits = (predicted & target).sum(axis=0)
     rows = []
     for n, label in enumerate(LABELS):

@@ -4,7 +4,6 @@ import hmac
 import json
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kagglesdk.common.types.http_redirect import HttpRedirect
 from kagglesdk.kaggle_object import KaggleObject
@@ -21,14 +20,12 @@ from kaggle_local.http.answers import error, insufficient_storage
 from kaggle_local.http.faulty import Faulty
 from kaggle_local.http.log import log_response
 from kaggle_local.http.uploads import UploadEndpoint
-from kaggle_local.rpc import ApiError, Call, Method
+from kaggle_local.local_kaggle import LocalKaggle
 from kaggle_local.services import METHODS
 from kaggle_local.services.kernels import find_version
+from kaggle_local.services.rpc import ApiError, Call, Method
 from kaggle_local.services.security import user_of
 from kaggle_local.storage.database import lacks_space
-
-if TYPE_CHECKING:
-    from kaggle_local.server import LocalKaggle
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +38,7 @@ _READING = ("Get", "List", "Download")
 _DOWNLOADS = ("datasets", "models", "kernels", "bundles", "submissions")
 
 
-def application(kaggle: "LocalKaggle") -> ASGIApp:
+def application(kaggle: LocalKaggle) -> ASGIApp:
     """The ASGI application of a local Kaggle."""
 
     async def call(request: Request) -> Response:
@@ -106,7 +103,7 @@ class _FromProxy:
         await self._application(scope, receive, send)
 
 
-def _set_faults(kaggle: "LocalKaggle", body: bytes) -> Response:
+def _set_faults(kaggle: LocalKaggle, body: bytes) -> Response:
     """Have the faults of a request come about, in place of all others; without any, nothing more."""
     try:
         faults = read_faults(json.loads(body or b"[]"))
@@ -117,13 +114,13 @@ def _set_faults(kaggle: "LocalKaggle", body: bytes) -> Response:
     return JSONResponse({})
 
 
-def _user(kaggle: "LocalKaggle", request: Request) -> str | None:
+def _user(kaggle: LocalKaggle, request: Request) -> str | None:
     """Who asks."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     return user_of(scheme.lower(), credentials, kaggle.tokens)
 
 
-def _call(kaggle: "LocalKaggle", request: Request, user: str) -> Call:
+def _call(kaggle: LocalKaggle, request: Request, user: str) -> Call:
     return Call(
         storage=kaggle.storage,
         worker=kaggle.worker,
@@ -134,7 +131,7 @@ def _call(kaggle: "LocalKaggle", request: Request, user: str) -> Call:
     )
 
 
-def _answer(kaggle: "LocalKaggle", request: Request, body: bytes) -> Response:
+def _answer(kaggle: LocalKaggle, request: Request, body: bytes) -> Response:
     name = f"{request.path_params['service']}/{request.path_params['method']}"
     method = METHODS.get(name)
     if method is None:

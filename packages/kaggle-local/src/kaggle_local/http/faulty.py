@@ -1,4 +1,4 @@
-"""What goes wrong on demand, for any request: see `kaggle_local.faults`."""
+"""Faults on demand, for any request: see `kaggle_local.faults`."""
 
 import asyncio
 import socket
@@ -30,7 +30,7 @@ class Faulty:
             await self._application(scope, receive, send)
             return
         if fault.delay and "/" in place:
-            # What was asked is done, also when whoever asked is gone by then.
+            # The request is carried out, even if the client has gone by then.
             receive = _again(await _read(receive), receive)
         await asyncio.sleep(fault.delay)
         if fault.reset == "before":

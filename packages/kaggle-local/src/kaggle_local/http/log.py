@@ -31,7 +31,7 @@ async def _events(version: KernelVersion, storage: Storage, worker: Worker) -> A
                 yield f"data: {json.dumps(event)}\n\n"
         await asyncio.sleep(_POLL)
         state = storage.kernels.get(version.owner, version.slug, version.number)
-    # What was printed between the last look and the end.
+    # Lines that were printed between the last look and the end.
     for event in json.loads((state.log() if state else "") or "[]")[number:]:
         yield f"data: {json.dumps(event)}\n\n"
     yield "data: END_OF_LOG\n\n"

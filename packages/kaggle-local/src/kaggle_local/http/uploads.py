@@ -61,7 +61,7 @@ class UploadEndpoint:
 
 
 def _fits(request: Request, content_range: re.Match[str]) -> bool:
-    """Whether a range is as long as what comes with it, where both are told."""
+    """Tell whether a range is as long as what comes with it, where both are told."""
     length = request.headers.get("content-length")
     start, end, _ = content_range.groups()
     if length is None or start is None or "content-range" not in request.headers:
@@ -70,7 +70,7 @@ def _fits(request: Request, content_range: re.Match[str]) -> bool:
 
 
 def _received(upload: Upload) -> Response:
-    """What of an upload has arrived: all of it, or the bytes up to a number."""
+    """Say how much of an upload has arrived: all of it, or the bytes up to a number."""
     if upload.complete:
         return JSONResponse({})
     headers = {"Range": f"bytes=0-{upload.received - 1}"} if upload.received else {}

@@ -1,7 +1,7 @@
 """The services of Kaggle's API, a module each; ``METHODS`` has every method that is answered."""
 
-from kaggle_local.rpc import Method
 from kaggle_local.services import blobs, competitions, datasets, kernels, models, security
+from kaggle_local.services.rpc import Method
 
 METHODS: dict[str, Method] = {
     f"{service}/{name}": method

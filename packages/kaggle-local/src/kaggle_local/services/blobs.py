@@ -4,8 +4,8 @@ import secrets
 
 from kagglesdk.blobs.types.blob_api_service import ApiStartBlobUploadRequest, ApiStartBlobUploadResponse
 
-from kaggle_local.rpc import ApiError, Call, Method
 from kaggle_local.services.names import check_file_name
+from kaggle_local.services.rpc import ApiError, Call, Method
 
 
 def start_upload(call: Call, name: str, size: int) -> tuple[str, str]:

@@ -38,11 +38,11 @@ from kagglesdk.competitions.types.competition_api_service import (
 )
 from kagglesdk.competitions.types.submission_status import SubmissionStatus
 
-from kaggle_local.competition import Competition, load_competition
 from kaggle_local.errors import CompetitionError
-from kaggle_local.rpc import ApiError, Call, Method, page, require_owner, require_visible
-from kaggle_local.scoring import metric_of
+from kaggle_local.scoring.competition import Competition, load_competition
+from kaggle_local.scoring.score import metric_of
 from kaggle_local.services.blobs import start_upload
+from kaggle_local.services.rpc import ApiError, Call, Method, page, require_owner, require_visible
 from kaggle_local.storage import FileSource, KernelSource, Submission
 from kaggle_local.storage.database import age_of
 

@@ -33,8 +33,8 @@ from kagglesdk.datasets.types.dataset_api_service import (
 from kagglesdk.datasets.types.dataset_enums import DatabundleVersionStatus, DatasetSelectionGroup
 from kagglesdk.datasets.types.dataset_types import DatasetInfo, SettingsLicense
 
-from kaggle_local.rpc import ApiError, Call, Method, page, require_owner, visible
 from kaggle_local.services.names import check_slug
+from kaggle_local.services.rpc import ApiError, Call, Method, page, require_owner, visible
 from kaggle_local.services.versions import add_version, content_of, download, find, find_version, process_first
 from kaggle_local.storage import Resource, Version
 from kaggle_local.storage.database import age_of
@@ -264,7 +264,7 @@ def download_dataset(call: Call, request: ApiDownloadDatasetRequest) -> HttpRedi
 
 
 def get_dataset_metadata(call: Call, request: ApiGetDatasetMetadataRequest) -> ApiGetDatasetMetadataResponse:
-    """What a dataset is, as ``dataset-metadata.json`` has it."""
+    """Return a dataset as ``dataset-metadata.json`` describes it."""
     resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
     info = DatasetInfo()
     info.dataset_id, info.owner_user = resource.id, resource.owner

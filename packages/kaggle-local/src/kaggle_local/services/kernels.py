@@ -33,9 +33,9 @@ from kagglesdk.kernels.types.kernels_api_service import (
 from kagglesdk.kernels.types.kernels_enums import KernelExecutionType, KernelsListViewType, KernelWorkerStatus
 from slugify import slugify
 
-from kaggle_local.competition import load_competition
-from kaggle_local.rpc import ApiError, Call, Method, page, require_owner, require_visible, visible
+from kaggle_local.scoring.competition import load_competition
 from kaggle_local.services.names import check_slug
+from kaggle_local.services.rpc import ApiError, Call, Method, page, require_owner, require_visible, visible
 from kaggle_local.storage import KernelVersion, Kind
 from kaggle_local.storage.database import age_of
 from kaggle_local.storage.resources import split_source, variation_ref
@@ -232,7 +232,7 @@ def _check_source(request: ApiSaveKernelRequest) -> None:
 
 
 def _has_version(call: Call, kind: Kind, ref: str, parts: int) -> bool:
-    """Whether there is a resource of that name, of so many parts, or the version that follows the name."""
+    """Tell whether there is a resource of that name, of so many parts, or the version that follows the name."""
     name, number = split_source(ref, parts)
     resource = call.storage.resources.get(kind, name)
     if resource is None or not visible(call, resource.owner, resource.private):

@@ -36,8 +36,8 @@ from kagglesdk.models.types.model_api_service import (
 from kagglesdk.models.types.model_enums import ModelFramework, ModelInstanceType
 from kagglesdk.models.types.model_types import ModelInstance, ModelInstanceVersion, ModelInstanceVersionList
 
-from kaggle_local.rpc import ApiError, Call, Method, page, require_owner, visible
 from kaggle_local.services.names import check_slug
+from kaggle_local.services.rpc import ApiError, Call, Method, page, require_owner, visible
 from kaggle_local.services.versions import add_version, content_of, download, find, find_version, process_first
 from kaggle_local.storage import Resource, Version
 
@@ -48,7 +48,7 @@ _FRAMEWORKS = {f.name.removeprefix("MODEL_FRAMEWORK_").replace("_", "").lower():
 _FRAMEWORK_NAMES: dict[ModelFramework, str] = {framework: name for name, framework in _FRAMEWORKS.items()}
 _CONFLICT = 409
 
-# Of a request's fields, what a model or a variation keeps; those of a variation go by the same names.
+# The fields of a request that a model or a variation keeps; those of a variation have the same names.
 _MODEL_FIELDS = ("subtitle", "description", "provenance_sources")
 _VARIATION_FIELDS = (
     "overview",
@@ -188,7 +188,7 @@ def _describe(call: Call, variation: Resource, version: Version) -> ApiModelInst
 
 
 def _fill(described: Any, variation: Resource, version: Version) -> None:
-    """What both of the SDK's types of a variation have."""
+    """Return the fields that both of the SDK's types of a variation have."""
     _, _, framework, slug = variation.ref.split("/")
     described.id, described.slug, described.framework = variation.id, slug, _FRAMEWORKS[framework]
     described.version_number = version.number

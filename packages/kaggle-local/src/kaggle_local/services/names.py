@@ -2,8 +2,8 @@
 
 import re
 
-from kaggle_local.file_names import ACCEPTED
-from kaggle_local.rpc import ApiError, Call
+from kaggle_local.services.rpc import ApiError, Call
+from kaggle_local.storage.file_names import ACCEPTED
 
 _LONGEST = 255  # bytes of a name, in any file system that matters
 
@@ -29,6 +29,6 @@ def check_slug(call: Call, slug: str, pattern: re.Pattern[str]) -> None:
 
 
 def _possible(name: str) -> bool:
-    """Whether a name can be one part of a path, and no other than itself."""
+    """Tell whether a name can be one part of a path, and no other than itself."""
     encoded = name.encode(errors="surrogatepass")
     return 0 < len(encoded) <= _LONGEST and not re.search(r"[/\\\0]", name) and name.strip(". ") != ""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, IntrospectTokenResponse
 
-from kaggle_local.rpc import USER, Call, Method
+from kaggle_local.services.rpc import USER, Call, Method
 
 _PREFIX = "local-"
 
@@ -34,7 +34,7 @@ def user_of(scheme: str, credentials: str, tokens: Mapping[str, str]) -> str | N
 
 
 def introspect_token(call: Call, request: IntrospectTokenRequest) -> IntrospectTokenResponse:
-    """Whether a token is good, and whose it is."""
+    """Tell whether a token is good, and whose it is."""
     response = IntrospectTokenResponse()
     user = user_of("bearer", request.token, call.tokens)
     if user:

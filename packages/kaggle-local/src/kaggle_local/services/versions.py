@@ -1,12 +1,12 @@
-"""What datasets and models share: versions made of uploads, and how they are looked up and downloaded."""
+"""Versions of datasets and models: made of uploads, looked up, downloaded."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from kagglesdk.common.types.http_redirect import HttpRedirect
 
-from kaggle_local.rpc import ApiError, Call, require_visible
 from kaggle_local.services.names import check_file_name
+from kaggle_local.services.rpc import ApiError, Call, require_visible
 from kaggle_local.storage import Content, Kind, Resource, Version
 from kaggle_local.storage.database import age_of
 

@@ -1,4 +1,4 @@
-"""What the local Kaggle keeps: records in SQLite, files in folders beside it.
+"""The storage of the local Kaggle: records in SQLite, files in folders beside it.
 
 ::
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TextIO
 
 from kaggle_local.errors import StorageError
-from kaggle_local.image import image_folder
+from kaggle_local.runs.image import image_folder
 from kaggle_local.storage.bundles import Bundles
 from kaggle_local.storage.database import Database
 from kaggle_local.storage.files import Files, remove_tree, size_of
@@ -50,10 +50,10 @@ __all__ = [
 ]
 
 
-# What the lock's file says, so that no other folder is taken for a storage.
+# The content of the lock's file, so that no other folder is taken for a storage.
 _MARK = "The storage of a local Kaggle.\n"
 
-# What may lie in a folder before it becomes a storage, and stays at a reset.
+# Names that may lie in a folder before it becomes a storage, and that a reset leaves.
 _IMAGES = ("images", "image.json")
 
 
@@ -86,7 +86,7 @@ class Storage:
         self._secret = _secret(root / "secret")
 
     def signature(self, path: str) -> str:
-        """What makes a path of the storage one that may be downloaded; nobody else can know it."""
+        """Return the signature that makes a path of the storage one that may be downloaded; nobody else can know it."""
         return hmac.new(self._secret, path.encode(errors="surrogatepass"), "sha256").hexdigest()[:32]
 
     def close(self) -> None:

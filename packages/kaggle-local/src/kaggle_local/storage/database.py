@@ -104,7 +104,7 @@ class Database:
             self._connection.execute("COMMIT")
 
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
-        """What a query finds."""
+        """Return the rows that a query finds."""
         with self._lock:
             return self._connection.execute(query, values).fetchall()
 

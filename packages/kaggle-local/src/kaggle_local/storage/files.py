@@ -27,7 +27,7 @@ class Files:
         self._blobs = root / "blobs"
         self._drafts = root / "drafts"
         self._blobs.mkdir(exist_ok=True)
-        # What a server that died was about to write.
+        # Files that a server was about to write when it died.
         remove_tree(self._drafts)
         self._drafts.mkdir(exist_ok=True)
         self._lock = threading.Lock()

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from kaggle_local.errors import StorageError
-from kaggle_local.image import ImageSpec
+from kaggle_local.runs.image import ImageSpec
 
 
 class Images:
@@ -17,11 +17,11 @@ class Images:
 
     @property
     def is_set(self) -> bool:
-        """Whether there ever was one to be used."""
+        """Tell whether there ever was one to be used."""
         return self._in_use.exists()
 
     def in_use(self) -> ImageSpec:
-        """What the image is made of that is in use; of nothing but what runs notebooks, if none was set.
+        """Return the image in use; if none was set, an image with nothing but a notebook's runner.
 
         Raises:
             StorageError: the record of it is damaged.

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kaggle_local.image import ImageSpec
+from kaggle_local.runs.image import ImageSpec
 from kaggle_local.storage.database import Database, now, plain
 from kaggle_local.storage.files import Files
 from kaggle_local.storage.images import Images
@@ -15,7 +15,7 @@ from kaggle_local.storage.images import Images
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """What a run sees of a resource or of another kernel's output: one version of it, for good."""
+    """An input of a run: one version of a resource or of another kernel's output, for good."""
 
     kind: str
     ref: str
@@ -53,7 +53,7 @@ class KernelVersion:
 
     @property
     def output_folder(self) -> Path:
-        """What the run left; there once it has ended."""
+        """The output of the run; it is there once the run has ended."""
         return self.folder / "output"
 
     def output(self) -> list[tuple[str, Path]]:
@@ -118,7 +118,7 @@ class Kernels:
         return version
 
     def is_recorded(self, version: KernelVersion) -> bool:
-        """Whether a version was not deleted meanwhile."""
+        """Tell whether a version was not deleted meanwhile."""
         known = self.get(version.owner, version.slug, version.number)
         return known is not None and known.kernel_id == version.kernel_id
 

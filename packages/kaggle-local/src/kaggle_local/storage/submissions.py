@@ -30,7 +30,7 @@ class FileSource:
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """What was handed in. Status: ``pending``, ``complete`` or ``error``.
+    """The file, or the kernel version, that was handed in. Status: ``pending``, ``complete`` or ``error``.
 
     ``reason`` is the true reason of an error. ``kind`` is the class of an
     error.

@@ -25,7 +25,7 @@ class Upload:
 
     @property
     def complete(self) -> bool:
-        """Whether every byte has arrived."""
+        """Tell whether every byte has arrived."""
         return self.path.exists() and self.received == self.size
 
 

@@ -1,0 +1,1 @@
+"""How kernels run: their image, their sandbox, their limits, their log."""

@@ -1,0 +1,254 @@
+"""The limits of a run, and its usage: time, memory, disk, processes.
+
+Measured several times a second, beside the control group where there can be one: a run must be bounded without, too.
+"""
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+_GIB = 2**30
+
+TOOK_LONGER = "the run took longer than its limit"
+"""How the excess of time begins."""
+
+# The cost of a file beside its content, so that a million empty ones are not free.
+_ENTRY_BYTES = 512
+
+_MOST_INOTIFY = 32
+
+# Levels of folders in a kernel's output.
+_DEEPEST = 100
+_TOO_DEEP = f"the run made folders too deep, {_DEEPEST} levels are kept"
+
+# How the system names memory that several processes share: without a name, and with one but no folder.
+_SHARED = ("/dev/zero", "/SYSV")
+_MEMFD = "/memfd:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunLimits:
+    """The limits of a run; threads count as processes."""
+
+    seconds: float
+    memory_bytes: int
+    output_bytes: int
+    processes: int
+
+
+class Usage:
+    """Watches a run.
+
+    Args:
+        pid: of the process that all others of the run descend from.
+        folders: those that the run can write to; what is in them counts as disk.
+    """
+
+    def __init__(self, pid: int, limits: RunLimits, folders: Sequence[Path]) -> None:
+        self._process = psutil.Process(pid)
+        self._limits = limits
+        self._folders = folders
+        self._disk = folders[0].stat().st_dev
+        self._hosts = {device for device, _ in _memory_mounts("self")}
+        self._started = time.monotonic()
+
+    def excess(self) -> str:
+        """Which limit the run is over, in words for its status; empty while it keeps to all."""
+        limits = self._limits
+        if time.monotonic() - self._started > limits.seconds:
+            return f"{TOOK_LONGER} of {limits.seconds:.0f} s"
+        processes = self.processes()
+        if sum(map(_threads, processes)) > limits.processes:
+            return f"the run had more than its limit of {limits.processes} processes"
+        if _inotify_instances(processes) > _MOST_INOTIFY:
+            return f"the run had more than {_MOST_INOTIFY} inotify instances"
+        on_disk, memfds = _without_name(processes, self._disk)
+        in_sandbox = (_in_sandbox(process.pid, self._hosts) for process in reversed(processes))
+        files = sum(memfds.values()) + next((size for size in in_sandbox if size is not None), 0)
+        if _memory(processes, files, memfds, limits.memory_bytes) > limits.memory_bytes:
+            return too_much_memory(limits)
+        return self.excess_of_disk(on_disk)
+
+    def excess_of_disk(self, beside: int = 0) -> str:
+        """As `excess`, for what the run has in its folders, and ``beside`` them on the same disk."""
+        left = self._limits.output_bytes - beside
+        waiting = [(folder, 0) for folder in self._folders]
+        while waiting:
+            folder, depth = waiting.pop()
+            if depth > _DEEPEST:
+                return _TOO_DEEP
+            try:
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        left -= _cost(entry)
+                        if left < 0:
+                            return f"the run left more than its limit of {self._limits.output_bytes / 1e9:.2f} GB"
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append((Path(entry.path), depth + 1))
+            except PermissionError:
+                return "the run closed a folder to its owner, so that nobody sees what is in it"
+            except OSError as error:
+                if error.errno == errno.ENAMETOOLONG:
+                    return _TOO_DEEP
+                continue  # gone meanwhile
+        return ""
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process of the run."""
+        try:
+            return [self._process, *self._process.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+
+def too_much_memory(limits: RunLimits) -> str:
+    """Say that a run is over its limit of memory."""
+    return f"the run used more memory than its limit of {limits.memory_bytes / _GIB:.2f} GiB"
+
+
+def _cost(entry: "os.DirEntry[str]") -> int:
+    """Bytes that a file takes; of one with holes those that it pretends to, as copies would."""
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:  # gone meanwhile
+        return _ENTRY_BYTES
+    return _ENTRY_BYTES + (max(status.st_size, status.st_blocks * 512) if stat.S_ISREG(status.st_mode) else 0)
+
+
+def _threads(process: psutil.Process) -> int:
+    try:
+        return process.num_threads()
+    except psutil.Error:
+        return 0
+
+
+def _inotify_instances(processes: list[psutil.Process]) -> int:
+    """Count what the host counts for its user, who has 128 of them unless told otherwise (inotify(7))."""
+    found = 0
+    for process in processes:
+        with suppress(OSError):
+            for entry in Path(f"/proc/{process.pid}/fd").iterdir():
+                with suppress(OSError):
+                    found += str(entry.readlink()) == "anon_inode:inotify"
+    return found
+
+
+def _without_name(processes: list[psutil.Process], disk: int) -> tuple[int, dict[int, int]]:
+    """Open files that no folder has: their bytes on a disk, and the bytes of each in memory, by inode."""
+    on_disk: dict[int, int] = {}
+    memfds: dict[int, int] = {}
+    for process in processes:
+        with suppress(OSError):
+            for entry in Path(f"/proc/{process.pid}/fd").iterdir():
+                with suppress(OSError):
+                    status = entry.stat()
+                    if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
+                        if str(entry.readlink()).startswith(_MEMFD):
+                            memfds[status.st_ino] = status.st_blocks * 512
+                        elif status.st_dev == disk:
+                            on_disk[status.st_ino] = status.st_blocks * 512
+    for process in processes:
+        for inode, size in _deleted_and_mapped(process.pid, disk):
+            on_disk.setdefault(inode, size)
+    return sum(on_disk.values()), memfds
+
+
+def _deleted_and_mapped(pid: int, disk: int) -> Iterator[tuple[int, int]]:
+    """Yield inode and bytes of the deleted files of a disk that a process has mapped (proc_pid_maps(5)).
+
+    Root may ask for what such a file takes. Others see how far into it the mapping reaches.
+    """
+    with suppress(OSError):
+        for line in _text(Path(f"/proc/{pid}/maps")).split("\n"):
+            if not line.endswith(" (deleted)"):
+                continue
+            addresses, _, offset, device, inode = line.split(maxsplit=5)[:5]
+            if os.makedev(*(int(number, 16) for number in device.split(":"))) != disk:
+                continue
+            try:
+                size = Path(f"/proc/{pid}/map_files/{addresses}").stat().st_blocks * 512
+            except OSError:
+                start, end = (int(address, 16) for address in addresses.split("-"))
+                size = int(offset, 16) + end - start
+            yield int(inode), size
+
+
+def _memory(processes: list[psutil.Process], files: int, memfds: Collection[int], limit: int) -> int:
+    """Bytes of memory that processes take, with those of ``files``; the inodes of open ``memfds`` are among these.
+
+    The cheap figure counts shared pages for each process, and what lies in files. Only where it is
+    above the limit the exact one is asked for.
+    """
+    if sum(_resident(process.pid) for process in processes) + files <= limit:
+        return files
+    return files + sum(_share(process.pid, memfds) for process in processes)
+
+
+def _text(path: Path) -> str:
+    """A file of ``/proc``; names in it are whatever a kernel has called its files."""
+    return path.read_text(encoding="utf-8", errors="surrogateescape")
+
+
+def _of_threads(pid: int, name: str) -> Iterator[str]:
+    """A process's figures of one kind, as its threads have them: the first can have ended before the others."""
+    with suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):
+                yield _text(thread / name)
+
+
+def _resident(pid: int) -> int:
+    """A process's pages in memory, in bytes."""
+    pages = (int(text.split()[1]) for text in _of_threads(pid, "statm"))
+    return next(filter(None, pages), 0) * os.sysconf("SC_PAGESIZE")
+
+
+def _share(pid: int, open_memfds: Collection[int]) -> int:
+    """A process's proportional share, in bytes, of memory that is neither a file's nor counted elsewhere."""
+    text = next(filter(None, _of_threads(pid, "smaps")), "")
+    total = share = 0
+    own = False
+    for line in text.split("\n"):
+        name, *values = line.split() or [""]
+        if not name.endswith(":"):
+            # A mapping: addresses, mode, offset, device, inode, and the path where there is one.
+            path = values[4] if len(values) > 4 else ""  # noqa: PLR2004
+            closed_memfd = path.startswith(_MEMFD) and int(values[3]) not in open_memfds
+            own = not path or path.startswith(("[", *_SHARED)) or closed_memfd
+        elif name == "Pss:":
+            share = int(values[0]) * 1024
+            total += share if own else 0
+        elif name == "Anonymous:" and not own:
+            # Pages of a file's mapping that were written to are the process's own, or its parent's too.
+            total += min(int(values[0]) * 1024, share)
+    return total
+
+
+def _in_sandbox(pid: int, hosts: set[str]) -> int | None:
+    """Bytes of the files that a process's sandbox keeps in memory; None for one that is in no sandbox.
+
+    Those of overlays lie in the sandbox's root. Files that the host keeps in memory are not the run's.
+    """
+    used: dict[str, int] = {}
+    with suppress(OSError):
+        for device, place in _memory_mounts(str(pid)):
+            if device not in hosts:
+                with suppress(OSError):
+                    status = os.statvfs(f"/proc/{pid}/root{place}")
+                    used[device] = (status.f_blocks - status.f_bfree) * status.f_frsize
+    return sum(used.values()) if used else None
+
+
+def _memory_mounts(pid: str) -> Iterator[tuple[str, str]]:
+    """Device and place of the mounts in memory that a process sees (proc_pid_mountinfo(5))."""
+    for line in _text(Path(f"/proc/{pid}/mountinfo")).split("\n"):
+        fields = line.split(" ")
+        if "-" in fields and fields[fields.index("-") + 1] == "tmpfs":
+            yield fields[2], fields[4]

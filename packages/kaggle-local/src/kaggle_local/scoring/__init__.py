@@ -1,0 +1,1 @@
+"""The scores of submissions: metrics, and tables to compute them from."""

@@ -1,0 +1,92 @@
+"""A submission's table: read within bounds, its rows in the solution's order, its cells of the metric's kind."""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kaggle_local.errors import SubmissionError
+from kaggle_local.scoring.competition import Competition
+from kaggle_local.scoring.metrics import Cells
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Bytes of a submission: more is no table that anybody scores.
+_LARGEST = 2**30
+
+
+def read_table(competition: Competition, path: Path) -> "pd.DataFrame":
+    """A table of texts with the competition's columns and no empty cell."""
+    import pandas as pd
+
+    if path.is_symlink() or not path.is_file():
+        raise SubmissionError(f"{path.name}: the kernel did not write it", "Write it to /kaggle/working.")
+    if path.stat().st_size > _LARGEST:
+        raise SubmissionError(f"{path.name}: {path.stat().st_size:,} bytes", f"At most {_LARGEST:,} are read.")
+    try:
+        with warnings.catch_warnings():
+            # Rows with more cells than there are columns.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise SubmissionError(f"{path.name}: not a CSV file: {error}", "Write it with pandas or csv.") from error
+    columns = [competition.id, *competition.target]
+    for column in columns:
+        if column not in table.columns:
+            raise SubmissionError(f"{path.name}: no column {column}", f"Its columns must be {','.join(columns)}.")
+        empty = table[column].str.strip() == ""
+        if empty.any():
+            raise SubmissionError(
+                f"{path.name}: {int(empty.sum())} cells of {column} are empty", "Predict something for each."
+            )
+    return table
+
+
+def rows_in_order(truth: "pd.DataFrame", given: "pd.DataFrame", competition: Competition, name: str) -> "pd.DataFrame":
+    """The rows of a submission, in the solution's order."""
+    wanted, ids = truth[competition.id], given[competition.id]
+    if not ids.is_unique:
+        raise SubmissionError(
+            f"{name}: {competition.id} {ids[ids.duplicated()].iloc[0]} occurs twice", "Each must occur once."
+        )
+    if len(given) != len(truth):
+        raise SubmissionError(
+            f"{name}: {len(given)} rows, the test set has {len(truth)}",
+            f"It must have one row for each {competition.id} of the test set.",
+        )
+    unknown = ids[~ids.isin(wanted)]
+    if len(unknown):
+        raise SubmissionError(
+            f"{name}: {competition.id} {unknown.iloc[0]} is not in the test set"
+            f"{f', nor are {len(unknown) - 1} others' if len(unknown) > 1 else ''}",
+            f"Take each {competition.id} from the test set that the run sees.",
+        )
+    return given.set_index(competition.id).loc[wanted].reset_index()
+
+
+def typed_cells(table: "pd.DataFrame", columns: list[str], cells: Cells, id_column: str, name: str) -> "pd.DataFrame":
+    """The cells of columns as the metric wants them.
+
+    Raises:
+        SubmissionError: a cell does not fit; names the first.
+    """
+    import pandas as pd
+
+    if cells == "text":
+        return pd.DataFrame({column: table[column].str.strip() for column in columns})
+    numbers = pd.DataFrame({column: pd.to_numeric(table[column], errors="coerce") for column in columns}, dtype=float)
+    fits = numbers.abs() < float("inf")
+    if cells == "probability":
+        fits &= (numbers >= 0) & (numbers <= 1)
+    if cells == "whole number":
+        fits &= numbers.round() == numbers
+    for column in columns:
+        wrong: Any = table.loc[~fits[column]]
+        if len(wrong):
+            wanted = f"{cells} from 0 to 1" if cells == "probability" else cells
+            first = wrong.iloc[0]
+            raise SubmissionError(
+                f"{name}: {column} of {id_column} {first[id_column]} is {first[column]!r}, not a {wanted}",
+                f"Predict a {cells} for each row.",
+            )
+    return numbers

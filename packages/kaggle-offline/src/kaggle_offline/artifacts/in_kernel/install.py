@@ -1,0 +1,448 @@
+"""Install what the image lacks, in a kernel that has no network; freeze put this file here.
+
+``python install.py --digest sha256:…`` checks every file beside it against ``freeze.json`` before
+anything is installed, installs the lock without resolving, and checks what can be imported then.
+``--check`` does all but the installing. The variable KAGGLE_OFFLINE_IMPORTED may name a file with
+the paths of all modules that the kernel has imported, a JSON list. Standard library only, Python 3.10
+or newer.
+
+Modules that are needed late are imported late: uv, which takes longest, is at work meanwhile.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Container
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
+from threading import Thread
+from typing import Any, NamedTuple
+
+INPUT = Path("/kaggle/input")
+MANIFEST = "freeze.json"
+# Under another extension, so that Kaggle leaves an archive as it is.
+SOURCE = ".source"
+# The file that freeze leaves beside the others for the upload, and does not upload.
+BESIDE = {MANIFEST, "dataset-metadata.json"}
+# Kinds of files that are installed: as they are, and once they are built.
+WHEELS, SOURCES = ("project", "wheel"), ("sdist",)
+LINES = 6
+NAMES = 5
+
+
+class RefusedError(Exception):
+    """The mounted files are not those that the kernel was made for, or do not fit this image."""
+
+
+class FailedError(Exception):
+    """The packages were whole, but could not be installed, or did not work then."""
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def digest_of(text: str) -> str:
+    """``sha256:…`` of a text, as digests are written here."""
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def as_json(data: dict[str, Any]) -> str:
+    """JSON as freeze writes it."""
+    return json.dumps(data, indent=2) + "\n"
+
+
+def find_files(expected: str) -> Path:
+    """The folder of the files: this file's own, else the input that has ``expected``, under either layout.
+
+    Raises:
+        RefusedError: there is none.
+    """
+    here = Path(__file__).resolve().parent
+    if (here / MANIFEST).is_file():
+        return here
+    found = [p.parent for pattern in ("*", "datasets/*/*") for p in sorted(INPUT.glob(f"{pattern}/{MANIFEST}"))]
+    fitting = [folder for folder in found if read_manifest(folder)["digest"] == expected]
+    if not fitting:
+        raise RefusedError(f"{MANIFEST}: not beside install.py, and no dataset below {INPUT} has {expected or 'one'}")
+    return fitting[0]
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read ``freeze.json``.
+
+    Raises:
+        RefusedError: it is missing or malformed.
+    """
+    try:
+        text = (folder / MANIFEST).read_bytes().decode()
+        manifest: dict[str, Any] = json.loads(text)
+        if text != as_json(manifest) or manifest.pop("seal") != digest_of(as_json(manifest)):
+            raise ValueError("not as it was written")
+        keys = ("name", "sha256", "kind", "distribution")
+        texts = [manifest["digest"], *manifest["provided"], *(e[k] for e in manifest["files"] for k in keys)]
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("a name or digest is not a text")
+        if any(Path(entry["name"]).name != entry["name"] for entry in manifest["files"]):
+            raise ValueError("a name is a path")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise RefusedError(f"{MANIFEST}: {type(error).__name__}: {error}") from error
+    return manifest
+
+
+def of_kind(manifest: dict[str, Any], *kinds: str) -> list[dict[str, str]]:
+    """The manifest's entries of some kinds."""
+    return [entry for entry in manifest["files"] if entry["kind"] in kinds]
+
+
+def check_files(folder: Path, manifest: dict[str, Any], expected: str) -> None:
+    """See that the folder holds just what the kernel was made for, each file whole.
+
+    Raises:
+        RefusedError: another version is mounted, or a file is missing, changed or too many.
+    """
+    entries = manifest["files"]
+    lines = sorted(f"{entry['name']}\0{entry['sha256']}\n" for entry in entries)
+    digest = digest_of("".join(lines))
+    if digest != manifest["digest"]:
+        raise RefusedError(f"{MANIFEST}: its files give {digest}, but it says {manifest['digest']}")
+    if expected and digest != expected:
+        raise RefusedError(f"{folder.name}: this kernel was made for {expected}, but {digest} is mounted")
+    names = {entry["name"] for entry in entries}
+    present = {path.name for path in folder.iterdir()}
+    for name in sorted(names - present):
+        raise RefusedError(f"{name}: missing from the dataset")
+    for name in sorted(present - names - BESIDE):
+        raise RefusedError(f"{name}: in the dataset, but not among what was frozen")
+    hashes = hash_all([folder / name for name in names])
+    for entry in entries:
+        if hashes.get(entry["name"]) != entry["sha256"]:
+            raise RefusedError(f"{entry['name']}: not the file that was frozen")
+
+
+def hash_all(paths: list[Path]) -> dict[str, str]:
+    """The SHA-256 of each file by its name; of one that cannot be read there is none.
+
+    Hashing lets go of the interpreter, so threads share the cores. (Bare ones: importing a pool of
+    them takes longer than hashing some megabytes.)
+    """
+    hashes = {}
+
+    def work(share: list[Path]) -> None:
+        for path in share:
+            with suppress(OSError):
+                hashes[path.name] = sha256(path)
+
+    count = os.cpu_count() or 1
+    threads = [Thread(target=work, args=(paths[first::count],)) for first in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return hashes
+
+
+def canonical(name: str) -> str:
+    """A distribution's name as it is compared (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+class Installed(NamedTuple):
+    """A distribution that can be imported: its version, and the folder of its metadata."""
+
+    version: str
+    info: Path
+
+    def record(self, among: Container[str] | None = None) -> dict[str, str]:
+        """The hash of every file, or of those ``among`` some, by its path relative to where the distribution is."""
+        try:
+            return read_record((self.info / "RECORD").read_text(encoding="utf-8"), among)
+        except (OSError, UnicodeDecodeError):
+            return {}
+
+
+def list_installed() -> dict[str, Installed]:
+    """Every distribution that can be imported, by name.
+
+    From the names of their metadata (PEP 427, PEP 376): reading those of a whole image takes seconds.
+    """
+    found: dict[str, Installed] = {}
+    for folder in map(Path, sys.path):
+        for info in [folder] if folder.suffix == ".egg" else folder.glob("*-info"):
+            match = re.fullmatch(r"(.+?)(?:-([^-]+)(?:-py[\d.]+)?)?\.(?:dist-info|egg-info|egg)", info.name)
+            if match:
+                # The first on the path is the one that is imported.
+                found.setdefault(canonical(match[1]), Installed(match[2] or "unknown", info))
+    return found
+
+
+def split(pin: str) -> tuple[str, str]:
+    """Name and version of ``name==version``."""
+    name, _, version = pin.partition("==")
+    return canonical(name), version
+
+
+def same(one: str, other: str) -> bool:
+    """Tell whether two versions are one, however they are written (PEP 440: ``2024.01`` is ``2024.1``)."""
+    parts = [re.findall(r"[a-z]+|\d+", version.lower()) for version in (one, other)]
+    numbers = [[int(part) if part.isdigit() else part for part in found] for found in parts]
+    return numbers[0] == numbers[1]
+
+
+def check_image(manifest: dict[str, Any], before: dict[str, Installed], wheels: list[Path]) -> list[str]:
+    """See that the image has what the lock takes from it, and that no wheel would write over it.
+
+    Returns:
+        What the image has in another version than the lock was made for.
+
+    Raises:
+        RefusedError: something is missing, or would be written over.
+    """
+    others: list[str] = []
+    writes = {path: (wheel.name, digest) for wheel in wheels for path, digest in read_wheel_record(wheel).items()}
+    for name, version in map(split, manifest["provided"]):
+        if name not in before:
+            raise RefusedError(f"{name}: the lock takes it from the image, but this image does not have it")
+        have = before[name]
+        if not same(have.version.partition("+")[0], version.partition("+")[0]):
+            others.append(f"{name} {have.version} (locked for {version})")
+    for what, path, name in written_over(manifest, before, writes):
+        raise RefusedError(f"{what}: would write over {path} of {name}, which the image provides")
+    return others
+
+
+def check_imported(manifest: dict[str, Any], before: dict[str, Installed], imported: list[str]) -> None:
+    """See that nothing is replaced that the kernel has imported: it would keep the old code.
+
+    Kaggle's notebooks import matplotlib and all that it needs before the first cell
+    (``IPKernelApp.matplotlib = 'inline'``: Kaggle/docker-python, Dockerfile.tmpl).
+
+    Raises:
+        RefusedError: something is.
+    """
+    files = {os.path.realpath(path) for path in imported}
+    for entry in of_kind(manifest, *WHEELS, *SOURCES):
+        name, version = split(entry["distribution"])
+        have = before.get(name)
+        if have is None or same(have.version, version):
+            continue
+        place = os.path.realpath(have.info.parent)
+        for path in have.record():
+            if os.path.join(place, path) in files:  # noqa: PTH118 - thousands of them
+                raise RefusedError(
+                    f"{name}: {version} would replace {have.version}, which the notebook has imported before its first "
+                    f"cell ({path}); make the kernel a script, or require the version of the image"
+                )
+
+
+def written_over(
+    manifest: dict[str, Any], before: dict[str, Installed], writes: dict[str, tuple[str, str]]
+) -> list[tuple[str, str, str]]:
+    """Return the files of ``writes`` (who, and which hash, by path) that differ from a file that the image provides.
+
+    Returns:
+        Who writes, the path, and the distribution that it is of.
+    """
+    found = []
+    for name, _ in map(split, manifest["provided"]):
+        for path, own in before[name].record(among=writes).items():
+            what, digest = writes[path]
+            if digest != own:
+                found.append((what, path, name))
+    return sorted(found)
+
+
+def read_record(text: str, among: Container[str] | None = None) -> dict[str, str]:
+    """The hash of every file in a RECORD, or of those ``among`` some, by path.
+
+    A path in quotes, with a comma in it, is passed over: reading all of torch's as CSV takes longer than the rest.
+    """
+    rows = (line.partition(",") for line in text.splitlines())
+    return {path: rest.partition(",")[0].partition("=")[2] for path, _, rest in rows if among is None or path in among}
+
+
+def read_wheel_record(wheel: Path) -> dict[str, str]:
+    """The hash of every file of a wheel, by path.
+
+    Raises:
+        RefusedError: it is no wheel.
+    """
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            name = next(n for n in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/RECORD", n))
+            record = read_record(archive.read(name).decode())
+    except (zipfile.BadZipFile, StopIteration, ValueError, OSError) as error:
+        raise RefusedError(f"{wheel.name}: not a wheel: {error}") from error
+    # Where they are installed (PEP 427).
+    return {re.sub(r"^[^/]+\.data/(purelib|platlib)/", "", path): digest for path, digest in record.items()}
+
+
+def find_uv() -> str | None:
+    """The program of the image's uv, or None."""
+    try:
+        return str(importlib.import_module("uv").find_uv_bin())
+    except (ImportError, AttributeError, OSError):
+        import shutil
+
+        return shutil.which("uv")
+
+
+def ask_early(uv: str | None) -> AbstractContextManager[object]:
+    """Have uv ask this Python about itself while files are checked; it keeps the answer for the installing."""
+    if uv is None:
+        return nullcontext()
+    command = [uv, "python", "find", "--offline", "--no-config", sys.executable]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def install(folder: Path, manifest: dict[str, Any], uv: str | None) -> None:
+    """Install wheels and sources as they are, with uv where the image has it, else with pip.
+
+    Raises:
+        FailedError: it could not; says what was printed.
+    """
+    import shutil
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as scratch:
+        files = [folder / entry["name"] for entry in of_kind(manifest, *WHEELS)]
+        for entry in of_kind(manifest, *SOURCES):
+            files.append(Path(scratch) / entry["name"][: -len(SOURCE)])
+            shutil.copyfile(folder / entry["name"], files[-1])
+        if uv:
+            command = [uv, "pip", "install", "--offline", "--no-config"]
+            command += ["--python", sys.executable, "--break-system-packages"]
+        else:
+            command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
+            command += ["--no-warn-script-location"]
+        # The build requirements of a source lie beside it; the build's own environment finds them there.
+        command += ["--quiet", "--no-index", "--no-deps", "--find-links", str(folder), *map(str, files)]
+        # The image's own settings of either are for other occasions: constraints, an index, hashes.
+        kept = {k: v for k, v in os.environ.items() if k == "UV_CACHE_DIR" or not k.startswith(("UV_", "PIP_"))}
+        settings = {"PIP_BREAK_SYSTEM_PACKAGES": "1", "PIP_ROOT_USER_ACTION": "ignore", "PIP_CONFIG_FILE": os.devnull}
+        result = subprocess.run(
+            command,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**kept, **settings, "NO_COLOR": "1"},
+        )
+    if result.returncode != 0:
+        names = [entry["distribution"] for entry in of_kind(manifest, *SOURCES)]
+        names = [name for name in names if split(name)[0] in canonical(result.stdout)] or ["the packages"]
+        end = [line.rstrip() for line in result.stdout.splitlines() if line.strip()][-LINES:]
+        raise FailedError("\n".join([f"{', '.join(names)}: could not be installed:", *end]))
+
+
+def check_installed(manifest: dict[str, Any], before: dict[str, Installed]) -> list[str]:
+    """See that what can be imported now is what was shipped, and all else as it was.
+
+    Returns:
+        What was shipped, as ``name version``.
+
+    Raises:
+        FailedError: a distribution is not there, hidden by another, or changed.
+    """
+    importlib.invalidate_caches()
+    shipped = dict(split(entry["distribution"]) for entry in of_kind(manifest, *WHEELS, *SOURCES))
+    after = list_installed()
+    for name, version in shipped.items():
+        have = after.get(name)
+        if have is None or not same(have.version, version):
+            raise FailedError(f"{name}: {have.version if have else 'nothing'} can be imported, not {version}")
+        hidden = hidden_by(have)
+        if hidden:
+            raise FailedError(f"{name}: hidden by {hidden}")
+    # Wheels that were built here, and files of wheels outside of site-packages, could not be examined before.
+    built = {split(entry["distribution"])[0] for entry in of_kind(manifest, *SOURCES)}
+    writes = {
+        path: (name, digest)
+        for name in shipped
+        for path, digest in after[name].record().items()
+        if name in built or path.startswith("..")
+    }
+    for what, path, name in written_over(manifest, before, writes) if writes else ():
+        raise FailedError(f"{what}: has written over {path} of {name}, which the image provides")
+    for name in sorted(set(before) - set(shipped)):
+        if after.get(name) != before[name]:
+            version = after[name].version if name in after else "nothing"
+            raise FailedError(f"{name}: the image's {before[name].version} became {version}")
+    return [f"{name} {version}" for name, version in sorted(shipped.items())]
+
+
+def hidden_by(distribution: Installed) -> str:
+    """Return the file that is imported instead of a module of a distribution, or an empty text.
+
+    Files beside it, and those of Python, were there where it was tried out, too.
+    """
+    beside, python = distribution.info.parent.resolve(), Path(os.__file__).resolve().parent
+    for path in distribution.record():
+        if re.fullmatch(r"[^/.]+(/__init__)?\.py", path):
+            spec = importlib.util.find_spec(path.removesuffix(".py").removesuffix("/__init__"))
+            if spec is None or spec.origin in (None, "built-in", "frozen"):
+                continue
+            origin = Path(str(spec.origin)).resolve()
+            of_python = python in origin.parents and not {"site-packages", "dist-packages"} & {*origin.parts}
+            if beside not in origin.parents and not of_python:
+                return str(origin)
+    return ""
+
+
+def read_options() -> Any:
+    """The digest that is expected, and whether only to check."""
+    import argparse
+
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--digest", default="", help="of the packages that the kernel was made for")
+    parser.add_argument("--check", action="store_true", help="do all but the installing")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """The command line: 0 done, 2 refused before anything was installed, 3 failed."""
+    try:
+        uv = find_uv()
+        with ask_early(uv):
+            options = read_options()
+            listed = os.environ.get("KAGGLE_OFFLINE_IMPORTED")
+            imported = json.loads(Path(listed).read_text(encoding="utf-8")) if listed else []
+            folder = find_files(options.digest)
+            manifest = read_manifest(folder)
+            check_files(folder, manifest, options.digest)
+            before = list_installed()
+            wheels = [folder / entry["name"] for entry in of_kind(manifest, *WHEELS)]
+            others = check_image(manifest, before, wheels)
+            check_imported(manifest, before, imported)
+        if others:
+            more = f" and {len(others) - NAMES} more" if len(others) > NAMES else ""
+            print(f"the image has moved on: {', '.join(others[:NAMES])}{more}")
+        if options.check:
+            print(f"checked {len(manifest['files'])} files of {manifest['digest']}; nothing is installed")
+            return 0
+        install(folder, manifest, uv)
+        done = check_installed(manifest, before)
+    except (RefusedError, OSError) as error:
+        print(f"install.py: {error}", file=sys.stderr)
+        return 2
+    except FailedError as error:
+        print(f"install.py: {error}", file=sys.stderr)
+        return 3
+    print(f"installed {', '.join(done)} from {manifest['digest']}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

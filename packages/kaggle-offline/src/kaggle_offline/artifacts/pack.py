@@ -1,0 +1,207 @@
+"""The dataset folders, as Kaggle takes them: flat, named as Kaggle allows, with their manifest."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from slugify import slugify
+
+from kaggle_offline.dependencies.download import Shipped
+from kaggle_offline.dependencies.lock import Lock
+from kaggle_offline.dependencies.pins import Kind
+from kaggle_offline.dependencies.wheels import Wheel
+from kaggle_offline.errors import ConfigurationError
+from kaggle_offline.files import (
+    as_json,
+    digest_of_file,
+    digest_of_names,
+    digest_of_text,
+    new_folder,
+    read_json,
+    write_json,
+    write_text,
+)
+from kaggle_offline.git import git
+from kaggle_offline.repository.checkpoints import FILE_NAME, list_checkpoints
+from kaggle_offline.repository.image_manifest import ImageManifest
+from kaggle_offline.repository.kernel_folder import KernelFolder
+
+MANIFEST = "freeze.json"
+METADATA = "dataset-metadata.json"
+
+# Stands in every id until it is known who pushes.
+OWNER = "OWNER"
+
+# Kaggle's limits for a dataset: its title, which is its slug here; its files; its size.
+_SLUG_LENGTHS = range(6, 51)
+_MOST_FILES = 1000
+_MOST_BYTES = 200 * 10**9
+
+_KINDS = {Kind.WHEEL: "wheel", Kind.BUILT: "wheel", Kind.SOURCE: "sdist", Kind.BUILDER: "builder"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A folder that is ready to become a dataset version.
+
+    Attributes:
+        folder: its files, and ``dataset-metadata.json``.
+        slug: of the dataset.
+        digest: of its files' names and content; names the version.
+    """
+
+    folder: Path
+    slug: str
+    digest: str
+
+    @property
+    def files(self) -> dict[str, int]:
+        """Size of every file that is published, by name."""
+        return {p.name: p.stat().st_size for p in self.folder.iterdir() if p.name != METADATA}
+
+    def is_intact(self) -> bool:
+        """Tell whether the folder holds just what the digest covers (and the manifest)."""
+        try:
+            covered = [self.folder / name for name in self.files if name != MANIFEST]
+            return digest_of_names((p.name, digest_of_file(p)) for p in covered) == self.digest
+        except OSError:
+            return False
+
+
+def pack_packages(
+    kernel: KernelFolder,
+    folder: Path,
+    *,
+    packages: Sequence[Wheel],
+    shipped: Sequence[Shipped],
+    lock: Lock,
+    image: ImageManifest,
+    python: str,
+) -> Dataset:
+    """Write the packages' dataset folder: wheels, sources, in-kernel installer and manifest.
+
+    Args:
+        kernel: the competition.
+        folder: to write.
+        packages: the wheels of this repository, the project's first.
+        shipped: the files of the lock.
+        lock: what is shipped and what is not.
+        image: that the kernel runs on.
+        python: whose wheels these are: the image's, or this machine's in a rehearsal.
+
+    Raises:
+        ConfigurationError: Kaggle would not take a name, or so much.
+    """
+    entries = [("install.py", "installer", "")]
+    with new_folder(folder) as draft:
+        installer = resources.files("kaggle_offline.artifacts") / "in_kernel" / "install.py"
+        write_text(draft / "install.py", installer.read_text(encoding="utf-8"))
+        for wheel in packages:
+            shutil.copyfile(wheel.path, draft / wheel.path.name)
+            entries.append((wheel.path.name, "project", f"{wheel.name}=={wheel.version}"))
+        for file in shipped:
+            shutil.copyfile(file.path, draft / file.path.name)
+            entries.append((file.path.name, _KINDS[file.pin.kind], f"{file.pin.name}=={file.pin.version}"))
+        files = [
+            {
+                "name": name,
+                "sha256": digest_of_file(draft / name),
+                "size": (draft / name).stat().st_size,
+                "kind": kind,
+                "distribution": distribution,
+            }
+            for name, kind, distribution in sorted(entries)
+        ]
+        digest = digest_of_names((str(f["name"]), str(f["sha256"])) for f in files)
+        project = packages[0]
+        manifest = {
+            "schema": 1,
+            "digest": digest,
+            "competition": kernel.competition,
+            "image": image.name,
+            "python": python,
+            "platform": image.platform,
+            "project": {
+                "name": project.name,
+                "version": project.version,
+                "commit": git(kernel.repository, "rev-parse", "HEAD") or "",
+            },
+            "files": files,
+            "provided": [f"{name}=={version}" for name, version in lock.provided.items()],
+        }
+        # install.py sees by it that the manifest is as it was written, to the byte.
+        write_json(draft / MANIFEST, manifest | {"seal": digest_of_text(as_json(manifest))})
+        slug = _write_metadata(draft, kernel, "packages")
+    return Dataset(folder=folder, slug=slug, digest=digest)
+
+
+def pack_models(kernel: KernelFolder, folder: Path) -> Dataset | None:
+    """Write the models' dataset folder, the checkpoints and what lies beside them, unless it is there.
+
+    None where the kernel has no checkpoints.
+
+    Tell whether it is, is told by sizes and times: checkpoints can be gigabytes.
+
+    Raises:
+        CheckpointError: a file among the checkpoints is none.
+        ConfigurationError: Kaggle would not take a name, or so much.
+    """
+    if kernel.checkpoints is None:
+        return None
+    stamp = folder.with_name(f".{folder.name}.json")
+    try:
+        known = read_json(stamp)
+        if known["files"] == [_seen(kernel.checkpoints), _seen(folder)] and known["trusted"] == list(kernel.trusted):
+            return Dataset(folder=folder, slug=known["slug"], digest=known["digest"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    before = _seen(kernel.checkpoints)
+    with new_folder(folder) as draft:
+        for path in list_checkpoints(kernel.checkpoints, kernel.repository, kernel.trusted):
+            shutil.copyfile(path, draft / path.name)
+        digest = digest_of_names((p.name, digest_of_file(p)) for p in draft.iterdir())
+        slug = _write_metadata(draft, kernel, "models")
+    seen = {"files": [before, _seen(folder)], "trusted": list(kernel.trusted)}
+    write_json(stamp, {**seen, "slug": slug, "digest": digest})
+    return Dataset(folder=folder, slug=slug, digest=digest)
+
+
+def _seen(folder: Path) -> list[list[str | int]]:
+    """Return names, sizes, times and inodes of a folder's files, without reading them."""
+    found = sorted((p.name, p.stat()) for p in folder.iterdir() if p.is_file())
+    return [[name, state.st_size, state.st_mtime_ns, state.st_ino] for name, state in found]
+
+
+def dataset_slug(competition: str, kind: str) -> str:
+    """The slug of a competition's dataset of ``packages`` or ``models``.
+
+    Raises:
+        ConfigurationError: Kaggle would not take it.
+    """
+    slug = f"{competition}-{kind}"
+    if len(slug) not in _SLUG_LENGTHS or slugify(slug) != slug:
+        raise ConfigurationError(
+            f"{slug}: a dataset's name has 6 to 50 characters: small letters, digits and single hyphens",
+            "Rename the kernel folder.",
+        )
+    return slug
+
+
+def _write_metadata(folder: Path, kernel: KernelFolder, kind: str) -> str:
+    slug = dataset_slug(kernel.competition, kind)
+    names = [path.name for path in folder.iterdir()]
+    refused = [name for name in names if not FILE_NAME.fullmatch(name)]
+    if refused:
+        raise ConfigurationError(f"{slug}: Kaggle refuses the name {refused[0]}", "Ship another version of it.")
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    if len(names) > _MOST_FILES or size > _MOST_BYTES:
+        raise ConfigurationError(
+            f"{slug}: {len(names)} files, {size / 1e9:.1f} GB",
+            f"Kaggle takes {_MOST_FILES} files and {_MOST_BYTES / 1e9:.0f} GB: ship less.",
+        )
+    metadata: dict[str, Any] = {"id": f"{OWNER}/{slug}", "title": slug, "licenses": [{"name": "unknown"}]}
+    write_json(folder / METADATA, metadata)
+    return slug

@@ -1,0 +1,277 @@
+"""The kernel: a percent-format file that people edit, rendered to the notebook or script that Kaggle runs.
+
+jupytext and nbformat are imported where a notebook is read or written: they take most of a second.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kaggle_offline.artifacts.pack import OWNER, Dataset
+from kaggle_offline.code.cells import cells_of
+from kaggle_offline.errors import ConfigurationError
+from kaggle_offline.files import (
+    digest_of_data,
+    digest_of_file,
+    digest_of_names,
+    new_folder,
+    read_json,
+    write_json,
+    write_text,
+)
+from kaggle_offline.repository.kernel_folder import KernelFolder
+from kaggle_offline.repository.kernel_metadata import SOURCES
+
+# Tags of the cells that push writes: of the first there must be one, of the second there may be.
+PARAMETERS, INSTALL = "parameters", "install"
+RUN_RECORD = "kaggle-offline-run.json"
+
+IMPORTED_EARLY = frozenset(
+    {
+        "comm",
+        "contourpy",
+        "cycler",
+        "debugpy",
+        "decorator",
+        "fonttools",
+        "ipykernel",
+        "ipython",
+        "jupyter-client",
+        "jupyter-core",
+        "kiwisolver",
+        "matplotlib",
+        "matplotlib-inline",
+        "numpy",
+        "packaging",
+        "pillow",
+        "platformdirs",
+        "psutil",
+        "pygments",
+        "pyparsing",
+        "python-dateutil",
+        "pyzmq",
+        "setuptools",
+        "six",
+        "tornado",
+        "traitlets",
+        "typing-extensions",
+        "wrapt",
+    }
+)
+"""Distributions that a notebook on Kaggle has imported before its first cell.
+
+Kaggle's image sets ``IPKernelApp.matplotlib = 'inline'`` (Kaggle/docker-python, Dockerfile.tmpl) and imports wrapt in
+every Python (patches/sitecustomize.py); the rest is what these need, measured with ipykernel.
+"""
+
+# On one line, or within brackets on several.
+_FUTURE = re.compile(r"^from __future__ import (?:\([^)]*\).*|[^(\n]*)\n", re.MULTILINE)
+
+NOTEBOOK_METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+# Appended to every kernel: what only the kernel itself can tell of its run.
+_RECORD_CELL = f"""\
+# How much memory the run took at its peak, for the report (ru_maxrss is in KiB on Linux).
+import json, resource
+from pathlib import Path
+
+peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) * 1024
+Path("/kaggle/working/{RUN_RECORD}").write_text(json.dumps({{"peak_memory_bytes": peak}}))
+# The last line of the log, so that its time is the run's.
+print(f"ran through, {{peak / 2**20:.0f}} MiB of memory at the peak")"""
+
+
+def _install_cell(packages: Dataset) -> str:
+    """Return the code for the cell tagged ``install``; a notebook shows a process's output only if told to."""
+    return f"""\
+# Written by push: install what the image lacks, from the dataset that brings its own installer.
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+found = [path for at in ("", "datasets/*/") for path in Path("/kaggle/input").glob(at + "{packages.slug}/install.py")]
+if not found:
+    raise FileNotFoundError("{packages.slug} is not among this kernel's inputs")
+command = [sys.executable, "-u", found[0], "--digest", PACKAGES_DIGEST]
+# A notebook has imported much before its first cell, which it would keep in the version that the image has.
+imported = [module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None)]
+listed = Path(tempfile.mkdtemp()) / "imported.json"
+listed.write_text(json.dumps(imported))
+variables = {{**os.environ, "KAGGLE_OFFLINE_IMPORTED": str(listed)}}
+pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+with subprocess.Popen(command, text=True, env=variables, **pipes) as installing:
+    for line in installing.stdout:
+        print(line, end="")
+if installing.returncode:
+    raise RuntimeError(f"install.py ended with {{installing.returncode}}; the reason stands above")
+importlib.invalidate_caches()"""
+
+
+def _checkpoints_cell(models: Dataset) -> str:
+    """Return the code that compares the mounted checkpoints: `files.digest_of_names` in the standard library alone."""
+    return f"""\
+# Written by push: refuse to run with other checkpoints than those that this kernel was made with.
+import hashlib
+from pathlib import Path
+
+found = [path for at in ("", "datasets/*/") for path in Path("/kaggle/input").glob(at + "{models.slug}")]
+if not found:
+    raise FileNotFoundError("{models.slug} is not among this kernel's inputs")
+names = hashlib.sha256()
+for path in sorted(path for path in found[0].iterdir() if path.is_file()):
+    with path.open("rb") as file:
+        names.update((path.name + chr(0) + hashlib.file_digest(file, "sha256").hexdigest() + chr(10)).encode())
+if "sha256:" + names.hexdigest() != "{models.digest}":
+    raise RuntimeError("{models.slug}: another version is mounted than this kernel was made with")"""
+
+
+def read_notebook(path: Path) -> Any:
+    """Read a percent-format file as a notebook without outputs.
+
+    Raises:
+        ConfigurationError: it cannot be read, or lacks the cell tagged ``parameters``.
+    """
+    import jupytext
+
+    try:
+        notebook = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
+    except Exception as error:  # jupytext raises what YAML, nbformat and their validators do
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigurationError(
+            f"{path}: not a percent-format notebook: {reason}", "Begin cells with # %%."
+        ) from error
+    if _tagged(notebook, PARAMETERS) is None:
+        raise ConfigurationError(
+            f"{path}: no cell is tagged {PARAMETERS}",
+            'Begin the first cell with: # %% tags=["parameters"] and assign PACKAGES_DIGEST = "" in it.',
+        )
+    return notebook
+
+
+def _tagged(notebook: Any, tag: str) -> Any:
+    """The first cell of code with a tag; None where there is none."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and tag in cell.metadata.get("tags", []):
+            return cell
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderedKernel:
+    """A folder that ``kaggle kernels push -p`` takes.
+
+    Attributes:
+        folder: the notebook or script, and its metadata.
+        digest: of all that the run's outcome depends on; written into the code.
+        sources: the datasets, competitions, kernels and models that it names.
+        shipped: the slugs of the datasets that were made for it.
+    """
+
+    folder: Path
+    digest: str
+    sources: frozenset[str]
+    shipped: tuple[str, ...]
+
+
+def render_kernel(
+    kernel: KernelFolder, packages: Dataset, models: Dataset | None, *, owner: str, surroundings: Sequence[str]
+) -> RenderedKernel:
+    """Render the kernel below ``build/``, unless that was done: the code with its parameters, and its metadata.
+
+    After the parameters comes a cell that refuses other checkpoints, where there are any. The digest
+    covers the code, its settings, the datasets, the image, the output's name and ``surroundings``
+    (digests of what else the run sees); `digest_of_source` finds it in the code.
+
+    Raises:
+        ConfigurationError: the code cannot be read.
+    """
+    datasets = [packages, *([models] if models else [])]
+    sources = [*kernel.metadata.get("dataset_sources", []), *(f"{OWNER}/{dataset.slug}" for dataset in datasets)]
+    settings = {**kernel.metadata, "id": f"{OWNER}/{kernel.slug}", "dataset_sources": sources}
+    # The number of somebody's kernel, which `kaggle kernels pull -m` writes: it would win over the id.
+    settings.pop("id_no", None)
+    image = digest_of_file(kernel.image)
+    digests = [dataset.digest for dataset in datasets]
+    made_of = [settings, *digests, kernel.weights, image, kernel.output, list(surroundings)]
+    folder, stamp = kernel.build / "kernel", kernel.build / ".kernel.json"
+    inputs = digest_of_data([made_of, owner, *map(digest_of_file, (kernel.code, Path(__file__)))])
+    digest = _known_digest(stamp, folder, inputs)
+    metadata = {
+        **settings,
+        "code_file": kernel.code.with_suffix(".py" if kernel.is_script else ".ipynb").name,
+        "id": f"{owner}/{kernel.slug}",
+        "dataset_sources": [re.sub(rf"^{OWNER}/", f"{owner}/", source) for source in sources],
+    }
+    if not digest:
+        code, digest = _render(kernel, packages, models, made_of)
+        with new_folder(folder) as draft:
+            write_text(draft / metadata["code_file"], code)
+            write_json(draft / "kernel-metadata.json", metadata)
+        write_json(stamp, {"inputs": inputs, "digest": digest, "files": _digest_of_folder(folder)})
+    named = frozenset(source for kind in SOURCES for source in metadata.get(f"{kind}_sources", []))
+    shipped = tuple(dataset.slug for dataset in (packages, models) if dataset)
+    return RenderedKernel(folder=folder, digest=digest, sources=named, shipped=shipped)
+
+
+def _known_digest(stamp: Path, folder: Path, inputs: str) -> str:
+    """The digest of the kernel that lies in ``folder``, if it was rendered from ``inputs``; else an empty text."""
+    try:
+        known = read_json(stamp)
+        if known["inputs"] == inputs and known["files"] == _digest_of_folder(folder):
+            return str(known["digest"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return ""
+
+
+def _digest_of_folder(folder: Path) -> str:
+    return digest_of_names((path.name, digest_of_file(path)) for path in folder.iterdir())
+
+
+def _render(kernel: KernelFolder, packages: Dataset, models: Dataset | None, made_of: list[Any]) -> tuple[str, str]:
+    """The notebook or script as text, and the kernel's digest, which is written in it."""
+    import jupytext
+    import nbformat
+
+    notebook = read_notebook(kernel.code)
+    parameters, install = _tagged(notebook, PARAMETERS), _tagged(notebook, INSTALL)
+    if install is not None:
+        install.source = _install_cell(packages)
+    if models:
+        refusal = nbformat.v4.new_code_cell(_checkpoints_cell(models))
+        notebook.cells.insert(notebook.cells.index(parameters) + 1, refusal)
+    notebook.cells.append(nbformat.v4.new_code_cell(_RECORD_CELL))
+    digest = digest_of_data([[(cell.cell_type, cell.source) for cell in notebook.cells], made_of])
+    parameters.source = (
+        f'# Written by push: what this kernel was made of.\nPACKAGES_DIGEST = "{packages.digest}"\n'
+        f'KERNEL_DIGEST = "{digest}"\nWEIGHTS = {kernel.weights!r}'
+    )
+    if kernel.is_script:
+        notebook.metadata = {"jupytext": {"notebook_metadata_filter": "-all", "cell_metadata_filter": "-all"}}
+        return _with_futures_first(jupytext.writes(notebook, fmt="py:percent")), digest
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"
+    notebook.metadata = NOTEBOOK_METADATA
+    return nbformat.writes(notebook), digest
+
+
+def _with_futures_first(code: str) -> str:
+    """A script with its ``from __future__`` lines at the beginning, where alone Python takes them."""
+    futures = _FUTURE.findall(code)
+    return "".join(futures) + _FUTURE.sub("", code)
+
+
+def digest_of_source(source: str) -> str:
+    """The kernel's digest that is written in a notebook's or script's text, or an empty text."""
+    lines = "\n".join(cells_of(source)).splitlines()
+    prefix = 'KERNEL_DIGEST = "'
+    return next((line.removeprefix(prefix).rstrip('"') for line in lines if line.startswith(prefix)), "")

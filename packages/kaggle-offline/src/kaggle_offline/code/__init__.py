@@ -1,0 +1,1 @@
+"""Reads Python without running it; imports nothing of the other packages."""

@@ -1,0 +1,67 @@
+"""Commands that code gives a shell: IPython's lines, cells that a shell runs, and calls."""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kaggle_offline.code.cells import MAGIC, logical_lines, parse, parsed
+
+# Calls that hand a command on.
+_SHELLS = (
+    "os.system",
+    "os.popen",
+    "getoutput",
+    *(f"subprocess.{name}" for name in ("run", "call", "check_call", "check_output", "Popen")),
+)
+_SHELL_CELL = re.compile(r"\s*%%(?:bash|sh|script|!)\b")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A command that code gives a shell.
+
+    Attributes:
+        line: where, counted from 1.
+        text: the code.
+        command: what the shell gets.
+    """
+
+    line: int
+    text: str
+    command: str
+
+
+def commands(code: str) -> list[Command]:
+    """Return the commands that code gives a shell: IPython's lines, cells of a shell, calls with a text or a list."""
+    found: list[Command] = []
+    if _SHELL_CELL.match(code):
+        lines = [(number, line.strip()) for number, line in logical_lines(code)][1:]
+        return [Command(line=n, text=line, command=line) for n, line in lines if line and not line.startswith("#")]
+    for number, line in () if parsed(code) else logical_lines(code):
+        if MAGIC.match(line):
+            found.append(Command(line=number, text=line.strip(), command=line.partition("!")[2] or line.strip(" %")))
+    tree = parse(code)
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.Call) and node.args and is_called(ast.unparse(node.func), _SHELLS):
+            words = list(_texts(node.args[0]))
+            found.append(Command(line=node.lineno, text=ast.unparse(node), command=" ".join(words)))
+    return sorted(found, key=lambda command: command.line)
+
+
+def is_called(name: str, ends: tuple[str, ...]) -> bool:
+    """Tell whether a dotted name ends with one of some dotted names."""
+    return any(name == end or name.endswith(f".{end}") for end in ends)
+
+
+def _texts(node: ast.expr) -> Iterator[str]:
+    """The texts that a command is made of; what is not written out stands as a word of its own."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.List | ast.Tuple):
+        for part in node.elts:
+            yield from _texts(part)
+    elif isinstance(node, ast.JoinedStr):
+        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+    else:
+        yield ast.unparse(node)

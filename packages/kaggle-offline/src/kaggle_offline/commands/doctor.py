@@ -1,0 +1,54 @@
+"""``doctor``: print what would go wrong, and ask Kaggle whether it would take a submission."""
+
+import argparse
+from pathlib import Path
+
+from kaggle_offline.delivery.preflight import Preflight
+from kaggle_offline.delivery.target import Target, open_target
+from kaggle_offline.doctor.examination import examine
+from kaggle_offline.doctor.subject import Finding
+from kaggle_offline.errors import ConfigurationError, EntryError, FindingsError, OfflineError, UnknownCompetitionError
+from kaggle_offline.kaggle.retries import Patience
+from kaggle_offline.repository.kernel_folder import read_kernel_folder
+
+# Until doctor gives up asking Kaggle whose the credentials are.
+_SECONDS = 10
+
+
+def run(options: argparse.Namespace, repository: Path) -> None:
+    """Run the subcommand."""
+    # All folders: one that lacks its settings no other session would see.
+    folders = (path.name for path in sorted((repository / "kernels").iterdir()) if path.is_dir())
+    names = options.competitions or [name for name in folders if not name.startswith((".", "_"))]
+    if not names:
+        raise UnknownCompetitionError(f"{repository / 'kernels'}: no competition there", "Make one: nox -s new")
+    found = {name: examine(repository, name) for name in names}
+    if options.target == "kaggle":
+        try:
+            # A look, not work that would wait for a Kaggle that is down.
+            patience = Patience(answer=_SECONDS, repeat=_SECONDS)
+            with open_target("kaggle", repository, patience=patience) as target:
+                target.client.check_credentials()
+                print(f"Kaggle knows you as {target.client.owner}: what is pushed will be yours")
+                for name in found:
+                    found[name] += _ask_about(target, repository, name)
+        except OfflineError as error:
+            found["credentials"] = [Finding(error.problem, error.cure)]
+    for name, findings in found.items():
+        print(f"{name}: {'nothing found' if not findings else ''}".rstrip())
+        for finding in findings:
+            print(f"  {finding.problem}\n    → {finding.cure}")
+    total = sum(map(len, found.values()))
+    if total:
+        raise FindingsError(f"{total} found", "Each has its cure above.")
+
+
+def _ask_about(target: Target, repository: Path, name: str) -> list[Finding]:
+    """Ask Kaggle about a competition; print what is worth knowing, return what would stop a submission."""
+    try:
+        Preflight(target, read_kernel_folder(repository, name)).before_sending()
+    except ConfigurationError:
+        return []  # it is among the findings already
+    except EntryError as error:
+        return [Finding(error.problem, error.cure)]
+    return []

@@ -1,0 +1,161 @@
+"""``freeze``: from a package and its checkpoints to dataset folders that install offline."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from kaggle_local.interpreters import UV, available_python
+
+from kaggle_offline.artifacts.frozen import RECORD, Frozen, read_frozen, write_frozen
+from kaggle_offline.artifacts.pack import pack_models, pack_packages
+from kaggle_offline.commands.lock import report_lock
+from kaggle_offline.dependencies.download import download
+from kaggle_offline.dependencies.lock import pins_for_python
+from kaggle_offline.dependencies.lock_table import rows, table
+from kaggle_offline.dependencies.locking import Locked, lock_kernel
+from kaggle_offline.dependencies.pins import Pin, read_pins
+from kaggle_offline.errors import CredentialsError, NotFrozenError
+from kaggle_offline.files import alone, digest_of_data, digest_of_file, holds, write_text
+from kaggle_offline.reports.github import in_ci
+from kaggle_offline.reports.result import update_result
+from kaggle_offline.repository.image_manifest import ImageManifest, read_image_manifest
+from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folders
+from kaggle_offline.repository.provenance import read_source
+
+
+def freeze(kernel: KernelFolder, *, renew_lock: bool = True) -> Frozen:
+    """Build, lock, download and pack; what has not changed since the last time is not done again.
+
+    Raises:
+        StaleLockError: the lock is stale, and ``renew_lock`` is not given.
+        OfflineError: an input is malformed, or a stage failed.
+    """
+    with alone(kernel.build):
+        return _freeze(kernel, renew_lock=renew_lock)
+
+
+def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
+    started = time.monotonic()
+    build = kernel.build
+    before = _frozen_before(kernel)
+    # Should this freeze fail half way, there is nothing that push could take for whole.
+    (build / RECORD).unlink(missing_ok=True)
+    _check_notebook(kernel)
+    models = pack_models(kernel, build / "models")
+    image = read_image_manifest(kernel.image)
+    with ThreadPoolExecutor(1) as thread:
+        # uv asks every interpreter that it meets, which takes a while.
+        searched = thread.submit(_rehearsal_python, image)
+        locked = lock_kernel(kernel, renew=renew_lock)
+    pins, constraints = locked.lock.pins, locked.lock.builds_with
+    shipped = download(pins, build / "wheels", image, constraints=constraints)
+    pack = partial(pack_packages, kernel, packages=locked.packages, lock=locked.lock, image=image)
+    packages = pack(build / "packages", shipped=shipped, python=image.python)
+    python, rehearsal = searched.result(), packages
+    if python != image.python:
+        host_pins = _pins_here(pins, python, image, build / "rehearsal" / "requirements.txt")
+        shipped = download(host_pins, build / "rehearsal" / "wheels", image, constraints=constraints, for_image=shipped)
+        rehearsal = pack(build / "rehearsal" / "packages", shipped=shipped, python=python)
+    update_result(kernel.build, seconds={"freeze": time.monotonic() - started})
+    of_image = sorted({*locked.lock.provided, *(r.name for r in locked.lock.replaced)})
+    frozen = Frozen(
+        packages=packages,
+        rehearsal=rehearsal,
+        models=models,
+        python=python,
+        of_image=tuple(of_image),
+        distributions=rows(locked.lock, image, locked.packages),
+        source=read_source(kernel.repository, kernel.competition),
+    )
+    write_frozen(kernel, frozen)
+    _report(kernel, frozen, locked, changed=before != frozen)
+    return frozen
+
+
+def _rehearsal_python(image: ImageManifest) -> str:
+    """Choose the Python to rehearse with; only Linux rehearses, and elsewhere what is pushed is all that is made."""
+    return available_python(image.python) if sys.platform == "linux" else image.python
+
+
+def _check_notebook(kernel: KernelFolder) -> None:
+    """Read the notebook to see that push will be able to, unless just this one has been read.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    stamp, digest = kernel.build / ".notebook-inputs", digest_of_file(kernel.code)
+    if not holds(stamp, digest):
+        from kaggle_offline.artifacts.render import read_notebook
+
+        read_notebook(kernel.code)
+        write_text(stamp, digest)
+
+
+def _pins_here(pins: tuple[Pin, ...], python: str, image: ImageManifest, path: Path) -> tuple[Pin, ...]:
+    """The pins for this machine's Python, looked up unless ``path`` has them already."""
+    head = f"# of: {digest_of_data([python, *(pin.lines() for pin in pins)])}\n"
+    try:
+        text = path.read_text(encoding="utf-8")
+        if text.startswith(head):
+            return read_pins(text.splitlines())
+    except (OSError, ValueError):
+        pass
+    found = tuple(pins_for_python(pins, python, image))
+    write_text(path, "".join([head, *(pin.lines() for pin in found)]))
+    return found
+
+
+def _report(kernel: KernelFolder, frozen: Frozen, locked: Locked, *, changed: bool) -> None:
+    renewed = locked.lock != locked.before
+    print(f"{kernel.competition}: {'frozen' if changed else 'nothing changed'}, packages {frozen.packages.digest[:19]}")
+    if renewed:
+        report_lock(kernel, locked)
+    elif changed:
+        print(table(frozen.distributions))
+    if changed:
+        size = sum(frozen.packages.files.values())
+        print(f"  shipped: {', '.join(sorted(frozen.packages.files))} ({size / 1e6:.1f} MB)")
+    if frozen.rehearsal is not frozen.packages:
+        wanted = locked.image.python
+        print(f"  Python {wanted} not found: the rehearsal takes the same versions for {frozen.python}")
+        print(f"  hint: to rehearse on the image's Python, run: {UV} python install {wanted}")
+
+
+def _frozen_before(kernel: KernelFolder) -> Frozen | None:
+    try:
+        return read_frozen(kernel)
+    except NotFrozenError:
+        return None
+
+
+def run(options: argparse.Namespace, repository: Path) -> None:
+    """Run the subcommand."""
+    kernels = read_kernel_folders(repository, options.competitions)
+    if options.target == "kaggle":
+        _check_before_freeze(kernels, repository)
+    for kernel in kernels:
+        freeze(kernel, renew_lock=not in_ci())
+
+
+def _check_before_freeze(kernels: Sequence[KernelFolder], repository: Path) -> None:
+    """Ask kaggle.com whether it would take what is about to be frozen, where there are credentials to ask with.
+
+    A workflow freezes without credentials: building what others have written must not see them.
+
+    Raises:
+        EntryError: a competition would not take it.
+    """
+    # The official client takes most of a second to import.
+    from kaggle_offline.delivery.preflight import Preflight
+    from kaggle_offline.delivery.target import open_target
+
+    try:
+        with open_target("kaggle", repository) as target:
+            for kernel in kernels:
+                Preflight(target, kernel).before_sending()
+    except CredentialsError as error:
+        print(f"  kaggle.com is not asked about the competition; push will ask ({error.problem})", flush=True)

@@ -1,0 +1,56 @@
+"""``lock``: pin what is shipped, and print what the lock comes to."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from kaggle_offline.dependencies.lock import ALL, pinned, read_lock
+from kaggle_offline.dependencies.lock_table import difference, rows, table
+from kaggle_offline.dependencies.locking import Locked, lock_kernel
+from kaggle_offline.errors import LockError
+from kaggle_offline.files import alone
+from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folders
+
+
+def lock_and_report(kernels: Sequence[KernelFolder], upgrade: frozenset[str]) -> None:
+    """Lock each competition, and print what its lock comes to.
+
+    Args:
+        kernels: the competitions.
+        upgrade: names whose pins are not kept; ``*`` is all of them.
+
+    Raises:
+        LockError: no lock pins a name of ``upgrade``, or the requirements cannot be met.
+        OfflineError: an input is malformed, or a package cannot be built.
+    """
+    names = {canonicalize_name(name) for name in upgrade - ALL}
+    found = {kernel.competition: read_lock(kernel.lock) for kernel in kernels}
+    known = {name: {*pinned(lock), *(pin.name for pin in lock.pins)} for name, lock in found.items() if lock}
+    for name in sorted(names - frozenset().union(*known.values())):
+        raise LockError(f"--upgrade {name}: no lock pins it", "Name a package that is shipped, or none for all.")
+    for kernel in kernels:
+        print(f"{kernel.competition}:")
+        with alone(kernel.build):
+            locked = lock_kernel(kernel, upgrade=upgrade & ALL or names & known.get(kernel.competition, set()))
+        report_lock(kernel, locked)
+
+
+def report_lock(kernel: KernelFolder, locked: Locked) -> None:
+    """Print what a lock comes to, and how it differs from the one before."""
+    print(table(rows(locked.lock, locked.image, locked.packages)))
+    path = locked.lock.path.relative_to(kernel.repository)
+    if locked.before is None:
+        print(f"  {path} is new: commit it")
+    elif locked.before != locked.lock:
+        changes = difference(locked.before, locked.lock)
+        changes += ["it was edited by hand, or by a merge"] if locked.before.edited else []
+        print("\n".join([f"  {path} is renewed: commit it", *(f"    {line}" for line in changes)]))
+    else:
+        print(f"  {path} is as it was")
+
+
+def run(options: argparse.Namespace, repository: Path) -> None:
+    """Run the subcommand."""
+    lock_and_report(read_kernel_folders(repository, options.competitions), frozenset(options.upgrade))

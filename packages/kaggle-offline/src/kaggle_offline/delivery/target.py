@@ -1,0 +1,368 @@
+"""Where things are pushed: a Kaggle of one's own, or kaggle.com. The only place that opens the former."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from kaggle_local.behaviour import Behaviour
+from kaggle_local.errors import LocalKaggleError
+from kaggle_local.runs.image import Image, ImageSpec
+from kaggle_local.scoring.competition import load_competition
+from kaggle_local.scoring.score import metric_of, score_of_commonest
+from platformdirs import user_cache_path
+
+from kaggle_offline.artifacts.frozen import Frozen
+from kaggle_offline.artifacts.pack import Dataset
+from kaggle_offline.environment import environment_for_others
+from kaggle_offline.errors import RehearsalError, TargetError
+from kaggle_offline.files import alone, digest_of_data, holds, new_folder, write_text
+from kaggle_offline.kaggle.authentication import find_token
+from kaggle_offline.kaggle.client import KaggleClient
+from kaggle_offline.kaggle.retries import Patience, Waits
+from kaggle_offline.repository.image_manifest import read_image_manifest
+from kaggle_offline.repository.kernel_folder import KernelFolder
+from kaggle_offline.uv import run_uv
+
+if TYPE_CHECKING:
+    from kaggle_local.local_kaggle import LocalKaggle
+
+
+# Variables that lead the official client away from kaggle.com.
+_PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+_LOOPBACK = re.compile(r"(?i)^(?:\w+://)?(?:[^@/]*@)?(?:localhost|127\.[\d.]+|\[::1\])(?::|/|$)")
+
+_LAST_LINES = 12
+_DIGITS = 5
+# Between two looks at whether another process is done.
+_LOCK_SECONDS = 0.1
+
+
+class Target(Protocol):
+    """An open target: kaggle.com, or the local Kaggle.
+
+    Attributes:
+        name: ``kaggle`` or ``local``.
+        client: asks it.
+        waits: those of the command.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def client(self) -> KaggleClient: ...  # noqa: D102
+    @property
+    def waits(self) -> Waits: ...  # noqa: D102
+
+    def alone(self, folder: Path) -> AbstractContextManager[None]:
+        """As `files.alone`, no longer than the command may take."""
+
+    def alone_with(self, kernel: KernelFolder) -> AbstractContextManager[None]:
+        """Keep other processes of this user, from other clones too, from working on the same competition there."""
+
+    def prepare(self, kernel: KernelFolder, frozen: Frozen) -> list[str]:
+        """Have the image and the competition there; return digests of all that is made for a push beside its datasets.
+
+        Raises:
+            RehearsalError: the image cannot be built, or the competition's command fails.
+        """
+
+    def packages_of(self, frozen: Frozen) -> Dataset:
+        """Return the packages for the Python that kernels run on there."""
+
+    def check_image(self) -> None:
+        """See that there is an image that kernels were given.
+
+        Raises:
+            RehearsalError: there is none.
+        """
+
+    def comparison(self, kernel: KernelFolder, known: Mapping[str, Any]) -> dict[str, Any]:
+        """Return facts to compare a score with, as entries of the result's submission.
+
+        Args:
+            kernel: the competition's.
+            known: the entries of the same submission so far.
+
+        Returns:
+            ``greater_is_better``, and ``baseline``: the score of the most common label for every row of the hidden
+            test set. Empty on kaggle.com, which tells neither.
+        """
+
+    def reason(self, ref: str) -> tuple[str, str] | None:
+        """Return why a submission failed, and the log of its rerun; None on kaggle.com, which keeps both to itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KaggleCom:
+    """kaggle.com, as a target."""
+
+    client: KaggleClient
+    waits: Waits
+    name: str = "kaggle"
+
+    def alone(self, folder: Path) -> AbstractContextManager[None]:
+        """See `Target`."""
+        return _alone(folder, self.waits)
+
+    def alone_with(self, kernel: KernelFolder) -> AbstractContextManager[None]:
+        """See `Target`."""
+        return self.alone(user_cache_path("kaggle-offline") / "alone" / self.client.owner / kernel.competition)
+
+    def prepare(self, kernel: KernelFolder, frozen: Frozen) -> list[str]:
+        """See `Target`; Kaggle has both."""
+        del kernel, frozen
+        return []
+
+    def packages_of(self, frozen: Frozen) -> Dataset:
+        """See `Target`."""
+        return frozen.packages
+
+    def check_image(self) -> None:
+        """See `Target`; Kaggle has one."""
+
+    def comparison(self, kernel: KernelFolder, known: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Target`."""
+        del kernel, known
+        return {}
+
+    def reason(self, ref: str) -> None:
+        """See `Target`."""
+        del ref
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalTarget:
+    """The local Kaggle, as a target; ``local`` is the server behind the client."""
+
+    client: KaggleClient
+    waits: Waits
+    local: "LocalKaggle"
+    name: str = "local"
+
+    def alone(self, folder: Path) -> AbstractContextManager[None]:
+        """See `Target`."""
+        return _alone(folder, self.waits)
+
+    def alone_with(self, kernel: KernelFolder) -> AbstractContextManager[None]:
+        """See `Target`; a local Kaggle is open in one process only."""
+        del kernel
+        return nullcontext()
+
+    def prepare(self, kernel: KernelFolder, frozen: Frozen) -> list[str]:
+        """See `Target`; the image holds as much of the manifest as the kernel needs."""
+        manifest = read_image_manifest(kernel.image)
+        spec = ImageSpec(
+            python=frozen.python,
+            pins={name: str(version) for name, version in manifest.pins.items()},
+            distributions=frozen.of_image,
+        )
+        with _explained():
+            if not self.local.has_image(spec):
+                print(f"  building the image for Python {frozen.python}: {', '.join(spec.distributions)}", flush=True)
+            image = self.local.set_image(spec)
+            self.local.host(_make_competition(kernel, frozen, image))
+        return [_competition_inputs(kernel, frozen)]
+
+    def packages_of(self, frozen: Frozen) -> Dataset:
+        """See `Target`."""
+        return frozen.rehearsal
+
+    def check_image(self) -> None:
+        """See `Target`."""
+        if not self.local.image_is_set:
+            raise RehearsalError("the local Kaggle has no image yet", "Run: nox -s freeze push, which builds it.")
+
+    def comparison(self, kernel: KernelFolder, known: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Target`."""
+        with _explained():
+            competition = load_competition(kernel.build / "competition", check_data=False)
+            greater_is_better = metric_of(competition).greater_is_better
+            baseline = known.get("baseline")
+            if baseline is None:
+                baseline = round(score_of_commonest(load_competition(kernel.build / "competition")), _DIGITS)
+        return {"greater_is_better": greater_is_better, "baseline": baseline}
+
+    def reason(self, ref: str) -> tuple[str, str]:
+        """See `Target`."""
+        submission = self.local.storage.submissions.get(int(ref))
+        if submission is None:
+            return "", ""
+        log = submission.folder / "log.json"
+        return submission.reason, log.read_text(encoding="utf-8") if log.exists() else ""
+
+
+# On a Kaggle of this machine nothing is far away, and nothing shows late.
+PATIENCE = {
+    "local": Patience(repeat=20, first_pause=0.1, longest_pause=2, poll=0.1, settle=5, mount=2),
+    "kaggle": Patience(),
+}
+
+
+@contextmanager
+def open_target(
+    word: str, repository: Path, *, patience: Patience | None = None, minutes: float | None = None
+) -> Iterator[Target]:
+    """Open the target that ``word`` names: ``local`` or ``kaggle``; one process at a time opens a local one.
+
+    Args:
+        word: the name.
+        repository: whose local Kaggle it is.
+        patience: how long to wait; by default what suits the target.
+        minutes: until the whole command gives up; by default the patience's.
+
+    Raises:
+        TargetError: ``kaggle`` would not lead to kaggle.com.
+        RehearsalError: the local one cannot be opened.
+        CredentialsError: kaggle.com does not know who asks.
+    """
+    patience = patience or PATIENCE[word]
+    waits = Waits(replace(patience, total=minutes * 60) if minutes is not None else patience)
+    if word == "kaggle":
+        _require_kaggle_com()
+        yield KaggleCom(client=KaggleClient(waits), waits=waits)
+    else:
+        with _alone(repository / "build", waits), _local(repository) as local:
+            # Neither the user's credentials nor their proxy have any business here.
+            direct = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "127.0.0.1"]))
+            loopback = {"NO_PROXY": direct, "no_proxy": direct}
+            client = {"KAGGLE_API_ENVIRONMENT": "LOCALHOST", "KAGGLE_API_TOKEN": local.token}
+            with _environment({**loopback, **client}):
+                yield LocalTarget(client=KaggleClient(waits, local.url), waits=waits, local=local)
+
+
+def _require_kaggle_com() -> None:
+    """See that the official client would go to kaggle.com.
+
+    Raises:
+        TargetError: the environment leads it elsewhere, as that of `kaggle-local serve` does.
+    """
+    problem = "KAGGLE_TARGET=kaggle is kaggle.com, but"
+    if os.environ.get("KAGGLE_API_ENVIRONMENT", "PROD") not in ("", "PROD"):
+        raise TargetError(f"{problem} KAGGLE_API_ENVIRONMENT leads elsewhere", _unset("KAGGLE_API_ENVIRONMENT"))
+    for name in _PROXIES:
+        if _LOOPBACK.search(os.environ.get(name, "")):
+            raise TargetError(f"{problem} the proxy in {name} is on this machine", _unset(*_PROXIES))
+    # Do not print the token: all but its prefix may be real.
+    if find_token().startswith("local-"):
+        raise TargetError(f"{problem} the access token is that of a local Kaggle", _unset("KAGGLE_API_TOKEN"))
+
+
+def _unset(*names: str) -> str:
+    there = [name for name in names if name in os.environ]
+    return f"Run: unset {' '.join(there)}" if there else "Put your own token into ~/.kaggle/access_token."
+
+
+def _alone(folder: Path, waits: Waits) -> AbstractContextManager[None]:
+    return alone(folder, partial(waits.sleep, _LOCK_SECONDS, "another process"))
+
+
+@contextmanager
+def _local(repository: Path) -> Iterator["LocalKaggle"]:
+    """The local Kaggle of a repository; `KAGGLE_LOCAL_SETTINGS` changes how it behaves (see `Behaviour`).
+
+    Raises:
+        RehearsalError: this is not Linux, a setting is not known, or another process uses it.
+    """
+    if sys.platform != "linux":
+        raise RehearsalError(
+            f"a rehearsal needs Linux, and this is {sys.platform}: kernels run in a sandbox of its namespaces",
+            "Use the devcontainer of this repository, or push to kaggle.com: KAGGLE_TARGET=kaggle",
+        )
+    from kaggle_local.server import serve
+
+    with _explained():
+        behaviour = Behaviour().changed(os.environ.get("KAGGLE_LOCAL_SETTINGS", "").split())
+        with serve(repository / ".kaggle-local", behaviour=behaviour) as local:
+            yield local
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """The local Kaggle's errors as the project's own."""
+    try:
+        yield
+    except LocalKaggleError as error:
+        raise RehearsalError(error.problem, error.cure) from error
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of this process until the block ends."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _competition_inputs(kernel: KernelFolder, frozen: Frozen) -> str:
+    """Digest of what the competition folder depends on."""
+    return digest_of_data([kernel.rehearsal, frozen.rehearsal.digest])
+
+
+def _make_competition(kernel: KernelFolder, frozen: Frozen, image: Image) -> Path:
+    """Run the command of ``[rehearsal]``, unless it has been run for this very package.
+
+    It runs with the image's distributions and what is shipped, as the kernel does, but on the host.
+    """
+    folder = kernel.build / "competition"
+    stamp = kernel.build / ".competition-inputs"
+    inputs = _competition_inputs(kernel, frozen)
+    whole = all((folder / name).is_file() for name in ("competition.toml", "solution.csv"))
+    if whole and holds(stamp, inputs):
+        return folder
+    print(f"  making the competition: {kernel.rehearsal}", flush=True)
+    program, *arguments = shlex.split(kernel.rehearsal)
+    if program == "python":
+        program = str(image.python)
+    site = kernel.build / "rehearsal" / "site"
+    wheels = [str(p) for p in sorted(frozen.rehearsal.folder.glob("*.whl"))]
+    with new_folder(site) as draft:
+        result = run_uv(
+            "pip",
+            "install",
+            "--offline",
+            "--no-deps",
+            "--no-config",
+            "--python",
+            str(image.python),
+            "--target",
+            str(draft),
+            *wheels,
+        )
+    with new_folder(folder) as draft:
+        if result.returncode == 0:
+            result = _run([program, *arguments, str(draft)], kernel.repository, site)
+        if result.returncode != 0:
+            end = "\n".join((result.stderr or "").strip().splitlines()[-_LAST_LINES:])
+            raise RehearsalError(
+                f"submission.toml: rehearsal.competition: {kernel.rehearsal!r} ended with {result.returncode}\n{end}",
+                "Correct the command; it is given the folder to write as its last argument.",
+            )
+        with _explained():
+            load_competition(draft)
+    write_text(stamp, inputs)
+    return folder
+
+
+def _run(command: list[str], cwd: Path, site: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command, its messages on the terminal where a person watches, else in the result."""
+    environment = {**environment_for_others(), "PYTHONPATH": str(site)}
+    stderr = None if sys.stderr.isatty() else subprocess.PIPE
+    try:
+        return subprocess.run(command, cwd=cwd, env=environment, stderr=stderr, text=True, check=False)
+    except OSError as error:
+        return subprocess.CompletedProcess(command, 127, stderr=str(error))

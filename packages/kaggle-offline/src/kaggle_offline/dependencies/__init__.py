@@ -1,0 +1,1 @@
+"""From requirements to files: resolved against the image, pinned, downloaded, built."""

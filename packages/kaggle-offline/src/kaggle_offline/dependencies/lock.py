@@ -1,0 +1,390 @@
+"""``requirements/<competition>.txt``: what a competition ships, pinned and hashed, with what it was made from.
+
+In requirements format; what only this tool needs is in comments::
+
+    # inputs: sha256:…
+    # pins: sha256:…
+    # builds with: hatchling==1.28.0
+    # provided: torch==2.10.0
+    # replaced: pydantic==2.12.3: albumentationsx 2.3.1 requires pydantic>=2.12.4
+    torchmetrics==1.9.0 \
+        --hash=sha256:…
+        # via: my-package
+
+Under ``inputs`` is the digest of the requirements, the image, what is protected and what packages
+are built with, under ``pins`` that of the other lines: as long as both fit, nothing is resolved.
+"""
+
+import re
+import tempfile
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+
+from kaggle_offline.dependencies.download import fetch_sources, read_wheels
+from kaggle_offline.dependencies.image_resolver import Resolved, Resolver
+from kaggle_offline.dependencies.package_index import Files, compile_requirements, look_up, options_for
+from kaggle_offline.dependencies.pins import Kind, Pin, read_pins, refuse_secrets
+from kaggle_offline.dependencies.source_distributions import build_source, unpacked
+from kaggle_offline.dependencies.wheels import Wheel, build_requirements
+from kaggle_offline.errors import BuildError, LockError, StaleLockError
+from kaggle_offline.files import digest_of_data, write_text
+from kaggle_offline.repository.image_manifest import ImageManifest
+from kaggle_offline.uv import is_network
+
+ALL = frozenset({"*"})
+"""What to upgrade where no package is named."""
+
+# The oldest Python that packages may be built with; see requires-python of this one.
+_OLDEST_PYTHON = "3.11"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replaced:
+    """A distribution of the image whose version does not fit.
+
+    Attributes:
+        name: canonical.
+        version: the image's.
+        reason: what requires another.
+    """
+
+    name: NormalizedName
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """A lock's file, read.
+
+    Attributes:
+        path: where it is.
+        inputs: digest of what it was resolved from.
+        pins: what is shipped.
+        provided: version of what the image has of the requirements, by name.
+        replaced: what of the pins takes the place of another version in the image.
+        builds_with: constraints on what wheels are built with, such as ``"hatchling==1.28.0"``.
+        edited: whether the file is not as it was written.
+    """
+
+    path: Path
+    inputs: str
+    pins: tuple[Pin, ...]
+    provided: Mapping[NormalizedName, str] = field(default_factory=dict)
+    replaced: tuple[Replaced, ...] = ()
+    builds_with: tuple[str, ...] = ()
+    edited: bool = False
+
+    @property
+    def installed(self) -> tuple[Pin, ...]:
+        """The pins that a kernel ends up with."""
+        return tuple(pin for pin in self.pins if pin.kind is not Kind.BUILDER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The inputs of a lock.
+
+    Attributes:
+        packages: the wheels of this repository by the folders that they were built from, the project's first.
+        extras: of the project.
+        image: what is there already.
+        protected: patterns of names that are never replaced.
+    """
+
+    packages: Mapping[Path, Wheel]
+    extras: Sequence[str]
+    image: ImageManifest
+    protected: Sequence[str]
+
+    @property
+    def wheels(self) -> tuple[Wheel, ...]:
+        """The wheels of this repository, the project's first."""
+        return tuple(self.packages.values())
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of all inputs; no line of code of the packages is in it."""
+        wheels = [[w.name, sorted(w.requirements), w.requires_python] for w in self.wheels]
+        others = [sorted(self.extras), self.builds_with, self.image.digest, sorted(self.protected)]
+        return digest_of_data([2, wheels, *others])
+
+    @property
+    def builds_with(self) -> list[str]:
+        """Return the requirements for building the packages."""
+        return sorted({line for tree in self.packages for line in build_requirements(tree)})
+
+
+def lock(inputs: Inputs, path: Path, *, renew: bool = True, upgrade: Collection[str] = ()) -> Lock:
+    """Resolve ``inputs`` into ``path``, unless it holds just that already.
+
+    Args:
+        inputs: what to resolve.
+        path: the lock's file.
+        renew: whether a stale lock may be renewed.
+        upgrade: canonical names whose pins are not kept, or `ALL`; if there are any, it is resolved anew.
+
+    Raises:
+        StaleLockError: the lock is stale and may not be renewed.
+        ProtectedError: something protected would have to be replaced.
+        LockError: nothing satisfies the requirements on this image; says what stands in the way.
+    """
+    _refuse_credentials(inputs)
+    current = read_lock(path)
+    if current is None:
+        state = "missing"
+    elif current.inputs != inputs.digest:
+        state = "not what the requirements and the image give now"
+    else:
+        state = "edited since it was written" if current.edited else ""
+    if current is not None and not state and not upgrade:
+        return current
+    if not renew:
+        raise StaleLockError(f"{path}: {state}", "Run: nox -s lock, and commit the file.")
+    print(f"  resolving what {inputs.wheels[0].name} requires beyond {inputs.image.name}", flush=True)
+    kept = {n: v for n, v in pinned(current).items() if not (upgrade == ALL or n in upgrade)}
+    with tempfile.TemporaryDirectory() as scratch:
+        made = _resolve(inputs, path, kept, Path(scratch))
+    write_text(path, _text(made, inputs.image))
+    return made
+
+
+def _refuse_credentials(inputs: Inputs) -> None:
+    """Refuse what would be published with the wheels' metadata, and with the lock.
+
+    Raises:
+        LockError: a requirement has a URL with credentials, or a build requires a folder of this machine.
+    """
+    for wheel in inputs.wheels:
+        for requirement in map(Requirement, wheel.requirements):
+            refuse_secrets(f"{wheel.name}: its requirement {requirement.name}", requirement.url or "")
+    for line in inputs.builds_with:
+        name, _, url = line.partition("@")
+        refuse_secrets(f"build-system.requires: {name.strip()}", url.strip())
+        if url.strip().startswith("file:"):
+            raise LockError(
+                f"build-system.requires: {name.strip()}: is a file of this machine", "Require what others have, too."
+            )
+
+
+def pinned(current: Lock | None) -> dict[NormalizedName, str]:
+    """Version of what a lock pins, and of what its wheels are built with, by name."""
+    if current is None:
+        return {}
+    pins = {pin.name: pin.version for pin in current.pins if not pin.url}
+    builds = {canonicalize_name(m[1]): m[2] for m in map(_PROVIDED.match, current.builds_with) if m}
+    return builds | pins
+
+
+def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scratch: Path) -> Lock:
+    image = inputs.image
+    target = options_for(image)
+
+    def without_wheel(resolved: Iterable[Resolved]) -> frozenset[NormalizedName]:
+        files = look_up([r.requirement() for r in resolved if r.shipped], target)
+        return frozenset(name for name, found in files.items() if not found.wheels)
+
+    resolver = Resolver(
+        image,
+        previous=kept,
+        read_wheels=partial(read_wheels, image=image),
+        without_wheel=without_wheel,
+        folder=scratch,
+    )
+    project, *neighbours = inputs.wheels
+    solution = resolver.resolve(project, neighbours, extras=inputs.extras, protected=inputs.protected)
+    for extra in sorted(resolver.unknown_extras):
+        if extra.partition("[")[0] in {wheel.name for wheel in inputs.wheels}:
+            raise LockError(
+                f"{extra}: there is no such extra", "Correct what requires it, or package in submission.toml."
+            )
+        print(f"  {extra} is required, but there is no such extra", flush=True)
+    shipped = [r for r in solution.values() if r.shipped]
+    files = look_up([r.requirement() for r in shipped], target)
+    pins = [_pin(r, files[r.name]) for r in shipped]
+    pins, builds_with = _settle_sources(pins, inputs, kept, scratch)
+    replaced = [
+        Replaced(name=r.name, version=str(image.pins[r.name]), reason=resolver.reason(solution, r.name, inputs.wheels))
+        for r in shipped
+        if r.name in image.pins
+    ]
+    replaced += [
+        Replaced(name=name, version=str(image.pins[name]), reason="it is a package of this repository")
+        for name in (wheel.name for wheel in inputs.wheels)
+        if name in image.pins
+    ]
+    return Lock(
+        path=path,
+        inputs=inputs.digest,
+        pins=tuple(sorted(pins, key=lambda pin: (pin.kind is Kind.BUILDER, pin.name))),
+        provided={name: solution[name].version for name in sorted(solution) if solution[name].provided},
+        replaced=tuple(sorted(replaced, key=lambda r: r.name)),
+        builds_with=tuple(builds_with),
+    )
+
+
+def _pin(resolved: Resolved, files: Files) -> Pin:
+    return Pin(
+        name=resolved.name,
+        version=files.version or resolved.version,
+        kind=Kind.WHEEL if files.wheels else Kind.BUILT,
+        hashes=files.wheels or files.source,
+        url=files.url,
+        via=resolved.via,
+    )
+
+
+def _settle_sources(
+    pins: Sequence[Pin], inputs: Inputs, kept: Mapping[NormalizedName, str], scratch: Path
+) -> tuple[list[Pin], list[str]]:
+    """Find out which sources can be built here, and what all that is built is to be built with.
+
+    Returns:
+        The pins, those of sources with their kinds, and those that build sources in the kernel; and
+        the constraints on builds.
+
+    Raises:
+        LockError: what builds a source in the kernel cannot be had for the image.
+    """
+    folder = scratch / "sources"
+    folder.mkdir()
+    archives = fetch_sources([pin for pin in pins if pin.is_source], folder)
+    requires: dict[Pin, tuple[str, ...]] = {}
+    for pin, archive in archives.items():
+        with unpacked(archive) as tree:
+            requires[pin] = build_requirements(tree)
+    builds_with = _constraints(sorted({*inputs.builds_with, *(r for found in requires.values() for r in found)}), kept)
+    settled = [pin for pin in pins if not pin.is_source]
+    in_kernel: set[str] = set()
+    for pin, archive in archives.items():
+        try:
+            wheel = build_source(pin, archive, scratch, inputs.image, builds_with)
+        except BuildError as error:
+            if is_network(error.problem):
+                raise
+            print(f"  {error.problem}\n  {pin} is shipped as source, to be built in the kernel", flush=True)
+            settled.append(replace(pin, kind=Kind.SOURCE))
+            in_kernel.update(requires[pin])
+        else:
+            settled.append(replace(pin, version=wheel.name.split("-")[1]))
+    return [*settled, *_builders(sorted(in_kernel), settled, inputs.image)], builds_with
+
+
+def _constraints(lines: Sequence[str], kept: Mapping[NormalizedName, str]) -> list[str]:
+    """Pin what builds require, for any Python that builds may be made with."""
+    text = _compile(lines, kept, ["--universal", "--python-version", _OLDEST_PYTHON, "--no-annotate"])
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+def _builders(lines: Sequence[str], pins: Sequence[Pin], image: ImageManifest) -> list[Pin]:
+    """Pin what builds sources in the kernel, in the image's versions where they fit.
+
+    A kernel builds in an environment of its own, with no more than what is shipped.
+    """
+    if not lines:
+        return []
+    target = options_for(image)
+    versions = {name: version.public for name, version in image.pins.items()}
+    text = _compile(lines, versions, [*target, "--only-binary", ":all:", "--no-annotate"])
+    shipped = {(pin.name, pin.version) for pin in pins}
+    return [
+        Pin(name=name, version=files.version, kind=Kind.BUILDER, hashes=files.wheels)
+        for name, files in look_up(text.splitlines(), target).items()
+        if (name, files.version) not in shipped
+    ]
+
+
+def _compile(lines: Sequence[str], preferred: Mapping[NormalizedName, str], options: Sequence[str]) -> str:
+    with tempfile.TemporaryDirectory() as scratch:
+        source, output = Path(scratch) / "build.in", Path(scratch) / "build.txt"
+        source.write_text("".join(f"{line}\n" for line in lines))
+        output.write_text("".join(f"{name}=={version}\n" for name, version in preferred.items()))
+        result = compile_requirements(source, *options, "--quiet", "--output-file", str(output))
+        if result.returncode != 0:
+            raise LockError(
+                f"what is built cannot have what it is built with:\n{result.stderr.strip()}",
+                "Correct build-system.requires in pyproject.toml, or require another version of what it is.",
+            )
+        return output.read_text(encoding="utf-8")
+
+
+def pins_for_python(pins: Sequence[Pin], python: str, image: ImageManifest) -> list[Pin]:
+    """The same versions with the wheels that this machine's ``python`` takes, not the ``image``'s, to rehearse on it.
+
+    Raises:
+        LockError: one of the versions has no wheel for that Python.
+    """
+    wheels = [pin for pin in pins if not pin.is_source]
+    found = look_up([pin.requirement(hashes=False) for pin in wheels], ["--python-version", python])
+    without = [str(pin) for pin in wheels if not found[pin.name].wheels]
+    if without:
+        raise LockError(
+            f"no wheel for Python {python}, which the rehearsal would run on: {', '.join(without)}",
+            f"Install the image's Python, for instance with: uv python install {image.python}",
+        )
+    return [pin if pin.is_source else replace(pin, hashes=found[pin.name].wheels) for pin in pins]
+
+
+_HEADER = re.compile(r"# (inputs|pins|builds with|provided|replaced): (.*)")
+_INPUTS = re.compile(r"sha256:[0-9a-f]{64}")
+_PROVIDED = re.compile(r"([\w.-]+)==(\S+)", re.ASCII)
+_REPLACED = re.compile(r"([\w.-]+)==(\S+): (.+)", re.ASCII)
+
+
+def read_lock(path: Path) -> Lock | None:
+    """Read a lock; None where there is no such file.
+
+    Raises:
+        LockError: the file is no lock, or a line of it is not one of a lock.
+    """
+    cure = "Take one side of a merge, or delete it or move it away; then run: nox -s lock"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise LockError(f"{path}: {error}", cure) from error
+    header: dict[str, list[str]] = {"inputs": [], "pins": [], "builds with": [], "provided": [], "replaced": []}
+    for match in filter(None, map(_HEADER.fullmatch, lines)):
+        header[match[1]].append(match[2])
+    if len(header["inputs"]) != 1 or not _INPUTS.fullmatch(header["inputs"][0]):
+        raise LockError(f"{path}: not a valid lock file, or it contains merge-conflict markers", cure)
+    try:
+        pins = read_pins(lines)
+    except ValueError as error:
+        raise LockError(f"{path}: {error}", cure) from error
+    provided = [m.groups() for m in map(_PROVIDED.fullmatch, header["provided"]) if m]
+    replaced = [m.groups() for m in map(_REPLACED.fullmatch, header["replaced"]) if m]
+    return Lock(
+        path=path,
+        inputs=header["inputs"][0],
+        pins=pins,
+        provided={canonicalize_name(name): version for name, version in provided},
+        replaced=tuple(Replaced(name=canonicalize_name(n), version=v, reason=reason) for n, v, reason in replaced),
+        builds_with=tuple(header["builds with"]),
+        edited=header["pins"] != [_digest_of_lines(lines)],
+    )
+
+
+def _digest_of_lines(lines: Sequence[str]) -> str:
+    """Digest of a lock's lines but for that which says it: what a merge or a hand changes is noticed."""
+    return digest_of_data([line for line in lines if not line.startswith("# pins: ")])
+
+
+def _text(made: Lock, image: ImageManifest) -> str:
+    lines = [
+        f"# What {made.path.stem} ships: pinned and hashed, for the image {image.name}",
+        f"# (Python {image.python}, {image.platform}). `nox -s lock` writes this file.",
+        f"# inputs: {made.inputs}",
+        *(f"# builds with: {line}" for line in made.builds_with),
+        *(f"# provided: {name}=={version}" for name, version in made.provided.items()),
+        *(f"# replaced: {r.name}=={r.version}: {r.reason}" for r in made.replaced),
+    ]
+    lines += [line for pin in made.pins for line in pin.lines().splitlines()]
+    lines.insert(lines.index(f"# inputs: {made.inputs}") + 1, f"# pins: {_digest_of_lines(lines)}")
+    return "".join(f"{line}\n" for line in lines)

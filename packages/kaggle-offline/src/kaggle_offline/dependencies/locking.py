@@ -1,0 +1,47 @@
+"""Locking a competition: its packages are built, and what they require is pinned."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import partial
+
+from kaggle_offline.dependencies.lock import Inputs, Lock, lock, read_lock
+from kaggle_offline.dependencies.wheels import Wheel, build_packages
+from kaggle_offline.repository.image_manifest import ImageManifest, read_image_manifest
+from kaggle_offline.repository.kernel_folder import KernelFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Locked:
+    """A lock, and what it was resolved from.
+
+    Attributes:
+        packages: the wheels of this repository, the project's first.
+        lock: of what they require.
+        before: the lock that it takes the place of; None where there was none.
+        image: that it is for.
+    """
+
+    packages: tuple[Wheel, ...]
+    lock: Lock
+    before: Lock | None
+    image: ImageManifest
+
+
+def lock_kernel(kernel: KernelFolder, *, renew: bool = True, upgrade: Collection[str] = ()) -> Locked:
+    """Build the packages and lock what they require; an unchanged lock is only read.
+
+    Raises:
+        OfflineError: an input is malformed, or a package cannot be built or its requirements met.
+    """
+    image = read_image_manifest(kernel.image)
+    before = read_lock(kernel.lock)
+    builds_with = before.builds_with if before else ()
+    build = partial(
+        build_packages, kernel.package, kernel.build / "dist", environment=image.environment, extras=kernel.extras
+    )
+    packages = build(constraints=builds_with)
+    inputs = Inputs(packages=packages, extras=kernel.extras, image=image, protected=kernel.protected)
+    locked = lock(inputs, kernel.lock, renew=renew, upgrade=upgrade)
+    if locked.builds_with != builds_with:
+        packages = build(constraints=locked.builds_with)
+    return Locked(packages=tuple(packages.values()), lock=locked, before=before, image=image)

@@ -1,0 +1,104 @@
+"""Files of the package index for resolved distributions: wheels for a platform, or only a source."""
+
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from packaging.utils import NormalizedName, canonicalize_name
+
+from kaggle_offline.dependencies.pins import refuse_secrets
+from kaggle_offline.errors import LockError
+from kaggle_offline.repository.image_manifest import ImageManifest
+from kaggle_offline.uv import run_uv
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """The files of one distribution.
+
+    Attributes:
+        version: of the distribution.
+        wheels: SHA-256 of its wheels for the platform.
+        source: SHA-256 of its source distribution, if it has one.
+        url: with the commit where it is a Git reference; of the archive where it is one; else empty.
+    """
+
+    version: str
+    wheels: tuple[str, ...]
+    source: tuple[str, ...]
+    url: str
+
+
+def look_up(lines: Collection[str], target: Sequence[str]) -> dict[NormalizedName, Files]:
+    """Look up the files of each distribution.
+
+    Args:
+        lines: requirements that leave no choice: ``name==version`` or ``name @ url``.
+        target: the Python and the platform, as uv's options.
+
+    Raises:
+        LockError: the index has not got one of them, or one is a folder of this machine.
+    """
+    if not lines:
+        return {}
+    with tempfile.TemporaryDirectory() as scratch:
+        source, output = Path(scratch) / "requirements.in", Path(scratch) / "pylock.toml"
+        source.write_text("".join(f"{line}\n" for line in lines))
+        options = ["--no-deps", "--format", "pylock.toml", "--output-file", str(output), "--quiet"]
+        result = compile_requirements(source, *target, *options)
+        if result.returncode != 0:
+            names = [line.partition(" @ ")[0] for line in lines]
+            raise LockError(
+                f"one of these was not found: {', '.join(names)}\n{result.stderr.strip()}",
+                "Check the network, or require versions that the package index has.",
+            )
+        document = tomllib.loads(output.read_text(encoding="utf-8"))
+    return {canonicalize_name(entry["name"]): _files(entry) for entry in document["packages"]}
+
+
+def _fragment(entry: Mapping[str, Any]) -> str:
+    return f"#subdirectory={entry['subdirectory']}" if "subdirectory" in entry else ""
+
+
+def _files(entry: Mapping[str, Any]) -> Files:
+    name, archive, vcs = entry["name"], entry.get("archive"), entry.get("vcs")
+    if "directory" in entry:
+        raise LockError(
+            f"{name}: a folder of this machine cannot be required: {entry['directory']['path']}",
+            "Make it a folder of packages/, or require it by Git reference.",
+        )
+    wheels = [wheel["hashes"]["sha256"] for wheel in entry.get("wheels", [])]
+    source = [entry["sdist"]["hashes"]["sha256"]] if "sdist" in entry else []
+    url = ""
+    if vcs is not None:
+        url = f"git+{vcs['url']}@{vcs['commit-id']}{_fragment(vcs)}"
+    elif archive is not None:
+        url = archive.get("url") or Path(archive["path"]).resolve().as_uri()
+        files = wheels if urlsplit(url).path.endswith(".whl") else source
+        files.append(archive["hashes"]["sha256"])
+        url += _fragment(archive)
+    refuse_secrets(name, url)
+    return Files(version=entry.get("version", ""), wheels=tuple(wheels), source=tuple(source), url=url)
+
+
+# The platforms that uv knows by name.
+_GLIBCS = (17, 28, *range(31, 41))
+
+
+def compile_requirements(source: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """``uv pip compile``, without a trace of this machine's index and settings."""
+    # Naming an interpreter spares uv the search for one, which takes seconds where pyenv is.
+    fixed = ["--no-emit-index-url", "--no-emit-find-links", "--no-config", "--no-header", "--python", sys.executable]
+    return run_uv("pip", "compile", str(source), *fixed, *options)
+
+
+def options_for(image: ImageManifest) -> list[str]:
+    """The image's Python and platform in uv's words."""
+    glibc = max(minor for minor in _GLIBCS if minor <= image.glibc)
+    return ["--python-version", image.header["python"], "--python-platform", f"{image.machine}-manylinux_2_{glibc}"]

@@ -1,0 +1,253 @@
+"""Wheels of the packages of this repository: same tree, same bytes, whatever the clock and the path."""
+
+import email
+import shutil
+import stat
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+
+from kaggle_offline.errors import BuildError
+from kaggle_offline.files import (
+    COPY_IT,
+    UNREADABLE_ZIP,
+    digest_of_data,
+    digest_of_file,
+    holds,
+    is_lfs_pointer,
+    link_outside,
+    new_folder,
+    write_text,
+)
+from kaggle_offline.repository.packages import name_of, read_project_file
+from kaggle_offline.uv import is_network, run_uv
+
+# 2020-01-01: the clock of every build, so that the same tree gives the same bytes.
+_EPOCH = "1577836800"
+
+# The requirements for building a source tree without a pyproject.toml (PEP 517).
+_DEFAULT_BACKEND = ("setuptools>=40.8.0",)
+
+_LAST_LINES = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wheel:
+    """A built wheel and what its metadata says."""
+
+    path: Path
+    name: NormalizedName
+    version: str
+    requirements: tuple[str, ...]
+    requires_python: str
+
+
+def build_packages(
+    package: Path,
+    folder: Path,
+    constraints: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    extras: Sequence[str] = (),
+) -> dict[Path, Wheel]:
+    """Build ``package`` and those of its neighbours that it requires, each into a folder of its own.
+
+    Args:
+        package: the project, a folder of ``packages/``.
+        folder: for the wheels.
+        constraints: on what the builds are made with, such as ``"hatchling==1.28.0"``.
+        environment: what markers see where the wheels are installed.
+        extras: of the project.
+
+    Returns:
+        The wheels by the folders that they were built from; the project's is the first.
+
+    Raises:
+        BuildError: the build backend failed; says what it printed.
+    """
+    neighbours = _neighbours(package)
+    wheels = {package: build_wheel(package, folder / package.name, constraints)}
+    waiting = [(package, extra) for extra in ("", *extras)]
+    seen = set(waiting)
+    while waiting:
+        tree, extra = waiting.pop()
+        for requirement in map(Requirement, wheels[tree].requirements):
+            neighbour = neighbours.get(canonicalize_name(requirement.name))
+            marker = requirement.marker
+            if neighbour is None or (marker is not None and not marker.evaluate({**environment, "extra": extra})):
+                continue
+            if neighbour not in wheels:
+                wheels[neighbour] = build_wheel(neighbour, folder / neighbour.name, constraints)
+            version = wheels[neighbour].version
+            if not requirement.specifier.contains(version, prereleases=True):
+                raise BuildError(
+                    f"{tree}: requires {requirement}, but {neighbour} is {version}",
+                    "Make the two agree: what is in this repository ships as it is.",
+                )
+            found = {(neighbour, name) for name in ("", *requirement.extras)} - seen
+            seen |= found
+            waiting += sorted(found)
+    return wheels
+
+
+def build_wheel(package: Path, folder: Path, constraints: Sequence[str]) -> Wheel:
+    """Build ``package`` into ``folder``, unless the wheel of just this tree is there.
+
+    Raises:
+        BuildError: the build backend failed, or its wheel is not for every machine.
+    """
+    files = _files_of(package)
+    contents = [[name, digest_of_file(path), _is_executable(path)] for name, path in files.items()]
+    inputs = digest_of_data([contents, sorted(constraints)])
+    stamp = folder / ".inputs"
+    built = next(folder.glob("*.whl"), None)
+    if built is None or not holds(stamp, f"{inputs} {digest_of_file(built)}"):
+        with new_folder(folder) as draft:
+            # In a copy of its own, so that what a build leaves behind is no input of the next one.
+            with tempfile.TemporaryDirectory() as scratch:
+                source = Path(scratch) / package.name
+                for name, path in files.items():
+                    _copy(path, source / name)
+                built = run_build(source, draft, constraints, str(package))
+            if not built.name.endswith("-any.whl"):
+                raise BuildError(
+                    f"{package}: its wheel is for this machine alone: {built.name}",
+                    "Keep what needs a compiler in a distribution of its own, and require that.",
+                )
+            _require_no_pointers(built, package)
+            write_text(draft / stamp.name, f"{inputs} {digest_of_file(built)}")
+        built = folder / built.name
+    return read_wheel(built)
+
+
+def _require_no_pointers(wheel: Path, package: Path) -> None:
+    """See that a wheel has every file that Git LFS keeps.
+
+    Raises:
+        BuildError: it has a pointer in the place of one.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as file:
+                    if is_lfs_pointer(file):
+                        raise BuildError(f"{package}: {name}: a Git LFS pointer, not the file", "Run: git lfs pull")
+    except UNREADABLE_ZIP:
+        return  # read_wheel says what is wrong with it
+
+
+def run_build(source: Path, folder: Path, constraints: Sequence[str], what: str, *, version: str = "") -> Path:
+    """Build the wheel of a source tree, a copy of its own, in an isolated environment; return its path.
+
+    ``version`` is for trees that would ask Git for it, where there is no Git any more.
+
+    Raises:
+        BuildError: the backend failed; says what it printed.
+    """
+    if (source / "setup.cfg").is_file() and not any((source / n).is_file() for n in ("setup.py", "pyproject.toml")):
+        # The files that setuptools once made do with; without either, no tool of today sees a project.
+        (source / "setup.py").write_text("import setuptools\n\nsetuptools.setup()\n")
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "build.txt"
+        file.write_text("".join(f"{line}\n" for line in constraints))
+        output = Path(scratch) / "wheel"
+        command = ["build", "--wheel", "--no-config", "--python", sys.executable, "--build-constraints", str(file)]
+        variables = {"SOURCE_DATE_EPOCH": _EPOCH, **({"SETUPTOOLS_SCM_PRETEND_VERSION": version} if version else {})}
+        result = run_uv(*command, "--out-dir", str(output), str(source), umask=0o022, **variables)
+        if result.returncode != 0:
+            end = "\n".join(result.stderr.strip().splitlines()[-_LAST_LINES:])
+            offline = is_network(result.stderr)
+            cure = "Check the network, then run again." if offline else "Correct its pyproject.toml, or setup.py."
+            raise BuildError(f"{what}: the wheel cannot be built:\n{end}", cure)
+        path = next(output.glob("*.whl"))
+        return Path(shutil.move(path, folder / path.name))
+
+
+def build_requirements(tree: Path) -> tuple[str, ...]:
+    """Return the requirements for building a source tree: its ``build-system.requires``, else setuptools."""
+    system = read_project_file(tree).get("build-system")
+    requires = system.get("requires") if isinstance(system, dict) else None
+    return tuple(map(str, requires)) if isinstance(requires, list) else _DEFAULT_BACKEND
+
+
+def _files_of(package: Path) -> dict[str, Path]:
+    """Every file of a source tree by its relative path, but for what Python and earlier builds leave there.
+
+    Links are followed, as what they lead to ends up in the wheel; broken ones lead to nothing.
+
+    Raises:
+        BuildError: one leads out of the repository.
+    """
+    found: dict[str, Path] = {}
+    repository = package.parent.parent
+    waiting: list[tuple[Path, tuple[Path, ...]]] = [(package, ())]
+    while waiting:
+        folder, above = waiting.pop()
+        above = (*above, folder.resolve())
+        for path in folder.iterdir():
+            left = path.name == "__pycache__" or path.name.endswith(".egg-info")
+            left = left or (folder == package and path.name in ("build", "dist") and path.is_dir())
+            problem = link_outside(path, repository) if path.exists() else ""
+            if problem:
+                raise BuildError(problem, COPY_IT)
+            if path.is_file():
+                found[path.relative_to(package).as_posix()] = path
+            # A link to where one has come from would lead round in circles.
+            elif path.is_dir() and not left and path.resolve() not in above:
+                waiting.append((path, above))
+    return dict(sorted(found.items()))
+
+
+def _is_executable(path: Path) -> bool:
+    """All of a file's mode that Git knows: what a umask made of it must not show in the wheel."""
+    return bool(path.stat().st_mode & stat.S_IXUSR)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(0o755 if _is_executable(source) else 0o644)
+
+
+def _neighbours(package: Path) -> dict[str, Path]:
+    """The other folders of ``packages/`` by the names of their distributions.
+
+    Raises:
+        BuildError: two have the same name.
+    """
+    found: dict[str, Path] = {}
+    for folder in sorted(package.parent.iterdir()):
+        name = name_of(folder)
+        if name and found.setdefault(name, folder) != folder:
+            raise BuildError(
+                f"{found[name]} and {folder}: both are the distribution {name}", "Rename one, or take it away."
+            )
+    return {name: folder for name, folder in found.items() if folder != package}
+
+
+def read_wheel(path: Path) -> Wheel:
+    """Read a wheel's metadata.
+
+    Raises:
+        BuildError: it is no wheel, or its metadata is malformed.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+            metadata = email.message_from_bytes(archive.read(name))
+        return Wheel(
+            path=path,
+            name=canonicalize_name(metadata["Name"], validate=True),
+            version=str(Version(metadata["Version"])),
+            requirements=tuple(str(Requirement(str(line))) for line in metadata.get_all("Requires-Dist", [])),
+            requires_python=str(metadata.get("Requires-Python", "")),
+        )
+    except (*UNREADABLE_ZIP, StopIteration, TypeError) as error:
+        raise BuildError(f"{path}: not a wheel: {error}", "Delete it, or build it again.") from error

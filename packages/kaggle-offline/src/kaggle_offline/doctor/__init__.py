@@ -1,0 +1,1 @@
+"""Checks that find what would go wrong before it does."""

@@ -1,0 +1,56 @@
+"""``doctor``: what would go wrong, found before it does, by reading; nothing is pushed or run."""
+
+from pathlib import Path
+
+from kaggle_offline.artifacts.render import read_notebook
+from kaggle_offline.doctor.code_checks import CODE_CHECKS
+from kaggle_offline.doctor.metadata_checks import METADATA_CHECKS
+from kaggle_offline.doctor.project_checks import PROJECT_CHECKS
+from kaggle_offline.doctor.subject import Code, Finding, Subject, finding_of, source_root
+from kaggle_offline.errors import OfflineError
+from kaggle_offline.repository.image_manifest import read_image_manifest
+from kaggle_offline.repository.kernel_folder import read_kernel_folder
+
+
+def examine(repository: Path, competition: str) -> list[Finding]:
+    """All that is found of a competition; what cannot be read is one finding, and ends it.
+
+    Raises:
+        UnknownCompetitionError: there is no such competition.
+    """
+    try:
+        kernel = read_kernel_folder(repository, competition)
+        image = read_image_manifest(kernel.image)
+        notebook = read_notebook(kernel.code)
+    except OfflineError as error:
+        if not (repository / "kernels" / competition).is_dir():
+            raise
+        return [finding_of(repository, error)]
+    code = kernel.code.relative_to(repository).as_posix()
+    cells = tuple(
+        Code(where=code, text=cell.source, tags=tuple(cell.metadata.get("tags", ())))
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    )
+    root = source_root(kernel.package)
+    modules = tuple(
+        Code(
+            where=path.relative_to(repository).as_posix(),
+            text=path.read_text(encoding="utf-8", errors="replace"),
+            module=".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"),
+        )
+        for path in sorted(root.rglob("*.py"))
+        if path.is_file()
+    )
+    subject = Subject(kernel=kernel, image=image, cells=cells, modules=modules)
+    found: list[Finding] = []
+    for check in _CHECKS:
+        try:
+            found += check(subject)
+        except OfflineError as error:
+            found.append(finding_of(repository, error))
+    return found
+
+
+# An error that a check raises is its finding.
+_CHECKS = (*METADATA_CHECKS, *CODE_CHECKS, *PROJECT_CHECKS)

@@ -1,0 +1,139 @@
+"""Checks of the kernel's metadata: what Kaggle would refuse, replace or show to everybody."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Iterator
+
+from kaggle_offline.artifacts.pack import OWNER, dataset_slug
+from kaggle_offline.artifacts.render import IMPORTED_EARLY
+from kaggle_offline.dependencies.lock import read_lock
+from kaggle_offline.doctor.subject import Check, Finding, Subject
+from kaggle_offline.files import read_json
+from kaggle_offline.repository.image_manifest import read_image_manifest
+from kaggle_offline.repository.kernel_metadata import METADATA_KEYS, warning_about_retired
+
+# The further sources that a kernel may name, by key: their form, and how to say it.
+_OWNED = re.compile(r"(?!INSERT)[A-Za-z0-9][\w-]*/[a-z0-9][a-z0-9-]*(/(versions/)?\d+)?")
+_SOURCE_FORMS = (
+    ("dataset_sources", _OWNED, "owner/slug"),
+    ("kernel_sources", _OWNED, "owner/slug"),
+    ("model_sources", re.compile(r"[^/\s]+(/[^/\s]+){2,3}(/\d+)?"), "owner/model/framework/variation/version"),
+)
+
+
+def _names(subject: Subject) -> Iterable[Finding]:
+    # Where the longer of the two datasets' names will do, so will the other.
+    dataset_slug(subject.kernel.competition, "packages")
+    return ()
+
+
+def _visibility(subject: Subject) -> Iterator[Finding]:
+    if subject.kernel.metadata.get("is_private") is not True:
+        yield Finding(
+            f"{subject.metadata}: is_private: {json.dumps(subject.kernel.metadata.get('is_private'))}",
+            "Everybody would see the kernel, which many competitions forbid: set it to true.",
+        )
+
+
+def _sources(subject: Subject) -> Iterator[Finding]:
+    for key, form, cure in _SOURCE_FORMS:
+        sources = subject.kernel.metadata.get(key, [])
+        for source in sources:
+            if not form.fullmatch(source) or (source.startswith(f"{OWNER}/") and key != "dataset_sources"):
+                yield Finding(f"{subject.metadata}: {key}: {source!r}", f"Write it as {cure}.")
+        if len(set(sources)) < len(sources):
+            yield Finding(f"{subject.metadata}: {key}: names one twice", "Name each once.")
+
+
+def _keys(subject: Subject) -> Iterator[Finding]:
+    for key in sorted(set(subject.kernel.metadata) - METADATA_KEYS):
+        likely = difflib.get_close_matches(key, METADATA_KEYS, 1)
+        cure = f"Write {likely[0]}." if likely else "Take it out: Kaggle does not know it."
+        yield Finding(f"{subject.metadata}: {key}: unknown key", cure)
+
+
+def _twins(subject: Subject) -> Iterator[Finding]:
+    for path in sorted(subject.kernel.folder.parent.glob("*/kernel-metadata.json")):
+        try:
+            other = read_json(path)["id"]
+        except (OSError, ValueError, KeyError, TypeError):
+            # That is a finding of its own competition.
+            continue
+        if path.parent != subject.kernel.folder and str(other).partition("/")[2] == subject.kernel.slug:
+            yield Finding(
+                f"{subject.metadata}: id: {subject.where(path)} has the same",
+                "One kernel would take the other's place: give each a title and an id of its own.",
+            )
+
+
+def _accelerator(subject: Subject) -> Iterator[Finding]:
+    wanted, there = bool(subject.kernel.metadata.get("enable_gpu")), subject.image.has_gpu
+    if wanted != there and "accelerator" in subject.image.header:
+        yield Finding(
+            f"{subject.metadata}: enable_gpu is {json.dumps(wanted)}, but {subject.image.name} is the image "
+            f"{'with' if there else 'without'} a GPU",
+            "Set it to what the image is for, or name the other image in submission.toml.",
+        )
+
+
+def _machine_shape(subject: Subject) -> Iterator[Finding]:
+    warning = warning_about_retired(str(subject.kernel.metadata.get("machine_shape", "")))
+    if warning:
+        yield Finding(f"{subject.metadata}: machine_shape: {warning}", "Name another, or take the key out.")
+
+
+def _shared_name(subject: Subject) -> Iterator[Finding]:
+    for kind in ("packages", "models"):
+        if subject.kernel.slug == dataset_slug(subject.kernel.competition, kind):
+            yield Finding(
+                f"{subject.metadata}: id: {subject.kernel.slug} is the name of a dataset that push makes",
+                "Give the kernel another title and id: kernels and datasets share one set of names.",
+            )
+
+
+def _imported_early(subject: Subject) -> Iterator[Finding]:
+    lock = None if subject.kernel.is_script else read_lock(subject.kernel.lock)
+    for replaced in lock.replaced if lock else ():
+        if replaced.name in IMPORTED_EARLY:
+            yield Finding(
+                f"{subject.where(subject.kernel.lock)}: replaces {replaced.name}, which a notebook on Kaggle imports "
+                "before its first cell and keeps in the image's version",
+                "Make the kernel a script: kernel_type in kernel-metadata.json; or require the image's version.",
+            )
+
+
+def _tpu(subject: Subject) -> Iterator[Finding]:
+    if subject.kernel.metadata.get("enable_tpu"):
+        yield Finding(
+            f"{subject.metadata}: enable_tpu is true, and {subject.image.name} is no image of a kernel with a TPU",
+            "Set it to false.",
+        )
+
+
+def _newer_image(subject: Subject) -> Iterator[Finding]:
+    manifests = [read_image_manifest(path) for path in sorted(subject.kernel.image.parent.glob("*.txt"))]
+    kind = (subject.image.has_gpu, subject.image.is_local)
+    dated = [m for m in manifests if (m.has_gpu, m.is_local) == kind and m.header.get("date")]
+    newest = max(dated, key=lambda m: m.header["date"], default=subject.image)
+    if subject.image.header.get("date", "9") < newest.header.get("date", ""):
+        yield Finding(
+            f"{subject.settings}: image: {subject.image.name} is of {subject.image.header['date']}, and "
+            f"{newest.name} of {newest.header['date']} is there",
+            f'Kaggle has moved on: image = "{newest.name}", then nox -s lock.',
+        )
+
+
+METADATA_CHECKS: tuple[Check, ...] = (
+    _names,
+    _visibility,
+    _keys,
+    _sources,
+    _twins,
+    _accelerator,
+    _tpu,
+    _machine_shape,
+    _shared_name,
+    _imported_early,
+    _newer_image,
+)

@@ -1,0 +1,127 @@
+"""Checks of the project: its Python, its lock, its checkpoints, credentials in it, and the time that it takes."""
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from kaggle_offline.dependencies.locking import lock_kernel
+from kaggle_offline.doctor.subject import Check, Finding, Subject, finding_of, source_root
+from kaggle_offline.errors import OfflineError
+from kaggle_offline.files import alone
+from kaggle_offline.reports.result import read_result
+from kaggle_offline.repository.checkpoints import list_checkpoints, pointers_among
+from kaggle_offline.repository.packages import read_project_file
+
+# GitHub refuses a file that is larger.
+_GITHUB_BYTES = 100 * 2**20
+
+_SECONDS_OF_HOUR = 3600
+# The longest session on Kaggle, in hours.
+_MOST_HOURS = 12
+
+# Kaggle's tokens, and credentials that are set in the code.
+_SECRET = re.compile(r"KGAT_\w{8}|KAGGLE_(?:KEY|API_TOKEN)['\"]?\]?\s*=\s*['\"]\w")
+
+
+def _python(subject: Subject) -> Iterator[Finding]:
+    project = read_project_file(subject.kernel.package).get("project")
+    text = str(project.get("requires-python", "")) if isinstance(project, dict) else ""
+    where = subject.where(subject.kernel.package / "pyproject.toml")
+    try:
+        fits = SpecifierSet(text).contains(f"{subject.image.python}.99")
+    except InvalidSpecifier:
+        yield Finding(f"{where}: requires-python: {text!r}", 'Write it as in: requires-python = ">=3.11"')
+        return
+    if not fits:
+        yield Finding(
+            f"{where}: requires-python is {text}, and {subject.image.name} has {subject.image.python}",
+            "Allow the image's Python.",
+        )
+
+
+def _lock(subject: Subject) -> Iterable[Finding]:
+    # For another Python nothing can be locked.
+    if not any(_python(subject)):
+        with alone(subject.kernel.build):
+            lock_kernel(subject.kernel, renew=False)
+    paths = (subject.kernel.lock, subject.kernel.image)
+    return [finding for path in paths for finding in subject.ignored(subject.where(path))]
+
+
+def _rehearsal(subject: Subject) -> Iterator[Finding]:
+    words = shlex.split(subject.kernel.rehearsal)
+    if words[:2] == ["python", "-m"] and len(words) > 2:  # noqa: PLR2004
+        module = Path(*words[2].split("."))
+        # Or of a neighbour that it requires.
+        roots = [source_root(path) for path in subject.kernel.package.parent.iterdir() if path.is_dir()]
+        if not any((r / module).with_suffix(".py").is_file() or (r / module / "__main__.py").is_file() for r in roots):
+            yield Finding(
+                f"{subject.settings}: rehearsal.competition: {words[2]} is not in packages/",
+                "Name a module of the package; it is given the folder to write.",
+            )
+
+
+def _checkpoints(subject: Subject) -> Iterator[Finding]:
+    folder, repository = subject.kernel.checkpoints, subject.kernel.repository
+    if folder is None:
+        return
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    for path in sorted(path for path in folder.iterdir() if path.is_dir()):
+        yield Finding(f"{subject.where(path)}: is a folder, and Kaggle's datasets here are flat", "Move its files up.")
+    pointers = [finding_of(repository, error) for error in pointers_among(files)]
+    yield from pointers
+    if not pointers:
+        try:
+            list_checkpoints(folder, repository, subject.kernel.trusted)
+        except OfflineError as error:
+            yield finding_of(repository, error)
+    for path in files:
+        name = subject.where(path)
+        if ignored := list(subject.ignored(name)):
+            yield from ignored
+        elif path.stat().st_size > _GITHUB_BYTES:
+            size = path.stat().st_size / 2**20
+            yield Finding(f"{name}: {size:.0f} MiB, and GitHub refuses more than 100", "Keep it with: git lfs track")
+
+
+def _secrets(subject: Subject) -> Iterator[Finding]:
+    cure = "Move them to ~/.kaggle/, and make new ones on Kaggle if they were ever pushed."
+    repository = subject.kernel.repository
+    lying = [*repository.glob("kaggle*.json"), *repository.glob(".kaggle/*")]
+    for folder in (subject.kernel.folder, subject.kernel.package):
+        lying += folder.rglob("kaggle*.json")
+    for path in sorted(set(lying)):
+        yield Finding(f"{subject.where(path)}: credentials left in a file", cure)
+    for code in (*subject.cells, *subject.modules):
+        if _SECRET.search(code.text):
+            yield Finding(
+                f"{code.where}: credentials written in the code", "Take them out, and make new ones on Kaggle."
+            )
+
+
+def _time(subject: Subject) -> Iterator[Finding]:
+    """Proportional to rows: start-up is counted with them, so rather too long than too short."""
+    limits, known = subject.kernel.limits, read_result(subject.kernel.build)
+    if limits is not None and limits.hours > _MOST_HOURS:
+        yield Finding(
+            f"{subject.settings}: limits.hours: {limits.hours:g}, and Kaggle gives no kernel more than {_MOST_HOURS}",
+            "Write the competition's limit, in hours.",
+        )
+    output = subject.kernel.build / "output" / subject.kernel.output
+    if limits is None or not isinstance(known.get("run", {}).get("seconds"), int | float) or not output.is_file():
+        return
+    with output.open("rb") as file:
+        rows = sum(1 for _ in file) - 1
+    seconds = known["run"]["seconds"] / max(rows, 1) * limits.rows
+    if rows > 0 and seconds > limits.hours * _SECONDS_OF_HOUR:
+        yield Finding(
+            f"{subject.settings}: limits: {limits.rows} rows would take {seconds / _SECONDS_OF_HOUR:.1f} hours, as the "
+            f"last run took {known['run']['seconds']:.0f} s for {rows}; {limits.hours:g} are allowed",
+            "Predict less for each, or rehearse with more rows if most of that was start-up.",
+        )
+
+
+PROJECT_CHECKS: tuple[Check, ...] = (_python, _lock, _rehearsal, _checkpoints, _secrets, _time)

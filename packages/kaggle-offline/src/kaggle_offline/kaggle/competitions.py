@@ -1,0 +1,277 @@
+"""Competitions on Kaggle: their settings, their data, and submissions to them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from kagglesdk.competitions.types.competition_api_service import (
+    ApiCreateCodeSubmissionRequest,
+    ApiDownloadDataFileRequest,
+    ApiGetCompetitionRequest,
+    ApiGetSubmissionLimitsRequest,
+    ApiGetSubmissionRequest,
+    ApiListSubmissionsRequest,
+)
+from kagglesdk.competitions.types.competition_enums import SubmissionGroup, SubmissionSortBy
+
+from kaggle_offline.errors import (
+    KaggleError,
+    NotThereError,
+)
+from kaggle_offline.kaggle.calls import Calls, shows
+from kaggle_offline.kaggle.http_errors import senseless, translated
+from kaggle_offline.kaggle.transfers import save
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmissionState:
+    """Where a submission stands: ``pending``, ``complete`` or ``error``. ``date`` is in UTC."""
+
+    ref: str
+    description: str
+    status: str
+    score: float | None
+    error: str
+    date: datetime | None
+    link: str
+
+    def shows(self, digest: str) -> bool:
+        """Tell whether the description holds a digest, or as much of it as Kaggle has kept."""
+        return shows(self.description, digest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmissionLimits:
+    """How many submissions may be made now, and were made in all.
+
+    Attributes:
+        left: None where Kaggle does not say.
+        for_good: it is not the day's limit but the competition's that bounds it.
+        made: the valid ones that Kaggle counts; failed ones are not among them.
+        today: those of today.
+    """
+
+    left: int | None
+    for_good: bool
+    made: int
+    today: int
+
+    def count_more_than(self, before: "SubmissionLimits") -> bool:
+        """Tell whether a submission was counted since ``before``."""
+        fewer_left = self.left is not None and before.left is not None and self.left < before.left
+        return fewer_left or self.made > before.made or self.today > before.today
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompetitionState:
+    """A competition, as this account sees it.
+
+    Attributes:
+        slug: in its canonical letters, which mounts have.
+        entered: the account has accepted the rules.
+        closed: submissions are disabled.
+        takes_kernels: it is a code competition, whose submissions are kernels alone.
+        deadline: in UTC; None where Kaggle does not say.
+    """
+
+    slug: str
+    entered: bool
+    closed: bool
+    takes_kernels: bool
+    deadline: datetime | None
+
+
+def _submission(answer: Any) -> SubmissionState:
+    try:
+        score = float(answer.public_score) if answer.public_score else None
+    except ValueError:
+        score = None  # of a submission without one Kaggle may say so in words
+    return SubmissionState(
+        ref=str(answer.ref),
+        description=answer.description or "",
+        status=answer.status.name.lower() if answer.status else "pending",
+        score=score,
+        error=answer.error_description or "",
+        date=answer.date.replace(tzinfo=UTC) if answer.date else None,
+        link=answer.url or "",
+    )
+
+
+def slug_of(ref: str) -> str:
+    """Return the slug of a competition's reference, which is the slug or the address that ends with it."""
+    return ref.rstrip("/").rpartition("/")[2]
+
+
+class Competitions:
+    """Competitions, and the owner's submissions to them."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def fetch_data_file(self, competition: str, name: str, path: Path) -> bool:
+        """Fetch a file of a competition's data; return False where there is none of that name.
+
+        Raises:
+            KaggleError: it cannot be had, for instance as the rules have not been accepted.
+        """
+        request = ApiDownloadDataFileRequest()
+        request.competition_name, request.file_name = competition, name
+
+        what = f"{name} of {competition}"
+
+        def fetch() -> bool:
+            with self._calls.open() as client:
+                answer = client.competitions.competition_api_client.download_data_file(request)
+                save(answer, path, partial(self._calls.waits.check, what))
+            return True
+
+        def fetch_what_is_allowed() -> bool:
+            try:
+                with translated(what):
+                    return fetch()
+            except NotThereError as error:
+                if not error.forbidden:
+                    raise
+                rules = f"https://www.kaggle.com/competitions/{competition}/rules"
+                raise KaggleError(error.problem, f"Accept the rules: {rules}") from error
+
+        return bool(self._calls.lookup(what, fetch_what_is_allowed))
+
+    def state(self, competition: str) -> CompetitionState | None:
+        """A competition as this account sees it, or None where Kaggle shows the account none of that name."""
+        request = ApiGetCompetitionRequest()
+        request.competition_name = competition
+
+        def look() -> CompetitionState:
+            with self._calls.open() as client:
+                answer = client.competitions.competition_api_client.get_competition(request)
+            if not answer.ref:
+                raise senseless(f"competition {competition}")
+            return CompetitionState(
+                slug=slug_of(answer.ref),
+                entered=bool(answer.user_has_entered),
+                closed=bool(answer.submissions_disabled),
+                takes_kernels=bool(answer.is_kernels_submissions_only),
+                deadline=answer.deadline.replace(tzinfo=UTC) if answer.deadline else None,
+            )
+
+        return self._calls.lookup(f"competition {competition}", look)
+
+    def limits(self, competition: str) -> SubmissionLimits:
+        """How many submissions the account has made, and has left."""
+        request = ApiGetSubmissionLimitsRequest()
+        request.competition_name = competition
+
+        def look() -> SubmissionLimits:
+            with self._calls.open() as client:
+                limits = client.competitions.competition_api_client.get_submission_limits(request)
+            # None left of none made says nothing.
+            says = limits.num_allowed_now or limits.num_today or limits.limited_by_total
+            left = limits.num_allowed_now if says else None
+            return SubmissionLimits(
+                left=left,
+                for_good=bool(limits.limited_by_total),
+                made=limits.num_total or 0,
+                today=limits.num_today or 0,
+            )
+
+        try:
+            return self._calls.repeat(f"submissions to {competition}", look)
+        except NotThereError:
+            return SubmissionLimits(left=None, for_good=False, made=0, today=0)
+
+    def submissions(self, competition: str) -> list[SubmissionState]:
+        """The owner's submissions to a competition, newest first."""
+        request = ApiListSubmissionsRequest()
+        request.competition_name = competition
+        request.group = SubmissionGroup.SUBMISSION_GROUP_ALL
+        request.sort_by = SubmissionSortBy.SUBMISSION_SORT_BY_DATE
+
+        def look(client: Any) -> Any:
+            return client.competitions.competition_api_client.list_submissions(request)
+
+        def read(page: Any) -> list[SubmissionState]:
+            return [_submission(s) for s in page.submissions or [] if s is not None]
+
+        pages = self._calls.pages(f"submissions to {competition}", request, look, read)
+        return [submission for page in pages for submission in page]
+
+    def submission(self, ref: str) -> SubmissionState:
+        """One of the owner's submissions.
+
+        Raises:
+            KaggleError: Kaggle does not show it.
+        """
+        request = ApiGetSubmissionRequest()
+        request.ref = int(ref)
+
+        def look() -> SubmissionState:
+            with self._calls.open() as client:
+                return _submission(client.competitions.competition_api_client.get_submission(request))
+
+        return self._calls.fresh(f"submission {ref}", look)
+
+    def submit(
+        self,
+        competition: str,
+        slug: str,
+        version: int,
+        file_name: str,
+        description: str,
+        *,
+        digest: str,
+        before: SubmissionLimits,
+    ) -> str:
+        """Hand in a kernel version, once, under a description with a digest that no other has.
+
+        Args:
+            competition: where to.
+            slug: of the kernel.
+            version: of the kernel.
+            file_name: of its output.
+            description: of the submission.
+            digest: in the description.
+            before: what Kaggle counted before.
+
+        Returns:
+            The submission's reference.
+
+        Raises:
+            NotThereError: the account may not.
+            RepeatedError: Kaggle does not show what it took.
+            KaggleError: Kaggle refuses it.
+        """
+        what = f"submission of {self._calls.owner}/{slug} version {version} to {competition}"
+        request = ApiCreateCodeSubmissionRequest()
+        request.competition_name, request.file_name = competition, file_name
+        request.kernel_owner, request.kernel_slug, request.kernel_version = self._calls.owner, slug, version
+        request.submission_description = description
+
+        def act() -> str:
+            with self._calls.open() as client:
+                answer = client.competitions.competition_api_client.create_code_submission(request)
+            if not answer.ref:
+                raise senseless(what)
+            return str(answer.ref)
+
+        def is_there() -> str | None:
+            return next((s.ref for s in self.submissions(competition) if s.shows(digest)), None)
+
+        def has_shown() -> str | None:
+            ref = is_there()
+            if ref is None and self.limits(competition).count_more_than(before):
+                # The list lags behind the count.
+                ref = self._calls.waits.until(
+                    "list of submissions", is_there, seconds=self._calls.waits.patience.settle
+                )
+                if ref is None:
+                    raise KaggleError(
+                        f"Kaggle: {what}: it is counted and not listed", "Run the same command again in some minutes."
+                    )
+            return ref
+
+        # The look at the limits took its time: another run may have submitted meanwhile.
+        expected = f"a submission with {digest} in its description"
+        return is_there() or self._calls.once(what, act, has_shown, most=1, expected=expected)

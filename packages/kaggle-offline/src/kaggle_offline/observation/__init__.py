@@ -1,0 +1,1 @@
+"""Observations of Kaggle: its image captured, compared and renewed, its answers probed."""

@@ -1,0 +1,154 @@
+"""``image capture`` and ``image diff``: what Kaggle's image holds, told from inside, and how two differ."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import InvalidVersion, Version
+from slugify import slugify
+
+from kaggle_offline.artifacts.render import NOTEBOOK_METADATA
+from kaggle_offline.delivery.kernel_run import run_error, wait_for_run
+from kaggle_offline.delivery.run_log import read_log
+from kaggle_offline.delivery.target import Target
+from kaggle_offline.errors import ConfigurationError, RunError
+from kaggle_offline.files import new_folder, read_json, write_json, write_text
+from kaggle_offline.observation.comparison import changes, image_path, locks_of
+from kaggle_offline.repository.image_manifest import read_image_manifest, write_image_manifest
+from kaggle_offline.repository.kernel_metadata import TITLE_LENGTHS
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
+_REPORT = "image.json"
+
+# Runs in the kernel, which is any Python that Kaggle has.
+_CODE = f"""\
+import importlib.metadata, importlib.util, json, platform, shutil
+from pathlib import Path
+
+distributions = {{}}
+for distribution in importlib.metadata.distributions():
+    distributions.setdefault(distribution.metadata["Name"], distribution.version)
+report = {{
+    "python": platform.python_version(),
+    "libc": platform.libc_ver(),
+    "machine": platform.machine(),
+    "uv": bool(importlib.util.find_spec("uv") or shutil.which("uv")),
+    "distributions": [[name, version] for name, version in distributions.items() if name],
+}}
+Path("/kaggle/working/{_REPORT}").write_text(json.dumps(report))
+print(len(report["distributions"]), "distributions")"""
+
+
+def capture(target: Target, repository: Path, name: str, *, gpu: bool) -> None:
+    """Have a kernel report what its image holds, and write the manifest of that.
+
+    Args:
+        target: where the kernel runs.
+        repository: its ``requirements/images/<name>.txt`` is written.
+        name: of the image.
+        gpu: whether the kernel has a GPU; it has one in any case where the manifest to update is of such a kernel.
+
+    Raises:
+        ConfigurationError: the name is no name, or too long for a kernel's title, or another target's image has it.
+        RehearsalError: the local Kaggle has no image yet.
+        RunError: the kernel failed, or its report is none.
+        KaggleError: Kaggle refused something.
+    """
+    _title(name)
+    path = image_path(repository, name)
+    before = read_image_manifest(path) if path.exists() else None
+    gpu = gpu or (before is not None and before.has_gpu)
+    target.check_image()
+    if target.name == "local" and before is not None and not before.is_local:
+        raise ConfigurationError(f"{path}: is not the local Kaggle's image", "Give the capture another name.")
+    draft = draft_manifest(target, repository, name, gpu=gpu)
+    # Read before it takes the place of one that can be.
+    now = read_image_manifest(draft)
+    draft.replace(path)
+    print(f"  {path.relative_to(repository)}: {len(now.pins)} distributions, Python {now.header['python']}")
+    if before is not None:
+        print(changes(before, now, locks_of(repository), everything=False))
+
+
+def draft_manifest(target: Target, repository: Path, name: str, *, gpu: bool) -> Path:
+    """Have a kernel report what its image holds; return a manifest of that, below ``build/``.
+
+    Raises:
+        ConfigurationError: the name is no name, or too long for a kernel's title.
+        RunError: the kernel failed, or its report is none.
+        KaggleError: Kaggle refused something.
+    """
+    title = _title(name)
+    slug, folder = slugify(title), repository / "build" / "images" / name
+    with new_folder(folder / "kernel") as draft:
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(_CODE)], metadata=NOTEBOOK_METADATA)
+        write_text(draft / "capture.ipynb", nbformat.writes(notebook))
+        settings = {"id": f"{target.client.owner}/{slug}", "title": title, "code_file": "capture.ipynb"}
+        settings |= {"language": "python", "kernel_type": "notebook"}
+        write_json(
+            draft / "kernel-metadata.json",
+            {**settings, "is_private": True, "enable_gpu": gpu, "enable_internet": False},
+        )
+    known = target.client.kernels.state(slug)
+    version = target.client.kernels.push(folder / "kernel", after=known.version if known else 0)
+    print(f"{slug}: version {version}, running", flush=True)
+    run, shown = wait_for_run(target, slug, version)
+    with new_folder(folder / "output") as draft:
+        fetch = target.client.kernels.fetch_output
+        log = read_log(fetch(slug, version, draft, lambda name: name == _REPORT, needed=(_REPORT,)))
+    if run.status != "complete":
+        raise run_error(f"{target.client.owner}/{slug} version {version}", run, log, shown=shown)
+    source = f"{target.client.owner}/{slug} version {version} on {target.name}, from inside"
+    header, pins = _read_report(folder / "output" / _REPORT)
+    header = {"image": name, **header, "accelerator": "gpu" if gpu else "cpu", "source": source}
+    path = folder / f"{name}.txt"
+    write_image_manifest(path, header, pins)
+    return path
+
+
+def _title(name: str) -> str:
+    """The title of the kernel that captures an image of that name.
+
+    Raises:
+        ConfigurationError: the name is no name, or too long for a title.
+    """
+    title = f"Capture of image {name}"
+    if not _NAME.fullmatch(name) or len(title) not in TITLE_LENGTHS:
+        raise ConfigurationError(
+            f"{name}: not a name for an image", "Small letters, digits, dots and hyphens, up to 33 of them."
+        )
+    return title
+
+
+def _read_report(path: Path) -> tuple[dict[str, str], dict[NormalizedName, str]]:
+    """Header and pins of a manifest, from what a kernel has told of itself.
+
+    Raises:
+        RunError: that is not what the kernel's code writes.
+    """
+    try:
+        report: dict[str, Any] = read_json(path)
+        libc, version = report["libc"]
+        if libc != "glibc":
+            raise ValueError(f"its C library is {libc!r}, not glibc")
+        pins: dict[NormalizedName, str] = {}
+        for name, text in report["distributions"]:
+            if not (isinstance(name, str) and isinstance(text, str)):
+                raise TypeError(f"{name!r} and {text!r} are no name and version")
+            try:
+                # The first on the path is the one that is imported.
+                pins.setdefault(canonicalize_name(name), str(Version(text)))
+            except InvalidVersion:
+                print(f"  {name} {text}: not a version, left out")
+        header = {
+            "python": str(report["python"]),
+            "platform": f"manylinux_{version.replace('.', '_')}_{report['machine']}",
+            "date": f"{datetime.now(UTC):%Y-%m-%d}",
+            "uv": "yes" if report["uv"] else "no",
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{path}: not a report of an image: {error}", "Run the same command again.") from error
+    return header, pins

@@ -1,0 +1,1 @@
+"""The files that people keep in the repository: kernel folders, settings, packages, checkpoints, their history."""

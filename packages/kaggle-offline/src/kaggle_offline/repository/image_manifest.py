@@ -1,0 +1,183 @@
+"""``requirements/images/<image>.txt``: what Kaggle's image holds, pinned, under a header.
+
+::
+
+    # image: kaggle-gpu-2026-05
+    # python: 3.12.13
+    # platform: manylinux_2_35_x86_64
+    # accelerator: gpu
+    # date: 2026-05-14
+    # uv: yes
+    # source: where the list comes from
+    # unlisted: boto3 catboost
+    numpy==2.0.2
+
+Python and platform (which names the glibc) must be there. ``unlisted`` names what the image has
+besides, in versions that the list's source does not give.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from kaggle_offline.errors import ConfigurationError
+from kaggle_offline.files import digest_of_file, write_text
+
+_PLATFORM = re.compile(r"manylinux_2_(\d{1,3})_(x86_64|aarch64)", re.ASCII)
+_PYTHON = re.compile(r"(3\.\d{1,3})(\.\d{1,3}((a|b|rc)\d{1,3})?)?", re.ASCII)
+# The oldest that wheels are made for today (manylinux2014).
+_OLDEST_GLIBC = 17
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageManifest:
+    """A read manifest.
+
+    Attributes:
+        name: of the image, as in the file's name.
+        python: the image's Python without its patch level, such as ``"3.12"``.
+        platform: the newest tag that the image's glibc allows, such as ``"manylinux_2_35_x86_64"``.
+        pins: the version of every distribution, by canonical name.
+        header: all that the header says, by key.
+        digest: of the file.
+    """
+
+    name: str
+    python: str
+    platform: str
+    pins: dict[NormalizedName, Version]
+    header: dict[str, str]
+    digest: str
+
+    @property
+    def machine(self) -> str:
+        """The processor, such as ``"x86_64"``."""
+        return self.platform.split("_", 3)[3]
+
+    @property
+    def has_gpu(self) -> bool:
+        """Tell whether it is that of kernels with a GPU."""
+        return self.header.get("accelerator") == "gpu"
+
+    @property
+    def is_local(self) -> bool:
+        """Tell whether it tells of a local Kaggle, not of kaggle.com."""
+        return " on local, " in self.header.get("source", "")
+
+    @property
+    def unlisted(self) -> frozenset[str]:
+        """Names of what the image has in versions that are not known."""
+        return frozenset(canonicalize_name(name) for name in self.header.get("unlisted", "").split())
+
+    @property
+    def glibc(self) -> int:
+        """The minor version of the image's glibc, such as 35."""
+        return int(self.platform.split("_")[2])
+
+    @property
+    def platforms(self) -> list[str]:
+        """Every wheel platform that runs on the image, newest first."""
+        old = [f"manylinux2014_{self.machine}"]
+        if self.machine == "x86_64":
+            old += ["manylinux2010_x86_64", "manylinux1_x86_64"]
+        return [f"manylinux_2_{n}_{self.machine}" for n in range(self.glibc, 4, -1)] + old
+
+    @property
+    def tags(self) -> frozenset[Tag]:
+        """Every tag of a wheel that installs on the image."""
+        version = tuple(map(int, self.python.split(".")))
+        platforms = [*self.platforms, f"linux_{self.machine}"]
+        interpreter = f"cp{self.python.replace('.', '')}"
+        return frozenset(
+            [*cpython_tags(version, platforms=platforms), *compatible_tags(version, interpreter, platforms)]
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the variables of the image for environment markers."""
+        return {
+            "implementation_name": "cpython",
+            "implementation_version": self.header["python"],
+            "os_name": "posix",
+            "platform_machine": self.machine,
+            "platform_python_implementation": "CPython",
+            "platform_release": "",
+            "platform_system": "Linux",
+            "platform_version": "",
+            "python_full_version": self.header["python"],
+            "python_version": self.python,
+            "sys_platform": "linux",
+        }
+
+
+def read_image_manifest(path: Path) -> ImageManifest:
+    """Read an image manifest.
+
+    Raises:
+        ConfigurationError: the file is missing or malformed; the message names the line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.txt"))) or "none"
+        raise ConfigurationError(
+            f"{path}: no such image", f"Images there: {known}. `kaggle-offline image capture` makes one."
+        ) from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise ConfigurationError(f"{path}: {error}", "An image manifest is a text file.") from error
+    header: dict[str, str] = {}
+    pins: dict[NormalizedName, Version] = {}
+    for number, line in enumerate(lines, start=1):
+        text = line.strip()
+        if text.startswith("#"):
+            key, colon, value = text.lstrip("# ").partition(":")
+            if colon:
+                header.setdefault(key.strip(), value.strip())
+        elif text:
+            name, version = _pin(path, number, text)
+            if pins.setdefault(name, version) != version:
+                raise ConfigurationError(
+                    f"{path}:{number}: {name} is pinned twice: {pins[name]} and {version}", "Keep one of the two."
+                )
+    python = _PYTHON.fullmatch(header.get("python", ""))
+    if python is None:
+        raise ConfigurationError(f"{path}: the header has no python", "Add a line such as: # python: 3.12.13")
+    platform = _PLATFORM.fullmatch(header.get("platform", ""))
+    if platform is None or int(platform.group(1)) < _OLDEST_GLIBC:
+        raise ConfigurationError(
+            f"{path}: the header has no platform", "Add a line such as: # platform: manylinux_2_35_x86_64"
+        )
+    return ImageManifest(
+        name=path.stem,
+        python=python.group(1),
+        platform=header["platform"],
+        pins=pins,
+        header=header,
+        digest=digest_of_file(path),
+    )
+
+
+def write_image_manifest(path: Path, header: Mapping[str, str], pins: Mapping[NormalizedName, str]) -> None:
+    """Write a manifest, its distributions sorted by name."""
+    lines = [f"# {key}: {value}\n" for key, value in header.items()]
+    lines += [f"{name}=={pins[name]}\n" for name in sorted(pins)]
+    write_text(path, "".join(lines))
+
+
+def _pin(path: Path, number: int, text: str) -> tuple[NormalizedName, Version]:
+    try:
+        requirement = Requirement(text)
+        (specifier,) = requirement.specifier
+        if specifier.operator != "==" or requirement.marker or requirement.extras:
+            raise ValueError(text)
+        return canonicalize_name(requirement.name), Version(specifier.version)
+    except (InvalidRequirement, InvalidVersion, ValueError):
+        raise ConfigurationError(
+            f"{path}:{number}: not a pinned distribution: {text}", "Every line is name==version."
+        ) from None

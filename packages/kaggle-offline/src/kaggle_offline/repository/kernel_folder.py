@@ -1,0 +1,163 @@
+"""``kernels/<competition>/``: what a person writes for a competition, read and checked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kaggle_offline.errors import ConfigurationError, UnknownCompetitionError
+from kaggle_offline.repository.kernel_metadata import read_metadata
+from kaggle_offline.repository.submission_toml import PLAIN_NAME, PROTECTED, SAMPLE, TOLERANCE, read_settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunLimits:
+    """The competition's limits of a run: rows of the hidden test set, and the hours in which they are predicted."""
+
+    rows: int
+    hours: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelFolder:
+    """A competition's kernel folder.
+
+    Attributes:
+        competition: the competition's slug, which names the folder.
+        repository: the root of the repository.
+        package: the folder of the project's package.
+        extras: of the package, that are shipped with it.
+        image: the image manifest's file.
+        checkpoints: the folder whose files become the model dataset; None where the kernel needs none.
+        trusted: names of those files that may run code when they are loaded.
+        weights: of some of those files in the mean of what they predict, for the kernel to use.
+        output: the file that the kernel hands in.
+        sample: the file of the competition's data that shows how such a file must look; empty for none.
+        protected: patterns of names that are never replaced in the image.
+        limits: what the competition asks of a run, if that is told.
+        rehearsal: the command that writes the local Kaggle's competition folder.
+        tolerance: by how much a change may worsen the rehearsal's score.
+        metadata: ``kernel-metadata.json``.
+        code: the notebook or script, in percent format.
+    """
+
+    competition: str
+    repository: Path
+    package: Path
+    extras: tuple[str, ...]
+    image: Path
+    checkpoints: Path | None
+    trusted: tuple[str, ...]
+    weights: dict[str, float]
+    output: str
+    sample: str
+    protected: tuple[str, ...]
+    limits: RunLimits | None
+    rehearsal: str
+    tolerance: float
+    metadata: dict[str, Any]
+    code: Path
+
+    @property
+    def folder(self) -> Path:
+        """``kernels/<competition>``."""
+        return self.repository / "kernels" / self.competition
+
+    @property
+    def lock(self) -> Path:
+        """The lock: the distributions that are shipped, pinned and hashed."""
+        return self.repository / "requirements" / f"{self.competition}.txt"
+
+    @property
+    def build(self) -> Path:
+        """Where everything that is made goes."""
+        return self.repository / "build" / self.competition
+
+    @property
+    def slug(self) -> str:
+        """The kernel's slug."""
+        return str(self.metadata["id"]).partition("/")[2]
+
+    @property
+    def is_script(self) -> bool:
+        """Tell whether Kaggle runs the code as a script; else as a notebook."""
+        return bool(self.metadata["kernel_type"] == "script")
+
+
+def find_repository(start: Path) -> Path:
+    """The nearest folder, from ``start`` upwards, that has ``kernels/``.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    for folder in (start, *start.parents):
+        if (folder / "kernels").is_dir():
+            return folder
+    raise ConfigurationError(f"{start}: no kernels/ here or above", "Change into your clone of the repository.")
+
+
+def list_competitions(repository: Path) -> list[str]:
+    """The names of all kernel folders, sorted."""
+    return sorted(p.parent.name for p in (repository / "kernels").glob("*/submission.toml"))
+
+
+def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
+    """Read a competition's kernel folder and check it.
+
+    Raises:
+        UnknownCompetitionError: there is no such folder.
+        ConfigurationError: a file is missing or malformed; the message names the key.
+    """
+    folder = repository / "kernels" / competition
+    if not PLAIN_NAME.fullmatch(competition) or not folder.is_dir():
+        raise UnknownCompetitionError(
+            f"kernels/{competition}: no such competition folder",
+            f"There are: {', '.join(list_competitions(repository)) or 'none'}.",
+        )
+    settings = read_settings(folder / "submission.toml")
+    metadata = read_metadata(folder / "kernel-metadata.json", competition)
+    package, _, extras = settings["package"].rstrip("]").partition("[")
+    result = KernelFolder(
+        competition=competition,
+        repository=repository,
+        package=repository / "packages" / package,
+        extras=tuple(name.strip() for name in extras.split(",") if name.strip()),
+        image=repository / "requirements" / "images" / f"{settings['image']}.txt",
+        checkpoints=folder / settings["checkpoints"] if "checkpoints" in settings else None,
+        trusted=tuple(settings.get("trusted", ())),
+        output=settings["output"],
+        weights=settings.get("weights", {}),
+        sample=settings.get("sample", SAMPLE),
+        protected=tuple(settings.get("freeze", {}).get("protected", PROTECTED)),
+        limits=RunLimits(**settings["limits"]) if "limits" in settings else None,
+        rehearsal=settings["rehearsal"]["competition"],
+        tolerance=settings["rehearsal"].get("tolerance", TOLERANCE),
+        metadata=metadata,
+        code=folder / metadata["code_file"],
+    )
+    for path, key in ((result.package, "package"), (result.checkpoints, "checkpoints")):
+        if path is not None and not path.is_dir():
+            raise ConfigurationError(
+                f"{folder / 'submission.toml'}: {key}: {path} is not there", f"Correct {key}, or make it."
+            )
+    there = {path.name for path in result.checkpoints.iterdir()} if result.checkpoints else set[str]()
+    for key, names in (("weights", set(result.weights)), ("trusted", set(result.trusted))):
+        if names - there:
+            raise ConfigurationError(
+                f"{folder / 'submission.toml'}: {key}: {min(names - there)} is not among the checkpoints",
+                "Name the files of that folder.",
+            )
+    return result
+
+
+def read_kernel_folders(repository: Path, names: Sequence[str]) -> list[KernelFolder]:
+    """Read the kernel folders of some competitions, by default of all.
+
+    Raises:
+        UnknownCompetitionError: there is no such folder, or none at all.
+        ConfigurationError: a file is missing or malformed; the message names the key.
+    """
+    names = names or list_competitions(repository)
+    if not names:
+        raise UnknownCompetitionError(f"{repository / 'kernels'}: no competition there", "Make a folder for one.")
+    return [read_kernel_folder(repository, name) for name in names]

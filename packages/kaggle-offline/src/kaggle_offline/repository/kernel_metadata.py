@@ -1,0 +1,133 @@
+"""``kernel-metadata.json``: what Kaggle is told of a kernel, read and checked."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from slugify import slugify
+
+from kaggle_offline.errors import ConfigurationError
+from kaggle_offline.files import COPY_IT, link_outside, read_json
+from kaggle_offline.repository.submission_toml import PLAIN_NAME, require_text
+
+# The kinds of a kernel's inputs; each has its list in kernel-metadata.json.
+SOURCES = ("dataset", "competition", "kernel", "model")
+
+# The lengths of a kernel's title.
+TITLE_LENGTHS = range(5, 51)
+
+
+_METADATA_TEXTS = {
+    "id": '"id": "owner/my-kernel"',
+    "title": '"title": "My kernel"',
+    "code_file": '"code_file": "predict.py"',
+    "language": '"language": "python"',
+    "kernel_type": '"kernel_type": "notebook"',
+}
+
+
+_METADATA_OPTIONAL_TEXTS = ("docker_image", "docker_image_pinning_type", "machine_shape")
+_METADATA_WORDS = {"docker_image_pinning_type": ("original", "latest"), "kernel_type": ("notebook", "script")}
+_METADATA_LISTS = (*(f"{kind}_sources" for kind in SOURCES), "keywords")
+_METADATA_FLAGS = ("is_private", "enable_gpu", "enable_tpu")
+
+METADATA_KEYS = frozenset(
+    {*_METADATA_TEXTS, *_METADATA_OPTIONAL_TEXTS, *_METADATA_LISTS, *_METADATA_FLAGS, "enable_internet", "id_no"}
+)
+"""What ``kernel-metadata.json`` may hold."""
+
+
+def read_metadata(path: Path, competition: str) -> dict[str, Any]:
+    """Read a competition's ``kernel-metadata.json`` and check it.
+
+    Raises:
+        ConfigurationError: it is missing or malformed; the message names the key.
+    """
+    try:
+        metadata = read_json(path)
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path}: not there", "`kaggle kernels init` writes one to start from.") from None
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(f"{path}: {error}", "Correct the file: it must be JSON.") from error
+    if not isinstance(metadata, dict):
+        raise ConfigurationError(f"{path}: not an object", "It must be JSON in braces.")
+    for key, example in _METADATA_TEXTS.items():
+        require_text(path, key, metadata.get(key), example)
+    owner, slash, slug = metadata["id"].partition("/")
+    if not (owner and slash and slug) or len(metadata["title"]) not in TITLE_LENGTHS:
+        raise ConfigurationError(
+            f"{path}: id or title: {metadata['id']!r}, {metadata['title']!r}",
+            "The id is owner/slug, the title has 5 to 50 characters.",
+        )
+    if slugify(metadata["title"]) != slug:
+        raise ConfigurationError(
+            f"{path}: title: resolves to {slugify(metadata['title'])!r}, but id says {slug!r}",
+            "Kaggle takes the slug from the title: make the two agree.",
+        )
+    fixed = {"language": "python", "enable_internet": False, "competition_sources": [competition]}
+    for key, value in fixed.items():
+        if metadata.get(key) != value or type(metadata[key]) is not type(value):
+            raise ConfigurationError(
+                f"{path}: {key}: {json.dumps(metadata.get(key))}",
+                f"It must be {json.dumps(value)} for an offline submission.",
+            )
+    _check_types(path, metadata)
+    _check_code(path, metadata["code_file"])
+    return metadata
+
+
+def _check_code(path: Path, name: str) -> None:
+    code = path.parent / name
+    if not (PLAIN_NAME.fullmatch(name) and code.is_file()):
+        raise ConfigurationError(f"{path}: code_file: {name} is not there", "Name a file that lies beside it.")
+    problem = link_outside(code, path.parent.parent.parent)
+    if problem:
+        raise ConfigurationError(problem, COPY_IT)
+
+
+def _check_types(path: Path, metadata: dict[str, Any]) -> None:
+    for key in _METADATA_LISTS:
+        value = metadata.get(key, [])
+        if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+            raise ConfigurationError(f"{path}: {key}: {json.dumps(value)}", 'It must be a list of texts: ["…"].')
+    for key in _METADATA_OPTIONAL_TEXTS:
+        if not isinstance(metadata.get(key, ""), str):
+            raise ConfigurationError(f"{path}: {key}: {json.dumps(metadata[key])}", "It must be a text.")
+    for key, values in _METADATA_WORDS.items():
+        if metadata.get(key, values[0]) not in values:
+            raise ConfigurationError(
+                f"{path}: {key}: {json.dumps(metadata[key])}", f"It is one of {', '.join(values)}."
+            )
+    for key in _METADATA_FLAGS:
+        if not isinstance(metadata.get(key, False), bool):
+            raise ConfigurationError(f"{path}: {key}: {json.dumps(metadata[key])}", "It must be true or false.")
+
+
+# Kaggle replaces these without a word (kaggle 2.2.5, ``_RETIRED_ACCELERATORS``).
+_RETIRED = {
+    "nvidiateslap100": "runs on NvidiaTeslaT4 instead",
+    "tpuv38": "runs on TpuV5E8 instead",
+    "tpu1vmv38": "runs on TpuV5E8 instead",
+    "tpuv232": "runs on the CPU instead",
+    "tpuv2256": "runs on the CPU instead",
+}
+# Competitions grant these to their participants (kaggle-cli, docs/kernels.md).
+_GRANTED = ("nvidial4x1", "nvidiah100", "nvidiartxpro6000")
+
+
+def is_gpu(machine_shape: str) -> bool:
+    """Tell whether an accelerator is a GPU."""
+    return machine_shape.strip().casefold().startswith("nvidia")
+
+
+def warning_about_retired(machine_shape: str) -> str:
+    """Return a warning about an accelerator that Kaggle replaces, or an empty text."""
+    shape = machine_shape.strip().casefold()
+    return f"{machine_shape} is retired: the kernel {_RETIRED[shape]}" if shape in _RETIRED else ""
+
+
+def warning_about_granted(machine_shape: str) -> str:
+    """Return a warning about an accelerator that some competitions grant, or an empty text."""
+    if machine_shape.strip().casefold() not in _GRANTED:
+        return ""
+    return f"only some competitions grant {machine_shape}: check that yours does"

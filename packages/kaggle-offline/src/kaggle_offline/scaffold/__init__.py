@@ -1,0 +1,1 @@
+"""Starting a competition, from templates or from existing code."""

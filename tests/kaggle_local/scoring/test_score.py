@@ -1,0 +1,187 @@
+"""Scores: each metric is that of its definition, and what does not fit is refused with the reason."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from kaggle_local.errors import CompetitionError, SubmissionError
+from kaggle_local.scoring.competition import Competition, load_competition
+from kaggle_local.scoring.metrics import METRICS, quadratic_kappa
+from kaggle_local.scoring.score import metric_of, score, score_of_commonest
+from sklearn.metrics import cohen_kappa_score
+
+
+def test_mean_f1_is_that_of_the_definition(competition: Path, tmp_path: Path) -> None:
+    submission = tmp_path / "submission.csv"
+    submission.write_text("image,labels\nz,rust\ny,scab\nx,scab rust\n")
+    # x: 2·1/(1+2), y: 2·1/(2+1), z: 0.
+    assert score(load_competition(competition), submission) == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "did not write it"),
+        ("", "not a CSV file"),
+        ("image\nx\n", "no column labels"),
+        ("image,labels,more\nx,scab,1\n", "columns image, labels, more"),
+        ("image,labels\nx,scab\ny,scab\n", "2 rows"),
+        ("image,labels\nx,scab\ny,scab\nw,scab\n", "image w is not in the test set"),
+        ("image,labels\nx,scab\nx,scab\ny,rust\n", "occurs twice"),
+        ("image,labels\nx,scab\ny,\nz,rust\n", "1 cells of labels are empty"),
+    ],
+)
+def test_a_submission_that_does_not_fit_is_refused(
+    text: str | None, reason: str, competition: Path, tmp_path: Path
+) -> None:
+    submission = tmp_path / "submission.csv"
+    if text is not None:
+        submission.write_text(text)
+    with pytest.raises(SubmissionError, match=reason):
+        score(load_competition(competition), submission)
+
+
+def test_the_commonest_value_is_a_floor(competition: Path) -> None:
+    (competition / "solution.csv").write_text("image,labels\nx,scab\ny,scab\nz,scab rust\n")
+    assert score_of_commonest(load_competition(competition)) == pytest.approx((1 + 1 + 2 / 3) / 3)
+
+
+def test_an_unknown_metric_is_named(competition: Path) -> None:
+    path = competition / "competition.toml"
+    path.write_text(path.read_text().replace("mean-f1", "luck"))
+    with pytest.raises(CompetitionError, match="luck"):
+        score(load_competition(competition), competition / "solution.csv")
+
+
+def make(folder: Path, metric: str, solution: str) -> Competition:
+    """A competition of files whose solution is ``solution``: a line a row, the first one the columns."""
+    columns = solution.split("\n", 1)[0].split(",")
+    (folder / "public").mkdir(exist_ok=True)
+    (folder / "public" / "test.csv").write_text("id\n1\n")
+    (folder / "solution.csv").write_text(solution)
+    (folder / "competition.toml").write_text(
+        f'slug = "some"\ntitle = "Some"\nmetric = "{metric}"\nid = "id"\ntarget = {columns[1:]}\nsubmissions = "file"\n'
+    )
+    return load_competition(folder)
+
+
+def score_of(folder: Path, metric: str, solution: str, submission: str) -> float:
+    competition = make(folder, metric, solution)
+    (folder / "submission.csv").write_text(submission)
+    return score(competition, folder / "submission.csv")
+
+
+@pytest.mark.parametrize(
+    ("metric", "solution", "submission", "expected"),
+    [
+        ("accuracy", "id,y\n1,a\n2,b\n3,c\n4,d\n", "id,y\n4,d\n3,x\n2,b\n1,a\n", 0.75),
+        ("accuracy", "id,y\n1,1\n2,0\n", "id,y\n1,1.0\n2,0.0\n", 1.0),
+        ("log-loss", "id,y\n1,1\n2,0\n", "id,y\n1,0\n2,0\n", -math.log(1e-15) / 2),
+        ("rmse", "id,y\n1,1\n2,2\n", "id,y\n1,1\n2,4\n", math.sqrt(2)),
+        ("rmse", "id,y,z\n1,1,0\n2,2,0\n", "id,y,z\n1,1,1\n2,4,1\n", (math.sqrt(2) + 1) / 2),
+        ("log-loss", "id,y\n1,1\n2,0\n", "id,y\n1,0.8\n2,0.4\n", -(math.log(0.8) + math.log(0.6)) / 2),
+        # Rows are divided by their sums: 0.2/0.8 and 0.6/0.6.
+        ("log-loss", "id,a,b\n1,1,0\n2,0,1\n", "id,a,b\n1,0.2,0.6\n2,0,0.6\n", -math.log(0.25) / 2),
+        # A row of zeros says nothing: each class as likely.
+        ("log-loss", "id,a,b\n1,1,0\n2,0,1\n", "id,a,b\n1,0,0\n2,0,0\n", math.log(2)),
+        # One of the two pairs of a 1 and a 0 is in order, one is a tie.
+        ("auc", "id,y\n1,1\n2,0\n3,0\n", "id,y\n1,5\n2,5\n3,-1\n", 0.75),
+        ("auc", "id,y,z\n1,1,0\n2,0,1\n", "id,y,z\n1,2,2\n2,1,1\n", 0.5),
+        # One rating of four is two off: 1 - (1·4/4) / expected, over ratings 1 to 3.
+        ("quadratic-kappa", "id,y\n1,1\n2,2\n3,3\n4,3\n", "id,y\n1,1\n2,2\n3,3\n4,3\n", 1.0),
+        ("quadratic-kappa", "id,y\n1,1\n2,3\n", "id,y\n1,3\n2,1\n", -1.0),
+        ("quadratic-kappa", "id,y\n1,2\n2,2\n", "id,y\n1,2\n2,2\n", 1.0),
+    ],
+)
+def test_each_metric_is_that_of_its_definition(
+    metric: str, solution: str, submission: str, expected: float, tmp_path: Path
+) -> None:
+    assert score_of(tmp_path, metric, solution, submission) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("metric", "solution", "submission", "reason"),
+    [
+        ("rmse", "id,y\n1,1\n2,2\n", "id,y\n1,1\n2,many\n", "y of id 2 is 'many', not a number"),
+        ("rmse", "id,y\n1,1\n2,2\n", "id,y\n1,1\n2,nan\n", "y of id 2 is 'nan', not a number"),
+        ("rmse", "id,y\n1,1\n2,2\n", "id,y\n1,-inf\n2,1\n", "y of id 1 is '-inf', not a number"),
+        ("log-loss", "id,y\n1,1\n2,0\n", "id,y\n1,1.2\n2,0\n", "'1.2', not a probability from 0 to 1"),
+        ("quadratic-kappa", "id,y\n1,1\n2,2\n", "id,y\n1,1.5\n2,2\n", "'1.5', not a whole number"),
+        ("auc", "id,y\n1,1\n2,0\n", "id,y\n1,\n2,0\n", "1 cells of y are empty"),
+        ("auc", "id,y\n1,1\n2,0\n", "id,z\n1,1\n2,0\n", "no column y"),
+        ("auc", "id,y\n1,1\n2,0\n", "y,id,z\n1,1,1\n0,2,1\n", "columns y, id, z"),
+        ("accuracy", "id,y\n1,a\n2,b\n", "id,y\n1,a\n1,b\n", "id 1 occurs twice"),
+        ("accuracy", "id,y\n1,a\n2,b\n", "id,y\n1,a,\n2,b,\n", "not a CSV file"),
+        ("rmse", "id,y\n1,1\n2,2\n", "id,y\n1,1e200\n2,1\n", "is no number"),
+        ("accuracy", "id,y\n1,a\n2,b\n", "id,y\n1,a\n", "1 rows, the test set has 2"),
+        ("accuracy", "id,y\n1,a\n2,b\n3,c\n", "id,y\n1,a\n8,b\n9,c\n", "id 8 is not in the test set, nor are 1 others"),
+    ],
+)
+def test_what_does_not_fit_is_named(metric: str, solution: str, submission: str, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(SubmissionError, match=reason):
+        score_of(tmp_path, metric, solution, submission)
+
+
+@pytest.mark.parametrize(
+    ("metric", "solution", "reason"),
+    [
+        ("auc", "id,y\n1,2\n2,0\n", "other cells than 0 and 1"),
+        ("rmse", "id,y\n1,a\n2,0\n", "not a number"),
+        ("accuracy", "id,y,z\n1,a,b\n", "of one column"),
+        ("accuracy", "id,y\n1,a\n1,b\n", "occurs twice"),
+        ("accuracy", "id,y\n", "none at all"),
+        ("log-loss", "id,a,b\n1,1,1\n", "not just one 1"),
+        ("auc", "id,y\n1,1\n2,1\n", "nothing but one of 0 and 1"),
+    ],
+)
+def test_a_solution_that_does_not_suit_its_metric_is_the_hosts_fault(
+    metric: str, solution: str, reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(CompetitionError, match=reason):
+        score_of_commonest(make(tmp_path, metric, solution))
+
+
+@settings(max_examples=200)
+@given(pairs=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=30))
+def test_quadratic_kappa_is_scikit_learns(pairs: list[tuple[int, int]]) -> None:
+    truth, predicted = (pd.DataFrame({"y": column}, dtype=float) for column in zip(*pairs, strict=True))
+    if len({rating for pair in pairs for rating in pair}) > 1:
+        ratings = list(range(7))
+        expected = cohen_kappa_score(
+            truth["y"].astype(int), predicted["y"].astype(int), labels=ratings, weights="quadratic"
+        )
+        assert quadratic_kappa(truth, predicted) == pytest.approx(expected)
+
+
+def test_one_wild_rating_costs_no_memory(tmp_path: Path) -> None:
+    assert score_of(tmp_path, "quadratic-kappa", "id,y\n1,1\n2,2\n", "id,y\n1,1\n2,1e12\n") == pytest.approx(
+        0, abs=1e-9
+    )
+
+
+def test_every_metric_says_which_way_is_better() -> None:
+    assert {name for name, metric in METRICS.items() if not metric.greater_is_better} == {"log-loss", "rmse"}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@given(content=st.binary(max_size=120))
+def test_no_bytes_raise_anything_else(content: bytes, tmp_path: Path) -> None:
+    competition = make(tmp_path, "rmse", "id,y\n1,1\n2,2\n")
+    (tmp_path / "submission.csv").write_bytes(content)
+    with pytest.raises(SubmissionError):
+        score(competition, tmp_path / "submission.csv")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(
+    values=st.lists(st.integers(min_value=0, max_value=1), min_size=2, max_size=8).filter(lambda v: len(set(v)) == 2)
+)
+def test_the_truth_itself_is_the_best_submission(values: list[int], tmp_path: Path) -> None:
+    table = "id,y\n" + "".join(f"{n},{value}\n" for n, value in enumerate(values))
+    for name in METRICS:
+        best = score_of(tmp_path, name, table, table)
+        floor = score_of_commonest(make(tmp_path, name, table))
+        assert metric_of(make(tmp_path, name, table)).greater_is_better == (best > floor), name

@@ -1,0 +1,461 @@
+"""`doctor` finds each of many planted faults, one at a time, with its cure; and nothing where there is none."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kaggle_local.interpreters import OWN_VERSION
+from kaggle_local.local_kaggle import LocalKaggle
+from kaggle_offline.dependencies.locking import lock_kernel
+from kaggle_offline.doctor.examination import examine
+from kaggle_offline.errors import CredentialsError, FindingsError, UnknownCompetitionError
+from kaggle_offline.repository.kernel_folder import list_competitions, read_kernel_folder
+
+from tests.canary import USER
+from tests.kaggle_offline.conftest import IMAGE, METADATA, REPOSITORY, copy_of, git, write_repository
+from tests.stand_in import TOKENS, environment_of
+
+KERNEL = """\
+# %% tags=["parameters"]
+PACKAGES_DIGEST = ""
+
+# %% tags=["install"]
+# Here.
+
+# %%
+import iniconfig, small
+
+open("/kaggle/working/submission.csv", "w").write("image,labels\\n")
+"""
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small repository, locked and committed, with nothing wrong in it."""
+    repository = write_repository(tmp_path_factory.mktemp("sound") / "repository")
+    (repository / "kernels" / "small" / "predict.py").write_text(KERNEL)
+    metadata = {**METADATA, "is_private": True}
+    (repository / "kernels" / "small" / "kernel-metadata.json").write_text(json.dumps(metadata))
+    manifest = repository / "requirements" / "images" / "small.txt"
+    manifest.write_text(IMAGE.replace("# platform", "# accelerator: cpu\n# date: 2026-05-14\n# platform"))
+    (repository / ".gitignore").write_text("/build/\n*.secret.ckpt\n")
+    lock_kernel(read_kernel_folder(repository, "small"))
+    git(repository, "init", "--quiet")
+    git(repository, "add", "--all")
+    git(repository, "commit", "--quiet", "--message", "Begin")
+    return repository
+
+
+@pytest.fixture
+def sound(template: Path, tmp_path: Path) -> Path:
+    """A copy of it, to plant a fault in."""
+    return copy_of(template, tmp_path / "repository")
+
+
+def metadata(**changes: Any) -> Callable[[Path], None]:
+    def plant(repository: Path) -> None:
+        path = repository / "kernels" / "small" / "kernel-metadata.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    return plant
+
+
+def replaced(file: str, before: str, after: str) -> Callable[[Path], None]:
+    def plant(repository: Path) -> None:
+        text = (repository / file).read_text()
+        assert before in text
+        (repository / file).write_text(text.replace(before, after, 1))
+
+    return plant
+
+
+def code(line: str) -> Callable[[Path], None]:
+    return replaced("kernels/small/predict.py", "open(", f"{line}\nopen(")
+
+
+def package(line: str) -> Callable[[Path], None]:
+    return replaced("packages/small/src/small/__init__.py", '"""Small."""\n', f'"""Small."""\n{line}\n')
+
+
+def settings(before: str, after: str) -> Callable[[Path], None]:
+    return replaced("kernels/small/submission.toml", before, after)
+
+
+def written(file: str, content: str) -> Callable[[Path], None]:
+    def plant(repository: Path) -> None:
+        (repository / file).write_text(content)
+
+    return plant
+
+
+def newer_image(repository: Path) -> None:
+    folder = repository / "requirements" / "images"
+    (folder / "newer.txt").write_text((folder / "small.txt").read_text().replace("2026-05-14", "2026-11-01"))
+
+
+def large_checkpoint(repository: Path) -> None:
+    path = repository / "kernels" / "small" / "checkpoints" / "large.json"
+    path.touch()
+    os.truncate(path, 101 * 2**20)
+
+
+def ignored_checkpoint(repository: Path) -> None:
+    folder = repository / "kernels" / "small" / "checkpoints"
+    (folder / "x.secret.ckpt").write_bytes((folder / "model.ckpt").read_bytes())
+
+
+def slow_run(repository: Path) -> None:
+    settings("[rehearsal]", "[limits]\nrows = 5000\nhours = 9\n[rehearsal]")(repository)
+    build = repository / "build" / "small"
+    (build / "output").mkdir(parents=True, exist_ok=True)
+    (build / "output" / "submission.csv").write_text("image,labels\na,scab\nb,scab\n")
+    (build / "result.json").write_text(
+        json.dumps({"run": {"status": "complete", "seconds": 20, "peak_memory_bytes": 1}})
+    )
+
+
+FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no metadata": (lambda r: (r / "kernels/small/kernel-metadata.json").unlink(), "kernel-metadata.json: not there"),
+    "internet switched on": (metadata(enable_internet=True), "enable_internet: true"),
+    "a title that leads elsewhere": (metadata(title="Another kernel"), "title: resolves to 'another-kernel'"),
+    "a title that is too short": (metadata(title="Tiny", id="OWNER/tiny"), "id or title"),
+    "a slug with an underscore": (metadata(id="OWNER/small_kernel"), "title: resolves to 'small-kernel'"),
+    "an id without an owner": (metadata(id="small-kernel"), "id or title"),
+    "another competition": (metadata(competition_sources=["other"]), "competition_sources"),
+    "a language that is not run": (metadata(language="r"), "language"),
+    "no such code": (metadata(code_file="nowhere.py"), "code_file: nowhere.py is not there"),
+    "a public kernel": (metadata(is_private=False), "is_private: false"),
+    "a dataset without an owner": (metadata(dataset_sources=["data"]), "dataset_sources: 'data'"),
+    "a model that is none": (metadata(model_sources=["google/gemma"]), "model_sources: 'google/gemma'"),
+    "a GPU on an image without": (metadata(enable_gpu=True), "enable_gpu is true"),
+    "settings that are no TOML": (written("kernels/small/submission.toml", "package ="), "submission.toml"),
+    "an unknown setting": (settings("package", "surprise = 1\npackage"), "surprise: unknown key"),
+    "limits without hours": (settings("[rehearsal]", "[limits]\nrows = 3\n[rehearsal]"), "limits: must be a table"),
+    "limits of no rows": (
+        settings("[rehearsal]", "[limits]\nrows = 0\nhours = 9\n[rehearsal]"),
+        "limits.rows: 0 must be a number above 0",
+    ),
+    "no such package": (settings('"small"', '"other"'), "package: packages/other is not there"),
+    "no such image": (settings('image = "small"', 'image = "other"'), "other.txt: no such image"),
+    "a newer image": (newer_image, "small is of 2026-05-14, and newer of 2026-11-01 is there"),
+    "an output that nothing writes": (settings("submission.csv", "result.csv"), "no code names result.csv"),
+    "a rehearsal that is not there": (
+        settings("small.competition", "small.nowhere"),
+        "small.nowhere is not in packages/",
+    ),
+    "a weight of no checkpoint": (settings("[rehearsal]", '[weights]\n"no.ckpt" = 1\n[rehearsal]'), "no.ckpt"),
+    "no place for the parameters": (
+        replaced("kernels/small/predict.py", 'tags=["parameters"]', ""),
+        "no cell is tagged parameters",
+    ),
+    "nothing that installs": (
+        replaced("kernels/small/predict.py", 'tags=["install"]', ""),
+        "nothing installs the packages",
+    ),
+    "code that is no Python": (code("def broken(:"), f"predict.py: is no Python {OWN_VERSION}: line 3: invalid syntax"),
+    "a module that is no Python": (package("def broken(:"), "__init__.py: is no Python"),
+    "a module in another encoding": (
+        lambda r: (r / "packages/small/src/small/__init__.py").write_bytes(b"X = '\xe9'\n"),
+        "__init__.py: holds what is no UTF-8",
+    ),
+    "a key of the metadata that is none": (metadata(dataset_source=["me/x"]), "dataset_source: unknown key"),
+    "a dataset whose owner is a placeholder": (metadata(kernel_sources=["OWNER/x"]), "kernel_sources: 'OWNER/x'"),
+    "a template's placeholder": (metadata(dataset_sources=["INSERT_OWNER/INSERT_SLUG"]), "dataset_sources: 'INSERT"),
+    "a title in place of a slug": (metadata(dataset_sources=["me/My Data"]), "dataset_sources: 'me/My Data'"),
+    "a source twice": (metadata(dataset_sources=["me/x", "me/x"]), "dataset_sources: names one twice"),
+    "a TPU": (metadata(enable_tpu=True), "enable_tpu is true"),
+    "two kernels of one id": (
+        lambda r: shutil.copytree(r / "kernels" / "small", r / "kernels" / "other"),
+        "kernels/other/kernel-metadata.json has the same",
+    ),
+    "a setting that push writes over": (
+        replaced("kernels/small/predict.py", 'PACKAGES_DIGEST = ""', 'PACKAGES_DIGEST = ""\nTHRESHOLD = 0.5'),
+        "THRESHOLD is set in the cell tagged parameters",
+    ),
+    "code that push writes over": (
+        replaced("kernels/small/predict.py", "# Here.", "print('installing')"),
+        "there is code in the cell tagged install",
+    ),
+    "an import before it is installed": (
+        replaced("kernels/small/predict.py", '# %% tags=["install"]', '# %%\nimport small\n# %% tags=["install"]'),
+        "imports small before it is installed",
+    ),
+    "weights from a hub by name": (
+        code("def f(m): return m.AutoModel.from_pretrained('bert')"),
+        "m.AutoModel.from_pretrained('bert') fetches",
+    ),
+    "weights of torchvision": (code("def f(m): return m.resnet18(weights='DEFAULT')"), "weights='DEFAULT') fetches"),
+    "data that are downloaded": (code("def f(m): return m.MNIST('x', download=True)"), "download=True) fetches"),
+    "a table from the web": (code("def f(pd): return pd.read_csv('https://example.org/x.csv')"), "x.csv') fetches"),
+    "a command in Python": (code("import os\nos.system('cd x && wget y')"), "os.system('cd x && wget y') fetches"),
+    "a command as a list": (
+        package("import subprocess\nsubprocess.run(['git', 'clone', 'x'])"),
+        "subprocess.run(['git', 'clone', 'x']) fetches",
+    ),
+    "a command after another": (code("!mkdir -p w; curl x"), "!mkdir -p w; curl x fetches"),
+    "a cell for a shell": (
+        replaced("kernels/small/predict.py", "# Here.\n", '# Here.\n\n# %% language="bash"\n# wget x\n'),
+        "wget x fetches",
+    ),
+    "pip in the package": (
+        package("import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'pip', 'install', 'rich'])"),
+        "'pip', 'install', 'rich'])",
+    ),
+    "a path of one's own machine": (code("p = '/home/me/weights.npy'"), "'/home/me/weights.npy' is a path of another"),
+    "a path of Colab's": (code("p = '/content/drive/x'"), "'/content/drive/x' is a path of another"),
+    "inputs in pieces": (
+        code("import os\np = os.path.join('/kaggle/input', 'small')"),
+        "'/kaggle/input' is there under",
+    ),
+    "a command with an input": (code("!cp ../input/small/x ."), "!cp ../input/small/x .: such a path"),
+    "a module of one's own that is not there": (
+        code("from small.nowhere import x"),
+        "imports small.nowhere, which is not",
+    ),
+    "a module that Git ignores": (
+        lambda r: [
+            written("packages/small/src/small/more.py", "")(r),
+            written(".gitignore", "/build/\n*.secret.ckpt\nmore.py\n")(r),
+            code("from small import more")(r),
+        ],
+        "more.py: is ignored by Git",
+    ),
+    "a lock that Git ignores": (
+        lambda r: [
+            written(".gitignore", "/build/\n*.secret.ckpt\n/requirements/small.txt\n")(r),
+            git(r, "rm", "--quiet", "--cached", "requirements/small.txt"),
+        ],
+        "requirements/small.txt: is ignored by Git",
+    ),
+    "a module that was removed before the image's Python": (code("import imp"), "imports imp, removed in Python 3.12"),
+    "distutils, where no setuptools is": (package("from distutils import util"), "imports distutils, removed in Python 3"),
+    "an input that none is": (
+        code("def f(find_input): return find_input(slug='smal')"),
+        "find_input(slug='smal'): no input has that name; there are: small, small-models, small-packages",
+    ),
+    "an import by name": (code("import importlib\nimportlib.import_module('rich')"), "imports rich, which"),
+    "an import where another is missing": (
+        code("try:\n    import iniconfig\nexcept ImportError:\n    import rich"),
+        "imports rich, which",
+    ),
+    "an output elsewhere": (
+        replaced("kernels/small/predict.py", "/kaggle/working/submission.csv", "/kaggle/submission.csv"),
+        "output: /kaggle/submission.csv is not where",
+    ),
+    "an output of a name that is like it": (
+        replaced("kernels/small/predict.py", "submission.csv", "my_submission.csv"),
+        "no code names submission.csv",
+    ),
+    "more hours than Kaggle gives": (
+        settings("[rehearsal]", "[limits]\nrows = 1\nhours = 24\n[rehearsal]"),
+        "limits.hours: 24",
+    ),
+    "checkpoints in a folder": (
+        lambda r: (r / "kernels" / "small" / "checkpoints" / "fold0").mkdir(),
+        "checkpoints/fold0: is a folder",
+    ),
+    "a token in the code": (code("TOKEN = 'KGAT_0123456789abcdef'"), "predict.py: credentials written in the code"),
+    "credentials at the top": (written("kaggle.json", "{}"), "kaggle.json: credentials left"),
+    "no settings": (lambda r: (r / "kernels/small/submission.toml").unlink(), "submission.toml: not there"),
+    "pip in a way that is not read": (code("!yes | pip install timm"), "!yes | pip install timm"),
+    "another image that is malformed": (
+        written("requirements/images/other.txt", "numpy"),
+        "other.txt:1: not a pinned distribution",
+    ),
+    "tags that are none": (
+        replaced("kernels/small/predict.py", 'tags=["install"]', "tags=5"),
+        "predict.py: not a percent-format notebook",
+    ),
+    "metadata of a package that are none": (
+        written("packages/small/pyproject.toml", 'project = "x"'),
+        "packages/small",
+    ),
+    "a pip line": (code("!pip install -q timm"), "!pip install -q timm"),
+    "a command that fetches": (code("!wget https://example.org/x.pt"), "!wget https://example.org/x.pt fetches"),
+    "weights from a hub": (
+        package("def load(timm):\n    return timm.create_model('x', pretrained=True)"),
+        "pretrained=True) fetches",
+    ),
+    "a call that fetches": (code("torch.hub.load('a/b', 'c')"), "torch.hub.load(…) fetches"),
+    "a path of the old layout": (code('p = "/kaggle/input/small/train.csv"'), "one of Kaggle's two layouts"),
+    "a path of the new layout": (code('p = "/kaggle/input/competitions/small/x"'), "one of Kaggle's two layouts"),
+    "a relative path in the package": (package('P = "../input/some-data/x.csv"'), "one of Kaggle's two layouts"),
+    "an import of the kernel's that nothing declares": (code("import pandas"), "imports pandas, which packages/small"),
+    "an import of the package's that nothing declares": (package("import cv2"), "imports cv2, which packages/small"),
+    "a Python that the image has not": (
+        replaced("packages/small/pyproject.toml", 'version = "1.0"\n', 'version = "1.0"\nrequires-python = ">=3.13"\n'),
+        "requires-python is >=3.13, and small has 3.12",
+    ),
+    "a package without metadata": (lambda r: (r / "packages/small/pyproject.toml").unlink(), "packages/small"),
+    "a stale lock": (
+        replaced("packages/small/pyproject.toml", '"iniconfig>=2"', '"iniconfig>=1"'),
+        "small.txt: not what the requirements and the image give now",
+    ),
+    "no lock": (lambda r: (r / "requirements/small.txt").unlink(), "small.txt: missing"),
+    "a lock that was edited": (
+        replaced("requirements/small.txt", "# via: small", "# via: me"),
+        "small.txt: edited since it was written",
+    ),
+    "a checkpoint that is none": (
+        written("kernels/small/checkpoints/model.ckpt", "none"),
+        "model.ckpt: not a checkpoint",
+    ),
+    "a checkpoint that Git LFS has": (
+        written("kernels/small/checkpoints/model.ckpt", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
+        "model.ckpt: a Git LFS pointer",
+    ),
+    "a checkpoint that Git ignores": (
+        ignored_checkpoint,
+        "x.secret.ckpt: is ignored by Git",
+    ),
+    "a checkpoint that Kaggle unpacks": (written("kernels/small/checkpoints/more.zip", "x"), "Kaggle unpacks archives"),
+    "a checkpoint that GitHub refuses": (large_checkpoint, "large.json: 101 MiB"),
+    "credentials in the repository": (written("kernels/small/kaggle.json", "{}"), "kaggle.json: credentials left"),
+    "a retired accelerator": (metadata(machine_shape="NvidiaTeslaP100"), "NvidiaTeslaP100 is retired"),
+    "the name of a dataset": (
+        metadata(id="OWNER/small-models", title="Small models"),
+        "small-models is the name of a dataset that push makes",
+    ),
+    "a run that would take too long": (slow_run, "5000 rows would take 13.9 hours"),
+}
+
+
+def test_nothing_is_found_where_nothing_is_wrong(sound: Path) -> None:
+    assert examine(sound, "small") == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = 1  # was: pip install rich",
+        'hint = "run pip install rich first"',
+        'print("""\n!wget https://example.org\n""")',
+        "try:\n    import rich\nexcept ImportError:\n    rich = None",
+        "from importlib.util import find_spec\nif find_spec('rich'):\n    import rich",
+        "from IPython.display import display",
+        "import os\nfor folder, _, names in os.walk('/kaggle/input'): print(folder, names)",
+        "# %%\n# %%writefile made.py\nX = 1\n\n# %%\nimport made",
+        "def f(m): return m.AutoModel.from_pretrained('/kaggle/working/x')",
+        "try:\n    import imp\nexcept ImportError:\n    import importlib",
+        "try:\n    from importlib import reload\nexcept ImportError:\n    from imp import reload",
+        "import sys\nif sys.version_info < (3, 12):\n    import imp",
+        "def f(find_input, slug): return find_input('small/x'), find_input('small-models'), find_input(slug)",
+        "def f(find_input, root): return find_input('x', root), find_input('x', root=root)",
+        "def f(find_input):\n    try:\n        find_input('x')\n    except FileNotFoundError:\n        pass",
+        "def find_input(name): return f(name)\nfind_input('x')",
+        "model.find_input('x')",
+    ],
+)
+def test_what_is_fine_in_a_kernel_is_not_found(line: str, sound: Path) -> None:
+    code(line)(sound)
+    assert examine(sound, "small") == []
+
+
+def test_what_no_kernel_runs_may_do_what_it_likes(sound: Path) -> None:
+    text = "import rich, pytest\nDATA = '/home/me/x'\ndef train(timm): timm.create_model('x', pretrained=True)\n"
+    written("packages/small/src/small/train.py", text)(sound)
+    code("net = small\nnet.train = 1")(sound)
+    assert examine(sound, "small") == []
+
+
+def test_modules_that_distributions_of_other_names_bring_are_required(sound: Path) -> None:
+    project = sound / "packages" / "small" / "pyproject.toml"
+    project.write_text(
+        project.read_text().replace('"iniconfig>=2"', '"iniconfig>=2", "protobuf", "absl-py", "pyasyncore"')
+    )
+    code("from google.protobuf import message\nfrom absl import flags\nimport asyncore")(sound)
+    assert [f.problem for f in examine(sound, "small") if "imports" in f.problem] == []
+
+
+def test_a_newer_image_of_the_local_kaggle_is_none_that_kaggle_has(sound: Path) -> None:
+    newer_image(sound)
+    newer = sound / "requirements" / "images" / "newer.txt"
+    source = "# source: kaggler/capture-of-image-newer version 1 on local, from inside"
+    newer.write_text(f"{source}\n{newer.read_text()}")
+    assert examine(sound, "small") == []
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found_alone_with_its_cure(fault: str, sound: Path) -> None:
+    plant, problem = FAULTS[fault]
+    plant(sound)
+    (finding,) = examine(sound, "small")
+    assert problem in finding.problem
+    assert str(sound) not in finding.problem
+    assert len(finding.cure) > 10
+
+
+def test_the_faults_are_many() -> None:
+    assert len(FAULTS) >= 25
+
+
+def test_nothing_is_found_in_this_repository() -> None:
+    for competition in list_competitions(REPOSITORY):
+        assert examine(REPOSITORY, competition) == []
+
+
+def run(repository: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "kaggle_offline", "doctor", *arguments]
+    variables = {"PATH": os.environ["PATH"], "HOME": str(repository / "home"), **environment}
+    return subprocess.run(command, cwd=repository, env=variables, capture_output=True, text=True, check=False)
+
+
+def test_the_command_lists_what_it_finds_and_its_exit_code_tells(sound: Path) -> None:
+    good = run(sound)
+    assert (good.returncode, good.stdout) == (0, "small: nothing found\n")
+    metadata(is_private=False)(sound)
+    code("import pandas")(sound)
+    bad = run(sound, "small")
+    assert bad.returncode == FindingsError.exit_code
+    assert "small:\n  kernels/small/kernel-metadata.json: is_private: false\n    → " in bad.stdout
+    assert "kaggle-offline: 2 found\n" in bad.stderr
+    assert run(sound, "nowhere").returncode == UnknownCompetitionError.exit_code
+
+
+def test_it_says_whose_the_credentials_are_and_whether_the_competition_takes_submissions(
+    sound: Path, local_kaggle: LocalKaggle, tmp_path: Path
+) -> None:
+    folder = tmp_path / "hosted"
+    command = [sys.executable, "-m", "small.competition", str(folder)]
+    source = str(sound / "packages" / "small" / "src")
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": source}, check=True)
+    local_kaggle.host(folder)
+    local_kaggle.tokens = TOKENS
+    target = {**environment_of(local_kaggle), "KAGGLE_TARGET": "kaggle"}
+    asked = run(sound, **target)
+    assert asked.returncode == 0, asked.stdout + asked.stderr
+    assert f"Kaggle knows you as {USER}" in asked.stdout
+    assert "small: 5 submissions are left today" in asked.stdout
+
+    settings = folder / "competition.toml"
+    settings.write_text(settings.read_text() + "entered = false\n")
+    asked = run(sound, **target)
+    assert asked.returncode == FindingsError.exit_code
+    assert f"small: {USER} has not accepted its rules" in asked.stdout
+    assert "https://www.kaggle.com/competitions/small/rules" in asked.stdout
+
+    missing = run(sound, KAGGLE_TARGET="kaggle")
+    assert missing.returncode == FindingsError.exit_code
+    assert "credentials:\n  Kaggle: no credentials" in missing.stdout
+    assert CredentialsError.exit_code != FindingsError.exit_code
+    wrong = {**target, "KAGGLE_API_TOKEN": ""}
+    refused = run(sound, **wrong, KAGGLE_USERNAME="me", KAGGLE_KEY="bogus")
+    assert refused.returncode == FindingsError.exit_code
+    assert "credentials:\n  Kaggle: credentials: 401" in refused.stdout
+    assert "Kaggle knows you" not in refused.stdout
+
+
+def test_a_folder_without_settings_is_found_and_no_folder_at_all_is_told(sound: Path) -> None:
+    (sound / "kernels" / "other").mkdir()
+    found = run(sound)
+    assert found.returncode == FindingsError.exit_code
+    assert "other:\n  kernels/other/submission.toml: not there" in found.stdout
+    for name in ("other", "small"):
+        shutil.rmtree(sound / "kernels" / name)
+    assert run(sound).returncode == UnknownCompetitionError.exit_code

@@ -1,0 +1,59 @@
+"""Checkpoints: each file is what its name says, or is refused by name."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from kaggle_offline.errors import CheckpointError
+from kaggle_offline.repository.checkpoints import list_checkpoints
+
+from tests.kaggle_offline.conftest import write_checkpoint
+
+
+def test_checkpoints_are_seen_to_be_some(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        list_checkpoints(tmp_path, tmp_path)
+    write_checkpoint(tmp_path / "a.ckpt")
+    (tmp_path / "a.json").write_text("{}")
+    (tmp_path / ".hidden").write_text("")
+    assert [p.name for p in list_checkpoints(tmp_path, tmp_path)] == ["a.ckpt", "a.json"]
+
+
+def test_what_git_lfs_has_not_fetched_is_refused_whatever_its_suffix(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "a.ckpt")
+    (tmp_path / "b.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(CheckpointError, match=r"b\.safetensors: a Git LFS pointer"):
+        list_checkpoints(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 half a zip"])
+def test_a_checkpoint_that_is_none_is_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "model.ckpt").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"model\.ckpt: not a checkpoint"):
+        list_checkpoints(tmp_path, tmp_path)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "model.ckpt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"0123456789" * 1000)
+    content = bytearray(path.read_bytes())
+    content[50:60] = bytes(10)
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"model\.ckpt"):
+        list_checkpoints(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(("name", "reason"), [("notes.zip", "unpacks archives"), ("a@b.json", "refuses such a name")])
+def test_what_kaggle_would_not_keep_as_it_is_is_named(name: str, reason: str, tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "model.ckpt")
+    (tmp_path / name).write_text("x")
+    with pytest.raises(CheckpointError, match=reason):
+        list_checkpoints(tmp_path, tmp_path)
+
+
+def test_a_zip_that_torch_did_not_write_is_none(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "model.ckpt", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    with pytest.raises(CheckpointError, match="torch did not write"):
+        list_checkpoints(tmp_path, tmp_path)

@@ -1,0 +1,40 @@
+"""``submission.toml``: what is malformed is named with its key."""
+
+from pathlib import Path
+
+import pytest
+from kaggle_offline.errors import ConfigurationError
+from kaggle_offline.repository.kernel_folder import read_kernel_folder
+
+from tests.kaggle_offline.conftest import SUBMISSION
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "named"),
+    [
+        ('package = "small"', "package = ", "submission.toml"),
+        ('package = "small"\n', "", "package: missing"),
+        ('package = "small"', 'package = "../small"', "package: '../small' must be a plain name"),
+        ('package = "small"', 'package = "other"', "package: .* is not there"),
+        ('output = "submission.csv"', "output = 3", "output: must be a text, is 3"),
+        ('checkpoints = "checkpoints"', 'checkpoints = "nowhere"', "checkpoints: .* is not there"),
+        ("[rehearsal]", "[rehearsals]", r"\[rehearsal\] is missing"),
+        ("competition =", "contest =", "rehearsal.competition: missing"),
+        ("[rehearsal]", "[rehearsal]\nmore = 1", "rehearsal.more: unknown key"),
+        ("python -m small.competition", "python 'unclosed", "rehearsal.competition: .*No closing quotation"),
+        ("python -m small.competition", "  ", "rehearsal.competition: .*no command"),
+        ('checkpoints = "checkpoints"', 'checkpoints = "predict.py"', "checkpoints: .* is not there"),
+        ('output = "submission.csv"', f'output = "{"x" * 5000}"', "output: .* must be a plain name"),
+        ("package", "surprise = 1\npackage", "surprise: unknown key"),
+        ("package", "weights = 2\npackage", "weights: must be a table"),
+        ("[rehearsal]", "[weights]\n'model.ckpt' = 0\n[rehearsal]", "weights.model.ckpt: 0 must be a number above 0"),
+        ("[rehearsal]", "[weights]\n'model.ckpt' = true\n[rehearsal]", "weights.model.ckpt: True must be a number"),
+        ("[rehearsal]", "[weights]\n'model.ckpt' = nan\n[rehearsal]", "weights.model.ckpt: nan must be a number"),
+        ("[rehearsal]", "[weights]\n'another.ckpt' = 1\n[rehearsal]", "weights: another.ckpt is not among"),
+    ],
+)
+def test_a_malformed_submission_toml_names_the_key(before: str, after: str, named: str, repository: Path) -> None:
+    path = repository / "kernels" / "small" / "submission.toml"
+    path.write_text(SUBMISSION.replace(before, after, 1))
+    with pytest.raises(ConfigurationError, match=named):
+        read_kernel_folder(repository, "small")
