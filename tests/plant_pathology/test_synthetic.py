@@ -9,15 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from plant_pathology.labels import FREQUENCIES, LABELS
-from plant_pathology.synthetic import (
-    MAXIMUM_SIZE,
-    Job,
-    choose_labels,
-    draw,
-    main,
-    render,
-    write_competition,
-)
+from plant_pathology.synthetic import MAXIMUM_SIZE, Job, choose_labels, draw, main, render, write_competition
 
 
 def contents(folder: Path) -> dict[str, bytes]:

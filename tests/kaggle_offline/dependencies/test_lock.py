@@ -21,14 +21,7 @@ from kaggle_offline.dependencies.lock import ALL, Lock, read_lock
 from kaggle_offline.dependencies.lock_table import difference
 from kaggle_offline.dependencies.locking import Locked, lock_kernel
 from kaggle_offline.dependencies.pins import Kind, Pin, read_pins
-from kaggle_offline.errors import (
-    BuildError,
-    DownloadError,
-    LockError,
-    OfflineError,
-    ProtectedError,
-    StaleLockError,
-)
+from kaggle_offline.errors import BuildError, DownloadError, LockError, OfflineError, ProtectedError, StaleLockError
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder
 from packaging.utils import canonicalize_name
 from packaging.version import Version

@@ -234,7 +234,10 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         "requirements/small.txt: is ignored by Git",
     ),
     "a module that was removed before the image's Python": (code("import imp"), "imports imp, removed in Python 3.12"),
-    "distutils, where no setuptools is": (package("from distutils import util"), "imports distutils, removed in Python 3"),
+    "distutils without setuptools": (
+        package("from distutils import util"),
+        "imports distutils, removed in Python 3",
+    ),
     "an input that none is": (
         code("def f(find_input): return find_input(slug='smal')"),
         "find_input(slug='smal'): no input has that name; there are: small, small-models, small-packages",

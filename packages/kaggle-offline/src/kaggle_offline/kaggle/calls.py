@@ -11,12 +11,7 @@ from typing import Any, TypeVar
 
 import requests
 
-from kaggle_offline.errors import (
-    KaggleError,
-    NotThereError,
-    RepeatedError,
-    TransientError,
-)
+from kaggle_offline.errors import KaggleError, NotThereError, RepeatedError, TransientError
 from kaggle_offline.kaggle.http_errors import translated
 from kaggle_offline.kaggle.retries import Waits
 from kaggle_offline.kaggle.transfers import save

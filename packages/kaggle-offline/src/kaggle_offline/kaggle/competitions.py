@@ -16,10 +16,7 @@ from kagglesdk.competitions.types.competition_api_service import (
 )
 from kagglesdk.competitions.types.competition_enums import SubmissionGroup, SubmissionSortBy
 
-from kaggle_offline.errors import (
-    KaggleError,
-    NotThereError,
-)
+from kaggle_offline.errors import KaggleError, NotThereError
 from kaggle_offline.kaggle.calls import Calls, shows
 from kaggle_offline.kaggle.http_errors import senseless, translated
 from kaggle_offline.kaggle.transfers import save

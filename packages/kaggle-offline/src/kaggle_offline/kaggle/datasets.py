@@ -17,12 +17,7 @@ from kagglesdk.datasets.types.dataset_api_service import (
     ApiListDatasetFilesRequest,
 )
 
-from kaggle_offline.errors import (
-    KaggleError,
-    NotThereError,
-    TakenError,
-    TransientError,
-)
+from kaggle_offline.errors import KaggleError, NotThereError, TakenError, TransientError
 from kaggle_offline.kaggle.calls import MOST_VERSIONS, Calls, shows
 from kaggle_offline.kaggle.http_errors import senseless
 from kaggle_offline.kaggle.transfers import Upload

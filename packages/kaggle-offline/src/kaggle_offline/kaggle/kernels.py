@@ -20,13 +20,7 @@ from kagglesdk.kernels.types.kernels_api_service import (
 )
 
 from kaggle_offline.code.cells import cells_of
-from kaggle_offline.errors import (
-    KaggleError,
-    NotThereError,
-    RepeatedError,
-    SessionLimitError,
-    TransientError,
-)
+from kaggle_offline.errors import KaggleError, NotThereError, RepeatedError, SessionLimitError, TransientError
 from kaggle_offline.kaggle.calls import MOST_VERSIONS, Calls
 from kaggle_offline.kaggle.http_errors import senseless, translated
 from kaggle_offline.repository.kernel_metadata import SOURCES
