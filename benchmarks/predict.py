@@ -18,12 +18,12 @@ import matplotlib.pyplot as plt
 import plant_pathology  # noqa: F401 - before torch, whose threads it sets
 import torch
 from PIL import Image
-from plant_pathology.checkpoint import list_checkpoints
-from plant_pathology.cores import count_cores
-from plant_pathology.devices import best_precision
-from plant_pathology.ensemble import Ensemble, load_ensemble
-from plant_pathology.images import read_image
 from plant_pathology.labels import FREQUENCIES
+from plant_pathology.leaves.images import read_image
+from plant_pathology.network.checkpoint import list_checkpoints
+from plant_pathology.network.cores import count_cores
+from plant_pathology.network.devices import best_precision
+from plant_pathology.network.ensemble import Ensemble, load_ensemble
 from plant_pathology.predict import predict
 from plant_pathology.synthetic import MAXIMUM_SIZE, Job, render
 from torch import Tensor

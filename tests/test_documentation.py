@@ -31,7 +31,7 @@ ELSEWHERE = {
     ),
     ".venv/bin/nox -s train --": "tests/plant_pathology/test_train.py::test_a_training_that_was_stopped_goes_on",
     ".nox/project-plant-pathology/bin/python -m plant_pathology.import_checkpoint": (
-        "tests/plant_pathology/test_checkpoint.py::test_an_old_checkpoint_of_lightning_works_with_the_missing_values_given"
+        "tests/plant_pathology/network/test_checkpoint.py::test_an_old_checkpoint_of_lightning_works_with_the_missing_values_given"
     ),
     ".nox/project-plant-pathology/bin/python -m plant_pathology.predict": (
         "tests/plant_pathology/test_predict.py::test_a_checkpoint_predicts_every_image"

@@ -41,7 +41,7 @@ submission.head()
 # ## A few predictions
 
 # %%
-from plant_pathology.pictures import contact_sheet
+from plant_pathology.leaves.pictures import contact_sheet
 
 few = submission.head(8)
 sheet = contact_sheet([competition / "test_images" / name for name in few["image"]], list(few["labels"]))

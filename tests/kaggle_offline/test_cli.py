@@ -15,6 +15,7 @@ from kaggle_local.server import serve
 from kaggle_offline import cli
 from kaggle_offline.cli import main
 from kaggle_offline.errors import CredentialsError, SystemProblemError, TargetError
+from kaggle_offline.repository import provenance
 from kaggle_offline.scaffold import competition
 
 from tests.stand_in import TOKENS, environment_of
@@ -202,3 +203,7 @@ def test_help_and_version_import_none_of_the_packages(repository: Path) -> None:
 
 def test_every_kind_of_competition_has_templates() -> None:
     assert set(cli.KINDS) == set(competition.KINDS)
+
+
+def test_help_shows_tags_as_they_are_read() -> None:
+    assert cli.TAGS == provenance.LOOKS

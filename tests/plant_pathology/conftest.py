@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from plant_pathology.checkpoint import Checkpoint, Metadata, write_checkpoint
 from plant_pathology.labels import DEFAULT_THRESHOLDS, LABELS
-from plant_pathology.model import Classifier, normalisation
+from plant_pathology.network.checkpoint import Checkpoint, Metadata, write_checkpoint
+from plant_pathology.network.model import Classifier, normalisation
 from plant_pathology.synthetic import write_competition
 from plant_pathology.train import Settings, train
 

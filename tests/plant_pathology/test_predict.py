@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from plant_pathology.ensemble import Ensemble, load_ensemble
 from plant_pathology.labels import LABELS, choose, decode, prior
-from plant_pathology.leaf_dataset import LATE, LeafDataset, list_test_images
-from plant_pathology.pictures import contact_sheet
+from plant_pathology.leaves.leaf_dataset import LATE, LeafDataset, list_test_images
+from plant_pathology.leaves.pictures import contact_sheet
+from plant_pathology.network.ensemble import Ensemble, load_ensemble
 from plant_pathology.predict import Predictions, main, predict
 
 from tests.plant_pathology.conftest import MakeCheckpoint

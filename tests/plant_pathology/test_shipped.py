@@ -5,13 +5,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
-from plant_pathology.checkpoint import UNKNOWN, list_checkpoints, read_checkpoint
-from plant_pathology.ensemble import load_ensemble
-from plant_pathology.images import read_image
 from plant_pathology.labels import encode
+from plant_pathology.leaves.images import read_image
+from plant_pathology.network.checkpoint import UNKNOWN, list_checkpoints, read_checkpoint
+from plant_pathology.network.ensemble import load_ensemble
 from plant_pathology.predict import Predictions, predict
-from plant_pathology.scores import mean_f1
 from plant_pathology.synthetic import write_competition
+from plant_pathology.training.scores import mean_f1
 
 CHECKPOINTS = list_checkpoints(
     Path(__file__).resolve().parents[2] / "kernels" / "plant-pathology-2021-fgvc8" / "checkpoints"

@@ -14,13 +14,13 @@ import torch
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from plant_pathology.checkpoint import read_checkpoint
-from plant_pathology.data import PlantPathologyDM, digest_of_data
 from plant_pathology.labels import DEFAULT_THRESHOLDS, FREQUENCIES, LABELS, choose, encode
-from plant_pathology.model import normalisation, share_of_peak
-from plant_pathology.scores import mean_f1, tune_thresholds
+from plant_pathology.network.checkpoint import read_checkpoint
+from plant_pathology.network.model import normalisation, share_of_peak
 from plant_pathology.synthetic import choose_labels
 from plant_pathology.train import Settings, train
+from plant_pathology.training.data import PlantPathologyDM, digest_of_data
+from plant_pathology.training.scores import mean_f1, tune_thresholds
 from sklearn.metrics import f1_score
 
 
@@ -153,7 +153,7 @@ def test_a_training_that_was_stopped_goes_on(settings: Settings, tmp_path: Path)
     done = int(last["epoch"]) + 1
     best = torch.load(again.folder() / "best.ckpt", weights_only=True)
     assert best["epoch"] <= last["epoch"], "the latest is kept, be it the best or not"
-    # A file has its settings, so that it need not go on for 400.
+    # The file with its settings is changed, so that it need not go on for 400 epochs.
     (again.folder() / "settings.json").write_text(
         (again.folder() / "settings.json").read_text().replace('"epochs": 400', f'"epochs": {done + 1}')
     )

@@ -59,4 +59,4 @@ class BehaviourError(LocalKaggleError):
 
 
 class FaultError(LocalKaggleError):
-    """A fault that was asked for does not exist."""
+    """A fault that was asked for is not possible."""

@@ -30,6 +30,12 @@ _VERBS = {
 # Where a subcommand's `run` is, if not in a module of its name.
 _ELSEWHERE = {"probe": "kaggle_offline.observation.probe"}
 
+# Subcommands that ask a Kaggle, or lock and freeze for one.
+_WITH_TARGET = ("freeze", "push", "submit", "history", "lock", "doctor", "probe", "image")
+
+# As `kaggle_offline.repository.provenance` reads tags.
+TAGS = "submit-v3 (every competition that has changed) or submit-<competition>-v3 (that one)"
+
 # The kinds of competitions that `kaggle_offline.scaffold.competition` has templates for.
 KINDS = ("image", "tabular", "text")
 
@@ -71,8 +77,9 @@ def _dispatch(options: argparse.Namespace) -> None:
     from kaggle_offline.repository.kernel_folder import find_repository
 
     try:
-        options.target = _target()
         repository = find_repository(Path.cwd())
+        if options.verb in _WITH_TARGET:
+            options.target = _target()
         importlib.import_module(options.module).run(options, repository)
     except BrokenPipeError:
         raise
@@ -157,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
         "tag",
         nargs="?",
         metavar="TAG",
-        help="on what is checked out: submit-v3 (all that changed) or submit-<competition>-v3 (that one)",
+        help=f"on what is checked out: {TAGS}",
     )
     about.add_argument("--since", metavar="REV", help="what has changed since the branch left REV, committed or not")
     text = "freeze, push and submit to the local Kaggle, and compare the score with that of the base"

@@ -52,4 +52,4 @@ def _run(repository: Path, *arguments: str, stdin: str) -> bytes | None:
 
 
 COMMIT_LENGTH = 12
-"""Of a commit, what people are shown."""
+"""How many digits of a commit people are shown."""

@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from plant_pathology.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
-from plant_pathology.model import build_classifier
+from plant_pathology.network.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from plant_pathology.network.model import build_classifier
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -23,12 +23,12 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 from tqdm import tqdm
 
-from plant_pathology.batches import LeafDM
-from plant_pathology.checkpoint import CheckpointError, list_checkpoints
-from plant_pathology.devices import best_precision, count_devices
-from plant_pathology.ensemble import Batch, load_ensemble
 from plant_pathology.labels import LABELS, choose, decode, prior
-from plant_pathology.leaf_dataset import LATE, LeafDataset, list_test_images
+from plant_pathology.leaves.batches import LeafDM
+from plant_pathology.leaves.leaf_dataset import LATE, LeafDataset, list_test_images
+from plant_pathology.network.checkpoint import CheckpointError, list_checkpoints
+from plant_pathology.network.devices import best_precision, count_devices
+from plant_pathology.network.ensemble import Batch, load_ensemble
 
 # Between two lines of progress where no person watches, in seconds.
 _LOG_INTERVAL = 30
@@ -40,7 +40,7 @@ class Predictions:
 
     Attributes:
         table: a row per image, sorted by name: ``image`` and a probability per label, float32. For an image that was
-        not predicted they are how often each label occurs.
+            not predicted they are how often each label occurs.
         predicted: of each row whether it was predicted, bool, shape ``(n,)``.
         thresholds: what each label's probability has to exceed, shape ``(6,)``.
         flaws: what was wrong with files, a line for each.
@@ -54,7 +54,7 @@ class Predictions:
     late: int
 
     def submission(self) -> pd.DataFrame:
-        """The competition's table, ``image,labels``; what was not predicted has the commonest label."""
+        """The competition's table, ``image,labels``; what was not predicted has the most common label."""
         chosen = choose(self.table[list(LABELS)].to_numpy(), self.thresholds)
         chosen[~self.predicted] = choose(prior()[None])
         return pd.DataFrame({"image": self.table["image"], "labels": decode(chosen)})
@@ -266,7 +266,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m plant_pathology.predict",
         description="Predict every test image of a competition's folder and write the submission. "
-        "What cannot be read gets the commonest label, and a line at the end.",
+        "Images that cannot be read get the most common label, and a line at the end.",
     )
     parser.add_argument("--data", type=Path, required=True, help="the competition's folder, with test_images/")
     parser.add_argument(

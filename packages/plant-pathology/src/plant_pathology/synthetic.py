@@ -23,8 +23,8 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 from tqdm import tqdm
 
-from plant_pathology.cores import count_cores
 from plant_pathology.labels import FREQUENCIES
+from plant_pathology.network.cores import count_cores
 
 Pixels = npt.NDArray[np.float32]
 

@@ -16,14 +16,14 @@ from filelock import FileLock, Timeout
 from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.utilities import rank_zero_only
 
-from plant_pathology.checkpoint import UNKNOWN, Checkpoint, Metadata, write_checkpoint
-from plant_pathology.cores import count_cores
-from plant_pathology.data import PlantPathologyDM, digest_of_data
-from plant_pathology.devices import best_precision
 from plant_pathology.labels import LABELS, Probabilities, choose
-from plant_pathology.model import Classifier, MultiPlantPathology, normalisation
-from plant_pathology.scores import mean_f1, tune_thresholds
-from plant_pathology.training_report import write_report
+from plant_pathology.network.checkpoint import UNKNOWN, Checkpoint, Metadata, write_checkpoint
+from plant_pathology.network.cores import count_cores
+from plant_pathology.network.devices import best_precision
+from plant_pathology.network.model import Classifier, MultiPlantPathology, normalisation
+from plant_pathology.training.data import PlantPathologyDM, digest_of_data
+from plant_pathology.training.scores import mean_f1, tune_thresholds
+from plant_pathology.training.training_report import write_report
 
 # Settings that the outcome does not depend on, so that a training may go on with others.
 _OF_THE_MACHINE = ("data", "output", "run", "workers", "accelerator", "devices", "strategy", "precision")

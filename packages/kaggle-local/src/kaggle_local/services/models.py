@@ -188,7 +188,7 @@ def _describe(call: Call, variation: Resource, version: Version) -> ApiModelInst
 
 
 def _fill(described: Any, variation: Resource, version: Version) -> None:
-    """Return the fields that both of the SDK's types of a variation have."""
+    """Set the fields that both of the SDK's types of a variation have."""
     _, _, framework, slug = variation.ref.split("/")
     described.id, described.slug, described.framework = variation.id, slug, _FRAMEWORKS[framework]
     described.version_number = version.number

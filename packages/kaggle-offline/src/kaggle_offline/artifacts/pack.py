@@ -143,10 +143,10 @@ def pack_models(kernel: KernelFolder, folder: Path) -> Dataset | None:
 
     None where the kernel has no checkpoints.
 
-    Tell whether it is, is told by sizes and times: checkpoints can be gigabytes.
+    Sizes and times tell whether it is there: checkpoints can be gigabytes.
 
     Raises:
-        CheckpointError: a file among the checkpoints is none.
+        CheckpointError: a file is not a checkpoint.
         ConfigurationError: Kaggle would not take a name, or so much.
     """
     if kernel.checkpoints is None:

@@ -13,7 +13,7 @@ _INPUT = re.compile(
     rf"{_INPUTS.pattern}/(?:competitions/|c/|(?P<kind>datasets|notebooks|models)/(?P<owner>[\w-]+)/)?"
     r"(?P<slug>(?!(?:competitions|c|datasets|notebooks|models)(?:/|$))[a-z0-9][\w-]*)"
 )
-# The call that finds an input under any layout of mounts.
+# Code that searches for inputs wherever they are.
 _SEARCHES = ("os.walk(", ".rglob(", "**")
 
 # Calls that tell whether there is something at a path.

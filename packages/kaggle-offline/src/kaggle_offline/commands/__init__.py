@@ -1,1 +1,1 @@
-"""The subcommands, one module each."""
+"""The subcommands, one module each; `kaggle_offline.observation.probe` is one, too."""

@@ -16,12 +16,9 @@ from kaggle_offline.files import alone
 from kaggle_offline.git import COMMIT_LENGTH, git
 from kaggle_offline.reports.github import in_ci
 from kaggle_offline.reports.report import summarized, write_report
-from kaggle_offline.reports.result import read_result, update_result
+from kaggle_offline.reports.result import SCORE_DIGITS, read_result, update_result
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder, read_kernel_folders
 from kaggle_offline.uv import is_network
-
-# Scores are compared to the digits that are shown.
-_DIGITS = 5
 
 
 def predict(kernel: KernelFolder, base: str, *, renew_lock: bool) -> None:
@@ -42,7 +39,7 @@ def predict(kernel: KernelFolder, base: str, *, renew_lock: bool) -> None:
         print(f"  no score on the base, {commit}, to compare it with: {known['problem']}")
         return
     print(f"  on the base, {commit}: {known['score']:.5f}, tolerance {kernel.tolerance:g}")
-    lost = round((known["score"] - here["score"]) * (1 if here["greater_is_better"] else -1), _DIGITS)
+    lost = round((known["score"] - here["score"]) * (1 if here["greater_is_better"] else -1), SCORE_DIGITS)
     if lost > kernel.tolerance:
         raise ScoreFellError(
             f"{kernel.competition}: the score is {here['score']:.5f}, and {known['score']:.5f} on the base, {commit}: "
@@ -80,7 +77,7 @@ def _rehearse_base(kernel: KernelFolder, base: str) -> dict[str, Any]:
 
 
 def _is_passing(error: OfflineError) -> bool:
-    """Tell whether an error has other causes than the base's files: a later run would have a score."""
+    """Tell whether an error may pass: then the base is not recorded as one without a score."""
     return isinstance(error, NetworkError | KaggleError | SystemProblemError) or is_network(error.problem)
 
 

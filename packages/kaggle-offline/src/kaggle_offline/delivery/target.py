@@ -27,6 +27,7 @@ from kaggle_offline.files import alone, digest_of_data, holds, new_folder, write
 from kaggle_offline.kaggle.authentication import find_token
 from kaggle_offline.kaggle.client import KaggleClient
 from kaggle_offline.kaggle.retries import Patience, Waits
+from kaggle_offline.reports.result import SCORE_DIGITS
 from kaggle_offline.repository.image_manifest import read_image_manifest
 from kaggle_offline.repository.kernel_folder import KernelFolder
 from kaggle_offline.uv import run_uv
@@ -34,13 +35,11 @@ from kaggle_offline.uv import run_uv
 if TYPE_CHECKING:
     from kaggle_local.local_kaggle import LocalKaggle
 
-
 # Variables that lead the official client away from kaggle.com.
 _PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _LOOPBACK = re.compile(r"(?i)^(?:\w+://)?(?:[^@/]*@)?(?:localhost|127\.[\d.]+|\[::1\])(?::|/|$)")
 
 _LAST_LINES = 12
-_DIGITS = 5
 # Between two looks at whether another process is done.
 _LOCK_SECONDS = 0.1
 
@@ -187,7 +186,7 @@ class LocalTarget:
             greater_is_better = metric_of(competition).greater_is_better
             baseline = known.get("baseline")
             if baseline is None:
-                baseline = round(score_of_commonest(load_competition(kernel.build / "competition")), _DIGITS)
+                baseline = round(score_of_commonest(load_competition(kernel.build / "competition")), SCORE_DIGITS)
         return {"greater_is_better": greater_is_better, "baseline": baseline}
 
     def reason(self, ref: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""``requirements/<competition>.txt``: what a competition ships, pinned and hashed, with what it was made from.
+r"""``requirements/<competition>.txt``: what a competition ships, pinned and hashed, with what it was made from.
 
 In requirements format; what only this tool needs is in comments::
 
@@ -37,7 +37,7 @@ from kaggle_offline.repository.image_manifest import ImageManifest
 from kaggle_offline.uv import is_network
 
 ALL = frozenset({"*"})
-"""What to upgrade where no package is named."""
+"""The packages to upgrade where none is named: all."""
 
 # The oldest Python that packages may be built with; see requires-python of this one.
 _OLDEST_PYTHON = "3.11"

@@ -1,4 +1,4 @@
-"""``doctor``: what would go wrong, found before it does, by reading; nothing is pushed or run."""
+"""The examination of a competition: every check, and what they find."""
 
 from pathlib import Path
 

@@ -18,6 +18,7 @@ from kaggle_offline.errors import CredentialsError
 class TimedAdapter(HTTPAdapter):
     """Has every request end within its time, however slowly the answer drips.
 
+    The official client sets no time, and that of requests is for each read alone.
     That is until the whole answer is there, or where it is read as a stream, until its headers are.
 
     Args:

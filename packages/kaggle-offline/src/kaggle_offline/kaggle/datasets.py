@@ -11,6 +11,7 @@ from kagglesdk.datasets.types.dataset_api_service import (
     ApiCreateDatasetRequest,
     ApiCreateDatasetVersionRequest,
     ApiCreateDatasetVersionRequestBody,
+    ApiDatasetNewFile,
     ApiDeleteDatasetRequest,
     ApiGetDatasetRequest,
     ApiGetDatasetStatusRequest,
@@ -44,8 +45,6 @@ _DATASET_STATUS = {"READY": "ready", "FAILED": "failed", "DELETED": "failed"}
 
 def new_files(tokens: list[str]) -> list[Any]:
     """Return the files of a dataset version, as the SDK wants them, of the tokens of uploads."""
-    from kagglesdk.datasets.types.dataset_api_service import ApiDatasetNewFile
-
     files = []
     for token in tokens:
         file = ApiDatasetNewFile()

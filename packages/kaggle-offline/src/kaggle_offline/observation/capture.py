@@ -1,4 +1,4 @@
-"""``image capture`` and ``image diff``: what Kaggle's image holds, told from inside, and how two differ."""
+"""``image capture``: a kernel reports the content of Kaggle's image from inside."""
 
 import re
 from datetime import UTC, datetime

@@ -61,7 +61,7 @@ def _change(name: NormalizedName, before: ImageManifest, after: ImageManifest) -
 
 
 FACTS = ("python", "platform", "accelerator", "uv")
-"""What there is to say of an image beside its distributions."""
+"""The facts of an image beside its distributions."""
 
 
 def image_path(repository: Path, name: str) -> Path:

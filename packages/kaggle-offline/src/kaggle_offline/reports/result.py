@@ -7,6 +7,9 @@ from kaggle_offline.files import read_json, write_json
 
 RESULT = "result.json"
 
+SCORE_DIGITS = 5
+"""The digits to which scores are shown, kept and compared."""
+
 
 _ENTRIES = {
     "source": {"tag", "commit"},

@@ -59,7 +59,7 @@ def changed_entries(
 
 
 def _differences(repository: Path, pairs: Sequence[str]) -> Iterator[tuple[str, str, str]]:
-    """Return the differences between two trees, for each of the ``pairs`` ``"before now"``.
+    """Yield the differences between two trees, for each of the ``pairs`` ``"before now"``.
 
     Yields:
         The pair, the name of an entry, and the tree that it was before; empty if it was none.

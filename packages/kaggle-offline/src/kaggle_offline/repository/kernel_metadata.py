@@ -16,7 +16,6 @@ SOURCES = ("dataset", "competition", "kernel", "model")
 # The lengths of a kernel's title.
 TITLE_LENGTHS = range(5, 51)
 
-
 _METADATA_TEXTS = {
     "id": '"id": "owner/my-kernel"',
     "title": '"title": "My kernel"',
@@ -24,7 +23,6 @@ _METADATA_TEXTS = {
     "language": '"language": "python"',
     "kernel_type": '"kernel_type": "notebook"',
 }
-
 
 _METADATA_OPTIONAL_TEXTS = ("docker_image", "docker_image_pinning_type", "machine_shape")
 _METADATA_WORDS = {"docker_image_pinning_type": ("original", "latest"), "kernel_type": ("notebook", "script")}
@@ -34,7 +32,7 @@ _METADATA_FLAGS = ("is_private", "enable_gpu", "enable_tpu")
 METADATA_KEYS = frozenset(
     {*_METADATA_TEXTS, *_METADATA_OPTIONAL_TEXTS, *_METADATA_LISTS, *_METADATA_FLAGS, "enable_internet", "id_no"}
 )
-"""What ``kernel-metadata.json`` may hold."""
+"""The keys that ``kernel-metadata.json`` may have."""
 
 
 def read_metadata(path: Path, competition: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
-"""What may say the name of a distribution."""
+"""The files that may say the name of a distribution."""
 
 
 def name_of(folder: Path) -> str:

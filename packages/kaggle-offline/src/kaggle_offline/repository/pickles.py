@@ -21,9 +21,9 @@ logging.getLogger("picklescan").setLevel(logging.CRITICAL + 1)
 UNREADABLE = "something that cannot be read"
 """Stands for what the imports are in a pickle that cannot be taken apart."""
 
-# The imports that torch.load(weights_only=True) takes (torch/_weights_only_unpickler.py, _get_allowed_globals, torch
-# 2.10), and
-# the plain values that Lightning keeps beside weights. None of them calls anything that the pickle does not name.
+# The imports that torch.load(weights_only=True) takes (torch/_weights_only_unpickler.py, _get_allowed_globals,
+# torch 2.10), and the plain values that Lightning keeps beside weights. None of them calls anything that the pickle
+# does not name.
 _HARMLESS = re.compile(
     r"""
     torch\.((cuda|sparse|cuda\.sparse)\.)?(\w+(Storage|Tensor)|Tensor|Size|device)

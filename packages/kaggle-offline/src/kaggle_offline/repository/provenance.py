@@ -1,4 +1,7 @@
-"""Where a submission comes from: its tag, its commit, and the text on Kaggle that names both."""
+"""The chain of a submission: tag → commit → dataset versions → kernel version; Kaggle keeps it as its description.
+
+A tag is ``submit-v3`` for every competition that has changed, or ``submit-<competition>-v3`` for that one.
+"""
 
 import os
 import re

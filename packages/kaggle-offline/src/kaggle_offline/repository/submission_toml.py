@@ -45,7 +45,6 @@ PLAIN_NAME = re.compile(r"\w[\w .+-]{0,99}")
 # A folder of packages/, and extras of it.
 _PACKAGE = re.compile(r"\w[\w .+-]{0,99}(\[\w[\w., -]{0,99}\])?")
 
-
 _TEXTS = {
     "package": 'package = "my-package"',
     "image": 'image = "kaggle-gpu-2026-05"',

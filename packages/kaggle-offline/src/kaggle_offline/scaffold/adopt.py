@@ -189,7 +189,7 @@ def _with_inputs(code: str, tested: frozenset[str], notes: _Notes) -> str:
 
 
 def _settings(path: Path, notebook: Any) -> dict[str, Any]:
-    """Return the settings in a kernel's metadata beside the code, as ``kaggle kernels pull -m`` writes them."""
+    """Return a kernel's settings: of the metadata beside the code (``kaggle kernels pull -m``), and of the notebook."""
     settings: dict[str, Any] = {}
     try:
         metadata = read_json(path.parent / "kernel-metadata.json")

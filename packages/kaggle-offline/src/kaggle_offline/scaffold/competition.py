@@ -1,4 +1,4 @@
-"""``new``: a kernel folder, a package, a competition to rehearse on and tests, of a competition's own."""
+"""A new competition from templates: a kernel folder, a package, a rehearsal and tests."""
 
 import json
 import keyword
@@ -24,7 +24,7 @@ KINDS = {
     "tabular": ("numpy", "pandas", "scikit-learn"),
     "text": ("numpy", "pandas", "scikit-learn"),
 }
-"""What competitions are about, and what the package of each requires to begin with."""
+"""The kinds of competitions, and the requirements that the package of each begins with."""
 
 # The distributions that a rehearsal draws with.
 _DRAWS_WITH = {"image": ("numpy", "pillow"), "tabular": ("numpy",), "text": ("numpy",)}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from plant_pathology.images import ImageError, read_image
+from plant_pathology.leaves.images import ImageError, read_image
 
 _TILE = (320, 214)
 _LINE = 16

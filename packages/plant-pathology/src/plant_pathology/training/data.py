@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from plant_pathology.images import read_image
 from plant_pathology.labels import encode
+from plant_pathology.leaves.images import read_image
 
 
 class LabelledLeaves(Dataset[tuple[Tensor, Tensor]]):
@@ -146,7 +146,7 @@ def digest_of_data(root: Path) -> str:
 
 
 def _augmentation() -> Callable[[Tensor], Tensor]:
-    """Augment an image without a change of its labels: mirror, turn, scale, other light."""
+    """Return a function that changes an image but not its labels: it mirrors, turns, scales, changes the light."""
     augment: Callable[[Tensor], Tensor] = v2.Compose(
         [
             v2.RandomHorizontalFlip(),

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
-from plant_pathology.images import ImageError, read_image
+from plant_pathology.leaves.images import ImageError, read_image
 
 SIZE = (48, 72)
 

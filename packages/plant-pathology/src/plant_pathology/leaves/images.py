@@ -129,7 +129,7 @@ def _decode_other(image: Image.Image, size: Size) -> tuple[Pixels, str]:
         with _truncated_allowed():
             image.load()
     if image.mode in _DEEP:
-        # Pillow uses no more than 16 of these 32 bits; this happens in place, as the image may be large.
+        # Pillow uses no more than 16 of these 32 bits. The array is changed in place, as the image may be large.
         deep = np.array(image, dtype=np.int32)
         upper = (deep.clip(0, 2**16 - 1, out=deep) >> 8).astype(np.uint8)
         return np.asarray(Image.fromarray(upper).convert("RGB")), flaw

@@ -11,9 +11,9 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from plant_pathology.checkpoint import CheckpointError, Metadata, read_checkpoint
 from plant_pathology.labels import LABELS
-from plant_pathology.model import Classifier, build_classifier
+from plant_pathology.network.checkpoint import CheckpointError, Metadata, read_checkpoint
+from plant_pathology.network.model import Classifier, build_classifier
 
 # Backbones halve an image five times; what they see is a multiple of that.
 _STRIDE = 32

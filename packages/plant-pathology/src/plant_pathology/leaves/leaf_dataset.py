@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from plant_pathology.images import ImageError, read_image
+from plant_pathology.leaves.images import ImageError, read_image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 

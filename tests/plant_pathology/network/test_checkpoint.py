@@ -10,10 +10,10 @@ import pytest
 import pytorch_lightning as pl
 import timm
 import torch
-from plant_pathology.checkpoint import CheckpointError, read_checkpoint
-from plant_pathology.ensemble import load_ensemble
 from plant_pathology.import_checkpoint import main
 from plant_pathology.labels import LABELS
+from plant_pathology.network.checkpoint import CheckpointError, read_checkpoint
+from plant_pathology.network.ensemble import load_ensemble
 from torch import nn
 
 from tests.plant_pathology.conftest import MakeCheckpoint

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from plant_pathology import batches, leaf_dataset
-from plant_pathology.batches import LeafBatches
-from plant_pathology.images import Picture, read_image
-from plant_pathology.leaf_dataset import LATE, LeafDataset
+from plant_pathology.leaves import batches, leaf_dataset
+from plant_pathology.leaves.batches import LeafBatches
+from plant_pathology.leaves.images import Picture, read_image
+from plant_pathology.leaves.leaf_dataset import LATE, LeafDataset
 from plant_pathology.predict import predict
 from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.data._utils import signal_handling

@@ -10,9 +10,9 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from plant_pathology.checkpoint import Checkpoint, CheckpointError
 from plant_pathology.labels import DEFAULT_THRESHOLDS, LABELS, choose
-from plant_pathology.scores import mean_f1
+from plant_pathology.network.checkpoint import Checkpoint, CheckpointError
+from plant_pathology.training.scores import mean_f1
 
 
 class Classifier(nn.Module):

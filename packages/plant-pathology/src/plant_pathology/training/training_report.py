@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from plant_pathology.labels import LABELS, Probabilities, choose, decode
-from plant_pathology.pictures import contact_sheet
-from plant_pathology.scores import Labels, f1_of_each
+from plant_pathology.leaves.pictures import contact_sheet
+from plant_pathology.training.scores import Labels, f1_of_each
 
 # Images in the grid of mistakes, at most.
 _MISTAKES = 12

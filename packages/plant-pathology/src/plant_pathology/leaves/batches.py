@@ -14,9 +14,9 @@ from typing import Any
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from plant_pathology.cores import count_cores
-from plant_pathology.ensemble import Batch
-from plant_pathology.leaf_dataset import LATE, Leaf, LeafDataset
+from plant_pathology.leaves.leaf_dataset import LATE, Leaf, LeafDataset
+from plant_pathology.network.cores import count_cores
+from plant_pathology.network.ensemble import Batch
 
 # No photograph takes as long to read, in seconds, be the disk ever so slow.
 _LONGEST = 300
@@ -28,7 +28,7 @@ _PATIENCE = 5
 class LeafBatches:
     """Batches of what `LeafDataset` gives, in its order. An image that kills its worker, or holds it up, is black.
 
-    Each is a `plant_pathology.ensemble.Batch`: places in the list, int64 ``(n,)``, images of each size, uint8
+    Each is a `plant_pathology.network.ensemble.Batch`: places in the list, int64 ``(n,)``, images of each size, uint8
     ``(n, 3, h, w)``, flaws, and whether each was read, bool ``(n,)``.
 
     Args:

@@ -1,0 +1,1 @@
+"""Training: the data, the scores, the report."""
