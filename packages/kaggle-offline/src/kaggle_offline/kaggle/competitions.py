@@ -86,7 +86,7 @@ def _submission(answer: Any) -> SubmissionState:
     except ValueError:
         score = None  # of a submission without one Kaggle may say so in words
     return SubmissionState(
-        ref=str(answer.ref),
+        ref=_reference("submission", answer),
         description=answer.description or "",
         status=answer.status.name.lower() if answer.status else "pending",
         score=score,
@@ -94,6 +94,17 @@ def _submission(answer: Any) -> SubmissionState:
         date=answer.date.replace(tzinfo=UTC) if answer.date else None,
         link=answer.url or "",
     )
+
+
+def _reference(what: str, answer: Any) -> str:
+    """Return the reference of a submission in an answer, which is a number.
+
+    Raises:
+        TransientError: it is not.
+    """
+    if not isinstance(answer.ref, int) or answer.ref <= 0:
+        raise senseless(what)
+    return str(answer.ref)
 
 
 def slug_of(ref: str) -> str:
@@ -249,9 +260,7 @@ class Competitions:
         def act() -> str:
             with self._calls.open() as client:
                 answer = client.competitions.competition_api_client.create_code_submission(request)
-            if not answer.ref:
-                raise senseless(what)
-            return str(answer.ref)
+            return _reference(what, answer)
 
         def is_there() -> str | None:
             return next((s.ref for s in self.submissions(competition) if s.shows(digest)), None)
