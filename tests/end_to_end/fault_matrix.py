@@ -70,6 +70,7 @@ class Case:
         faults: the same for the local Kaggle.
         predict: what the kernel does in the first try.
         failed: versions of packages and kernel that are there in the end beside those that are wanted.
+        details: tell cases of one kind apart.
     """
 
     scenario: str
@@ -78,9 +79,11 @@ class Case:
     faults: tuple[Fault, ...] = ()
     predict: str = PREDICT
     failed: tuple[int, int] = (0, 0)
+    details: str = ""
 
     def __str__(self) -> str:
-        return f"{self.scenario}-{self.place.rpartition('/')[2]}-{self.kind}"
+        words = (self.scenario, self.place.rpartition("/")[2], self.kind, self.details)
+        return "-".join(filter(None, words))
 
 
 @dataclass(frozen=True)
@@ -378,7 +381,13 @@ def _two_at_once() -> list[Case]:
     }
     lost = {"lost": Fault(on="*", reset="after"), "late": Fault(on="*", delay=LATE), "503": Fault(on="*", status=503)}
     return [
-        Case(scenario, making, f"{how}, {kind} of {looking.rpartition('/')[2]}", (replace(fault, on=making), *other))
+        Case(
+            scenario,
+            making,
+            "two at once",
+            (replace(fault, on=making), *other),
+            details=f"{how}, {kind} of {looking.rpartition('/')[2]}",
+        )
         for (scenario, making), lookings in pairs.items()
         for how, fault in lost.items()
         for looking in lookings

@@ -34,6 +34,8 @@ KILLS_BY_DAY = [*((call, signal.SIGKILL) for call in BY_DAY), KILLS[CALLS + 19]]
 
 # The Kaggle that stands in for kaggle.com is on this machine, and need not be waited for as long.
 PUSH_AND_SUBMIT = """
+# A shell has what it starts in the background ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from kaggle_offline.cli import main
 from kaggle_offline.delivery.target import PATIENCE
 PATIENCE["kaggle"] = PATIENCE["local"]

@@ -56,7 +56,7 @@ def submit(kernel: KernelFolder, target: Target) -> None:
     write_report(kernel.build, kernel.competition, result)
     if submission.status != "complete":
         raise _scoring_error(target, result["kernel"], submission)
-    baseline = f", baseline (most common label) {entry['baseline']:.5f}" if "baseline" in entry else ""
+    baseline = f" (baseline, the most common label: {entry['baseline']:.5f})" if "baseline" in entry else ""
     print(
         "  scored, and the score is not shown"
         if submission.score is None
