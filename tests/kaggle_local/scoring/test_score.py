@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kaggle_local.errors import CompetitionError, SubmissionError
 from kaggle_local.scoring.competition import Competition, load_competition
 from kaggle_local.scoring.metrics import METRICS, quadratic_kappa
-from kaggle_local.scoring.score import metric_of, score, score_of_commonest
+from kaggle_local.scoring.score import baseline_score, metric_of, score
 from sklearn.metrics import cohen_kappa_score
 
 
@@ -46,7 +46,7 @@ def test_a_submission_that_does_not_fit_is_refused(
 
 def test_the_commonest_value_is_a_floor(competition: Path) -> None:
     (competition / "solution.csv").write_text("image,labels\nx,scab\ny,scab\nz,scab rust\n")
-    assert score_of_commonest(load_competition(competition)) == pytest.approx((1 + 1 + 2 / 3) / 3)
+    assert baseline_score(load_competition(competition)) == pytest.approx((1 + 1 + 2 / 3) / 3)
 
 
 def test_an_unknown_metric_is_named(competition: Path) -> None:
@@ -115,7 +115,7 @@ def test_each_metric_is_that_of_its_definition(
         ("auc", "id,y\n1,1\n2,0\n", "y,id,z\n1,1,1\n0,2,1\n", "columns y, id, z"),
         ("accuracy", "id,y\n1,a\n2,b\n", "id,y\n1,a\n1,b\n", "id 1 occurs twice"),
         ("accuracy", "id,y\n1,a\n2,b\n", "id,y\n1,a,\n2,b,\n", "not a CSV file"),
-        ("rmse", "id,y\n1,1\n2,2\n", "id,y\n1,1e200\n2,1\n", "is no number"),
+        ("rmse", "id,y\n1,1\n2,2\n", "id,y\n1,1e200\n2,1\n", "is not a number"),
         ("accuracy", "id,y\n1,a\n2,b\n", "id,y\n1,a\n", "1 rows, the test set has 2"),
         ("accuracy", "id,y\n1,a\n2,b\n3,c\n", "id,y\n1,a\n8,b\n9,c\n", "id 8 is not in the test set, nor are 1 others"),
     ],
@@ -141,7 +141,7 @@ def test_a_solution_that_does_not_suit_its_metric_is_the_hosts_fault(
     metric: str, solution: str, reason: str, tmp_path: Path
 ) -> None:
     with pytest.raises(CompetitionError, match=reason):
-        score_of_commonest(make(tmp_path, metric, solution))
+        baseline_score(make(tmp_path, metric, solution))
 
 
 @settings(max_examples=200)
@@ -183,5 +183,5 @@ def test_the_truth_itself_is_the_best_submission(values: list[int], tmp_path: Pa
     table = "id,y\n" + "".join(f"{n},{value}\n" for n, value in enumerate(values))
     for name in METRICS:
         best = score_of(tmp_path, name, table, table)
-        floor = score_of_commonest(make(tmp_path, name, table))
+        floor = baseline_score(make(tmp_path, name, table))
         assert metric_of(make(tmp_path, name, table)).greater_is_better == (best > floor), name

@@ -53,7 +53,7 @@ def write_submission(
 
 
 def _is_empty(value: object) -> bool:
-    """Tell whether a cell is none, blank, or the one number that is not equal to itself."""
+    """Tell whether a cell is missing, blank or NaN, the one number that does not equal itself."""
     return value is None or value != value or not str(value).strip()  # noqa: PLR0124
 
 

@@ -1,7 +1,21 @@
 """The errors that a person who uses the local Kaggle can meet."""
 
+import os
+import shutil
+import sys
+from pathlib import Path
+
 NO_SPACE_LEFT = "no space left on the disk of"
 """How the reason of a run, a submission or a refusal begins that failed because the storage's disk is full."""
+
+
+def free_space(folder: Path) -> str:
+    """Say how much is free on the disk of a folder; it can be full of files, too (statvfs(3))."""
+    free = f"{shutil.disk_usage(folder).free / 1e6:,.1f} MB are free"
+    if sys.platform == "win32":
+        return free
+    disk = os.statvfs(folder)
+    return f"{free} and no file more can be made" if disk.f_files and not disk.f_favail else free
 
 
 class LocalKaggleError(Exception):

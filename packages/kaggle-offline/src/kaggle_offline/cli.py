@@ -8,13 +8,13 @@ import errno
 import importlib
 import math
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from kaggle_local.errors import free_space
 from kaggle_local.terminal import safe_output
 
 from kaggle_offline.errors import OfflineError, SystemProblemError, TargetError
@@ -102,11 +102,7 @@ def _cure_of(error: OSError) -> str:
         return "Make it readable, writable or empty, then run the same command again."
     place = Path(error.filename or Path.cwd())
     there = next((folder for folder in (place, *place.absolute().parents) if folder.is_dir()), Path.cwd())
-    free = f"{shutil.disk_usage(there).free / 1e6:,.0f} MB are free in {there}"
-    if sys.platform != "win32":
-        disk = os.statvfs(there)
-        free += " and no file more can be made" if disk.f_files and not disk.f_favail else ""
-    return f"{free}: make room, then run the same command again; nothing is lost."
+    return f"{free_space(there)} in {there}: make room, then run the same command again; nothing is lost."
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -41,11 +41,13 @@ def score(competition: Competition, submission: Path) -> float:
     values = typed_cells(given, columns, metric.cells, competition.id, submission.name)
     result = _compute(metric, truth[columns], values)
     if not math.isfinite(result):
-        raise SubmissionError(f"{submission.name}: its {competition.metric} is no number", "Predict smaller numbers.")
+        raise SubmissionError(
+            f"{submission.name}: its {competition.metric} is not a number", "Predict smaller numbers."
+        )
     return result
 
 
-def score_of_commonest(competition: Competition) -> float:
+def baseline_score(competition: Competition) -> float:
     """Return the baseline (most common label): the score of the solution's most common row for every row.
 
     Raises:
@@ -53,9 +55,9 @@ def score_of_commonest(competition: Competition) -> float:
             suit the metric.
     """
     truth = _solution(competition)[list(competition.target)]
-    commonest = truth.value_counts(sort=True).index[0]
+    most_common = truth.value_counts(sort=True).index[0]
     constant = truth.copy()
-    for column, value in zip(constant.columns, commonest, strict=True):
+    for column, value in zip(constant.columns, most_common, strict=True):
         constant[column] = value
     return _compute(metric_of(competition), truth, constant)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kaggle_local.errors import NO_SPACE_LEFT, StorageError
+from kaggle_local.errors import NO_SPACE_LEFT, StorageError, free_space
 
 SCHEMA_VERSION = 4
 
@@ -117,10 +117,8 @@ def lacks_space(error: BaseException) -> bool:
 
 
 def no_space(root: Path) -> str:
-    """Say that the disk of a storage is full, and what is free there; it can be full of files, too (statvfs(3))."""
-    disk = os.statvfs(root)
-    files = " and no file more can be made" if disk.f_files and not disk.f_favail else ""
-    return f"{NO_SPACE_LEFT} {root}, where {disk.f_bavail * disk.f_frsize / 1e6:,.1f} MB are free{files}"
+    """Say that the disk of a storage is full, and how much is free there."""
+    return f"{NO_SPACE_LEFT} {root}, where {free_space(root)}"
 
 
 def plain(text: str) -> str:

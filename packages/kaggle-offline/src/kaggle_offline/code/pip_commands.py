@@ -9,6 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from kaggle_offline.code.cells import indent, logical_lines, parsed
 from kaggle_offline.code.shell_commands import commands
 
+_ANY_PIP = re.compile(r"\bpip3?\b.*?\b(?:install|download)\b", re.DOTALL)
 _PIP = re.compile(
     r"\s*[!%]\s*(?:\S*python\S*\s+-m\s+|\{sys\.executable\}\s+-m\s+)?(?:uv\s+)?pip3?\s+install\s+(.*)", re.DOTALL
 )
@@ -49,7 +50,7 @@ class PipInstall:
 def pip_installs(code: str) -> list[PipInstall]:
     """The lines of a cell by which pip installs something."""
     found = []
-    # In a text of Python's such a line is none.
+    # Within a Python string, such a line does not install anything.
     for first, line in () if parsed(code) else logical_lines(code):
         match = _PIP.match(line)
         if match:
@@ -113,9 +114,6 @@ def _named(arguments: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str,
         except InvalidRequirement:
             other.append(word)
     return tuple(requirements), tuple(other), tuple(options)
-
-
-_ANY_PIP = re.compile(r"\bpip3?\b.*?\b(?:install|download)\b", re.DOTALL)
 
 
 def other_pip_lines(code: str) -> list[str]:

@@ -50,7 +50,7 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
     with ThreadPoolExecutor(1) as thread:
         # uv asks every interpreter that it meets, which takes a while.
         searched = thread.submit(_rehearsal_python, image)
-        locked = lock_kernel(kernel, renew=renew_lock)
+        locked = lock_kernel(kernel, image=image, renew=renew_lock)
     pins, constraints = locked.lock.pins, locked.lock.builds_with
     shipped = download(pins, build / "wheels", image, constraints=constraints)
     pack = partial(pack_packages, kernel, packages=locked.packages, lock=locked.lock, image=image)

@@ -73,7 +73,7 @@ def check_output(path: Path, sample: Path | None) -> str:
 
 
 def _read_sample(path: Path) -> _Table:
-    cure = 'Run the same command again; if it is no sample, name another in submission.toml: sample = "…", or "".'
+    cure = 'Run the same command again; if it is not a sample, name another in submission.toml: sample = "…", or "".'
     try:
         table = _read(path)
     except OutputError as error:

@@ -16,7 +16,7 @@ from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import LocalKaggleError
 from kaggle_local.runs.image import Image, ImageSpec
 from kaggle_local.scoring.competition import load_competition
-from kaggle_local.scoring.score import metric_of, score_of_commonest
+from kaggle_local.scoring.score import baseline_score, metric_of
 from platformdirs import user_cache_path
 
 from kaggle_offline.artifacts.frozen import Frozen
@@ -67,7 +67,7 @@ class Target(Protocol):
         """Keep other processes of this user, from other clones too, from working on the same competition there."""
 
     def prepare(self, kernel: KernelFolder, frozen: Frozen) -> list[str]:
-        """Have the image and the competition there; return digests of all that is made for a push beside its datasets.
+        """Set up the image and the competition; return the digests of everything else that a push depends on.
 
         Raises:
             RehearsalError: the image cannot be built, or the competition's command fails.
@@ -100,16 +100,22 @@ class Target(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class KaggleCom:
-    """kaggle.com, as a target."""
+class _Opened:
+    """The part that both targets have in common."""
 
     client: KaggleClient
     waits: Waits
-    name: str = "kaggle"
 
     def alone(self, folder: Path) -> AbstractContextManager[None]:
         """See `Target`."""
         return _alone(folder, self.waits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KaggleCom(_Opened):
+    """kaggle.com, as a target."""
+
+    name: str = "kaggle"
 
     def alone_with(self, kernel: KernelFolder) -> AbstractContextManager[None]:
         """See `Target`."""
@@ -138,17 +144,11 @@ class KaggleCom:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LocalTarget:
+class LocalTarget(_Opened):
     """The local Kaggle, as a target; ``local`` is the server behind the client."""
 
-    client: KaggleClient
-    waits: Waits
     local: "LocalKaggle"
     name: str = "local"
-
-    def alone(self, folder: Path) -> AbstractContextManager[None]:
-        """See `Target`."""
-        return _alone(folder, self.waits)
 
     def alone_with(self, kernel: KernelFolder) -> AbstractContextManager[None]:
         """See `Target`; a local Kaggle is open in one process only."""
@@ -186,7 +186,7 @@ class LocalTarget:
             greater_is_better = metric_of(competition).greater_is_better
             baseline = known.get("baseline")
             if baseline is None:
-                baseline = round(score_of_commonest(load_competition(kernel.build / "competition")), SCORE_DIGITS)
+                baseline = round(baseline_score(load_competition(kernel.build / "competition")), SCORE_DIGITS)
         return {"greater_is_better": greater_is_better, "baseline": baseline}
 
     def reason(self, ref: str) -> tuple[str, str]:

@@ -27,13 +27,21 @@ class Locked:
     image: ImageManifest
 
 
-def lock_kernel(kernel: KernelFolder, *, renew: bool = True, upgrade: Collection[str] = ()) -> Locked:
+def lock_kernel(
+    kernel: KernelFolder, *, image: ImageManifest | None = None, renew: bool = True, upgrade: Collection[str] = ()
+) -> Locked:
     """Build the packages and lock what they require; an unchanged lock is only read.
+
+    Args:
+        kernel: the competition's.
+        image: that of the kernel, where it has been read already.
+        renew: whether a stale lock is renewed.
+        upgrade: names whose pins are not kept.
 
     Raises:
         OfflineError: an input is malformed, or a package cannot be built or its requirements met.
     """
-    image = read_image_manifest(kernel.image)
+    image = image or read_image_manifest(kernel.image)
     before = read_lock(kernel.lock)
     builds_with = before.builds_with if before else ()
     build = partial(

@@ -46,7 +46,7 @@ def _lock(subject: Subject) -> Iterable[Finding]:
     # For another Python nothing can be locked.
     if not any(_python(subject)):
         with alone(subject.kernel.build):
-            lock_kernel(subject.kernel, renew=False)
+            lock_kernel(subject.kernel, image=subject.image, renew=False)
     paths = (subject.kernel.lock, subject.kernel.image)
     return [finding for path in paths for finding in subject.ignored(subject.where(path))]
 

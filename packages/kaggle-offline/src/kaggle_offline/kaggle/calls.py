@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 # A digest, or as much of one as tells it from others: Kaggle may shorten what it is given.
 _DIGEST = re.compile(r"sha256:[0-9a-f]{16,64}")
-PAGE = 200
+_PAGE = 200
 
 MOST_VERSIONS = 2
 """How many versions of one dataset, and of one kernel, a command makes at the most."""
@@ -194,7 +194,7 @@ class Calls:
 
     def pages(self, what: str, request: Any, look: Callable[[Any], Any], read: Callable[[Any], T]) -> Iterator[T]:
         """All pages of a listing, as ``read`` understands them."""
-        request.page_size = PAGE
+        request.page_size = _PAGE
 
         def fetch() -> tuple[T, str]:
             with self.open() as client:

@@ -88,7 +88,7 @@ def find_repository(start: Path) -> Path:
     """The nearest folder, from ``start`` upwards, that has ``kernels/``.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: no such folder has it.
     """
     for folder in (start, *start.parents):
         if (folder / "kernels").is_dir():
