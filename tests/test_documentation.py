@@ -118,7 +118,7 @@ def test_every_message_that_one_may_look_for_is_one() -> None:
 
 def test_every_setting_is_told_of() -> None:
     reference = (REPOSITORY / "docs" / "reference.md").read_text()
-    source = (REPOSITORY / "packages/kaggle-offline/src/kaggle_offline/repository/kernel_folder.py").read_text()
+    source = (REPOSITORY / "packages/kaggle-offline/src/kaggle_offline/repository/submission.schema.json").read_text()
     for key in ("package", "image", "output", "checkpoints", "sample", "weights", "limits", "freeze", "rehearsal"):
         assert f'"{key}' in source
         assert f"| `{key}" in reference or f"| `[{key}" in reference

@@ -265,8 +265,8 @@ def test_the_other_pages_can_be_followed(clone: Path) -> None:
         for page in ("your-own-competition.md", "existing-notebook.md")
         for command in commands_of(DOCS / page)
     ]
-    assert "leaf-wetness: nothing found" in said[1]
-    assert "house-of-cards: nothing found" in said[-1]
+    assert "leaf-wetness: no problems found" in said[1]
+    assert "house-of-cards: no problems found" in said[-1]
     house = result_of(clone, "house-of-cards")
     assert house["submission"]["score"] == house["submission"]["baseline"]
 

@@ -61,7 +61,7 @@ def leave(repository: Path) -> None:
         (["push"], "kaggle", leave, 14, "Kaggle: no credentials"),
         (["submit"], "kaggle", leave, 14, "Kaggle: no credentials"),
         (["push"], "local", leave, 23, "small: nothing is frozen"),
-        (["submit"], "local", leave, 23, "small: no kernel has run through on local"),
+        (["submit"], "local", leave, 23, "small: no complete run on local"),
     ],
 )
 def test_bad_input_gets_one_clear_line(

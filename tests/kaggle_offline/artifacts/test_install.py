@@ -97,12 +97,16 @@ def refused(python: Path, folder: Path, digest: str) -> str:
 
 
 def rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> str:
-    """Change the manifest as somebody would who knows how it is sealed; return its digest."""
+    """Change the manifest and its digest; return its digest."""
     manifest = json.loads((folder / "freeze.json").read_text())
-    del manifest["seal"]
     change(manifest)
-    (folder / "freeze.json").write_text(as_json(manifest | {"seal": digest_of_text(as_json(manifest))}))
-    return str(manifest["digest"])
+    (folder / "freeze.json").write_text(as_json(with_digest(manifest)))
+    return str(with_digest(manifest)["digest"])
+
+
+def with_digest(manifest: dict[str, Any]) -> dict[str, Any]:
+    content = {key: value for key, value in manifest.items() if key not in ("digest", "commit")}
+    return manifest | {"digest": digest_of_text(as_json(content))}
 
 
 def test_another_version_is_refused(image: Path, folder: Path, frozen: Dataset) -> None:
@@ -119,7 +123,7 @@ def test_a_missing_file_is_refused(image: Path, folder: Path, frozen: Dataset) -
 @pytest.mark.parametrize("name", ["extra-1.0-py3-none-any.whl", "small", "sitecustomize.py"])
 def test_an_extra_file_is_refused(name: str, image: Path, folder: Path, frozen: Dataset) -> None:
     (folder / name).write_text("")
-    assert f"{name}: in the dataset, but not among what was frozen" in refused(image, folder, frozen.digest)
+    assert f"{name}: in the dataset, but not in freeze.json" in refused(image, folder, frozen.digest)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
@@ -159,8 +163,9 @@ def test_a_manifest_that_leads_elsewhere_is_refused(image: Path, folder: Path) -
 
 
 def test_an_image_without_what_it_should_provide_is_refused(folder: Path, frozen: Dataset, image: Path) -> None:
-    rewrite(folder, lambda manifest: manifest.update(provided=["absent==1.0"]))
-    assert "absent: the lock takes it from the image, but this image does not" in refused(image, folder, frozen.digest)
+    digest = rewrite(folder, lambda manifest: manifest.update(provided=["absent==1.0"]))
+    assert "absent: the lock takes it from the image, but this image does not" in refused(image, folder, digest)
+    assert f"this kernel was made for {frozen.digest}, but {digest} is mounted" in refused(image, folder, frozen.digest)
 
 
 @pytest.mark.parametrize("prefix", ["", "other-1.0.data/purelib/"])
@@ -173,11 +178,10 @@ def test_a_wheel_that_would_write_over_the_image_is_refused(prefix: str, image: 
         archive.writestr("other-1.0.dist-info/RECORD", f"{prefix}packaging/version.py,sha256=other,0\n")
 
     def add(manifest: dict[str, Any]) -> None:
-        from kaggle_offline.files import digest_of_file, digest_of_names
+        from kaggle_offline.files import digest_of_file
 
         entry = {"name": wheel.name, "kind": "wheel", "distribution": "other==1.0", "sha256": digest_of_file(wheel)}
         manifest["files"].append(entry)
-        manifest["digest"] = digest_of_names((e["name"], e["sha256"]) for e in manifest["files"])
 
     reason = refused(image, folder, rewrite(folder, add))
     assert f"{wheel.name}: would write over packaging/version.py of packaging" in reason
@@ -202,10 +206,10 @@ def test_what_is_whole_is_installed(
     subprocess.run([python, "-c", "import iniconfig, small, packaging"], check=True)
 
 
-def test_an_image_that_has_moved_on_is_told_of_and_taken(folder: Path, frozen: Dataset, tmp_path: Path) -> None:
+def test_an_image_that_has_moved_on_is_told_of_and_taken(folder: Path, tmp_path: Path) -> None:
     python = make_image(tmp_path / "venv")
-    rewrite(folder, lambda manifest: manifest.update(provided=["packaging==24.1"]))
-    done = install(python, folder, "--digest", frozen.digest, tool="uv")
+    digest = rewrite(folder, lambda manifest: manifest.update(provided=["packaging==24.1"]))
+    done = install(python, folder, "--digest", digest, tool="uv")
     assert done.returncode == 0, done.stderr
     assert "the image has moved on: packaging 24.2 (locked for 24.1)" in done.stdout
 
@@ -286,7 +290,7 @@ values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["files", "digest", "provided", "name", "kind", "sha256", "seal"]), inner)
+        | st.dictionaries(st.sampled_from(["files", "digest", "provided", "name", "kind", "sha256"]), inner)
     ),
     max_leaves=12,
 )
@@ -296,7 +300,7 @@ values = st.recursive(
 @given(value=values)
 def test_no_manifest_raises_anything_but_a_refusal(installer: ModuleType, tmp_path: Path, value: Any) -> None:
     if isinstance(value, dict):
-        value = value | {"seal": digest_of_text(as_json(value))}
+        value = with_digest(value)
     (tmp_path / "freeze.json").write_text(as_json(value))
     try:
         manifest = installer.read_manifest(tmp_path)

@@ -354,7 +354,7 @@ def test_a_listing_that_is_never_right_ends_after_two_versions(
     with kaggle(kernel) as target:
         empty = Fault(on=SERVICES["ListDatasetFiles"], body='{"datasetFiles": []}', times=10_000)
         faults_of(target).add(empty)
-        with pytest.raises(PublishError, match=r"version 2 is not whole: .* is missing"):
+        with pytest.raises(PublishError, match=r"version 2 is incomplete: .* is missing"):
             push(kernel, target)
         assert (versions(target, "packages"), kernels(target)) == (2, 0)
 

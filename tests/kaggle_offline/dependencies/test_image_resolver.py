@@ -181,7 +181,7 @@ def test_what_cannot_be_built_for_the_image_here_is_built_in_the_kernel(
     assert [name for name in kinds if kinds[name] == "builder"] == ["setuptools-75.2.0-py3-none-any.whl"]
     output = capsys.readouterr().out
     assert "crcmod 1.7: its wheel is for this machine: crcmod-1.7-cp3" in output
-    assert "crcmod 1.7 is shipped as source, to be built in the kernel" in output
+    assert "crcmod 1.7 is shipped as source and built in the kernel" in output
 
 
 @pytest.mark.nightly
@@ -223,7 +223,7 @@ def test_something_protected_is_not_replaced_and_the_way_to_it_is_shown(reposito
     with pytest.raises(ProtectedError) as refusal:
         freeze(kernel)
     assert refusal.value.problem.splitlines() == [
-        "numpy: the image has 2.0.2, which must stay, but another is required:",
+        "numpy: the image has 2.0.2, which is protected, but another version is required:",
         "  small 1.0 requires numpy>=2.2",
     ]
     assert "[freeze] protected" in refusal.value.cure

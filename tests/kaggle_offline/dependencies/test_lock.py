@@ -78,7 +78,7 @@ def test_a_lock_is_stale_when_an_input_changes(change: Callable[[KernelFolder], 
     text = kernel.lock.read_text()
     change(kernel)
     kernel = read_kernel_folder(kernel.repository, "small")
-    with pytest.raises(StaleLockError, match=r"small\.txt: not what the requirements and the image give now"):
+    with pytest.raises(StaleLockError, match=r"small\.txt: stale: the requirements or the image"):
         freeze(kernel, renew_lock=False)
     assert kernel.lock.read_text() == text
     renewed = lock_kernel(kernel)
@@ -95,7 +95,7 @@ def test_without_a_lock_nothing_is_resolved_where_it_must_be_committed(kernel: K
 
 def test_a_changed_line_of_code_resolves_nothing(kernel: KernelFolder, capsys: pytest.CaptureFixture[str]) -> None:
     first = lock_kernel(kernel)
-    assert "resolving what small requires beyond small" in capsys.readouterr().out
+    assert "resolving the requirements of small on small" in capsys.readouterr().out
     (kernel.package / "src" / "small" / "__init__.py").write_text('"""Other."""\n')
     assert lock_kernel(kernel).lock == first.lock
     assert capsys.readouterr().out == ""
@@ -209,7 +209,7 @@ def test_extras_of_the_project_are_locked_and_unknown_ones_told_of(
     project = kernel.package / "pyproject.toml"
     project.write_text(project.read_text() + '\n[project.optional-dependencies]\nmore = ["six"]\n')
     assert versions(lock_kernel(kernel)) == {}
-    assert "packaging[nonsense] is required, but there is no such extra" in capsys.readouterr().out
+    assert "packaging[nonsense]: unknown extra" in capsys.readouterr().out
     settings = kernel.folder / "submission.toml"
     settings.write_text(settings.read_text().replace('package = "small"', 'package = "small[more]"'))
     assert set(versions(lock_kernel(read_kernel_folder(kernel.repository, "small")))) == {"six"}
@@ -276,7 +276,7 @@ def test_a_neighbour_takes_the_place_of_what_the_image_has_unless_that_is_protec
 def test_an_extra_that_the_project_has_not_got_is_named(kernel: KernelFolder) -> None:
     settings = kernel.folder / "submission.toml"
     settings.write_text(settings.read_text().replace('package = "small"', 'package = "small[nonsense]"'))
-    with pytest.raises(LockError, match=r"small\[nonsense\]: there is no such extra"):
+    with pytest.raises(LockError, match=r"small\[nonsense\]: unknown extra"):
         lock_kernel(read_kernel_folder(kernel.repository, "small"))
 
 
@@ -358,7 +358,7 @@ def test_a_source_that_cannot_be_built_is_shipped_and_the_reason_told(
     assert "mono-1.0.tar.gz.source" in frozen.packages.files
     output = capsys.readouterr().out
     assert "no leaves here" in output
-    assert "branch 1.0 is shipped as source, to be built in the kernel" in output
+    assert "branch 1.0 is shipped as source and built in the kernel" in output
 
 
 @pytest.mark.parametrize(
@@ -424,8 +424,8 @@ def test_a_difference_names_what_came_went_and_changed() -> None:
         return Lock(path=Path("small.txt"), inputs="", pins=found, provided={canonicalize_name("torch"): "2.10.0"})
 
     assert difference(lock(a="1", b="1"), lock(b="2", c="1")) == [
-        "a: 1 shipped → gone",
+        "a: 1 shipped → removed",
         "b: 1 shipped → 2 shipped",
-        "c: not there → 1 shipped",
+        "c: absent → 1 shipped",
     ]
-    assert difference(lock(a="1"), lock(a="1")) == ["nothing but what it was made from"]
+    assert difference(lock(a="1"), lock(a="1")) == ["no version; the requirements or the image"]

@@ -121,7 +121,7 @@ def slow_run(repository: Path) -> None:
 
 
 FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no metadata": (lambda r: (r / "kernels/small/kernel-metadata.json").unlink(), "kernel-metadata.json: not there"),
+    "no metadata": (lambda r: (r / "kernels/small/kernel-metadata.json").unlink(), "kernel-metadata.json: not found"),
     "internet switched on": (metadata(enable_internet=True), "enable_internet: true"),
     "a title that leads elsewhere": (metadata(title="Another kernel"), "title: resolves to 'another-kernel'"),
     "a title that is too short": (metadata(title="Tiny", id="OWNER/tiny"), "id or title"),
@@ -129,19 +129,19 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "an id without an owner": (metadata(id="small-kernel"), "id or title"),
     "another competition": (metadata(competition_sources=["other"]), "competition_sources"),
     "a language that is not run": (metadata(language="r"), "language"),
-    "no such code": (metadata(code_file="nowhere.py"), "code_file: nowhere.py is not there"),
+    "no such code": (metadata(code_file="nowhere.py"), "code_file: nowhere.py: not found"),
     "a public kernel": (metadata(is_private=False), "is_private: false"),
     "a dataset without an owner": (metadata(dataset_sources=["data"]), "dataset_sources: 'data'"),
     "a model that is none": (metadata(model_sources=["google/gemma"]), "model_sources: 'google/gemma'"),
     "a GPU on an image without": (metadata(enable_gpu=True), "enable_gpu is true"),
     "settings that are no TOML": (written("kernels/small/submission.toml", "package ="), "submission.toml"),
     "an unknown setting": (settings("package", "surprise = 1\npackage"), "surprise: unknown key"),
-    "limits without hours": (settings("[rehearsal]", "[limits]\nrows = 3\n[rehearsal]"), "limits: must be a table"),
+    "limits without hours": (settings("[rehearsal]", "[limits]\nrows = 3\n[rehearsal]"), "limits.hours: missing"),
     "limits of no rows": (
         settings("[rehearsal]", "[limits]\nrows = 0\nhours = 9\n[rehearsal]"),
-        "limits.rows: 0 must be a number above 0",
+        "limits.rows: 0 must be 1 or more",
     ),
-    "no such package": (settings('"small"', '"other"'), "package: packages/other is not there"),
+    "no such package": (settings('"small"', '"other"'), "package: packages/other: not found"),
     "no such image": (settings('image = "small"', 'image = "other"'), "other.txt: no such image"),
     "a newer image": (newer_image, "small is of 2026-05-14, and newer of 2026-11-01 is there"),
     "an output that nothing writes": (settings("submission.csv", "result.csv"), "no code names result.csv"),
@@ -156,13 +156,16 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "nothing that installs": (
         replaced("kernels/small/predict.py", 'tags=["install"]', ""),
-        "nothing installs the packages",
+        "no cell installs the packages",
     ),
-    "code that is no Python": (code("def broken(:"), f"predict.py: is no Python {OWN_VERSION}: line 3: invalid syntax"),
-    "a module that is no Python": (package("def broken(:"), "__init__.py: is no Python"),
+    "code that is no Python": (
+        code("def broken(:"),
+        f"predict.py: not valid Python {OWN_VERSION}: line 3: invalid syntax",
+    ),
+    "a module that is no Python": (package("def broken(:"), "__init__.py: not valid Python"),
     "a module in another encoding": (
         lambda r: (r / "packages/small/src/small/__init__.py").write_bytes(b"X = '\xe9'\n"),
-        "__init__.py: holds what is no UTF-8",
+        "__init__.py: not valid UTF-8",
     ),
     "a key of the metadata that is none": (metadata(dataset_source=["me/x"]), "dataset_source: unknown key"),
     "a dataset whose owner is a placeholder": (metadata(kernel_sources=["OWNER/x"]), "kernel_sources: 'OWNER/x'"),
@@ -180,7 +183,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "code that push writes over": (
         replaced("kernels/small/predict.py", "# Here.", "print('installing')"),
-        "there is code in the cell tagged install",
+        "code in the cell tagged install",
     ),
     "an import before it is installed": (
         replaced("kernels/small/predict.py", '# %% tags=["install"]', '# %%\nimport small\n# %% tags=["install"]'),
@@ -188,35 +191,35 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "weights from a hub by name": (
         code("def f(m): return m.AutoModel.from_pretrained('bert')"),
-        "m.AutoModel.from_pretrained('bert') fetches",
+        "m.AutoModel.from_pretrained('bert') downloads",
     ),
-    "weights of torchvision": (code("def f(m): return m.resnet18(weights='DEFAULT')"), "weights='DEFAULT') fetches"),
-    "data that are downloaded": (code("def f(m): return m.MNIST('x', download=True)"), "download=True) fetches"),
-    "a table from the web": (code("def f(pd): return pd.read_csv('https://example.org/x.csv')"), "x.csv') fetches"),
-    "a command in Python": (code("import os\nos.system('cd x && wget y')"), "os.system('cd x && wget y') fetches"),
+    "weights of torchvision": (code("def f(m): return m.resnet18(weights='DEFAULT')"), "weights='DEFAULT') downloads"),
+    "data that are downloaded": (code("def f(m): return m.MNIST('x', download=True)"), "download=True) downloads"),
+    "a table from the web": (code("def f(pd): return pd.read_csv('https://example.org/x.csv')"), "x.csv') downloads"),
+    "a command in Python": (code("import os\nos.system('cd x && wget y')"), "os.system('cd x && wget y') downloads"),
     "a command as a list": (
         package("import subprocess\nsubprocess.run(['git', 'clone', 'x'])"),
-        "subprocess.run(['git', 'clone', 'x']) fetches",
+        "subprocess.run(['git', 'clone', 'x']) downloads",
     ),
-    "a command after another": (code("!mkdir -p w; curl x"), "!mkdir -p w; curl x fetches"),
+    "a command after another": (code("!mkdir -p w; curl x"), "!mkdir -p w; curl x downloads"),
     "a cell for a shell": (
         replaced("kernels/small/predict.py", "# Here.\n", '# Here.\n\n# %% language="bash"\n# wget x\n'),
-        "wget x fetches",
+        "wget x downloads",
     ),
     "pip in the package": (
         package("import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'pip', 'install', 'rich'])"),
         "'pip', 'install', 'rich'])",
     ),
-    "a path of one's own machine": (code("p = '/home/me/weights.npy'"), "'/home/me/weights.npy' is a path of another"),
-    "a path of Colab's": (code("p = '/content/drive/x'"), "'/content/drive/x' is a path of another"),
+    "a path of one's own machine": (code("p = '/home/me/weights.npy'"), "'/home/me/weights.npy': a path that Kaggle"),
+    "a path of Colab's": (code("p = '/content/drive/x'"), "'/content/drive/x': a path that Kaggle"),
     "inputs in pieces": (
         code("import os\np = os.path.join('/kaggle/input', 'small')"),
-        "'/kaggle/input' is there under",
+        "'/kaggle/input' exists under",
     ),
-    "a command with an input": (code("!cp ../input/small/x ."), "!cp ../input/small/x .: such a path"),
+    "a command with an input": (code("!cp ../input/small/x ."), "!cp ../input/small/x .: the path exists"),
     "a module of one's own that is not there": (
         code("from small.nowhere import x"),
-        "imports small.nowhere, which is not",
+        "imports small.nowhere: not found in",
     ),
     "a module that Git ignores": (
         lambda r: [
@@ -240,7 +243,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "an input that none is": (
         code("def f(find_input): return find_input(slug='smal')"),
-        "find_input(slug='smal'): no input has that name; there are: small, small-models, small-packages",
+        "find_input(slug='smal'): not among the inputs: small, small-models, small-packages",
     ),
     "an import by name": (code("import importlib\nimportlib.import_module('rich')"), "imports rich, which"),
     "an import where another is missing": (
@@ -249,7 +252,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "an output elsewhere": (
         replaced("kernels/small/predict.py", "/kaggle/working/submission.csv", "/kaggle/submission.csv"),
-        "output: /kaggle/submission.csv is not where",
+        "output: /kaggle/submission.csv is outside",
     ),
     "an output of a name that is like it": (
         replaced("kernels/small/predict.py", "submission.csv", "my_submission.csv"),
@@ -265,7 +268,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a token in the code": (code("TOKEN = 'KGAT_0123456789abcdef'"), "predict.py: credentials written in the code"),
     "credentials at the top": (written("kaggle.json", "{}"), "kaggle.json: credentials left"),
-    "no settings": (lambda r: (r / "kernels/small/submission.toml").unlink(), "submission.toml: not there"),
+    "no settings": (lambda r: (r / "kernels/small/submission.toml").unlink(), "submission.toml: not found"),
     "pip in a way that is not read": (code("!yes | pip install timm"), "!yes | pip install timm"),
     "another image that is malformed": (
         written("requirements/images/other.txt", "numpy"),
@@ -280,15 +283,15 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         "packages/small",
     ),
     "a pip line": (code("!pip install -q timm"), "!pip install -q timm"),
-    "a command that fetches": (code("!wget https://example.org/x.pt"), "!wget https://example.org/x.pt fetches"),
+    "a command that fetches": (code("!wget https://example.org/x.pt"), "!wget https://example.org/x.pt downloads"),
     "weights from a hub": (
         package("def load(timm):\n    return timm.create_model('x', pretrained=True)"),
-        "pretrained=True) fetches",
+        "pretrained=True) downloads",
     ),
-    "a call that fetches": (code("torch.hub.load('a/b', 'c')"), "torch.hub.load(…) fetches"),
-    "a path of the old layout": (code('p = "/kaggle/input/small/train.csv"'), "one of Kaggle's two layouts"),
-    "a path of the new layout": (code('p = "/kaggle/input/competitions/small/x"'), "one of Kaggle's two layouts"),
-    "a relative path in the package": (package('P = "../input/some-data/x.csv"'), "one of Kaggle's two layouts"),
+    "a call that fetches": (code("torch.hub.load('a/b', 'c')"), "torch.hub.load(…) downloads"),
+    "a path of the old layout": (code('p = "/kaggle/input/small/train.csv"'), "one of Kaggle's two mount layouts"),
+    "a path of the new layout": (code('p = "/kaggle/input/competitions/small/x"'), "one of Kaggle's two mount layouts"),
+    "a relative path in the package": (package('P = "../input/some-data/x.csv"'), "one of Kaggle's two mount layouts"),
     "an import of the kernel's that nothing declares": (code("import pandas"), "imports pandas, which packages/small"),
     "an import of the package's that nothing declares": (package("import cv2"), "imports cv2, which packages/small"),
     "a Python that the image has not": (
@@ -298,7 +301,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a package without metadata": (lambda r: (r / "packages/small/pyproject.toml").unlink(), "packages/small"),
     "a stale lock": (
         replaced("packages/small/pyproject.toml", '"iniconfig>=2"', '"iniconfig>=1"'),
-        "small.txt: not what the requirements and the image give now",
+        "small.txt: stale: the requirements or the image",
     ),
     "no lock": (lambda r: (r / "requirements/small.txt").unlink(), "small.txt: missing"),
     "a lock that was edited": (
@@ -411,7 +414,7 @@ def run(repository: Path, *arguments: str, **environment: str) -> subprocess.Com
 
 def test_the_command_lists_what_it_finds_and_its_exit_code_tells(sound: Path) -> None:
     good = run(sound)
-    assert (good.returncode, good.stdout) == (0, "small: nothing found\n")
+    assert (good.returncode, good.stdout) == (0, "small: no problems found\n")
     metadata(is_private=False)(sound)
     code("import pandas")(sound)
     bad = run(sound, "small")
@@ -458,7 +461,7 @@ def test_a_folder_without_settings_is_found_and_no_folder_at_all_is_told(sound: 
     (sound / "kernels" / "other").mkdir()
     found = run(sound)
     assert found.returncode == FindingsError.exit_code
-    assert "other:\n  kernels/other/submission.toml: not there" in found.stdout
+    assert "other:\n  kernels/other/submission.toml: not found" in found.stdout
     for name in ("other", "small"):
         shutil.rmtree(sound / "kernels" / name)
     assert run(sound).returncode == UnknownCompetitionError.exit_code

@@ -181,10 +181,10 @@ def test_what_cannot_be_done_is_left_and_said(tmp_path: Path) -> None:
     adopted = adopt(tmp_path / "notebook.ipynb", "apples", ())
     left = "\n".join(adopted.left)
     for text in (
-        "there is no network for: !yes | pip install more",
-        "there is no network for: os.system('pip install most')",
-        "find the input in another way than by: !cp",
-        "'../input/train.csv': begin it with find_input, of the competition or dataset that it is in",
+        "needs a network: !yes | pip install more",
+        "needs a network: os.system('pip install most')",
+        "find the input with find_input: !cp",
+        "'../input/train.csv': begin it with find_input and the name of its competition or dataset",
         "'../input/apples/x.csv': begin it with find_input('apples')",
         "nobody_knows: add what brings it",
         "helper.py: '/kaggle/input/apples': begin",
@@ -195,8 +195,8 @@ def test_what_cannot_be_done_is_left_and_said(tmp_path: Path) -> None:
         "./wheel.whl: ship",
         "git+https",
         "find_input('apples')",
-        "some-weights is an input, too",
-        "no Python",
+        "some-weights: also an input",
+        "not Python",
     ):
         assert text in left
     assert "requirements.txt: ship" in left
@@ -248,8 +248,8 @@ def test_what_a_kernel_saw_and_ran_on_is_kept(tmp_path: Path, place: Path) -> No
     adopted = adopt(tmp_path / "x.ipynb", "apples", ())
     expected = {"dataset_sources": ["me/known", "somebody/weights"], "kernel_sources": ["somebody/training"]}
     assert adopted.settings == {**expected, "enable_gpu": True}
-    assert [line for line in adopted.left if "is an input, too" in line] == [
-        "whose is an input, too: name it in kernel-metadata.json, with its owner"
+    assert [line for line in adopted.left if "also an input" in line] == [
+        "whose: also an input: name it in kernel-metadata.json, with its owner"
     ]
     assert len([line for line in adopted.left if "to rehearse with it" in line]) == 3
     write_competition(place, names_of("apples"), "tabular", image_for_new(place), adopted)
@@ -274,9 +274,9 @@ def test_what_pip_is_told_besides_is_kept_or_said(tmp_path: Path) -> None:
     assert "# !mkdir -p data; echo hello" in adopted.code
     assert "# not installed here: pip install git+" in adopted.code
     left = "\n".join(adopted.left)
-    assert "-f says what no requirement can" in left
-    assert "there is no network for: !wget" in left
-    assert "find the input in another way than by: cp -r ../input/some/lib ." in left
+    assert "-f: not possible in a requirement" in left
+    assert "needs a network: !wget" in left
+    assert "find the input with find_input: cp -r ../input/some/lib ." in left
 
 
 def test_blocks_of_commands_and_last_lines_pass_the_checks(tmp_path: Path, place: Path) -> None:
@@ -318,7 +318,7 @@ def test_a_name_that_something_else_has_is_given_another(name: str) -> None:
 def test_what_is_written_in_another_language_is_refused(tmp_path: Path) -> None:
     spec = {"name": "ir", "display_name": "R", "language": "R"}
     write_notebook(tmp_path / "x.ipynb", ["library(tidyverse)"], kernelspec=spec)
-    with pytest.raises(ConfigurationError, match="is written in R"):
+    with pytest.raises(ConfigurationError, match="written in R"):
         adopt(tmp_path / "x.ipynb", "apples", ())
 
 
@@ -357,11 +357,11 @@ def test_a_requirement_with_a_marker_can_be_written(tmp_path: Path, place: Path)
     [
         ("notebook.ipynb", '{"cells": 5}', "cannot be read"),
         ("notebook.ipynb", '{"cells": [{"source": 5}], "nbformat": 4, "nbformat_minor": 4}', "cannot be read"),
-        ("notebook.ipynb", None, "not there"),
+        ("notebook.ipynb", None, "not found"),
         ("notebook.ipynb", "{", "cannot be read"),
         ("notebook.ipynb", "[]", "cannot be read"),
-        ("notebook.ipynb", '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}', "there is no code"),
-        ("script.py", "", "there is no code"),
+        ("notebook.ipynb", '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}', "no code in it"),
+        ("script.py", "", "no code in it"),
         ("notebook.txt", "", "neither a notebook"),
     ],
 )

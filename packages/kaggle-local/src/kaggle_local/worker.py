@@ -1,7 +1,7 @@
 """Do the work behind the API: process versions, run kernels, score submissions.
 
-One thread for each of the two kinds of work. The next start repeats the work that a dead server left unfinished;
-nothing is visible before it is whole.
+Each kind of work has one thread. The next start repeats the work that a dead server left unfinished; nothing is
+visible before it is complete.
 """
 
 import logging
@@ -35,14 +35,16 @@ from kaggle_local.storage.submissions import NO_SPACE
 logger = logging.getLogger(__name__)
 
 
-# The classes of a code submission's failure, which is all that Kaggle tells of one (Kaggle's documentation of code
+# The classes of a code submission's failure: Kaggle gives no other reason (Kaggle's documentation of code
 # competitions).
-_THREW, _TIMEOUT = "Notebook Threw Exception", "Notebook Timeout"
-_EXCEEDED, _NOT_WRITTEN = "Notebook Exceeded Allowed Compute", "Submission File Not Found"
+_THREW = "Notebook Threw Exception"
+_TIMEOUT = "Notebook Timeout"
+_EXCEEDED = "Notebook Exceeded Allowed Compute"
+_NOT_WRITTEN = "Submission File Not Found"
 
 
 def _kind_of(outcome: Outcome) -> str:
-    """The class of a rerun's failure."""
+    """Return the class of a rerun's failure."""
     if outcome.cancelled:
         return _TIMEOUT
     return _EXCEEDED if outcome.stopped else _THREW
@@ -50,14 +52,14 @@ def _kind_of(outcome: Outcome) -> str:
 
 @dataclass(frozen=True)
 class _Running:
-    """A run that is under way."""
+    """The run that is under way."""
 
     version: KernelVersion
     log: RunLog
     abandoned: threading.Event
 
     def is_of(self, version: KernelVersion) -> bool:
-        """Tell whether it is the run of a version."""
+        """Tell whether this is the run of a version."""
         return (self.version.kernel_id, self.version.number) == (version.kernel_id, version.number)
 
 
@@ -65,9 +67,9 @@ class Worker:
     """Does the work that the API has accepted.
 
     Args:
-        storage: where work comes from and results go.
-        behaviour: how long things take, and what is allowed.
-        faults: what is to go wrong.
+        storage: the source of the work, and the place of its results.
+        behaviour: times and limits.
+        faults: the failures to simulate.
     """
 
     def __init__(self, storage: Storage, behaviour: Behaviour, faults: Faults) -> None:
@@ -76,7 +78,7 @@ class Worker:
         self._faults = faults
         self._processing = ThreadPoolExecutor(1, thread_name_prefix="processing")
         self._runs = ThreadPoolExecutor(1, thread_name_prefix="runs")
-        # Files that are handed in do not wait behind kernels.
+        # Submitted files do not wait behind kernels.
         self._scores = ThreadPoolExecutor(1, thread_name_prefix="scores")
         self._closing = threading.Event()
         self._started = time.monotonic()
@@ -92,38 +94,41 @@ class Worker:
             self.score(submission.ref)
 
     def close(self) -> None:
-        """Stop; what is under way is done again at the next start."""
+        """Stop; the next start repeats the work that is under way."""
         self._closing.set()
         for executor in (self._processing, self._runs, self._scores):
             executor.shutdown(cancel_futures=True)
 
     def process(self, version: Version) -> None:
-        """Have a version's files unpacked and kept."""
+        """Queue the processing of a version's files."""
         self._processing.submit(self._process, version)
 
     def run(self, version: KernelVersion) -> None:
-        """Have a kernel version run."""
+        """Queue the run of a kernel version."""
         self._runs.submit(self._run, version)
 
     def score(self, ref: int) -> None:
-        """Have a submission scored, if need be after a rerun on the hidden test set."""
+        """Queue the scoring of a submission; a kernel's follows a rerun on the hidden test set."""
         submission = self._storage.submissions.get(ref)
-        of_file = submission is not None and isinstance(submission.source, FileSource)
-        (self._scores if of_file else self._runs).submit(self._score, ref)
+        is_file = submission is not None and isinstance(submission.source, FileSource)
+        executor = self._scores if is_file else self._runs
+        executor.submit(self._score, ref)
 
     def live_log(self, version: KernelVersion, number: int) -> tuple[list[Event], int] | None:
-        """The events of a run that is under way, from a number on, and the next number; None where it is not."""
+        """Return the events of the current run from a number on, and the next number; None if it is another run."""
         running = self._running
-        return running.log.since(number) if running is not None and running.is_of(version) else None
+        if running is None or not running.is_of(version):
+            return None
+        return running.log.since(number)
 
     def abandon(self, kernel_id: int) -> None:
-        """End the run of a kernel that was deleted, if it is under way."""
+        """End the run of a deleted kernel, if it is under way."""
         running = self._running
         if running is not None and running.version.kernel_id == kernel_id:
             running.abandoned.set()
 
     def seconds_since_start(self) -> float:
-        """Seconds since this server was started."""
+        """Return the seconds since this server was started."""
         return time.monotonic() - self._started
 
     # Versions of datasets and models
@@ -136,7 +141,7 @@ class Worker:
         resources = self._storage.resources
         try:
             if outcome == "failed":
-                raise ArchiveError("the processing fails on demand", "Upload again.")
+                raise ArchiveError("a simulated failure of the processing", "Upload again.")
             with self._storage.files.scratch() as folder:
                 self._gather(version, folder)
                 if self._behaviour.unpack:
@@ -166,7 +171,7 @@ class Worker:
             self._storage.files.link(upload.path, folder / path)
 
     def _share(self, version: Version, folder: Path) -> None:
-        """Let the uploads be the files that were kept, so that nothing lies here twice."""
+        """Link the uploads to the kept files, so that no content is stored twice."""
         for path, token in version.content:
             upload = self._storage.uploads.get(token)
             if upload is not None and (folder / path).is_file():
@@ -179,7 +184,7 @@ class Worker:
         if not kernels.is_recorded(version):
             return
         try:
-            # Those that it saw before the server died, should it have.
+            # A run that is repeated after a crash gets the inputs that it had.
             inputs = list(version.inputs) or self._inputs(version)
             kernels.start(version, inputs)
             with self._storage.files.held():
@@ -195,47 +200,51 @@ class Worker:
             else:
                 kernels.finish(version, "error", repr(error))
         else:
-            ended = "error" if outcome.failed else "complete"
-            kernels.finish(version, "cancelled" if outcome.cancelled else ended, outcome.stopped)
+            if outcome.cancelled:
+                kernels.finish(version, "cancelled", outcome.stopped)
+            else:
+                kernels.finish(version, "error" if outcome.failed else "complete", outcome.stopped)
         finally:
             self._running = self._attached = None
 
     def _inputs(self, version: KernelVersion) -> list[Input]:
-        """Return the inputs of a run: of each source the version that is in use now, or the one that is named.
+        """Return the inputs of a run: the named version of each source, or the one in use now.
 
         Raises:
-            RunError: there is none.
+            RunError: a source has no such version.
         """
-        settings = version.settings
-        found = [self._dataset_in_use(version, *split_source(source, 2)) for source in settings["datasets"]]
-        return [
-            *(dataset for dataset in found if dataset is not None),
-            *(self._in_use("variation", *split_source(variation_ref(source), 4)) for source in settings["models"]),
-            *(self._output_in_use(*split_source(source, 2)) for source in settings["kernels"]),
-        ]
+        inputs = []
+        for source in version.settings["datasets"]:
+            dataset = self._dataset_in_use(version, *split_source(source, 2))
+            if dataset is not None:
+                inputs.append(dataset)
+        for source in version.settings["models"]:
+            inputs.append(self._in_use("variation", *split_source(variation_ref(source), 4)))
+        for source in version.settings["kernels"]:
+            inputs.append(self._output_in_use(*split_source(source, 2)))
+        return inputs
 
     def _dataset_in_use(self, kernel: KernelVersion, ref: str, number: str) -> Input | None:
-        """The version of a dataset that a run sees; None where all were too new at the push to be mounted.
+        """Return the version of a dataset that a run sees; None if every version was too new at the push.
 
-        A kernel sees the version that was ready when it was pushed, however long it waits for its run. One that is
-        pushed right after a version is ready can get the previous one, or no input at all (reported live, several
+        A kernel sees the version that was ready when it was pushed, even if its run starts much later. A kernel that
+        is pushed right after a version is ready can get the previous one, or no input at all (reported live, several
         times).
         """
         newest = self._in_use("dataset", ref, number if self._behaviour.pins_datasets else "")
-        versions = reversed(self._storage.resources.versions("dataset", ref))
-        mountable = (
-            version.number
-            for version in versions
-            if version.number <= newest.number
-            and version.ready is not None
-            and (kernel.created - version.ready).total_seconds() >= self._behaviour.mount_seconds
-        )
-        found = next(mountable, None)
-        return None if found is None else Input(kind="dataset", ref=ref, number=found)
+        for version in reversed(self._storage.resources.versions("dataset", ref)):
+            if version.number > newest.number or version.ready is None:
+                continue
+            if (kernel.created - version.ready).total_seconds() >= self._behaviour.mount_seconds:
+                return Input(kind="dataset", ref=ref, number=version.number)
+        return None
 
     def _in_use(self, kind: Kind, ref: str, number: str) -> Input:
         resources = self._storage.resources
-        version = resources.version(kind, ref, int(number)) if number else resources.latest_ready(kind, ref)
+        if number:
+            version = resources.version(kind, ref, int(number))
+        else:
+            version = resources.latest_ready(kind, ref)
         if version is None or version.status != "ready":
             raise RunError(f"{ref}: no version is ready.", "Wait for its processing before the push.")
         return Input(kind=kind, ref=ref, number=version.number)
@@ -243,63 +252,32 @@ class Worker:
     def _output_in_use(self, ref: str, number: str) -> Input:
         owner, slug = ref.split("/")
         kernels = self._storage.kernels
-        version = kernels.get(owner, slug, int(number)) if number else kernels.latest_complete(owner, slug)
+        if number:
+            version = kernels.get(owner, slug, int(number))
+        else:
+            version = kernels.latest_complete(owner, slug)
         if version is None or version.status != "complete":
-            raise RunError(f"{ref}: no version has run through.", "Wait for its run before the push.")
+            raise RunError(f"{ref}: no version is complete.", "Wait for its run before the push.")
         return Input(kind="kernel", ref=ref, number=version.number)
 
     def _execute(
         self, version: KernelVersion, inputs: Sequence[Input], target: Path, *, rerun_of: Competition | None
     ) -> Outcome:
-        """Run a version and keep what it left in ``target``; with ``rerun_of`` on that one's hidden test set.
+        """Run a version and keep its output in ``target``; with ``rerun_of`` on that competition's hidden test set.
 
         Raises:
             RunError: an input is gone.
             ImageError: the version's image is gone, and cannot be built again.
-            Stopped: the run is not wanted any more.
+            Stopped: the run is no longer wanted.
         """
-        mounts = [self._mount(each) for each in inputs]
-        behaviour = self._behaviour
-        gpu, tpu = version.settings["enable_gpu"], version.settings.get("enable_tpu")
-        most = behaviour.tpu_session_seconds if tpu else behaviour.session_seconds
-        seconds = min(most, version.settings["seconds"] or most)
-        memory, output = behaviour.memory_bytes, behaviour.output_bytes
-        for slug in version.settings["competitions"]:
-            competition = self._competition(slug)
-            limits = competition.limits
-            seconds, memory = min(seconds, limits.seconds), min(memory, limits.memory_bytes or memory)
-            output = min(output, limits.output_bytes or output)
-            hidden = rerun_of is not None and competition.slug == rerun_of.slug
-            place = self._place("competitions", competition.slug)
-            mounts.append(Mount(competition.hidden if hidden else competition.public, place))
-        environment = {
-            "KAGGLE_KERNEL_RUN_TYPE": "Batch",
-            "KAGGLE_URL_BASE": "https://www.kaggle.com",
-            "KAGGLE_CONTAINER_NAME": f"kaggle-local-{version.kernel_id}-{version.number}",
-            "KAGGLE_DOCKER_IMAGE": version.settings["docker_image"] or "kaggle-local",
-            # Kaggle's own modules want one, and meet the missing network then.
-            "KAGGLE_USER_SECRETS_TOKEN": "kaggle-local",
-            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        }
-        if rerun_of:
-            environment["KAGGLE_IS_COMPETITION_RERUN"] = "1"
-        source = version.source
-        outcome = self._faults.outcome("run")
-        if outcome:
-            source = "while True: pass" if outcome == "stuck" else "raise RuntimeError('the run fails on demand')"
-        program = Program(
-            source=source,
-            kind="script" if outcome else version.settings["kernel_type"],
-            mounts=mounts,
-            environment=environment,
-            limits=RunLimits(seconds=seconds, memory_bytes=memory, output_bytes=output, processes=behaviour.processes),
-            gpu=gpu,
-            utility_scripts=self._scripts_among(inputs),
-        )
+        program = self._program(version, inputs, rerun_of)
         image = build_image(version.image, self._storage.images.folder)
         # The log starts here: Kaggle does not count the time that the image takes.
-        log, abandoned, cancelled = RunLog(), threading.Event(), threading.Event()
-        self._attached = frozenset(split_source(source, 2)[0] for source in version.settings["datasets"]), cancelled
+        log = RunLog()
+        abandoned = threading.Event()
+        cancelled = threading.Event()
+        datasets = [split_source(source, 2)[0] for source in version.settings["datasets"]]
+        self._attached = frozenset(datasets), cancelled
         if rerun_of is None:
             self._running = _Running(version, log, abandoned)
             if not self._storage.kernels.is_recorded(version):
@@ -315,18 +293,75 @@ class Worker:
                 self._storage.files.keep_tree(draft / "output")
         return result
 
+    def _program(self, version: KernelVersion, inputs: Sequence[Input], rerun_of: Competition | None) -> Program:
+        """Return a version's source with its mounts, variables and limits.
+
+        Raises:
+            RunError: an input is gone.
+        """
+        competitions = [self._competition(slug) for slug in version.settings["competitions"]]
+        mounts = [self._mount(each) for each in inputs]
+        for competition in competitions:
+            hidden = rerun_of is not None and competition.slug == rerun_of.slug
+            folder = competition.hidden if hidden else competition.public
+            mounts.append(Mount(folder, self._place("competitions", competition.slug)))
+        environment = {
+            "KAGGLE_KERNEL_RUN_TYPE": "Batch",
+            "KAGGLE_URL_BASE": "https://www.kaggle.com",
+            "KAGGLE_CONTAINER_NAME": f"kaggle-local-{version.kernel_id}-{version.number}",
+            "KAGGLE_DOCKER_IMAGE": version.settings["docker_image"] or "kaggle-local",
+            # Kaggle's own modules need one before they fail for lack of a network.
+            "KAGGLE_USER_SECRETS_TOKEN": "kaggle-local",
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        }
+        if rerun_of:
+            environment["KAGGLE_IS_COMPETITION_RERUN"] = "1"
+        source = version.source
+        kind = version.settings["kernel_type"]
+        fault = self._faults.outcome("run")
+        if fault:
+            source = "while True: pass" if fault == "stuck" else "raise RuntimeError('a simulated failure of the run')"
+            kind = "script"
+        return Program(
+            source=source,
+            kind=kind,
+            mounts=mounts,
+            environment=environment,
+            limits=self._limits(version, competitions),
+            gpu=version.settings["enable_gpu"],
+            utility_scripts=self._scripts_among(inputs),
+        )
+
+    def _limits(self, version: KernelVersion, competitions: Sequence[Competition]) -> RunLimits:
+        """Return the strictest of Kaggle's, the version's and its competitions' limits."""
+        behaviour = self._behaviour
+        session = behaviour.session_seconds
+        if version.settings.get("enable_tpu"):
+            session = behaviour.tpu_session_seconds
+        seconds = min(session, version.settings["seconds"] or session)
+        memory = behaviour.memory_bytes
+        output = behaviour.output_bytes
+        for competition in competitions:
+            limits = competition.limits
+            seconds = min(seconds, limits.seconds)
+            memory = min(memory, limits.memory_bytes or memory)
+            output = min(output, limits.output_bytes or output)
+        return RunLimits(seconds=seconds, memory_bytes=memory, output_bytes=output, processes=behaviour.processes)
+
     def _scripts_among(self, inputs: Sequence[Input]) -> dict[str, str]:
-        """The sources of those inputs that are scripts, by ``owner/slug``: another kernel can import them."""
+        """Return the sources of those inputs that are scripts, by ``owner/slug``: another kernel can import them."""
         found = {}
         for source in inputs:
+            if source.kind != "kernel":
+                continue
             owner, _, slug = source.ref.partition("/")
-            kernel = self._storage.kernels.get(owner, slug, source.number) if source.kind == "kernel" else None
+            kernel = self._storage.kernels.get(owner, slug, source.number)
             if kernel is not None and kernel.settings["kernel_type"] == "script":
                 found[source.ref] = kernel.source
         return found
 
     def _mount(self, source: Input) -> Mount:
-        """Where a kernel sees an input; by kind and owner, or by slug alone."""
+        """Return the folder of an input, and the path where a kernel sees it."""
         parts = source.ref.split("/")
         if source.kind == "kernel":
             kernel = self._storage.kernels.get(parts[0], parts[1], source.number)
@@ -342,9 +377,11 @@ class Worker:
         return Mount(version.folder, self._place("models", *parts, str(source.number)))
 
     def _place(self, kind: str, *parts: str) -> str:
-        if self._behaviour.old_layout:
-            return "/".join([INPUT, *(parts[1:] if kind != "competitions" else parts)])
-        return "/".join([INPUT, kind, *parts])
+        if not self._behaviour.old_layout:
+            return "/".join([INPUT, kind, *parts])
+        # Without the kind and the owner; competitions have no owner.
+        names = parts if kind == "competitions" else parts[1:]
+        return "/".join([INPUT, *names])
 
     # Submissions
 
@@ -377,7 +414,7 @@ class Worker:
             finish(submission, value, "")
 
     def _once_there_is_space(self, record: Callable[[], None]) -> None:
-        """Record what lacked space, which takes some."""
+        """Record a result for which the disk had no space, as soon as it has."""
         while not self._closing.is_set():
             try:
                 record()
@@ -387,7 +424,7 @@ class Worker:
                 return
 
     def _value(self, submission: Submission) -> float:
-        """Score a submission: its file, or the output of its kernel, run again where the competition wants it."""
+        """Score a submission: its file, or the output of its kernel after a rerun in a code competition."""
         competition = self._competition(submission.competition)
         folder = submission.folder
         if isinstance(submission.source, FileSource):
@@ -405,11 +442,10 @@ class Worker:
             outcome = self._execute(version, version.inputs, folder, rerun_of=competition)
         try:
             if outcome.failed:
-                raise SubmissionError(
-                    f"the rerun on the hidden test set failed{outcome.stopped and ': '}{outcome.stopped}",
-                    f"Its log is {folder / 'log.json'}",
-                    kind=_kind_of(outcome),
-                )
+                problem = "the rerun on the hidden test set failed"
+                if outcome.stopped:
+                    problem += f": {outcome.stopped}"
+                raise SubmissionError(problem, f"Its log is {folder / 'log.json'}", kind=_kind_of(outcome))
             file = folder / "output" / submission.file_name
             if not file.is_file():
                 raise SubmissionError(

@@ -7,23 +7,23 @@ from pathlib import Path
 
 # Variables that tell Git's hooks their repository; here the folder says which one is meant.
 _OF_A_HOOK = frozenset(
-    f"GIT_{name}" for name in ("DIR", "WORK_TREE", "INDEX_FILE", "PREFIX", "OBJECT_DIRECTORY", "COMMON_DIR")
+    {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"}
 )
 
 
-def git(repository: Path, *arguments: str, stdin: str = "") -> str | None:
-    """Run Git; return its output without the last line's end, or None where it fails.
+def git(repository: Path, *arguments: str) -> str | None:
+    """Run Git; return its output without the last line's end, or None where Git fails.
 
-    Names of files that are no text come as Python has them for its own functions.
+    File names that are not UTF-8 are decoded with surrogate escapes, as Python's own functions do.
     """
-    printed = _run(repository, *arguments, stdin=stdin)
+    printed = _run(repository, *arguments)
     return None if printed is None else printed.decode(errors="surrogateescape").removesuffix("\n")
 
 
 def contents(repository: Path, names: Sequence[str]) -> list[bytes | None] | None:
-    """The contents of files that Git holds, named like ``main:a/b``; None for one that is not there.
+    """Return the contents of files that Git holds, named like ``main:a/b``; None for a file that does not exist.
 
-    None for all where Git fails, as it does when it would have to fetch one and cannot.
+    None instead of the list where Git fails, as it does when it would have to fetch a file and cannot.
     """
     printed = _run(repository, "cat-file", "--batch", stdin="".join(f"{name}\n" for name in names))
     if printed is None:
@@ -34,13 +34,15 @@ def contents(repository: Path, names: Sequence[str]) -> list[bytes | None] | Non
         if header == f"{name} missing".encode(errors="surrogateescape"):
             found.append(None)
         else:
-            size = int(header.split()[2])
-            found.append(printed[:size] if header.split()[1] == b"blob" else None)
+            _, kind, length = header.split()
+            size = int(length)
+            content = printed[:size] if kind == b"blob" else None
+            found.append(content)
             printed = printed[size + 1 :]
     return found
 
 
-def _run(repository: Path, *arguments: str, stdin: str) -> bytes | None:
+def _run(repository: Path, *arguments: str, stdin: str = "") -> bytes | None:
     environment = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
     given = stdin.encode(errors="surrogateescape")
     command = ["git", *arguments]

@@ -1,4 +1,4 @@
-"""``frozen.json``: what the last freeze made."""
+"""``frozen.json``: the result of the last freeze."""
 
 from dataclasses import dataclass, field
 
@@ -18,12 +18,12 @@ class Frozen:
 
     Attributes:
         packages: for Kaggle's image.
-        rehearsal: the same versions for this machine's Python; `packages` where it is the image's.
-        models: the checkpoints; None where the kernel has none.
+        rehearsal: the same versions for this machine's Python; `packages` if it is the image's.
+        models: the checkpoints; None if the kernel has none.
         python: the Python that ``rehearsal`` is for.
-        of_image: the names of what the image has of the requirements, in whatever version.
-        distributions: what becomes of each.
-        source: what was checked out.
+        of_image: the names of the required distributions that the image has, in any version.
+        distributions: the role of each distribution.
+        source: the commit that was checked out.
     """
 
     packages: Dataset
@@ -36,17 +36,21 @@ class Frozen:
 
 
 def read_frozen(kernel: KernelFolder) -> Frozen:
-    """Return the result of the last freeze.
+    """Read the result of the last freeze.
 
     Raises:
-        NotFrozenError: there was none.
+        NotFrozenError: there is no result, or it is malformed.
     """
     try:
         document = read_json(kernel.build / RECORD)
-        datasets = {
-            name: Dataset(folder=kernel.build / entry["folder"], slug=entry["slug"], digest=entry["digest"])
-            for name, entry in document["datasets"].items()
-        }
+        texts = []
+        datasets = {}
+        for name, entry in document["datasets"].items():
+            folder = kernel.build / entry["folder"]
+            datasets[name] = Dataset(folder=folder, slug=entry["slug"], digest=entry["digest"])
+            texts += [entry["slug"], entry["digest"]]
+        for row in document["distributions"]:
+            texts += row.values()
         frozen = Frozen(
             packages=datasets["packages"],
             rehearsal=datasets["rehearsal"],
@@ -56,30 +60,28 @@ def read_frozen(kernel: KernelFolder) -> Frozen:
             distributions=tuple(Row(**row) for row in document["distributions"]),
             source=Source(tag=document["source"]["tag"], commit=document["source"]["commit"]),
         )
-        texts = [frozen.python, *frozen.of_image, frozen.source.tag, frozen.source.commit]
-        texts += [text for dataset in datasets.values() for text in (dataset.slug, dataset.digest)]
-        texts += [text for row in frozen.distributions for text in vars(row).values()]
+        texts += [frozen.python, *frozen.of_image, frozen.source.tag, frozen.source.commit]
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("not a text")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotFrozenError(
-            f"{kernel.competition}: nothing is frozen", f"Run: nox -s freeze -- {kernel.competition}"
+            f"{kernel.competition}: not frozen", f"Run: nox -s freeze -- {kernel.competition}"
         ) from error
     return frozen
 
 
 def write_frozen(kernel: KernelFolder, frozen: Frozen) -> None:
-    """Write what a freeze made, for `read_frozen`."""
-    datasets = {"packages": frozen.packages, "rehearsal": frozen.rehearsal, "models": frozen.models}
+    """Write the result of a freeze, for `read_frozen`."""
+    datasets = {}
+    for name, dataset in (("packages", frozen.packages), ("rehearsal", frozen.rehearsal), ("models", frozen.models)):
+        if dataset is not None:
+            folder = str(dataset.folder.relative_to(kernel.build))
+            datasets[name] = {"folder": folder, "slug": dataset.slug, "digest": dataset.digest}
     document = {
         "python": frozen.python,
         "of_image": frozen.of_image,
         "distributions": [vars(row) for row in frozen.distributions],
         "source": vars(frozen.source),
-        "datasets": {
-            name: {"folder": str(d.folder.relative_to(kernel.build)), "slug": d.slug, "digest": d.digest}
-            for name, d in datasets.items()
-            if d is not None
-        },
+        "datasets": datasets,
     }
     write_json(kernel.build / RECORD, document)

@@ -1,7 +1,7 @@
-"""The dataset folders, as Kaggle takes them: flat, named as Kaggle allows, with their manifest."""
+"""Dataset folders in the form that Kaggle accepts: flat, with allowed names and a manifest."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -32,7 +32,7 @@ from kaggle_offline.repository.kernel_folder import KernelFolder
 MANIFEST = "freeze.json"
 METADATA = "dataset-metadata.json"
 
-# Stands in every id until it is known who pushes.
+# Stands in for the owner in every id until push knows the account.
 OWNER = "OWNER"
 
 # Kaggle's limits for a dataset: its title, which is its slug here; its files; its size.
@@ -50,7 +50,7 @@ class Dataset:
     Attributes:
         folder: its files, and ``dataset-metadata.json``.
         slug: of the dataset.
-        digest: of its files' names and content; names the version.
+        digest: of its content; the notes of the version state it.
     """
 
     folder: Path
@@ -59,16 +59,38 @@ class Dataset:
 
     @property
     def files(self) -> dict[str, int]:
-        """Size of every file that is published, by name."""
-        return {p.name: p.stat().st_size for p in self.folder.iterdir() if p.name != METADATA}
+        """Return the size of every published file, by name."""
+        return {path.name: path.stat().st_size for path in self.folder.iterdir() if path.name != METADATA}
 
     def is_intact(self) -> bool:
-        """Tell whether the folder holds just what the digest covers (and the manifest)."""
+        """Tell whether the folder still has the content of the digest."""
         try:
-            covered = [self.folder / name for name in self.files if name != MANIFEST]
-            return digest_of_names((p.name, digest_of_file(p)) for p in covered) == self.digest
-        except OSError:
+            return _digest_of_folder(self.folder) == self.digest
+        except (OSError, ValueError, KeyError, TypeError):
             return False
+
+
+def _digest_of_folder(folder: Path) -> str:
+    """Return the digest of a folder's manifest, or of its files if it has none.
+
+    Raises:
+        OSError: a file cannot be read.
+        ValueError, KeyError, TypeError: the manifest is malformed, or lists other files.
+    """
+    paths = [path for path in folder.iterdir() if path.name not in (MANIFEST, METADATA)]
+    hashes = {path.name: digest_of_file(path) for path in paths}
+    if not (folder / MANIFEST).exists():
+        return digest_of_names(hashes.items())
+    manifest = read_json(folder / MANIFEST)
+    if {entry["name"]: entry["sha256"] for entry in manifest["files"]} != hashes:
+        raise ValueError("the manifest lists other files")
+    return _digest_of_manifest(manifest)
+
+
+def _digest_of_manifest(manifest: Mapping[str, Any]) -> str:
+    """Return the digest of a manifest, without itself and the commit, which can change while the content does not."""
+    content = {key: value for key, value in manifest.items() if key not in ("digest", "commit")}
+    return digest_of_text(as_json(content))
 
 
 def pack_packages(
@@ -88,12 +110,12 @@ def pack_packages(
         folder: to write.
         packages: the wheels of this repository, the project's first.
         shipped: the files of the lock.
-        lock: what is shipped and what is not.
-        image: that the kernel runs on.
-        python: whose wheels these are: the image's, or this machine's in a rehearsal.
+        lock: its list of the distributions that the image provides.
+        image: the kernel's.
+        python: the Python of the wheels: the image's, or this machine's in a rehearsal.
 
     Raises:
-        ConfigurationError: Kaggle would not take a name, or so much.
+        ConfigurationError: Kaggle would refuse a name or the size.
     """
     entries = [("install.py", "installer", "")]
     with new_folder(folder) as draft:
@@ -105,49 +127,45 @@ def pack_packages(
         for file in shipped:
             shutil.copyfile(file.path, draft / file.path.name)
             entries.append((file.path.name, _KINDS[file.pin.kind], f"{file.pin.name}=={file.pin.version}"))
-        files = [
-            {
-                "name": name,
-                "sha256": digest_of_file(draft / name),
-                "size": (draft / name).stat().st_size,
-                "kind": kind,
-                "distribution": distribution,
-            }
-            for name, kind, distribution in sorted(entries)
-        ]
-        digest = digest_of_names((str(f["name"]), str(f["sha256"])) for f in files)
-        project = packages[0]
+        files = []
+        for name, kind, distribution in sorted(entries):
+            path = draft / name
+            files.append(
+                {
+                    "name": name,
+                    "sha256": digest_of_file(path),
+                    "size": path.stat().st_size,
+                    "kind": kind,
+                    "distribution": distribution,
+                }
+            )
         manifest = {
-            "schema": 1,
-            "digest": digest,
             "competition": kernel.competition,
             "image": image.name,
             "python": python,
             "platform": image.platform,
-            "project": {
-                "name": project.name,
-                "version": project.version,
-                "commit": git(kernel.repository, "rev-parse", "HEAD") or "",
-            },
+            "project": {"name": packages[0].name, "version": packages[0].version},
             "files": files,
             "provided": [f"{name}=={version}" for name, version in lock.provided.items()],
         }
-        # install.py sees by it that the manifest is as it was written, to the byte.
-        write_json(draft / MANIFEST, manifest | {"seal": digest_of_text(as_json(manifest))})
+        digest = _digest_of_manifest(manifest)
+        commit = git(kernel.repository, "rev-parse", "HEAD") or ""
+        write_json(draft / MANIFEST, {"digest": digest, "commit": commit, **manifest})
         slug = _write_metadata(draft, kernel, "packages")
     return Dataset(folder=folder, slug=slug, digest=digest)
 
 
 def pack_models(kernel: KernelFolder, folder: Path) -> Dataset | None:
-    """Write the models' dataset folder, the checkpoints and what lies beside them, unless it is there.
+    """Write the models' dataset folder, the files of the checkpoint folder, unless it is up to date.
 
-    None where the kernel has no checkpoints.
+    Sizes and times tell whether it is: checkpoints can be gigabytes.
 
-    Sizes and times tell whether it is there: checkpoints can be gigabytes.
+    Returns:
+        The folder; None if the kernel has no checkpoints.
 
     Raises:
         CheckpointError: a file is not a checkpoint.
-        ConfigurationError: Kaggle would not take a name, or so much.
+        ConfigurationError: Kaggle would refuse a name or the size.
     """
     if kernel.checkpoints is None:
         return None
@@ -162,7 +180,7 @@ def pack_models(kernel: KernelFolder, folder: Path) -> Dataset | None:
     with new_folder(folder) as draft:
         for path in list_checkpoints(kernel.checkpoints, kernel.repository, kernel.trusted):
             shutil.copyfile(path, draft / path.name)
-        digest = digest_of_names((p.name, digest_of_file(p)) for p in draft.iterdir())
+        digest = _digest_of_folder(draft)
         slug = _write_metadata(draft, kernel, "models")
     seen = {"files": [before, _seen(folder)], "trusted": list(kernel.trusted)}
     write_json(stamp, {**seen, "slug": slug, "digest": digest})
@@ -171,20 +189,24 @@ def pack_models(kernel: KernelFolder, folder: Path) -> Dataset | None:
 
 def _seen(folder: Path) -> list[list[str | int]]:
     """Return names, sizes, times and inodes of a folder's files, without reading them."""
-    found = sorted((p.name, p.stat()) for p in folder.iterdir() if p.is_file())
-    return [[name, state.st_size, state.st_mtime_ns, state.st_ino] for name, state in found]
+    found: list[list[str | int]] = []
+    for path in sorted(folder.iterdir()):
+        if path.is_file():
+            state = path.stat()
+            found.append([path.name, state.st_size, state.st_mtime_ns, state.st_ino])
+    return found
 
 
 def dataset_slug(competition: str, kind: str) -> str:
-    """The slug of a competition's dataset of ``packages`` or ``models``.
+    """Return the slug of a competition's dataset of ``packages`` or ``models``.
 
     Raises:
-        ConfigurationError: Kaggle would not take it.
+        ConfigurationError: Kaggle would refuse it.
     """
     slug = f"{competition}-{kind}"
     if len(slug) not in _SLUG_LENGTHS or slugify(slug) != slug:
         raise ConfigurationError(
-            f"{slug}: a dataset's name has 6 to 50 characters: small letters, digits and single hyphens",
+            f"{slug}: a dataset's name must have 6 to 50 characters: small letters, digits and single hyphens",
             "Rename the kernel folder.",
         )
     return slug
@@ -200,7 +222,7 @@ def _write_metadata(folder: Path, kernel: KernelFolder, kind: str) -> str:
     if len(names) > _MOST_FILES or size > _MOST_BYTES:
         raise ConfigurationError(
             f"{slug}: {len(names)} files, {size / 1e9:.1f} GB",
-            f"Kaggle takes {_MOST_FILES} files and {_MOST_BYTES / 1e9:.0f} GB: ship less.",
+            f"Kaggle accepts {_MOST_FILES} files and {_MOST_BYTES / 1e9:.0f} GB: ship less.",
         )
     metadata: dict[str, Any] = {"id": f"{OWNER}/{slug}", "title": slug, "licenses": [{"name": "unknown"}]}
     write_json(folder / METADATA, metadata)

@@ -22,7 +22,7 @@ from kaggle_offline.files import (
     write_text,
 )
 from kaggle_offline.repository.kernel_folder import KernelFolder
-from kaggle_offline.repository.kernel_metadata import SOURCES
+from kaggle_offline.repository.kernel_metadata import sources_of
 
 # Tags of the cells that push writes: of the first there must be one, of the second there may be.
 PARAMETERS, INSTALL = "parameters", "install"
@@ -185,19 +185,19 @@ class RenderedKernel:
 def render_kernel(
     kernel: KernelFolder, packages: Dataset, models: Dataset | None, *, owner: str, surroundings: Sequence[str]
 ) -> RenderedKernel:
-    """Render the kernel below ``build/``, unless that was done: the code with its parameters, and its metadata.
+    """Render the kernel's code and metadata below ``build/``, unless they are up to date.
 
-    After the parameters comes a cell that refuses other checkpoints, where there are any. The digest
-    covers the code, its settings, the datasets, the image, the output's name and ``surroundings``
-    (digests of what else the run sees); `digest_of_source` finds it in the code.
+    The parameters' cell is followed by one that refuses other checkpoints, if the kernel has any. The digest covers
+    the code, its settings, the datasets, the image, the output's name and ``surroundings``: digests of everything
+    else that the run sees. `digest_of_source` finds it in the code.
 
     Raises:
         ConfigurationError: the code cannot be read.
     """
-    datasets = [packages, *([models] if models else [])]
+    datasets = [packages, models] if models else [packages]
     sources = [*kernel.metadata.get("dataset_sources", []), *(f"{OWNER}/{dataset.slug}" for dataset in datasets)]
     settings = {**kernel.metadata, "id": f"{OWNER}/{kernel.slug}", "dataset_sources": sources}
-    # The number of somebody's kernel, which `kaggle kernels pull -m` writes: it would win over the id.
+    # `kaggle kernels pull -m` writes the number of somebody's kernel, which would win over the id.
     settings.pop("id_no", None)
     image = digest_of_file(kernel.image)
     digests = [dataset.digest for dataset in datasets]
@@ -205,9 +205,10 @@ def render_kernel(
     folder, stamp = kernel.build / "kernel", kernel.build / ".kernel.json"
     inputs = digest_of_data([made_of, owner, *map(digest_of_file, (kernel.code, Path(__file__)))])
     digest = _known_digest(stamp, folder, inputs)
+    suffix = ".py" if kernel.is_script else ".ipynb"
     metadata = {
         **settings,
-        "code_file": kernel.code.with_suffix(".py" if kernel.is_script else ".ipynb").name,
+        "code_file": kernel.code.with_suffix(suffix).name,
         "id": f"{owner}/{kernel.slug}",
         "dataset_sources": [re.sub(rf"^{OWNER}/", f"{owner}/", source) for source in sources],
     }
@@ -217,13 +218,12 @@ def render_kernel(
             write_text(draft / metadata["code_file"], code)
             write_json(draft / "kernel-metadata.json", metadata)
         write_json(stamp, {"inputs": inputs, "digest": digest, "files": _digest_of_folder(folder)})
-    named = frozenset(source for kind in SOURCES for source in metadata.get(f"{kind}_sources", []))
-    shipped = tuple(dataset.slug for dataset in (packages, models) if dataset)
-    return RenderedKernel(folder=folder, digest=digest, sources=named, shipped=shipped)
+    shipped = tuple(dataset.slug for dataset in datasets)
+    return RenderedKernel(folder=folder, digest=digest, sources=sources_of(metadata), shipped=shipped)
 
 
 def _known_digest(stamp: Path, folder: Path, inputs: str) -> str:
-    """The digest of the kernel that lies in ``folder``, if it was rendered from ``inputs``; else an empty text."""
+    """Return the digest of the kernel in ``folder``, if it was rendered from ``inputs``; else an empty text."""
     try:
         known = read_json(stamp)
         if known["inputs"] == inputs and known["files"] == _digest_of_folder(folder):
@@ -238,7 +238,7 @@ def _digest_of_folder(folder: Path) -> str:
 
 
 def _render(kernel: KernelFolder, packages: Dataset, models: Dataset | None, made_of: list[Any]) -> tuple[str, str]:
-    """The notebook or script as text, and the kernel's digest, which is written in it."""
+    """Return the notebook or script as text, and the kernel's digest, which the text states."""
     import jupytext
     import nbformat
 
@@ -252,7 +252,7 @@ def _render(kernel: KernelFolder, packages: Dataset, models: Dataset | None, mad
     notebook.cells.append(nbformat.v4.new_code_cell(_RECORD_CELL))
     digest = digest_of_data([[(cell.cell_type, cell.source) for cell in notebook.cells], made_of])
     parameters.source = (
-        f'# Written by push: what this kernel was made of.\nPACKAGES_DIGEST = "{packages.digest}"\n'
+        f'# Written by push: the origin of this kernel.\nPACKAGES_DIGEST = "{packages.digest}"\n'
         f'KERNEL_DIGEST = "{digest}"\nWEIGHTS = {kernel.weights!r}'
     )
     if kernel.is_script:
@@ -265,13 +265,15 @@ def _render(kernel: KernelFolder, packages: Dataset, models: Dataset | None, mad
 
 
 def _with_futures_first(code: str) -> str:
-    """A script with its ``from __future__`` lines at the beginning, where alone Python takes them."""
+    """Move a script's ``from __future__`` lines to the beginning: Python accepts them nowhere else."""
     futures = _FUTURE.findall(code)
     return "".join(futures) + _FUTURE.sub("", code)
 
 
 def digest_of_source(source: str) -> str:
-    """The kernel's digest that is written in a notebook's or script's text, or an empty text."""
-    lines = "\n".join(cells_of(source)).splitlines()
+    """Return the kernel's digest that a notebook's or script's text states, or an empty text."""
     prefix = 'KERNEL_DIGEST = "'
-    return next((line.removeprefix(prefix).rstrip('"') for line in lines if line.startswith(prefix)), "")
+    for line in "\n".join(cells_of(source)).splitlines():
+        if line.startswith(prefix):
+            return line.removeprefix(prefix).rstrip('"')
+    return ""

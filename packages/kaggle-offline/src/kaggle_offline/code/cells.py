@@ -1,25 +1,25 @@
-"""Cells of a notebook or script, read without running them: what IPython adds to Python, and what is left of it."""
+"""Cells of a notebook or script, read without running them: IPython's syntax on top of Python's."""
 
 import ast
 import json
 import re
 from collections.abc import Iterator
 
-# An own line of IPython's.
+# A line that only IPython understands.
 MAGIC = re.compile(r"\s*(?:[\w, ]+=\s*)?(?:!|%{1,2}(?=\w))")
-# IPython's help, and what it takes without a sign before it; they are looked for where a cell is no Python else.
+# IPython's help, and its commands without a % before them; looked for only in cells that are not Python.
 HELP = re.compile(
     r"\s*(?:\?{1,2}[\w.]+|%{0,2}[\w.]+\?{1,2}|(?:cat|cd|cp|ls|mkdir|mv|pwd|rm|rmdir)(?:\s+[^\s=(].*)?)\s*$"
 )
-# A cell that begins so is handed to another than Python, but for these.
+# A cell for another program than Python: it begins with a magic, other than these.
 CELL_MAGIC = re.compile(r"\s*%%(?!(?:time|timeit|capture|prun)\b)")
 _WRITES_MODULE = re.compile(r"\s*%%writefile\s+(?:-a\s+)?(?:\./)?(\w+)\.py[ \t]*\n")
 
 
 def without_magics(code: str) -> str:
-    """The code without IPython's own lines, so that Python can parse it; all others stay where they are.
+    """Return the code without IPython's lines, for Python to parse; all other lines keep their numbers.
 
-    A cell that is handed to another program than Python becomes empty.
+    A cell for another program than Python becomes empty.
     """
     if CELL_MAGIC.match(code):
         return ""
@@ -34,25 +34,32 @@ def without_magics(code: str) -> str:
 
 
 def parse(code: str) -> ast.Module | None:
-    """The code's syntax tree; None where it is no Python, IPython's own lines aside."""
+    """Return the code's syntax tree without IPython's lines; None if the rest is not Python."""
     return parsed(code) or parsed(without_magics(code))
 
 
 def parsed(code: str) -> ast.Module | None:
-    """The syntax tree of code that is Python as it stands; else None."""
+    """Return the syntax tree of code without IPython's lines; None if it is not Python."""
     try:
         return ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
+def nodes_of(code: str) -> Iterator[ast.AST]:
+    """Yield the nodes of the code's syntax tree; none if it is not Python."""
+    tree = parse(code)
+    if tree is not None:
+        yield from ast.walk(tree)
+
+
 def indent(line: str) -> str:
-    """The blanks that a line begins with."""
+    """Return the blanks at the beginning of a line."""
     return line[: len(line) - len(line.lstrip())]
 
 
 def why_no_python(code: str) -> str | None:
-    """The line, counted from 1, and the reason for which code is no Python; None where it is."""
+    """Return the line, from 1, and the reason why code is not Python; None if it is."""
     if parse(code) is not None:
         return None
     try:
@@ -65,7 +72,7 @@ def why_no_python(code: str) -> str | None:
 
 
 def logical_lines(code: str) -> Iterator[tuple[int, str]]:
-    """Lines with their numbers; those that a backslash continues as one, with the line's end within."""
+    """Yield lines with their numbers; lines that a backslash continues are one, with the line end inside."""
     lines = code.split("\n")
     number = 0
     while number < len(lines):
@@ -78,15 +85,15 @@ def logical_lines(code: str) -> Iterator[tuple[int, str]]:
 
 
 def module_written(code: str) -> tuple[str, str] | None:
-    """The module that a cell writes, by name and text; None of any other cell."""
+    """Return the name and text of the module that a cell writes; None for any other cell."""
     match = _WRITES_MODULE.match(code)
     return (match[1], code[match.end() :]) if match else None
 
 
 def cells_of(code: str) -> list[str]:
-    """The sources of a notebook's cells, which is what Kaggle keeps of it as it is; a script is one cell.
+    """Return the sources of a notebook's cells, which Kaggle keeps unchanged; a script is one cell.
 
-    Source that comes back with other ends of lines is the same source.
+    Line ends are normalised: Kaggle may return others.
     """
     try:
         cells = ["".join(cell["source"]) for cell in json.loads(code)["cells"]]

@@ -1,12 +1,13 @@
 """Modules that code imports, and the distributions that they come from."""
 
 import ast
-import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+import stdlibs
 from packaging.utils import canonicalize_name
 
-# Modules that are called otherwise than the distributions they come in.
+# Modules with other names than their distributions. Published mappings have thousands of entries and several guesses
+# for a name; these are the modules that kernels import, each checked by hand.
 _DISTRIBUTIONS = {
     "absl": ("absl-py",),
     "albumentations": ("albumentations", "albumentationsx"),
@@ -59,74 +60,86 @@ _DISTRIBUTIONS = {
     "yaml": ("pyyaml",),
     "zmq": ("pyzmq",),
 }
-# Modules that many distributions have a part of, and how the names of those begin.
+# Namespaces that several distributions share, and the beginnings of those distributions' names.
 _NAMESPACES = {"google": ("google-", "protobuf"), "mpl_toolkits": ("matplotlib", "basemap"), "ruamel": ("ruamel",)}
-# Modules that left the standard library, by the first Python without them (its documentation's "What's New").
-_GONE = {
-    (3, 12): {"asynchat", "asyncore", "distutils", "imp", "smtpd"},
-    (3, 13): {
-        *("aifc", "audioop", "cgi", "cgitb", "chunk", "crypt", "imghdr", "lib2to3", "mailcap", "msilib", "nis"),
-        *("nntplib", "ossaudiodev", "pipes", "sndhdr", "spwd", "sunau", "telnetlib", "uu", "xdrlib"),
-    },
-}
-_ONCE_STANDARD = frozenset[str]().union(*_GONE.values())
+# The standard library of the Pythons that images have had, and what the newest Python has removed of it. Modules
+# that are gone for longer, such as parser, are more likely a file of the competitor's.
+_VERSIONS = tuple(stdlibs.KNOWN_VERSIONS[stdlibs.KNOWN_VERSIONS.index("3.11") :])
+_STANDARD = frozenset[str]().union(*map(stdlibs.stdlib_module_names, _VERSIONS))
+_ONCE_STANDARD = _STANDARD - stdlibs.stdlib_module_names(_VERSIONS[-1])
 
 
 def imported_modules(tree: ast.AST, *, needed: bool = False) -> dict[str, int]:
-    """The top-level modules that code imports, but for the standard library's, and the first line of each.
+    """Return the top-level modules that code imports, with the first line of each, without the standard library's.
 
-    With ``needed`` without those that it does without where they are missing, or that only a type checker reads.
+    With ``needed``, modules are left out that the code can do without, or that only a type checker imports.
     """
     found: dict[str, int] = {}
-    for module, line in _imports(_needed(tree) if needed else ast.walk(tree)):
-        if module not in sys.stdlib_module_names | _ONCE_STANDARD:
+    nodes = _needed(tree) if needed else ast.walk(tree)
+    for module, line in _imports(nodes):
+        if module not in _STANDARD:
             found[module] = min(line, found.get(module, line))
     return found
 
 
 def modules_gone(tree: ast.AST, python: str) -> dict[str, str]:
-    """Return the modules that code imports without a fallback and that left the standard library up to ``python``.
+    """Return the modules that code imports without a fallback and that Python had before ``python``.
 
     Args:
         tree: the code.
         python: a version, such as ``"3.12"``.
 
     Returns:
-        The first Python without it, by module, sorted.
+        The Python that removed it, by module, sorted.
     """
-    version = tuple(map(int, python.split(".")))
+    known = python if python in _VERSIONS else _VERSIONS[-1]
     imported = {module for module, _ in _imports(_needed(tree, fallbacks=False))}
-    found = {}
-    for first, modules in _GONE.items():
-        if first <= version:
-            found.update(dict.fromkeys(imported & modules, ".".join(map(str, first))))
-    return dict(sorted(found.items()))
+    gone = (imported & _STANDARD) - stdlibs.stdlib_module_names(known)
+    return {module: _removed_in(module) for module in sorted(gone)}
+
+
+def _removed_in(module: str) -> str:
+    """Return the first Python after the last that has a module; the last one known if none follows."""
+    having = [version for version in _VERSIONS if module in stdlibs.stdlib_module_names(version)]
+    following = _VERSIONS.index(having[-1]) + 1
+    return _VERSIONS[min(following, len(_VERSIONS) - 1)]
 
 
 def _imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
-    """The top-level modules that are imported, with their lines."""
+    """Yield the imported top-level modules with their lines."""
     for node in nodes:
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names = [node.module]
-        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("import_module", "__import__"):
-            names = [a.value for a in node.args[:1] if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+        elif isinstance(node, ast.Call) and _imports_by_name(node):
+            argument = node.args[0]
+            if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                names = [argument.value]
         for name in names:
             top = name.partition(".")[0]
             if top and not top.startswith("_"):
                 yield top, node.lineno  # type: ignore[attr-defined]
 
 
-def _needed(node: ast.AST, *, fallbacks: bool = True) -> Iterator[ast.AST]:
-    """A syntax tree's nodes, but for what a missing module, a run or another Python does without.
+def _imports_by_name(call: ast.Call) -> bool:
+    """Tell whether a call is ``importlib.import_module(…)`` or ``__import__(…)``, with an argument."""
+    return bool(call.args) and ast.unparse(call.func).rpartition(".")[2] in ("import_module", "__import__")
 
-    ``fallbacks`` says whether what takes a missing module's place is among them.
+
+def _needed(node: ast.AST, *, fallbacks: bool = True) -> Iterator[ast.AST]:
+    """Yield a syntax tree's nodes without the code that may fail, or that only runs elsewhere.
+
+    ``fallbacks`` says whether the code that runs in its place is included.
     """
     yield node
     for child in ast.iter_child_nodes(node):
         parts: Sequence[ast.AST] = [child]
-        if isinstance(child, ast.Try) and any(_does_without(handler) for handler in child.handlers):
-            parts = [*(child.handlers if fallbacks else ()), *child.orelse, *child.finalbody]
+        if isinstance(child, ast.Try) and any(_catches_missing(handler) for handler in child.handlers):
+            parts = [*child.orelse, *child.finalbody]
+            if fallbacks:
+                parts = [*child.handlers, *parts]
         elif isinstance(child, ast.If) and "version_info" in ast.unparse(child.test):
             parts = []
         elif isinstance(child, ast.If) and _is_guard(child.test):
@@ -138,31 +151,34 @@ def _needed(node: ast.AST, *, fallbacks: bool = True) -> Iterator[ast.AST]:
 
 
 def _is_guard(test: ast.expr) -> bool:
-    """Tell whether a condition holds only for a type checker, or where a module is there."""
+    """Tell whether a condition holds only for a type checker, or only if a module exists."""
     text = ast.unparse(test)
     return not isinstance(test, ast.UnaryOp) and ("TYPE_CHECKING" in text or "find_spec(" in text)
 
 
-def _does_without(handler: ast.ExceptHandler) -> bool:
-    """Tell whether what a missing module raises is caught, and not raised again."""
-    caught = "" if handler.type is None else ast.dump(handler.type)
-    forgives = handler.type is None or any(n in caught for n in ("ImportError", "ModuleNotFoundError", "Exception"))
-    return forgives and not any(isinstance(node, ast.Raise) for node in ast.walk(handler))
+def _catches_missing(handler: ast.ExceptHandler) -> bool:
+    """Tell whether a handler catches the error of a missing module, and does not raise it again."""
+    if any(isinstance(node, ast.Raise) for node in ast.walk(handler)):
+        return False
+    if handler.type is None:
+        return True
+    caught = ast.dump(handler.type)
+    return any(name in caught for name in ("ImportError", "ModuleNotFoundError", "Exception"))
 
 
 def brings(distributions: Collection[str], module: str) -> bool:
-    """Tell whether one of these distributions, by canonical names, is likely to bring a module."""
+    """Tell whether one of these distributions, by canonical names, is likely to contain a module."""
     if module in _NAMESPACES:
         return any(name.startswith(_NAMESPACES[module]) for name in distributions)
     return not set(distributions_of(module)).isdisjoint(distributions)
 
 
 def is_known(module: str) -> bool:
-    """Tell whether it is known what distributions bring a module; else they are guessed by its name."""
+    """Tell whether a module's distributions are known; else they are guessed from its name."""
     return module in _DISTRIBUTIONS
 
 
 def distributions_of(module: str) -> tuple[str, ...]:
-    """The distributions, by canonical names, that may bring a module; the likeliest first."""
+    """Return the distributions, by canonical names, that may contain a module; the likeliest first."""
     guess = f"standard-{module}" if module in _ONCE_STANDARD else canonicalize_name(module)
     return _DISTRIBUTIONS.get(module, (guess,))

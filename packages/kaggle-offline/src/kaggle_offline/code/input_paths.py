@@ -1,11 +1,11 @@
-"""Paths of inputs that code has written out, which are there under one of Kaggle's two layouts alone."""
+"""Paths of inputs in code: each exists under only one of Kaggle's two mount layouts."""
 
 import ast
 import json
 import re
 from dataclasses import dataclass
 
-from kaggle_offline.code.cells import CELL_MAGIC, HELP, MAGIC, logical_lines, parse, parsed, without_magics
+from kaggle_offline.code.cells import CELL_MAGIC, HELP, MAGIC, logical_lines, nodes_of, parse, parsed, without_magics
 
 # Where inputs are, and a folder there, under the old layout or the new: then a slug, and what is within it.
 _INPUTS = re.compile(r"(?:/kaggle|(?:\.\./)+)/?input(?=/|$|['\"])")
@@ -59,20 +59,22 @@ def with_inputs_found(code: str, tested: frozenset[str] = frozenset()) -> str:
 
 
 def tested_names(code: str) -> frozenset[str]:
-    """The names of what code asks whether it is there: it does without, which `find_input` would not."""
-    tree = parse(code)
-    asked = [part for node in ast.walk(tree) if _is_test(node) for part in ast.walk(node)] if tree else []
-    return frozenset(part.id for part in asked if isinstance(part, ast.Name))
+    """Return the names of the paths whose existence code tests: it can do without them, and `find_input` raises."""
+    names: set[str] = set()
+    for node in nodes_of(code):
+        if _is_test(node):
+            names |= {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    return frozenset(names)
 
 
 def magics_with_inputs(code: str) -> list[str]:
-    """IPython's own lines in which an input's path is written out, and those of cells for another than Python."""
+    """Return IPython's lines with the path of an input, and such lines of cells for another program than Python."""
     is_foreign = CELL_MAGIC.match(code) is not None
-    return [
-        line.strip()
-        for _, line in logical_lines(code)
-        if (is_foreign or MAGIC.match(line) or HELP.match(line)) and _INPUTS.search(line)
-    ]
+    found = []
+    for _, line in logical_lines(code):
+        if is_foreign or MAGIC.match(line) or HELP.match(line):
+            found.append(line.strip())
+    return [line for line in found if _INPUTS.search(line)]
 
 
 def _is_test(node: ast.AST) -> bool:
@@ -84,10 +86,7 @@ def _input_literals(code: str, tested: frozenset[str] = frozenset()) -> list[tup
     if tree is None:
         return []
     source = code if parsed(code) else without_magics(code)
-    skipped = {id(statement.value) for statement in ast.walk(tree) if isinstance(statement, ast.Expr)}
-    # An f-string, with all that it holds, is one literal.
-    formats = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
-    skipped |= {id(part) for node in formats for part in ast.walk(node) if part is not node}
+    skipped = _not_literals(tree)
     uncertain = _uncertain(tree, tested)
     searches = any(word in source for word in _SEARCHES)
     found = []
@@ -95,46 +94,86 @@ def _input_literals(code: str, tested: frozenset[str] = frozenset()) -> list[tup
         if id(node) in skipped or not isinstance(node, ast.Constant | ast.JoinedStr):
             continue
         segment = ast.get_source_segment(source, node) or ""
-        text = node.value if isinstance(node, ast.Constant) else segment
-        if not isinstance(text, str) or not _INPUTS.search(text):
-            continue
-        match = _INPUT.search(text)
-        if match is None:
-            if not searches:
-                found.append((InputPath(line=node.lineno, slug="", text=segment, instead=""), node))
-            continue
-        is_whole = text[match.end() :][:1] in ("", "/", "'", '"')
-        instead = _with_constant(text, match) if isinstance(node, ast.Constant) else _with_format(segment, match)
-        path = InputPath(
-            line=node.lineno,
-            slug=match["slug"] if is_whole else "",
-            kind=match["kind"] or "",
-            owner=match["owner"] or "",
-            text=segment,
-            instead=instead if is_whole and id(node) not in uncertain else "",
-        )
-        found.append((path, node))
+        path = _input_path(node, segment, searches=searches, is_certain=id(node) not in uncertain)
+        if path is not None:
+            found.append((path, node))
     return sorted(found, key=lambda pair: (pair[0].line, pair[1].col_offset))
 
 
+def _not_literals(tree: ast.AST) -> set[int]:
+    """Return the nodes, by `id`, that are not literals of their own: docstrings, and the parts of f-strings."""
+    skipped = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr):
+            skipped.add(id(node.value))
+        elif isinstance(node, ast.JoinedStr):
+            skipped |= {id(part) for part in ast.walk(node) if part is not node}
+    return skipped
+
+
+def _input_path(
+    node: ast.Constant | ast.JoinedStr, segment: str, *, searches: bool, is_certain: bool
+) -> InputPath | None:
+    """Return the path of an input that a literal holds; None without one.
+
+    Args:
+        node: the literal.
+        segment: its source.
+        searches: whether the code searches for its inputs: then the folder of all inputs is no problem.
+        is_certain: whether the code needs the path.
+    """
+    text = node.value if isinstance(node, ast.Constant) else segment
+    if not isinstance(text, str) or not _INPUTS.search(text):
+        return None
+    match = _INPUT.search(text)
+    if match is None:
+        return None if searches else InputPath(line=node.lineno, slug="", text=segment, instead="")
+    kind = match["kind"] or ""
+    owner = match["owner"] or ""
+    # In an f-string, the slug may go on with a value.
+    is_whole = text[match.end() :][:1] in ("", "/", "'", '"')
+    if not is_whole:
+        return InputPath(line=node.lineno, slug="", kind=kind, owner=owner, text=segment, instead="")
+    instead = ""
+    if is_certain and isinstance(node, ast.Constant):
+        instead = _with_constant(text, match)
+    elif is_certain:
+        instead = _with_format(segment, match)
+    return InputPath(line=node.lineno, slug=match["slug"], kind=kind, owner=owner, text=segment, instead=instead)
+
+
 def _uncertain(tree: ast.AST, tested: frozenset[str]) -> set[int]:
-    """The literals, by `id`, of paths that need not be there: asked for, named in ``tested``, or one of several."""
+    """Return the literals, by `id`, of paths that may be missing: tested ones, alternatives, values of tested names."""
     nodes: list[ast.AST] = []
     for node in ast.walk(tree):
         if _is_test(node):
             nodes.append(node)
         elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            nodes += [node.value] if any(isinstance(t, ast.Name) and t.id in tested for t in targets) else []
-        elif isinstance(node, ast.List | ast.Tuple | ast.Set):
-            texts = [part.value for part in node.elts if isinstance(part, ast.Constant) and isinstance(part.value, str)]
-            slugs = {match["slug"] if (match := _INPUT.search(text)) else text for text in texts}
-            nodes += node.elts if len(slugs) > 1 else []
-    return {id(part) for node in nodes for part in ast.walk(node)}
+            names = {target.id for target in targets if isinstance(target, ast.Name)}
+            if not names.isdisjoint(tested):
+                nodes.append(node.value)
+        elif isinstance(node, ast.List | ast.Tuple | ast.Set) and _are_alternatives(node.elts):
+            nodes += node.elts
+    parts: set[int] = set()
+    for node in nodes:
+        parts |= {id(part) for part in ast.walk(node)}
+    return parts
+
+
+def _are_alternatives(nodes: list[ast.expr]) -> bool:
+    """Tell whether the texts of a list name several inputs, or an input and other texts."""
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            match = _INPUT.search(node.value)
+            name = match["slug"] if match else node.value
+            names.add(name)
+    return len(names) > 1
 
 
 def _with_constant(text: str, match: re.Match[str]) -> str:
-    """An f-string that says the same of a text that begins with an input's path."""
+    """Return an f-string in the place of a text that begins with an input's path; empty if it begins otherwise."""
     if match.start() != 0:
         return ""
     rest = json.dumps(text[match.end() :], ensure_ascii=False)[1:-1].replace("{", "{{").replace("}", "}}")
@@ -142,7 +181,7 @@ def _with_constant(text: str, match: re.Match[str]) -> str:
 
 
 def _with_format(segment: str, match: re.Match[str]) -> str:
-    """The f-string with the path's beginning found; empty where it is not at the f-string's own beginning."""
+    """Return an f-string with `find_input` at its beginning; empty if the path is elsewhere in it."""
     begin = re.match(r"[rR]?[fF][rR]?('''|\"\"\"|'|\")", segment)
     if begin is None or match.start() != begin.end():
         return ""

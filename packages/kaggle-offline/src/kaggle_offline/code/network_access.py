@@ -3,7 +3,7 @@
 import ast
 import re
 
-from kaggle_offline.code.cells import parse
+from kaggle_offline.code.cells import nodes_of
 from kaggle_offline.code.shell_commands import commands, is_called
 
 # Calls that fetch, by the ends of their names.
@@ -40,8 +40,7 @@ _FETCHES = re.compile(
 def fetches(code: str) -> list[tuple[int, str]]:
     """Lines, counted from 1, and the code in them; what pip installs is not among them."""
     found = [(command.line, command.text) for command in commands(code) if _FETCHES.search(command.command)]
-    tree = parse(code)
-    for node in ast.walk(tree) if tree else ():
+    for node in nodes_of(code):
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             if is_called(name, _CALLS):

@@ -1,4 +1,4 @@
-"""The lines of code that install with pip."""
+"""Lines of code that install with pip."""
 
 import re
 import shlex
@@ -13,10 +13,10 @@ _ANY_PIP = re.compile(r"\bpip3?\b.*?\b(?:install|download)\b", re.DOTALL)
 _PIP = re.compile(
     r"\s*[!%]\s*(?:\S*python\S*\s+-m\s+|\{sys\.executable\}\s+-m\s+)?(?:uv\s+)?pip3?\s+install\s+(.*)", re.DOTALL
 )
-# Pip's own part of a line: to where the shell goes on, which is not within quotes.
+# Pip's own part of a line: up to the shell's next command, outside of quotes.
 _OWN_PART = re.compile(r"(?:'[^']*'|\"[^\"]*\"|\\.|>&|[^\\;&|])*", re.DOTALL)
 _GOES_ON = re.compile(r"(?:&&|\|\||;)\s*(.*)", re.DOTALL)
-# Options of pip that say where from, or where to.
+# Options of pip that name a source or a target.
 _TELLING = ("--extra-index-url", "--find-links", "--index-url", "--target", "-f", "-i", "-t")
 # Options of pip that are followed by a value.
 _WITH_VALUE = re.compile(
@@ -28,15 +28,15 @@ _WITH_VALUE = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class PipInstall:
-    """A line that has pip install something.
+    """A line that installs with pip.
 
     Attributes:
-        line: where, counted from 1.
+        line: its number, from 1.
         text: of the line.
-        requirements: what it names that can be required.
-        other: what it names besides: files, folders, lists of requirements.
-        options: those that a requirement cannot say.
-        rest: what the shell is told to do after it.
+        requirements: its arguments that are requirements.
+        other: its other arguments: files, folders, requirements files.
+        options: its options that a requirement cannot express.
+        rest: the shell's commands after it.
     """
 
     line: int
@@ -48,47 +48,49 @@ class PipInstall:
 
 
 def pip_installs(code: str) -> list[PipInstall]:
-    """The lines of a cell by which pip installs something."""
-    found = []
-    # Within a Python string, such a line does not install anything.
-    for first, line in () if parsed(code) else logical_lines(code):
+    """Return the lines of a cell that install with pip."""
+    found: list[PipInstall] = []
+    if parsed(code):
+        return found  # a Python string may hold such a line
+    for first, line in logical_lines(code):
         match = _PIP.match(line)
-        if match:
-            own = _OWN_PART.match(match[1])
-            arguments = own[0] if own else ""
-            after = _GOES_ON.match(match[1], len(arguments))
-            requirements, other, options = _named(arguments)
-            found.append(
-                PipInstall(
-                    line=first,
-                    text=line.strip(),
-                    requirements=requirements,
-                    other=other,
-                    options=options,
-                    rest=after[1].strip() if after else "",
-                )
+        if match is None:
+            continue
+        own = _OWN_PART.match(match[1])
+        arguments = own[0] if own else ""
+        after = _GOES_ON.match(match[1], len(arguments))
+        rest = after[1].strip() if after else ""
+        requirements, other, options = _arguments_of(arguments)
+        found.append(
+            PipInstall(
+                line=first, text=line.strip(), requirements=requirements, other=other, options=options, rest=rest
             )
+        )
     return found
 
 
 def without_pip(code: str) -> str:
-    """The code with the lines of `pip_installs` as comments."""
+    """Return the code with the lines of `pip_installs` as comments."""
     lines = code.split("\n")
     for install in reversed(pip_installs(code)):
-        first, last = install.line - 1, install.line + install.text.count("\n")
+        first = install.line - 1
+        last = install.line + install.text.count("\n")
         before = indent(lines[first])
-        # jupytext takes a comment that begins like such a line for one. A block may hold nothing else.
-        nothing = f"{before}pass  " if before and not install.rest else ""
-        what = "a requirement now" if install.requirements and not install.other else "not installed here"
-        new = [f"{nothing}# {what}: {lines[first].strip(' !%')}"]
+        # The comment must not begin like a magic: jupytext would take it for one.
+        note = "a requirement now" if install.requirements and not install.other else "not installed here"
+        new = [f"# {note}: {lines[first].strip(' !%')}"]
         new += [f"# {line.strip()}" for line in lines[first + 1 : last]]
-        new += [f"{before}!{install.rest}"] if install.rest else []
+        if install.rest:
+            new.append(f"{before}!{install.rest}")
+        elif before:
+            # The block may hold nothing else.
+            new[0] = f"{before}pass  {new[0]}"
         lines[first:last] = new
     return "\n".join(lines)
 
 
-def _named(arguments: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Return the arguments of a pip line: requirements, others, and the options that matter then."""
+def _arguments_of(arguments: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return the arguments of a pip line: requirements, others, and options that a requirement cannot express."""
     text = arguments.replace("\\\n", " ")
     lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
     lexer.whitespace_split, lexer.commenters = True, ""
@@ -96,14 +98,11 @@ def _named(arguments: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str,
         words = list(lexer)
     except ValueError:
         words = text.split()
-    # The rest of the shell's line, its redirections and its comment do not matter here.
-    end = next((n for n, word in enumerate(words) if set(word) <= set("();<>|&") or word[0] == "#"), len(words))
-    if end < len(words) and words[end - 1].isdigit():
-        # The number of what is written elsewhere.
-        end -= 1
-    requirements, other = [], []
-    options = [word for word in words[:end] if word.partition("=")[0] in _TELLING]
-    for before, word in zip(["", *words], words[:end], strict=False):
+    words = _before_redirections(words)
+    requirements: list[str] = []
+    other: list[str] = []
+    options = [word for word in words if word.partition("=")[0] in _TELLING]
+    for before, word in zip(["", *words], words, strict=False):
         if _WITH_VALUE.fullmatch(before) or word.startswith("-"):
             continue
         if before in ("-r", "--requirement"):
@@ -116,7 +115,18 @@ def _named(arguments: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str,
     return tuple(requirements), tuple(other), tuple(options)
 
 
+def _before_redirections(words: list[str]) -> list[str]:
+    """Cut a shell's words before its redirections, its next command or its comment."""
+    for number, word in enumerate(words):
+        if set(word) <= set("();<>|&") or word[0] == "#":
+            # As in 2>&1, the number before belongs to the redirection.
+            is_stream = number > 0 and words[number - 1].isdigit()
+            return words[: number - 1] if is_stream else words[:number]
+    return words
+
+
 def other_pip_lines(code: str) -> list[str]:
-    """Return the lines that give a shell a pip command, but for those of `pip_installs`."""
+    """Return the lines that run pip in a shell, without those of `pip_installs`."""
     known = {install.line for install in pip_installs(code)}
-    return [c.text for c in commands(code) if c.line not in known and _ANY_PIP.search(c.command)]
+    others = [command for command in commands(code) if command.line not in known]
+    return [command.text for command in others if _ANY_PIP.search(command.command)]

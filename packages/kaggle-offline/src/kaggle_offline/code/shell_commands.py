@@ -1,13 +1,13 @@
-"""Commands that code gives a shell: IPython's lines, cells that a shell runs, and calls."""
+"""Shell commands in code: IPython's lines, cells that a shell runs, and calls."""
 
 import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kaggle_offline.code.cells import MAGIC, logical_lines, parse, parsed
+from kaggle_offline.code.cells import MAGIC, logical_lines, nodes_of, parsed
 
-# Calls that hand a command on.
+# Calls that run a command.
 _SHELLS = (
     "os.system",
     "os.popen",
@@ -19,12 +19,12 @@ _SHELL_CELL = re.compile(r"\s*%%(?:bash|sh|script|!)\b")
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """A command that code gives a shell.
+    """A shell command in code.
 
     Attributes:
-        line: where, counted from 1.
+        line: its number, from 1.
         text: the code.
-        command: what the shell gets.
+        command: the shell's part of it.
     """
 
     line: int
@@ -33,16 +33,19 @@ class Command:
 
 
 def commands(code: str) -> list[Command]:
-    """Return the commands that code gives a shell: IPython's lines, cells of a shell, calls with a text or a list."""
+    """Return the shell commands in code: IPython's lines, cells of a shell, calls with a text or a list."""
     found: list[Command] = []
     if _SHELL_CELL.match(code):
-        lines = [(number, line.strip()) for number, line in logical_lines(code)][1:]
-        return [Command(line=n, text=line, command=line) for n, line in lines if line and not line.startswith("#")]
-    for number, line in () if parsed(code) else logical_lines(code):
-        if MAGIC.match(line):
-            found.append(Command(line=number, text=line.strip(), command=line.partition("!")[2] or line.strip(" %")))
-    tree = parse(code)
-    for node in ast.walk(tree) if tree else ():
+        _, *rest = logical_lines(code)
+        for number, line in rest:
+            text = line.strip()
+            if text and not text.startswith("#"):
+                found.append(Command(line=number, text=text, command=text))
+        return found
+    magics = [] if parsed(code) else [(number, line) for number, line in logical_lines(code) if MAGIC.match(line)]
+    for number, line in magics:
+        found.append(Command(line=number, text=line.strip(), command=line.partition("!")[2] or line.strip(" %")))
+    for node in nodes_of(code):
         if isinstance(node, ast.Call) and node.args and is_called(ast.unparse(node.func), _SHELLS):
             words = list(_texts(node.args[0]))
             found.append(Command(line=node.lineno, text=ast.unparse(node), command=" ".join(words)))
@@ -55,13 +58,15 @@ def is_called(name: str, ends: tuple[str, ...]) -> bool:
 
 
 def _texts(node: ast.expr) -> Iterator[str]:
-    """The texts that a command is made of; what is not written out stands as a word of its own."""
+    """Yield the words of a command; an expression that is not a text is a word of its own."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
     elif isinstance(node, ast.List | ast.Tuple):
         for part in node.elts:
             yield from _texts(part)
     elif isinstance(node, ast.JoinedStr):
-        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+        yield "".join(
+            str(getattr(part, "value", "")) if isinstance(part, ast.Constant) else "…" for part in node.values
+        )
     else:
         yield ast.unparse(node)

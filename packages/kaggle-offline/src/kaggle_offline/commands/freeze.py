@@ -28,7 +28,7 @@ from kaggle_offline.repository.provenance import read_source
 
 
 def freeze(kernel: KernelFolder, *, renew_lock: bool = True) -> Frozen:
-    """Build, lock, download and pack; what has not changed since the last time is not done again.
+    """Build, lock, download and pack; stages whose inputs have not changed are skipped.
 
     Raises:
         StaleLockError: the lock is stale, and ``renew_lock`` is not given.
@@ -42,13 +42,13 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
     started = time.monotonic()
     build = kernel.build
     before = _frozen_before(kernel)
-    # Should this freeze fail half way, there is nothing that push could take for whole.
+    # If this freeze fails half way, push must not find an older result.
     (build / RECORD).unlink(missing_ok=True)
     _check_notebook(kernel)
     models = pack_models(kernel, build / "models")
     image = read_image_manifest(kernel.image)
     with ThreadPoolExecutor(1) as thread:
-        # uv asks every interpreter that it meets, which takes a while.
+        # uv starts every interpreter that it finds, which takes a while.
         searched = thread.submit(_rehearsal_python, image)
         locked = lock_kernel(kernel, image=image, renew=renew_lock)
     pins, constraints = locked.lock.pins, locked.lock.builds_with
@@ -61,13 +61,13 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
         shipped = download(host_pins, build / "rehearsal" / "wheels", image, constraints=constraints, for_image=shipped)
         rehearsal = pack(build / "rehearsal" / "packages", shipped=shipped, python=python)
     update_result(kernel.build, seconds={"freeze": time.monotonic() - started})
-    of_image = sorted({*locked.lock.provided, *(r.name for r in locked.lock.replaced)})
+    of_image = {*locked.lock.provided, *(replaced.name for replaced in locked.lock.replaced)}
     frozen = Frozen(
         packages=packages,
         rehearsal=rehearsal,
         models=models,
         python=python,
-        of_image=tuple(of_image),
+        of_image=tuple(sorted(of_image)),
         distributions=rows(locked.lock, image, locked.packages),
         source=read_source(kernel.repository, kernel.competition),
     )
@@ -77,17 +77,18 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
 
 
 def _rehearsal_python(image: ImageManifest) -> str:
-    """Choose the Python to rehearse with; only Linux rehearses, and elsewhere what is pushed is all that is made."""
+    """Return the Python to rehearse with; only Linux can rehearse, and elsewhere only the image's files are made."""
     return available_python(image.python) if sys.platform == "linux" else image.python
 
 
 def _check_notebook(kernel: KernelFolder) -> None:
-    """Read the notebook to see that push will be able to, unless just this one has been read.
+    """Check that push will be able to read the notebook, unless it has not changed since the last check.
 
     Raises:
         ConfigurationError: it cannot be read.
     """
-    stamp, digest = kernel.build / ".notebook-inputs", digest_of_file(kernel.code)
+    stamp = kernel.build / ".notebook-inputs"
+    digest = digest_of_file(kernel.code)
     if not holds(stamp, digest):
         from kaggle_offline.artifacts.render import read_notebook
 
@@ -96,7 +97,7 @@ def _check_notebook(kernel: KernelFolder) -> None:
 
 
 def _pins_here(pins: tuple[Pin, ...], python: str, image: ImageManifest, path: Path) -> tuple[Pin, ...]:
-    """The pins for this machine's Python, looked up unless ``path`` has them already."""
+    """Return the pins for this machine's Python, from ``path`` if it is up to date."""
     head = f"# of: {digest_of_data([python, *(pin.lines() for pin in pins)])}\n"
     try:
         text = path.read_text(encoding="utf-8")
@@ -111,7 +112,8 @@ def _pins_here(pins: tuple[Pin, ...], python: str, image: ImageManifest, path: P
 
 def _report(kernel: KernelFolder, frozen: Frozen, locked: Locked, *, changed: bool) -> None:
     renewed = locked.lock != locked.before
-    print(f"{kernel.competition}: {'frozen' if changed else 'nothing changed'}, packages {frozen.packages.digest[:19]}")
+    outcome = "frozen" if changed else "nothing changed"
+    print(f"{kernel.competition}: {outcome}, packages {frozen.packages.digest[:19]}")
     if renewed:
         report_lock(kernel, locked)
     elif changed:
@@ -142,12 +144,12 @@ def run(options: argparse.Namespace, repository: Path) -> None:
 
 
 def _check_before_freeze(kernels: Sequence[KernelFolder], repository: Path) -> None:
-    """Ask kaggle.com whether it would take what is about to be frozen, where there are credentials to ask with.
+    """Ask kaggle.com whether the competitions accept a submission, if there are credentials to ask with.
 
-    A workflow freezes without credentials: building what others have written must not see them.
+    A workflow freezes without credentials: the builds of other people's code must not see them.
 
     Raises:
-        EntryError: a competition would not take it.
+        EntryError: a competition would refuse it.
     """
     # The official client takes most of a second to import.
     from kaggle_offline.delivery.preflight import Preflight
@@ -158,4 +160,4 @@ def _check_before_freeze(kernels: Sequence[KernelFolder], repository: Path) -> N
             for kernel in kernels:
                 Preflight(target, kernel).before_sending()
     except CredentialsError as error:
-        print(f"  kaggle.com is not asked about the competition; push will ask ({error.problem})", flush=True)
+        print(f"  without asking kaggle.com about the competition; push will ask ({error.problem})", flush=True)

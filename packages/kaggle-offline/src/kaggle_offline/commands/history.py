@@ -1,4 +1,4 @@
-"""``history``: what was submitted, and what it was made of, as Kaggle itself holds it."""
+"""``history``: an account's submissions and their origins, as Kaggle keeps them."""
 
 import argparse
 from pathlib import Path
@@ -8,14 +8,15 @@ from kaggle_offline.errors import NotThereError
 from kaggle_offline.kaggle.client import KaggleClient
 from kaggle_offline.repository.kernel_folder import read_kernel_folders
 from kaggle_offline.repository.provenance import read_chain
+from kaggle_offline.tables import aligned
 
 _HEADER = ("date (UTC)", "score", "tag", "commit", "packages", "models", "kernel", "submission")
 
 
 def history(client: KaggleClient, competition: str) -> str:
-    """A table of the account's submissions to a competition, the newest first.
+    """Return a table of the account's submissions to a competition, the newest first.
 
-    Those that were not made by this tool have no chain: what they were made of Kaggle does not tell.
+    The origin is empty for submissions that this tool did not make.
     """
     try:
         submissions = client.competitions.submissions(competition)
@@ -28,14 +29,12 @@ def history(client: KaggleClient, competition: str) -> str:
         chain = read_chain(submission.description)
         date = f"{submission.date:%Y-%m-%d %H:%M}" if submission.date else ""
         score = submission.status if submission.score is None else f"{submission.score:.5f}"
-        made_of: tuple[str, ...] = ("",) * 5
+        origin = ("", "", "", "", "")
         if chain is not None:
-            numbers = ("" if n is None else str(n) for n in (chain.packages, chain.models, chain.kernel))
-            made_of = (chain.source.tag, chain.source.commit, *numbers)
-        rows.append((date, score, *made_of, submission.ref))
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join([competition, *(f"  {line}".rstrip() for line in lines)])
+            models = "" if chain.models is None else str(chain.models)
+            origin = (chain.source.tag, chain.source.commit, str(chain.packages), models, str(chain.kernel))
+        rows.append((date, score, *origin, submission.ref))
+    return f"{competition}\n{aligned(rows)}"
 
 
 def run(options: argparse.Namespace, repository: Path) -> None:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 from kaggle_offline.dependencies.lock import ALL, pinned, read_lock
 from kaggle_offline.dependencies.lock_table import difference, rows, table
@@ -26,29 +26,36 @@ def lock_and_report(kernels: Sequence[KernelFolder], upgrade: frozenset[str]) ->
         OfflineError: an input is malformed, or a package cannot be built.
     """
     names = {canonicalize_name(name) for name in upgrade - ALL}
-    found = {kernel.competition: read_lock(kernel.lock) for kernel in kernels}
-    known = {name: {*pinned(lock), *(pin.name for pin in lock.pins)} for name, lock in found.items() if lock}
-    for name in sorted(names - frozenset().union(*known.values())):
+    known: dict[str, set[NormalizedName]] = {}
+    for kernel in kernels:
+        lock = read_lock(kernel.lock)
+        if lock is not None:
+            known[kernel.competition] = {*pinned(lock), *(pin.name for pin in lock.pins)}
+    for name in sorted(names - set[NormalizedName]().union(*known.values())):
         raise LockError(f"--upgrade {name}: no lock pins it", "Name a package that is shipped, or none for all.")
     for kernel in kernels:
         print(f"{kernel.competition}:")
         with alone(kernel.build):
-            locked = lock_kernel(kernel, upgrade=upgrade & ALL or names & known.get(kernel.competition, set()))
+            own = names & known.get(kernel.competition, set())
+            locked = lock_kernel(kernel, upgrade=upgrade & ALL or own)
         report_lock(kernel, locked)
 
 
 def report_lock(kernel: KernelFolder, locked: Locked) -> None:
-    """Print what a lock comes to, and how it differs from the one before."""
+    """Print a lock as a table, and its changes."""
     print(table(rows(locked.lock, locked.image, locked.packages)))
     path = locked.lock.path.relative_to(kernel.repository)
     if locked.before is None:
         print(f"  {path} is new: commit it")
     elif locked.before != locked.lock:
         changes = difference(locked.before, locked.lock)
-        changes += ["it was edited by hand, or by a merge"] if locked.before.edited else []
-        print("\n".join([f"  {path} is renewed: commit it", *(f"    {line}" for line in changes)]))
+        if locked.before.edited:
+            changes.append("it was edited by hand, or by a merge")
+        print(f"  {path} is renewed: commit it")
+        for line in changes:
+            print(f"    {line}")
     else:
-        print(f"  {path} is as it was")
+        print(f"  {path} is unchanged")
 
 
 def run(options: argparse.Namespace, repository: Path) -> None:

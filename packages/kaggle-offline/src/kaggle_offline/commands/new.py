@@ -3,6 +3,7 @@
 import argparse
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from kaggle_offline.commands.lock import lock_and_report
@@ -17,41 +18,50 @@ def run(options: argparse.Namespace, repository: Path) -> None:
     image = image_for_new(repository)
     known = {*image.pins, *image.unlisted}
     names = names_of(options.competition, known)
-    kind = options.kind or (_ask_kind() if sys.stdin.isatty() else "tabular")
+    kind = options.kind
+    if not kind:
+        kind = _ask_kind() if sys.stdin.isatty() else "tabular"
     adopted = adopt(options.code, names.competition, known) if options.code else None
     if adopted:
         image = image_for_new(repository, gpu=adopted.settings.get("enable_gpu") is True)
-        names = names_of(
-            options.competition, {*known, *(Path(name).parts[0].removesuffix(".py") for name in adopted.modules)}
-        )
+        modules = {Path(name).parts[0].removesuffix(".py") for name in adopted.modules}
+        names = names_of(options.competition, known | modules)
     written = write_competition(repository, names, kind, image, adopted)
     for path in written:
         print(f"  {path}")
     if adopted:
         rehearsal = next(path for path in written if path.name == "rehearsal.py")
-        left = [f"{rehearsal}: have it write the files and columns that {options.code.name} reads", *adopted.left]
-        for title, lines in (("from what was there:", adopted.done), ("left to you:", left)):
-            print("\n".join([title, *(f"  {line}" for line in lines)]) if lines else f"{title} nothing")
+        left = [f"{rehearsal}: write the files and columns that {options.code.name} reads", *adopted.left]
+        _print_list("changed:", adopted.done)
+        _print_list("left to you:", left)
     try:
         lock_and_report([read_kernel_folder(repository, names.competition)], frozenset())
     except OfflineError:
-        print(f"All is written. Once what follows is mended: nox -s lock -- {names.competition}", flush=True)
+        print(f"Every file is written. Correct the following, then run: nox -s lock -- {names.competition}", flush=True)
         raise
     except KeyboardInterrupt:
-        # Nothing half made: the same command would find it in its way.
-        for path in (repository / made for made in paths_of(names)):
-            if path.is_dir():
-                shutil.rmtree(path)
+        # The same command would refuse to write over a half-made competition.
+        for made in paths_of(names):
+            if (repository / made).is_dir():
+                shutil.rmtree(repository / made)
             else:
-                path.unlink(missing_ok=True)
+                (repository / made).unlink(missing_ok=True)
         raise
     print(f"Now: nox -s freeze push submit -- {names.competition}")
 
 
+def _print_list(title: str, lines: Sequence[str]) -> None:
+    print(title if lines else f"{title} nothing")
+    for line in lines:
+        print(f"  {line}")
+
+
 def _ask_kind() -> str:
-    try:
-        while (answer := input(f"What is it about ({', '.join(KINDS)})? ").strip()) not in KINDS:
-            print("One of these words, please.")
-    except EOFError:
-        raise KeyboardInterrupt from None
-    return answer
+    while True:
+        try:
+            answer = input(f"Kind of data ({', '.join(KINDS)}): ").strip()
+        except EOFError:
+            raise KeyboardInterrupt from None
+        if answer in KINDS:
+            return answer
+        print("Enter one of these words.")

@@ -1,4 +1,4 @@
-"""``plan``: which competitions a submit tag, or a change, is about."""
+"""``plan``: the competitions that a submit tag submits, or that a change touches."""
 
 import argparse
 from collections.abc import Iterable, Mapping
@@ -8,10 +8,11 @@ from pathlib import Path
 from kaggle_offline.errors import ConfigurationError, TagError
 from kaggle_offline.git import COMMIT_LENGTH, git
 from kaggle_offline.reports.github import add_summary, give_jobs
-from kaggle_offline.reports.markdown import in_cell
-from kaggle_offline.repository.competition_inputs import committed, inputs_of, is_path, touched, tracked_links
-from kaggle_offline.repository.git_changes import ask, changed_entries, changed_since, not_whole
+from kaggle_offline.reports.markdown import in_cell, table
+from kaggle_offline.repository.competition_inputs import inputs_of, settings_at, touched
+from kaggle_offline.repository.git_changes import ask, changed_between, changed_since, incomplete_history
 from kaggle_offline.repository.provenance import LOOKS, PREFIX, SubmitTag, parse_tag
+from kaggle_offline.tables import aligned
 
 # How many changed files are shown.
 _SHOWN = 3
@@ -22,225 +23,257 @@ class Plan:
     """The competitions to submit or rehearse, and why.
 
     Attributes:
-        of: what it is for, in words.
-        reasons: why, by competition: all of those that are to be submitted, or predicted.
-        others: why not, by competition.
+        title: the tag or the change that is planned.
+        reasons: the competitions to submit or rehearse, each with the reason.
+        others: the other competitions, each with the reason.
     """
 
-    of: str
+    title: str
     reasons: Mapping[str, str]
     others: Mapping[str, str]
 
     def __str__(self) -> str:
-        """For a terminal."""
-        width = max(map(len, self.reasons), default=0)
-        rows = [f"  {competition.ljust(width)}  {why}" for competition, why in self.reasons.items()]
-        rows += [f"  {why}: {', '.join(names)}" for why, names in self._alike().items()]
-        return "\n".join([f"{self.of}: {self.count}", *rows])
+        """Return the plan for a terminal."""
+        lines = [f"{self.title}: {self.count}"]
+        if self.reasons:
+            lines.append(aligned(list(self.reasons.items())))
+        for reason, names in self._others_by_reason().items():
+            lines.append(f"  {reason}: {', '.join(names)}")
+        return "\n".join(lines)
 
     def markdown(self) -> str:
-        """For a workflow run's page."""
-        rows = [f"| {in_cell(competition)} | {in_cell(why)} |" for competition, why in self.reasons.items()]
-        table = ["", "| competition | why |", "| --- | --- |", *rows] if rows else []
-        notes = [f"\n{in_cell(why)}: {in_cell(', '.join(names))}" for why, names in self._alike().items()]
-        return "\n".join([f"### {self.of}: {self.count}", *table, *notes])
+        """Return the plan for the page of a workflow run."""
+        lines = [f"### {self.title}: {self.count}"]
+        if self.reasons:
+            rows = [(in_cell(competition), in_cell(reason)) for competition, reason in self.reasons.items()]
+            lines += ["", table(["competition", "why"], rows)]
+        for reason, names in self._others_by_reason().items():
+            lines.append(f"\n{in_cell(reason)}: {in_cell(', '.join(names))}")
+        return "\n".join(lines)
 
-    def _alike(self) -> dict[str, list[str]]:
-        """The others by why they are not among them."""
+    def _others_by_reason(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
-        for competition, why in self.others.items():
-            found.setdefault(why, []).append(competition)
+        for competition, reason in self.others.items():
+            found.setdefault(reason, []).append(competition)
         return found
 
     @property
     def count(self) -> str:
-        """How many competitions, in words."""
+        """Return the number of competitions, in words."""
         number = len(self.reasons)
-        return f"{number or 'no'} competition{'' if number == 1 else 's'}"
+        if number == 1:
+            return "1 competition"
+        return f"{number or 'no'} competitions"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _SetTag:
-    """A submit tag that is set: its commit, that one's tree, and when it was set as far as Git knows."""
+    """A submit tag that is set: its commit, and the time in seconds at which it was set, as far as Git knows."""
 
     tag: SubmitTag
     commit: str
-    tree: str
     date: int
 
 
 def plan_tag(repository: Path, text: str) -> Plan:
-    """Plan the submissions of a tag on the commit that is checked out, be it set or not.
+    """Plan the submissions of a tag on the commit that is checked out, whether the tag is set or not.
 
     Raises:
-        TagError: it is no submit tag, names no competition, is set elsewhere, or its version does not grow.
-        ConfigurationError: Git knows nothing of this folder, or not all of its history.
+        TagError: not a submit tag, an unknown competition, set elsewhere, or a version that does not grow.
+        ConfigurationError: Git cannot read this folder, or not all of its history.
     """
     tag = parse_tag(text)
     if ask(repository, "rev-parse", "--is-shallow-repository") == "true":
-        raise not_whole(repository)
-    commit, tree = ask(repository, "rev-parse", "HEAD", "HEAD^{tree}").split()
-    with committed(repository) as (folder, links):
-        inputs = inputs_of(folder, links)
-    competitions = sorted(inputs)
-    if tag.competition and tag.competition not in competitions:
-        there = ", ".join(competitions) or "none"
-        raise TagError(
-            f"{text}: kernels/{tag.competition} is not there", f"A tag looks like {LOOKS}; there are: {there}."
-        )
+        raise incomplete_history(repository)
+    commit = ask(repository, "rev-parse", "HEAD")
+    with settings_at(repository, commit) as folder:
+        inputs = inputs_of(folder)
+    if tag.competition and tag.competition not in inputs:
+        known = ", ".join(inputs) or "none"
+        raise TagError(f"{text}: kernels/{tag.competition} not found", f"A tag looks like {LOOKS}; found: {known}.")
     tags = _set_tags(repository)
-    # Tags on later commits are of no account, so that what a tag means stays the same.
-    later = {
-        other for other in _around(repository, commit, "contains") if other in tags and tags[other].commit != commit
-    }
-    earlier = {other: found for other, found in tags.items() if other not in later}
+    # Tags on later commits do not count: a tag keeps its meaning for ever.
+    contained_in = _tags_around(repository, commit, "contains")
+    earlier = {name: other for name, other in tags.items() if name not in contained_in or other.commit == commit}
     _check(tag, earlier, tags, commit)
-    of = f"{tag} at {commit[:COMMIT_LENGTH]}"
+    title = f"{tag} at {commit[:COMMIT_LENGTH]}"
     if tag.competition:
-        others = {c: "not what the tag names" for c in competitions if c != tag.competition}
-        return Plan(of=of, reasons={tag.competition: "the tag names it"}, others=others)
-    bases = _bases(repository, tag, earlier, competitions)
-    folders = {path.rpartition("/")[0] for paths in inputs.values() for path in filter(is_path, paths)}
-    changes = changed_entries(repository, {base.tree for base in bases.values()}, tree, folders)
-    reasons = {competition: "no submit tag covers it yet" for competition in competitions if competition not in bases}
-    covered: dict[_SetTag, dict[str, frozenset[str]]] = {}
-    for competition, base in bases.items():
-        covered.setdefault(base, {})[competition] = inputs[competition]
-    for base, those in covered.items():
-        hits = touched(those, changes[base.tree])
-        reasons |= {competition: _reason(files, str(base.tag)) for competition, files in hits.items()}
-    others = {
-        competition: f"as it was at {base.tag}" for competition, base in bases.items() if competition not in reasons
-    }
-    return Plan(of=of, reasons=dict(sorted(reasons.items())), others=others)
+        others = {name: "not what the tag names" for name in inputs if name != tag.competition}
+        return Plan(title=title, reasons={tag.competition: "the tag names it"}, others=others)
+    bases = _bases(repository, tag, earlier, inputs)
+    comparisons = {base: _Comparison(repository, base.commit, commit) for base in set(bases.values())}
+    reasons = {}
+    others = {}
+    for competition, paths in inputs.items():
+        base = bases.get(competition)
+        if base is None:
+            reasons[competition] = "no submit tag covers it yet"
+            continue
+        files = comparisons[base].touched(competition, paths)
+        if files:
+            reasons[competition] = _reason(files, str(base.tag))
+        else:
+            others[competition] = f"as it was at {base.tag}"
+    return Plan(title=title, reasons=reasons, others=others)
 
 
 def plan_changes(repository: Path, since: str) -> Plan:
     """Plan the rehearsals of changes since the commit where this branch left ``since``, committed or not.
 
     Raises:
-        ConfigurationError: Git knows no such commit, or not all that it holds.
+        ConfigurationError: Git does not know that commit, or not all that it holds.
     """
     base = branch_point(repository, since)
-    inputs = inputs_of(repository, tracked_links(repository))
-    hits = touched(inputs, changed_since(repository, base))
-    others = {competition: "not touched" for competition in inputs if competition not in hits}
-    reasons = {competition: _reason(files, base[:COMMIT_LENGTH]) for competition, files in hits.items()}
-    return Plan(of=f"changes since {base[:COMMIT_LENGTH]}", reasons=reasons, others=others)
+    comparison = _Comparison(repository, base, None)
+    reasons = {}
+    others = {}
+    for competition, paths in inputs_of(repository).items():
+        files = comparison.touched(competition, paths)
+        if files:
+            reasons[competition] = _reason(files, base[:COMMIT_LENGTH])
+        else:
+            others[competition] = "not touched"
+    return Plan(title=f"changes since {base[:COMMIT_LENGTH]}", reasons=reasons, others=others)
+
+
+class _Comparison:
+    """The files that differ from an earlier commit, and the inputs that competitions had there.
+
+    Both ends' inputs count: a package that was deleted, or lost its name, is an input at the earlier commit alone.
+    """
+
+    def __init__(self, repository: Path, before: str, after: str | None) -> None:
+        """Compare two commits, or ``before`` and the working tree where ``after`` is None."""
+        self._changed = (
+            changed_since(repository, before) if after is None else changed_between(repository, before, after)
+        )
+        with settings_at(repository, before) as folder:
+            self._inputs_before = inputs_of(folder)
+
+    def touched(self, competition: str, inputs: frozenset[str]) -> tuple[str, ...]:
+        """Return the changed files among a competition's inputs, sorted."""
+        return touched(inputs | self._inputs_before.get(competition, frozenset()), self._changed)
 
 
 def branch_point(repository: Path, since: str) -> str:
-    """The commit where what is checked out left ``since``.
+    """Return the commit where this branch left ``since``.
 
     Raises:
-        ConfigurationError: Git knows no such commit.
+        ConfigurationError: the two have no commit in common.
     """
     base = git(repository, "merge-base", "HEAD", since) if not since.startswith("-") else None
     if not base:
         raise ConfigurationError(
-            f"--since {since}: Git knows no commit that it and what is checked out have in common",
-            "Name a branch, tag or commit; a clone that is not whole takes: git fetch --unshallow",
+            f"--since {since}: not a commit that this branch has an ancestor in common with",
+            "Name a branch, tag or commit; if this clone was made with --depth, run: git fetch --unshallow",
         )
     return base.split()[0]
 
 
 def default_branch(repository: Path) -> str:
-    """The branch that a clone came with, as at its origin.
+    """Return the origin's default branch, such as ``origin/main``.
 
     Raises:
-        ConfigurationError: Git knows of none.
+        ConfigurationError: the clone does not say.
     """
     branch = git(repository, "rev-parse", "--abbrev-ref", "origin/HEAD")
     if branch is None:
         raise ConfigurationError(
-            f"{repository}: there is no origin/HEAD to compare with", "Name a branch or commit: --since main"
+            f"{repository}: origin/HEAD is not set", "Name a branch or commit to compare with: --since main"
         )
     return branch
 
 
 def _set_tags(repository: Path) -> dict[str, _SetTag]:
-    """The submit tags that are set, by name; others of that prefix are not ours."""
-    # An annotated tag has its commit behind it.
-    commit = ("objecttype", "objectname", "tree")
-    fields = "%09".join(
-        f"%({field})" for field in ("refname:strip=2", "creatordate:unix", *commit, *(f"*{f}" for f in commit))
-    )
+    """Return the submit tags that are set, by name; tags with our prefix that are not submit tags are left out."""
+    # An annotated tag is an object of its own; the fields with a star are those of the commit behind it.
+    fields = ("refname:strip=2", "creatordate:unix", "objecttype", "objectname", "*objecttype", "*objectname")
+    format_ = "%09".join(f"%({field})" for field in fields)
     found = {}
-    for line in ask(repository, "for-each-ref", f"--format={fields}", f"refs/tags/{PREFIX}*").splitlines():
-        name, date, *objects = line.split("\t")
+    for line in ask(repository, "for-each-ref", f"--format={format_}", f"refs/tags/{PREFIX}*").splitlines():
+        name, date, kind, commit, kind_behind, commit_behind = line.split("\t")
+        if kind == "tag":
+            kind, commit = kind_behind, commit_behind
         try:
             tag = parse_tag(name)
         except TagError:
             continue
-        kind, object_, tree = objects[3:] if objects[0] == "tag" else objects[:3]
         if kind == "commit":
-            found[name] = _SetTag(tag=tag, commit=object_, tree=tree, date=int(date or 0))
+            found[name] = _SetTag(tag=tag, commit=commit, date=int(date or 0))
     return found
 
 
-def _around(repository: Path, commit: str, side: str) -> set[str]:
-    """The names of submit tags at a commit, and after it (``contains``) or before it (``merged``)."""
+def _tags_around(repository: Path, commit: str, side: str) -> set[str]:
+    """Return the names of submit tags at a commit, and after it (``contains``) or before it (``merged``)."""
     format_ = "--format=%(refname:strip=2)"
     return set(ask(repository, "for-each-ref", format_, f"--{side}={commit}", f"refs/tags/{PREFIX}*").splitlines())
 
 
 def _check(tag: SubmitTag, earlier: Mapping[str, _SetTag], tags: Mapping[str, _SetTag], commit: str) -> None:
-    """See that a tag is the next of its kind.
+    """Check that a tag's version is the highest of its competition, and that it is not set on another commit.
 
     Raises:
         TagError: it is not.
     """
-    kind = [found.tag.version for found in tags.values() if found.tag.competition == tag.competition]
-    following = SubmitTag(competition=tag.competition, version=max(kind, default=0) + 1)
+    siblings = {name: other for name, other in tags.items() if other.tag.competition == tag.competition}
+    highest = max((other.tag.version for other in siblings.values()), default=0)
+    following = SubmitTag(competition=tag.competition, version=highest + 1)
     itself = tags.get(str(tag))
     if itself is not None and itself.commit != commit:
         raise TagError(
             f"{tag}: is set already, on {itself.commit[:COMMIT_LENGTH]}; checked out is {commit[:COMMIT_LENGTH]}",
-            f"The next is {following}; what {tag} means is shown after: git switch --detach {tag}",
+            f"Use the next, {following}; or, to see what {tag} means, run: git switch --detach {tag}",
         )
-    meant = [found for name, found in tags.items() if itself is None or _is_before(found, itself, name in earlier)]
-    above = [f.tag for f in meant if f.tag.competition == tag.competition and f.tag.version > tag.version]
-    if above:
-        highest = max(above, key=lambda other: other.version)
-        raise TagError(f"{tag}: {highest} is set already, and versions must grow", f"The next is {following}.")
+    if itself is not None:
+        siblings = {name: other for name, other in siblings.items() if _is_before(other, itself, name in earlier)}
+    above = max((other.tag.version for other in siblings.values()), default=0)
+    if above > tag.version:
+        set_already = SubmitTag(competition=tag.competition, version=above)
+        raise TagError(f"{tag}: {set_already} is set already, and versions must grow", f"Use the next: {following}.")
 
 
 def _is_before(one: _SetTag, other: _SetTag, is_earlier: bool) -> bool:
     """Tell whether a tag was set before another: of two that are set at once each run sees both, and refuses neither.
 
-    Those that are not annotated have no date but their commit's: there the order of commits decides.
+    A tag without annotation has the date of its commit; at the same date, the order of the commits decides.
     """
-    return one.date < other.date or (one.date == other.date and one.commit != other.commit and is_earlier)
+    if one.date != other.date:
+        return one.date < other.date
+    return one.commit != other.commit and is_earlier
 
 
 def _bases(
     repository: Path, tag: SubmitTag, earlier: Mapping[str, _SetTag], competitions: Iterable[str]
 ) -> dict[str, _SetTag]:
-    """The last tag before a tag for all, by the competitions that one covers."""
-    highest: dict[str, _SetTag] = {}
+    """Return the last tag that covers each competition, before a tag for all; competitions without one are left out."""
+    last: dict[str, _SetTag] = {}
     for found in sorted(earlier.values(), key=lambda found: found.tag.version):
         if found.tag.competition or found.tag.version < tag.version:
-            highest[found.tag.competition] = found
-    of_all = highest.pop("", None)
+            last[found.tag.competition] = found
+    of_all = last.pop("", None)
     if of_all is None:
-        return {competition: highest[competition] for competition in competitions if competition in highest}
-    before, after = (_around(repository, of_all.commit, side) for side in ("merged", "contains"))
+        return {competition: last[competition] for competition in competitions if competition in last}
+    before = _tags_around(repository, of_all.commit, "merged")
+    after = _tags_around(repository, of_all.commit, "contains")
     bases = {}
     for competition in competitions:
-        own = highest.get(competition, of_all)
-        # On branches that do not know of each other, only the clock tells.
-        is_later = str(own.tag) not in before and (str(own.tag) in after or own.date >= of_all.date)
+        own = last.get(competition, of_all)
+        name = str(own.tag)
+        # Where neither commit contains the other, only the date tells which tag is later.
+        is_later = name not in before and (name in after or own.date >= of_all.date)
         bases[competition] = own if is_later else of_all
     return bases
 
 
 def _reason(changed: tuple[str, ...], since: str) -> str:
-    """Why, with some of the paths; with names where a package is gone that had one of them."""
-    known = [path for path in changed if is_path(path)] or list(changed)
-    # A path cannot steer a terminal or a workflow run here.
-    shown = ", ".join(path if path.isprintable() else ascii(path) for path in known[:_SHOWN])
-    more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
-    return f"changed since {since}: {shown}{more}"
+    """Return the reason that names some of the changed files, without characters that steer a terminal."""
+    shown = [_printable(path) for path in changed[:_SHOWN]]
+    more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+    return f"changed since {since}: {', '.join(shown)}{more}"
+
+
+def _printable(path: str) -> str:
+    return path if path.isprintable() else ascii(path)
 
 
 def run(options: argparse.Namespace, repository: Path) -> None:

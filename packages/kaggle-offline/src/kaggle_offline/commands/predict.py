@@ -1,10 +1,10 @@
-"""``predict``: the whole way on the local Kaggle, and whether the score is still what it was on the base."""
+"""``predict``: rehearse a competition on the local Kaggle, and compare its score with that of the base commit."""
 
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from kaggle_offline.commands.freeze import freeze
 from kaggle_offline.commands.plan import branch_point, default_branch, plan_changes
@@ -16,7 +16,7 @@ from kaggle_offline.files import alone
 from kaggle_offline.git import COMMIT_LENGTH, git
 from kaggle_offline.reports.github import in_ci
 from kaggle_offline.reports.report import summarized, write_report
-from kaggle_offline.reports.result import SCORE_DIGITS, read_result, update_result
+from kaggle_offline.reports.result import SCORE_DIGITS, Base, Submission, read_result, update_result
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder, read_kernel_folders
 from kaggle_offline.uv import is_network
 
@@ -26,83 +26,90 @@ def predict(kernel: KernelFolder, base: str, *, renew_lock: bool) -> None:
 
     Raises:
         ScoreFellError: the score is worse than the base's by more than the tolerance in submission.toml.
-        OfflineError: freeze, push or submit failed here. Where the base's own files fail it, nothing is compared.
+        OfflineError: freeze, push or submit failed here. If the base's own files fail, nothing is compared.
     """
-    known = read_result(kernel.build).get("base", {})
+    known = read_result(kernel.build).base
     here = _rehearse(kernel, renew_lock=renew_lock)
-    if known.get("commit") != base or known["score"] is None:
+    if known is None or known.commit != base or known.score is None:
         known = _rehearse_base(kernel, base)
-    result = update_result(kernel.build, seconds={}, base={**known, "tolerance": kernel.tolerance})
+    known = replace(known, tolerance=kernel.tolerance)
+    result = update_result(kernel.build, seconds={}, base=known)
     write_report(kernel.build, kernel.competition, result)
     commit = base[:COMMIT_LENGTH]
-    if known["score"] is None:
-        print(f"  no score on the base, {commit}, to compare it with: {known['problem']}")
+    if known.score is None:
+        print(f"  no score on the base, {commit}, to compare it with: {known.problem}")
         return
-    print(f"  on the base, {commit}: {known['score']:.5f}, tolerance {kernel.tolerance:g}")
-    lost = round((known["score"] - here["score"]) * (1 if here["greater_is_better"] else -1), SCORE_DIGITS)
-    if lost > kernel.tolerance:
+    print(f"  on the base, {commit}: {known.score:.5f}, tolerance {kernel.tolerance:g}")
+    if here.score is None:
+        return
+    gain = here.score - known.score if here.greater_is_better else known.score - here.score
+    loss = round(-gain, SCORE_DIGITS)
+    if loss > kernel.tolerance:
         raise ScoreFellError(
-            f"{kernel.competition}: the score is {here['score']:.5f}, and {known['score']:.5f} on the base, {commit}: "
-            f"worse by {lost:.5f}, where {kernel.tolerance:g} is tolerated",
-            f"If it may be, say so: [rehearsal] tolerance = {lost} in {kernel.folder / 'submission.toml'}",
+            f"{kernel.competition}: the score is {here.score:.5f}, and {known.score:.5f} on the base, {commit}: "
+            f"worse by {loss:.5f}, where {kernel.tolerance:g} is tolerated",
+            f"To allow it, set [rehearsal] tolerance = {loss} in {kernel.folder / 'submission.toml'}",
         )
 
 
-def _rehearse(kernel: KernelFolder, *, renew_lock: bool) -> dict[str, Any]:
-    """Go the whole way; return what the result has of the submission."""
+def _rehearse(kernel: KernelFolder, *, renew_lock: bool) -> Submission:
+    """Freeze, push and submit on the local Kaggle; return the submission."""
     freeze(kernel, renew_lock=renew_lock)
     with open_target("local", kernel.repository) as target:
         push(kernel, target)
         submit(kernel, target)
-    submission: dict[str, Any] = read_result(kernel.build)["submission"]
+    submission = read_result(kernel.build).submission
+    assert submission is not None
     return submission
 
 
-def _rehearse_base(kernel: KernelFolder, base: str) -> dict[str, Any]:
-    """Return the competition's score in a commit, or why it has none there, as an entry of the result.
+def _rehearse_base(kernel: KernelFolder, base: str) -> Base:
+    """Return the competition's score in a commit, or the problem with it there.
 
     Raises:
-        OfflineError: what failed is not the base's fault.
+        OfflineError: the failure is not the fault of the base's files.
     """
     print(f"{kernel.competition} on the base, {base[:COMMIT_LENGTH]}:", flush=True)
     with _checked_out(kernel, base) as repository:
         try:
-            # A stale lock there is not to be committed.
+            # A stale lock there is renewed: nobody commits it.
             submission = _rehearse(read_kernel_folder(repository, kernel.competition), renew_lock=True)
         except OfflineError as error:
-            if _is_passing(error):
+            if _is_temporary(error):
                 raise
-            return {"commit": base, "score": None, "problem": error.problem}
-    return {"commit": base, "score": submission["score"]}
+            return Base(commit=base, score=None, problem=error.problem)
+    return Base(commit=base, score=submission.score)
 
 
-def _is_passing(error: OfflineError) -> bool:
-    """Tell whether an error may pass: then the base is not recorded as one without a score."""
+def _is_temporary(error: OfflineError) -> bool:
+    """Tell whether an error may not come again: then the base is not recorded as one without a score."""
     return isinstance(error, NetworkError | KaggleError | SystemProblemError) or is_network(error.problem)
 
 
 @contextmanager
 def _checked_out(kernel: KernelFolder, commit: str) -> Iterator[Path]:
-    """A commit's files until the block ends; kernels run there on the images that are here.
+    """Check a commit out until the block ends; its kernels run on this repository's images.
 
     Raises:
         SystemProblemError: Git cannot check it out.
     """
-    repository, folder = kernel.repository, kernel.build / "base"
+    repository = kernel.repository
+    folder = kernel.build / "base"
 
     def remove() -> None:
         git(repository, "worktree", "remove", "--force", "--force", str(folder))
         git(repository, "worktree", "prune")
 
     with alone(folder.with_name("base-lock")):
-        # A worktree that a killed run has left.
+        # A killed run leaves its worktree.
         remove()
         try:
             if git(repository, "worktree", "add", "--quiet", "--detach", str(folder), commit) is None:
                 raise SystemProblemError(
-                    f"{commit}: Git cannot check it out into {folder}", "See to it by hand: git worktree add"
+                    f"{commit}: Git cannot check it out into {folder}",
+                    f"Run: git worktree add --detach {folder} {commit}",
                 )
-            # The repository may be a folder of Git's.
+            # The repository may be a folder of a larger one.
             root = folder / (git(repository, "rev-parse", "--show-prefix") or "")
             images = repository / ".kaggle-local" / "images"
             images.mkdir(parents=True, exist_ok=True)
@@ -122,6 +129,8 @@ def run(options: argparse.Namespace, repository: Path) -> None:
         print(plan)
         names = list(plan.reasons)
     base = branch_point(repository, since)
-    for kernel in read_kernel_folders(repository, names) if names else ():
+    # Without names, read_kernel_folders would read all of them.
+    kernels = read_kernel_folders(repository, names) if names else []
+    for kernel in kernels:
         with summarized(kernel):
             predict(kernel, base, renew_lock=not in_ci())

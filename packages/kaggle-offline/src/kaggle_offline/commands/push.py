@@ -1,79 +1,86 @@
-"""``push``: publish what changed, see that it arrived, push the kernel, see its run through."""
+"""``push``: publish changed datasets, push the kernel and wait until its run is complete."""
 
 import argparse
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from kaggle_offline.artifacts.frozen import read_frozen
 from kaggle_offline.artifacts.render import render_kernel
 from kaggle_offline.delivery.kernel_run import run_kernel
 from kaggle_offline.delivery.preflight import Preflight
-from kaggle_offline.delivery.publish import Published, publish
+from kaggle_offline.delivery.publish import publish
 from kaggle_offline.delivery.target import Target, open_target
 from kaggle_offline.reports.report import forget_report
-from kaggle_offline.reports.result import forget, read_result, update_result
+from kaggle_offline.reports.result import Published, Result, Shipped, forget, read_result, update_result
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folders
 
 
 def push(kernel: KernelFolder, target: Target, *, force: bool = False) -> None:
-    """Push the frozen competition to the target and see its kernel run through.
+    """Push the frozen competition to the target and wait until its kernel's run is complete.
 
-    With ``force``, datasets get new versions although a run or a submission uses them.
+    Args:
+        kernel: the competition.
+        target: kaggle.com or the local Kaggle.
+        force: add dataset versions even while a run or a submission uses the dataset.
 
     Raises:
-        NotFrozenError: there was no freeze.
-        EntryError: the competition would not take a submission.
-        OfflineError: something was refused or failed; the last good version stays in use.
+        NotFrozenError: the competition is not frozen.
+        EntryError: the competition does not accept submissions.
+        OfflineError: a step failed; the last good versions stay in use.
     """
     seconds: dict[str, float] = {}
     with _timed(seconds, "push"):
         # No other process may freeze anew while this one publishes.
         with target.alone(kernel.build):
             known = read_result(kernel.build)
-            here = known.get("target") == target.name
+            if known.target != target.name:
+                known = Result()
             frozen = read_frozen(kernel)
-            # Should this push fail, there is nothing that submit could hand in by mistake.
-            gone = () if frozen.models else ("models",)
-            forget(kernel.build, "target", "source", "shipped", "kernel", "run", "submission", "base", *gone)
+            # If this push fails, submit must find nothing to hand in. The datasets' entries stay: they say which
+            # versions were listed whole.
+            outdated = ["target", "source", "shipped", "kernel", "run", "submission", "base"]
+            if not frozen.models:
+                outdated.append("models")
+            forget(kernel.build, *outdated)
             forget_report(kernel.build)
             print(f"{kernel.competition} → {target.name}", flush=True)
             with _timed(seconds, "push: competition"):
                 surroundings = target.prepare(kernel, frozen)
             preflight = Preflight(target, kernel, force=force)
             folders = {"packages": target.packages_of(frozen)}
-            folders |= {"models": frozen.models} if frozen.models else {}
+            if frozen.models:
+                folders["models"] = frozen.models
+            earlier = {"packages": known.packages, "models": known.models}
             published: dict[str, Published] = {}
             for name, folder in folders.items():
                 with _timed(seconds, f"push: {name}"):
-                    published[name] = publish(target, folder, preflight, known.get(name) if here else None)
+                    published[name] = publish(target, folder, preflight, earlier[name])
             rendered = render_kernel(
                 kernel, folders["packages"], frozen.models, owner=target.client.owner, surroundings=surroundings
             )
         with _timed(seconds, "push: kernel"):
-            version, run = run_kernel(kernel, target, rendered, preflight, known if here else {})
-    result: dict[str, Any] = {
-        "target": target.name,
-        "source": vars(frozen.source),
-        "shipped": {
-            "files": folders["packages"].files,
-            "distributions": [vars(row) for row in frozen.distributions],
-        },
-        **{name: vars(dataset) for name, dataset in published.items()},
-        "kernel": {"ref": f"{target.client.owner}/{kernel.slug}", "version": version, "digest": rendered.digest},
-        "run": run,
-    }
-    if known.get("kernel") == result["kernel"] and here and "submission" in known:
-        result["submission"] = known["submission"]
+            version, run = run_kernel(kernel, target, rendered, preflight, known)
+    submission = known.submission if known.kernel == version else None
     with target.alone(kernel.build):
-        update_result(kernel.build, seconds=seconds, **result)
+        update_result(
+            kernel.build,
+            seconds=seconds,
+            target=target.name,
+            source=frozen.source,
+            shipped=Shipped(files=folders["packages"].files, distributions=frozen.distributions),
+            packages=published["packages"],
+            models=published.get("models"),
+            kernel=version,
+            run=run,
+            submission=submission,
+        )
 
 
 @contextmanager
 def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Note how long a stage takes."""
+    """Add the time of a stage to ``seconds``."""
     started = time.monotonic()
     yield
     seconds[stage] = time.monotonic() - started

@@ -1,11 +1,11 @@
-"""``submit``: hand in the kernel version that push has run, and wait for its score."""
+"""``submit``: submit the kernel version that push has run, and wait for its score."""
 
 import argparse
 import re
 import time
-from itertools import dropwhile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from kaggle_local.errors import NO_SPACE_LEFT
 from kaggle_local.terminal import printable
@@ -23,96 +23,104 @@ from kaggle_offline.errors import (
 )
 from kaggle_offline.kaggle.competitions import SubmissionLimits, SubmissionState
 from kaggle_offline.reports.report import summarized, write_report
-from kaggle_offline.reports.result import RESULT, read_result, update_result
+from kaggle_offline.reports.result import RESULT, Submission, read_result, update_result
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folders
-from kaggle_offline.repository.provenance import Chain, Source, read_chain
+from kaggle_offline.repository.provenance import Chain, read_chain
 
 
 def submit(kernel: KernelFolder, target: Target) -> None:
-    """Submit the version in ``result.json``, or find its submission, and report the score.
+    """Submit the kernel version in ``result.json``, unless it is submitted already, and report the score.
 
     Raises:
-        NotFrozenError: no version has been pushed to this target and run through.
-        DailyLimitError: the day's submissions are used up, or all.
+        NotFrozenError: push has not run a version on this target.
+        DailyLimitError: the day's submissions, or all of them, are used up.
         NotAllowedError: the account may not submit through the API.
         ScoringError: the submission failed.
     """
     started = time.monotonic()
     result = read_result(kernel.build)
-    made = {"source", "shipped", "packages", "kernel", "run"} | ({"models"} if kernel.checkpoints else set())
-    if result.get("target") != target.name or not made <= set(result):
+    chain = result.chain
+    has_models = result.models is not None or not kernel.checkpoints
+    if result.target != target.name or chain is None or result.run is None or not has_models:
         raise NotFrozenError(
-            f"{kernel.competition}: no kernel has run through on {target.name}",
+            f"{kernel.competition}: no complete run on {target.name}",
             f"Run: nox -s freeze push -- {kernel.competition}",
         )
-    known = result.get("submission", {})
-    submission, *earlier = _submission(kernel, target, _chain(result), str(known.get("ref", "")))
-    entry: dict[str, Any] = {"ref": submission.ref, "status": submission.status, "score": submission.score}
-    entry["last_score"] = next((s.score for s in earlier if s.score is not None), None)
-    entry |= target.comparison(kernel, known if known.get("ref") == submission.ref else {})
+    ref, earlier = _submit_once(kernel, target, chain, result.submission)
+    state = _wait_for_score(target, ref)
+    entry = Submission(ref=ref, status=state.status, score=state.score)
+    if result.submission is not None and result.submission.ref == ref:
+        entry = replace(entry, baseline=result.submission.baseline)
+    for other in reversed(earlier):
+        if other.score is not None:
+            entry = replace(entry, last_score=other.score)
+    entry = target.comparison(kernel, entry)
     seconds = {"submit": time.monotonic() - started}
     with target.alone(kernel.build):
         result = update_result(kernel.build, seconds=seconds, submission=entry)
     write_report(kernel.build, kernel.competition, result)
-    if submission.status != "complete":
-        raise _scoring_error(target, result["kernel"], submission)
-    baseline = f" (baseline, the most common label: {entry['baseline']:.5f})" if "baseline" in entry else ""
-    print(
-        "  scored, and the score is not shown"
-        if submission.score is None
-        else f"  score {submission.score:.5f}{baseline}"
-    )
+    if state.status != "complete":
+        raise _scoring_error(target, f"{target.client.owner}/{kernel.slug} version {chain.kernel}", state)
+    if state.score is None:
+        print("  scored; Kaggle does not show the score")
+    elif entry.baseline is None:
+        print(f"  score {state.score:.5f}")
+    else:
+        print(f"  score {state.score:.5f} (baseline, the most common label: {entry.baseline:.5f})")
     print(f"  {kernel.build / RESULT}, report.html beside it")
 
 
-def _chain(result: dict[str, Any]) -> Chain:
-    return Chain(
-        source=Source(tag=result["source"]["tag"], commit=result["source"]["commit"]),
-        packages=result["packages"]["version"],
-        models=result["models"]["version"] if "models" in result else None,
-        kernel=result["kernel"]["version"],
-        digest=result["kernel"]["digest"],
-    )
+def _submit_once(
+    kernel: KernelFolder, target: Target, chain: Chain, noted: Submission | None
+) -> tuple[str, Sequence[SubmissionState]]:
+    """Submit a kernel version unless it is submitted already.
 
+    ``noted`` is its submission in the result.
 
-def _submission(kernel: KernelFolder, target: Target, chain: Chain, known: str) -> list[SubmissionState]:
-    """A kernel version's submission, made unless it is there, once Kaggle has done with it; then those before it.
-
-    ``known`` is the reference that the result has of it, or an empty text.
+    Returns:
+        The submission's reference, and the submissions before it, the newest first.
     """
+    known = noted.ref if noted else ""
     client = target.client
     submissions = client.competitions.submissions(kernel.competition)
     found = _find(kernel, chain, known, submissions)
-    limits = client.competitions.limits(kernel.competition) if found is None else None
-    if limits is not None and limits.made:
-        found, submissions = _look_again(kernel, target, chain, known, limits.made)
-    if limits is not None and found is None:
-        ref = _hand_in(kernel, target, chain, limits)
-        # At once: where Kaggle loses the description, this number alone keeps it from being submitted again.
-        with target.alone(kernel.build):
-            update_result(kernel.build, seconds={}, submission={"ref": ref, "status": "pending", "score": None})
-        print(f"{kernel.competition}: version {chain.kernel} submitted, submission {ref}", flush=True)
-        _read_back(target, chain, ref)
-        earlier = submissions
-    else:
-        assert found is not None
-        ref = found.ref
-        print(f"{kernel.competition}: version {chain.kernel} is submitted already", flush=True)
-        earlier = list(dropwhile(lambda submission: submission.ref != ref, submissions))[1:]
+    if found is None:
+        limits = client.competitions.limits(kernel.competition)
+        if limits.made:
+            found, submissions = _look_again(kernel, target, chain, known, limits.made)
+        if found is None:
+            ref = _create(kernel, target, chain, limits)
+            # At once: if Kaggle loses the description, this number alone prevents a second submission.
+            with target.alone(kernel.build):
+                pending = Submission(ref=ref, status="pending", score=None)
+                update_result(kernel.build, seconds={}, submission=pending)
+            print(f"{kernel.competition}: version {chain.kernel} submitted, submission {ref}", flush=True)
+            _read_back(target, chain, ref)
+            return ref, submissions
+    print(f"{kernel.competition}: version {chain.kernel} is submitted already", flush=True)
+    return found.ref, submissions[submissions.index(found) + 1 :]
+
+
+def _wait_for_score(target: Target, ref: str) -> SubmissionState:
+    """Wait until Kaggle has scored a submission, or failed to.
+
+    Raises:
+        ScoringError: it takes too long.
+    """
 
     def look() -> SubmissionState | None:
-        submission = client.competitions.submission(ref)
+        submission = target.client.competitions.submission(ref)
         return submission if submission.status != "pending" else None
 
     seconds = target.waits.patience.scoring
     ended = target.waits.until("scoring", look, seconds=seconds)
     if ended is None:
         raise ScoringError(f"submission {ref}: no score after {seconds / 3600:.0f} hours", "Look at it on Kaggle.")
-    return [ended, *earlier]
+    return ended
 
 
 def _read_back(target: Target, chain: Chain, ref: str) -> None:
-    """Tell where Kaggle does not return the digest in a submission's description: another machine would not find it."""
+    """Warn if Kaggle does not return the digest in a submission's description: another machine could not find it."""
     try:
         submission = target.client.competitions.submission(ref)
     except NotThereError as error:
@@ -129,10 +137,9 @@ def _read_back(target: Target, chain: Chain, ref: str) -> None:
 
 
 def _find(kernel: KernelFolder, chain: Chain, known: str, submissions: list[SubmissionState]) -> SubmissionState | None:
-    """The submission of what has the chain's digest, or of its very version by a click on Kaggle.
+    """Return the submission of a chain's digest, or of its kernel version if somebody clicked Submit on Kaggle.
 
-    The same content is not handed in twice, not even if it failed: the same would fail again, and use
-    up another of the day's submissions.
+    A failed submission counts: the same content would fail again, and use up another of the day's submissions.
     """
     clicked = re.compile(rf"{re.escape(kernel.metadata['title'])}\W.*\bversion {chain.kernel}\b", re.IGNORECASE)
     for submission in submissions:
@@ -146,38 +153,43 @@ def _find(kernel: KernelFolder, chain: Chain, known: str, submissions: list[Subm
 def _look_again(
     kernel: KernelFolder, target: Target, chain: Chain, known: str, made: int
 ) -> tuple[SubmissionState | None, list[SubmissionState]]:
-    """The same once more, with the list: where Kaggle counts more submissions than it lists, the list may lag behind.
+    """List the submissions until the list is as long as Kaggle's count; return the chain's submission and the list.
 
-    Those of a team are counted, but not all listed: after a while it is believed.
+    The list may lag behind the count. A team's submissions are counted but not all listed, so the wait ends after a
+    while.
     """
-    found, submissions = None, list[SubmissionState]()
+    found: SubmissionState | None = None
+    submissions: list[SubmissionState] = []
 
-    def is_whole() -> bool | None:
+    def is_complete() -> bool | None:
         nonlocal found, submissions
         submissions = target.client.competitions.submissions(kernel.competition)
         found = _find(kernel, chain, known, submissions)
         valid = sum(submission.status != "error" for submission in submissions)
         return True if found or valid >= made else None
 
-    target.waits.until("list of submissions", is_whole, seconds=target.waits.patience.settle)
+    target.waits.until("list of submissions", is_complete, seconds=target.waits.patience.settle)
     return found, submissions
 
 
-def _hand_in(kernel: KernelFolder, target: Target, chain: Chain, limits: SubmissionLimits) -> str:
+def _create(kernel: KernelFolder, target: Target, chain: Chain, limits: SubmissionLimits) -> str:
     """Submit a kernel version; return the submission's reference.
 
     Raises:
         EntryError: the rules are not accepted, or submissions are disabled.
-        DailyLimitError: the day's submissions are used up, or all.
+        DailyLimitError: the day's submissions, or all of them, are used up.
         NotAllowedError: the account may not submit through the API.
     """
     client = target.client
     check_entry(client, kernel)
-    if limits.left == 0:
-        again = f"Run the same command again after midnight UTC: nox -s submit -- {kernel.competition}"
+    if limits.left == 0 and limits.for_good:
         raise DailyLimitError(
-            f"{kernel.competition}: {'all submissions' if limits.for_good else 'the submissions of today'} are used up",
-            "The competition takes no more of this account." if limits.for_good else again,
+            f"{kernel.competition}: all submissions are used up", "The competition accepts no more of this account."
+        )
+    if limits.left == 0:
+        raise DailyLimitError(
+            f"{kernel.competition}: today's submissions are used up",
+            f"Run the same command again after midnight UTC: nox -s submit -- {kernel.competition}",
         )
     try:
         return client.competitions.submit(
@@ -199,14 +211,16 @@ def _hand_in(kernel: KernelFolder, target: Target, chain: Chain, limits: Submiss
         ) from error
 
 
-def _scoring_error(target: Target, kernel: dict[str, Any], submission: SubmissionState) -> ScoringError | NoSpaceError:
-    """Everything that is known of a submission that failed."""
-    what = f"submission {submission.ref} of {kernel['ref']} version {kernel['version']} failed"
-    at = f"{submission.date:%Y-%m-%d %H:%M} UTC, " if submission.date else ""
-    known = f"{at}{submission.link or 'no link'}, Kaggle says: {submission.error or 'nothing'}"
+def _scoring_error(target: Target, version: str, submission: SubmissionState) -> ScoringError | NoSpaceError:
+    """Return the error for a failed submission of a kernel version, with everything that is known of it."""
+    what = f"submission {submission.ref} of {version} failed"
+    facts = [submission.link or "no link", f"Kaggle says: {submission.error or 'nothing'}"]
+    if submission.date:
+        facts.insert(0, f"{submission.date:%Y-%m-%d %H:%M} UTC")
+    known = ", ".join(facts)
     cure = (
         "It ran on the public test set and failed on the hidden one: look for assumptions about its files. "
-        "Should Kaggle be to blame, change a comment in the kernel, then run freeze, push and submit."
+        "If Kaggle is to blame, change a comment in the kernel, then run freeze, push and submit."
     )
     told = target.reason(submission.ref)
     if told is None:

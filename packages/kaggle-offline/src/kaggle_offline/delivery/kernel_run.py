@@ -1,11 +1,10 @@
-"""A kernel version and its run: pushed unless it is there, followed, explained when it fails, its output fetched."""
+"""Push a kernel version unless it exists, follow its run, explain a failure, and download its output."""
 
 import threading
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from kaggle_local.errors import NO_SPACE_LEFT
 from tqdm import tqdm
@@ -27,83 +26,87 @@ from kaggle_offline.errors import (
 from kaggle_offline.files import new_folder, read_json
 from kaggle_offline.kaggle.calls import MOST_VERSIONS
 from kaggle_offline.kaggle.kernels import KernelState, RunState
-from kaggle_offline.reports.result import PICTURES
+from kaggle_offline.reports.result import PICTURES, KernelVersion, Result, Run
 from kaggle_offline.repository.kernel_folder import KernelFolder
 
-# For what is left of a log when its run has ended.
+# Waits for the rest of a log after its run has ended.
 _REST_SECONDS = 2.0
 
-# How often a run is repeated whose datasets were not mounted yet.
+# The number of times that a run is repeated because its datasets were not mounted yet.
 _MOST_REPEATS = 3
 
 
 def run_kernel(
-    kernel: KernelFolder, target: Target, rendered: RenderedKernel, preflight: Preflight, known: dict[str, Any]
-) -> tuple[int, dict[str, Any]]:
-    """See the rendered kernel run through on the target; return its version, and what its run came to.
+    kernel: KernelFolder, target: Target, rendered: RenderedKernel, preflight: Preflight, known: Result
+) -> tuple[KernelVersion, Run]:
+    """Run the rendered kernel on the target until its run is complete; return its version and the run.
 
-    A version of the same digest is waited for, not pushed again, unless its run failed. A run that found a dataset
-    not mounted yet is repeated after a while, at most `_MOST_REPEATS` times.
+    If the latest version has the same source and has not failed, its run is awaited instead of pushing again. A run
+    that did not find its newest dataset versions is repeated after a pause, at most `_MOST_REPEATS` times.
 
     Args:
         kernel: the competition.
-        target: where to.
-        rendered: what to push.
-        preflight: is asked before it is pushed.
-        known: the result so far: an output that was fetched and checked is not fetched again.
+        target: kaggle.com or the local Kaggle.
+        rendered: the kernel.
+        preflight: checks before the push.
+        known: the result so far: an output that was downloaded and checked is not downloaded again.
 
     Raises:
         RunError: the run failed.
-        OutputError: it left nothing, or nothing that can be handed in.
-        KaggleError: Kaggle refused something.
+        OutputError: the run wrote no submission file, or a malformed one.
+        KaggleError: Kaggle refused a call.
     """
-    client, output = target.client, kernel.build / "output"
+    client = target.client
+    output = kernel.build / "output"
+    ref = f"{client.owner}/{kernel.slug}"
     state = client.kernels.state(kernel.slug)
     if state is not None and _is_same(state, rendered):
-        entry = {"ref": f"{client.owner}/{kernel.slug}", "version": state.version, "digest": rendered.digest}
-        if known.get("kernel") == entry and "run" in known and (output / kernel.output).is_file():
+        latest = KernelVersion(ref=ref, version=state.version, digest=rendered.digest)
+        if known.kernel == latest and known.run is not None and (output / kernel.output).is_file():
             print(f"  {kernel.slug}: version {state.version}, unchanged, already run", flush=True)
-            run: dict[str, Any] = known["run"]
-            return state.version, run
+            return latest, known.run
     after, same = _latest(target, kernel.slug, rendered, state)
     if not same:
         preflight.before_sending()
     for repeats in range(_MOST_REPEATS + 1):
-        most = MOST_VERSIONS + repeats
-        version = after if same else _push(target, kernel.slug, rendered, after=after, most=most)
-        how = "unchanged, its run is there" if same else "pushed, running without a network"
-        print(f"  {kernel.slug}: version {version}, {how}", flush=True)
+        if same:
+            version = after
+            print(f"  {kernel.slug}: version {version}, unchanged, already pushed", flush=True)
+        else:
+            version = _push(target, kernel.slug, rendered, after=after, most=MOST_VERSIONS + repeats)
+            print(f"  {kernel.slug}: version {version}, pushed, running without a network", flush=True)
         ended, shown = wait_for_run(target, kernel.slug, version)
         with new_folder(output) as draft:
             wanted = partial(_is_wanted, kernel.output)
-            # A run that failed has left nothing that would be looked for on later pages.
+            # A failed run need not have written them: the search for them would ask for every page of the listing.
             needed = (kernel.output, RUN_RECORD) if ended.status == "complete" else ()
             log = read_log(client.kernels.fetch_output(kernel.slug, version, draft, wanted, needed=needed))
         if ended.status == "complete":
             break
         if repeats == _MOST_REPEATS or not log.misses(rendered.shipped):
-            raise run_error(f"{client.owner}/{kernel.slug} version {version}", ended, log, shown=shown)
+            raise run_error(f"{ref} version {version}", ended, log, shown=shown)
         seconds = target.waits.patience.mount
         print(f"  {log.exception}: Kaggle mounts new versions late; pushing again in {seconds:.0f} s", flush=True)
         target.waits.sleep(seconds, "mounting the new version")
-        after, same = version, False
+        after = version
+        same = False
     seen = _check(kernel, target, output / kernel.output)
-    print(f"  {kernel.slug}: ran through in {log.seconds:.0f} s, wrote {output / kernel.output}: {seen}", flush=True)
-    record = {"status": ended.status, "seconds": log.seconds, "peak_memory_bytes": _peak_memory(output)}
-    return version, record
+    print(f"  {kernel.slug}: complete in {log.seconds:.0f} s, wrote {output / kernel.output}: {seen}", flush=True)
+    run = Run(status=ended.status, seconds=log.seconds, peak_memory_bytes=_peak_memory(output))
+    return KernelVersion(ref=ref, version=version, digest=rendered.digest), run
 
 
 def _latest(target: Target, slug: str, rendered: RenderedKernel, state: KernelState | None) -> tuple[int, bool]:
-    """Return the number of the kernel's latest version, and whether that is the rendered kernel and has not failed.
+    """Return the number of the kernel's latest version, and whether it is the rendered kernel and has not failed.
 
-    An answer can be older than what it tells of, and a kernel may show its last complete version while a later one
-    runs or has failed: before anything is pushed the next numbers are asked for, too.
+    Kaggle's answers can be out of date, and a kernel can show its last complete version while a later one runs or
+    has failed. So the versions after the shown one are asked for before a push.
 
     Args:
-        target: where to.
+        target: kaggle.com or the local Kaggle.
         slug: of the kernel.
-        rendered: what would be pushed.
-        state: the version that Kaggle shows; None for an unknown kernel, whose latest version is 0.
+        rendered: the kernel that would be pushed.
+        state: the version that Kaggle shows; None for a new kernel, whose latest version is 0.
     """
     client = target.client
     if state is None:
@@ -120,22 +123,22 @@ def _latest(target: Target, slug: str, rendered: RenderedKernel, state: KernelSt
 
 
 def _push(target: Target, slug: str, rendered: RenderedKernel, *, after: int, most: int) -> int:
-    """Push the kernel as soon as the account may run one more; return the version.
+    """Push the kernel, waiting for a free session of the account if need be; return the version.
 
     Raises:
-        SessionLimitError: it may not, to the end.
-        RepeatedError: Kaggle refused it, and has made a version of it all the same.
-        KaggleError: Kaggle refuses it.
+        SessionLimitError: no session became free in time.
+        RepeatedError: Kaggle refused the push, and shows another new version.
+        KaggleError: Kaggle refused the push.
     """
     refusals: list[SessionLimitError] = []
 
     def attempt() -> int | None:
         made = target.client.kernels.state(slug, after + 1) if refusals else None
-        if made is not None and _is_same(made, rendered):
-            return made.version
         if made is not None:
+            if _is_same(made, rendered):
+                return made.version
             raise RepeatedError(
-                f"{slug}: Kaggle refused a push and shows version {after + 1}, which is not what was pushed",
+                f"{slug}: Kaggle refused a push, and shows version {after + 1} with another source",
                 "Run the same command again.",
             )
         try:
@@ -153,7 +156,7 @@ def _push(target: Target, slug: str, rendered: RenderedKernel, *, after: int, mo
 
 
 def _is_same(state: KernelState, rendered: RenderedKernel) -> bool:
-    """Tell whether a version was made of the same, and sees what it should."""
+    """Tell whether a version has the rendered kernel's source and all of its inputs."""
     sees = {source.casefold() for source in rendered.sources} <= state.sources
     return sees and digest_of_source(state.source) == rendered.digest
 
@@ -162,10 +165,10 @@ def wait_for_run(target: Target, slug: str, version: int) -> tuple[RunState, Seq
     """Follow the log of a kernel version's run until it has ended.
 
     Returns:
-        How it ended, and the last lines of its log that were shown meanwhile.
+        The run, and the last lines of its log that were printed.
 
     Raises:
-        RunError: it takes longer than any kernel may.
+        RunError: the run takes longer than any kernel may.
     """
     follower: _Follower | None = None
 
@@ -187,13 +190,15 @@ def wait_for_run(target: Target, slug: str, version: int) -> tuple[RunState, Seq
         raise RunError(
             f"{slug} version {version}: its run has not ended after {seconds / 3600:.1f} hours", "Stop it on Kaggle."
         )
-    return run, tuple(follower.shown) if follower else ()
+    if follower is None:
+        return run, ()
+    return run, tuple(follower.shown)
 
 
 class _Follower(threading.Thread):
-    """Prints what a run prints, as long as Kaggle tells; it is for whoever watches, and may miss something.
+    """Prints the log of a run for whoever watches; it may miss lines.
 
-    Each time that Kaggle is asked, the log is told from its beginning.
+    Every call for the log replays it from the beginning.
     """
 
     def __init__(self, target: Target, slug: str, version: int) -> None:
@@ -206,7 +211,7 @@ class _Follower(threading.Thread):
         self.shown: deque[str] = deque(maxlen=LINES)
 
     def run(self) -> None:
-        """Follow the log until the run has ended, also where the log is cut off before."""
+        """Follow the log until the run has ended; a log that breaks off is asked for again."""
         printed = 0
         while True:
             try:
@@ -227,40 +232,41 @@ class _Follower(threading.Thread):
                 return
 
     def finish(self) -> None:
-        """The run has ended: let what is left be printed, which takes a moment, and no more."""
+        """Stop following; the rest of the log has `_REST_SECONDS` to arrive."""
         self._run_ended.set()
         self.join(_REST_SECONDS)
         self._over.set()
 
 
 def _is_wanted(output: str, name: str) -> bool:
-    """Tell whether a file is handed in, tells of the run, or is a picture for the report.
+    """Tell whether an output file is the submission, the run record, or a picture for the report.
 
-    A picture is not worth failing for a name that not every server and file system takes.
+    A picture with control characters in its name is left out: not every file system accepts it.
     """
     return name in (output, RUN_RECORD) or (PurePosixPath(name).suffix in PICTURES and name.isprintable())
 
 
 def _check(kernel: KernelFolder, target: Target, path: Path) -> str:
-    """See that what was written can be handed in.
+    """Check the submission file against the sample submission; return a summary.
 
     Raises:
-        OutputError: it cannot.
-        KaggleError: the sample submission cannot be had.
+        OutputError: it is missing or malformed.
+        KaggleError: the sample submission cannot be downloaded.
     """
     if not path.is_file():
         raise OutputError(
-            f"{kernel.slug} ran through but did not write {kernel.output}",
-            f"Let it write /kaggle/working/{kernel.output}, then run freeze and push again.",
+            f"{kernel.slug}: complete, but it did not write {kernel.output}",
+            f"Write /kaggle/working/{kernel.output} in the kernel, then run freeze and push again.",
         )
+    if not kernel.sample:
+        return check_output(path, None)
     sample = kernel.build / kernel.sample
-    there = bool(kernel.sample) and target.client.competitions.fetch_data_file(
-        kernel.competition, kernel.sample, sample
-    )
-    return check_output(path, sample if there else None)
+    if not target.client.competitions.fetch_data_file(kernel.competition, kernel.sample, sample):
+        return check_output(path, None)
+    return check_output(path, sample)
 
 
-# The kernel writes the record, and may write anything.
+# The kernel writes the record, and can write any number into it.
 _MOST_MEMORY = 2**50
 
 
@@ -273,9 +279,9 @@ def _peak_memory(output: Path) -> int:
 
 
 def run_error(what: str, run: RunState, log: RunLog, *, shown: Sequence[str] = ()) -> RunError | NoSpaceError:
-    """Say why the run of ``what`` failed, as far as its log and Kaggle tell.
+    """Return the error for a failed run of ``what``, with the cause that its log and Kaggle give.
 
-    The end of the log is left out where it is what was ``shown`` last.
+    The end of the log is left out if it was just printed: the lines of ``shown``.
     """
     if run.failure.startswith(NO_SPACE_LEFT):
         return NoSpaceError(f"{what}: {run.failure}")
@@ -283,5 +289,6 @@ def run_error(what: str, run: RunState, log: RunLog, *, shown: Sequence[str] = (
     details = [text for text in (log.exception, run.failure) if text and text not in cause.text]
     last = [line for line in log.lines if line.strip()][-LINES:]
     seen = [line for line in shown if line.strip()]
-    end = [] if seen and last[-len(seen) :] == seen else [log.end]
-    return RunError("\n".join([f"{what} failed: {cause.text}", *details, *end]), cause.cure)
+    if not seen or last[-len(seen) :] != seen:
+        details.append(log.end)
+    return RunError("\n".join([f"{what} failed: {cause.text}", *details]), cause.cure)

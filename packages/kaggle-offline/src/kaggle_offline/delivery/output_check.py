@@ -49,27 +49,50 @@ def check_output(path: Path, sample: Path | None) -> str:
         OutputError: it differs; the message says in what.
         KaggleError: the sample is none.
     """
-    wanted = _read_sample(sample) if sample is not None else None
-    submission = _read(path, wanted.columns[:1] if wanted else [])
-    if wanted is not None:
-        if sorted(submission.columns) != sorted(wanted.columns):
-            columns = ", ".join(submission.columns) or "none"
-            raise OutputError(f"{path}: its columns are {columns}, not {', '.join(wanted.columns)}", _CURE)
-        # A sample may show the columns alone.
-        ids = wanted.ids or submission.ids
-        missing, extra = ids - submission.ids, submission.ids - ids
-        problems = [f"{missing.total()} rows are missing ({_some(missing)})"] if missing else []
-        problems += [f"{extra.total()} rows should not be there ({_some(extra)})"] if extra else []
-        if problems:
-            raise OutputError(f"{path}: {', '.join(problems)}", _CURE)
+    if sample is None:
+        submission = _read(path)
+        _require_values(path, submission, allowed=frozenset())
+        return f"{submission.ids.total()} rows, no sample to compare with (sample, in submission.toml)"
+    wanted = _read_sample(sample)
+    submission = _read(path, wanted.columns[:1])
+    _require_shape(path, submission, wanted)
+    _require_values(path, submission, allowed=frozenset(column for _, column in wanted.empty))
+    return f"{submission.ids.total()} rows, as in the sample"
+
+
+def _require_shape(path: Path, submission: _Table, wanted: _Table) -> None:
+    """Check a submission's columns and ids against the sample's.
+
+    Raises:
+        OutputError: they differ.
+    """
+    if sorted(submission.columns) != sorted(wanted.columns):
+        columns = ", ".join(submission.columns) or "none"
+        raise OutputError(f"{path}: its columns are {columns}, not {', '.join(wanted.columns)}", _CURE)
+    # A sample may have the columns alone.
+    ids = wanted.ids or submission.ids
+    missing = ids - submission.ids
+    extra = submission.ids - ids
+    problems = []
+    if missing:
+        problems.append(f"{missing.total()} rows are missing ({_some(missing)})")
+    if extra:
+        problems.append(f"{extra.total()} rows are not in the sample ({_some(extra)})")
+    if problems:
+        raise OutputError(f"{path}: {', '.join(problems)}", _CURE)
+
+
+def _require_values(path: Path, submission: _Table, *, allowed: frozenset[str]) -> None:
+    """Check that a submission has rows, and no empty cell outside of the ``allowed`` columns.
+
+    Raises:
+        OutputError: it does not.
+    """
     if not submission.ids:
-        raise OutputError(f"{path}: not a row in it", _CURE)
-    allowed = {column for _, column in wanted.empty} if wanted else set()
+        raise OutputError(f"{path}: no rows", _CURE)
     empty = [f"{row}: {column}" for row, column in submission.empty if column not in allowed]
     if empty:
         raise OutputError(f"{path}: {len(empty)} cells are empty or not a number ({_some(empty)})", _CURE)
-    against = "as in the sample" if wanted is not None else "no sample to compare with (sample, in submission.toml)"
-    return f"{submission.ids.total()} rows, {against}"
 
 
 def _read_sample(path: Path) -> _Table:
@@ -84,12 +107,14 @@ def _read_sample(path: Path) -> _Table:
 
 
 def _some(names: Iterable[str]) -> str:
-    few = sorted(names)
-    return ", ".join(few[:_NAMED]) + (", …" if len(few) > _NAMED else "")
+    shown = sorted(names)
+    if len(shown) > _NAMED:
+        shown = [*shown[:_NAMED], "…"]
+    return ", ".join(shown)
 
 
 def _read(path: Path, id_columns: Sequence[str] = ()) -> _Table:
-    """A table, its ids from the first of ``id_columns`` that it has, else from its first column."""
+    """Read a table, its ids from the first of ``id_columns`` that it has, else from its first column."""
     ids: Counter[str] = Counter()
     empty: list[tuple[str, str]] = []
     # A mask that is written as runs of pixels is longer than the default.

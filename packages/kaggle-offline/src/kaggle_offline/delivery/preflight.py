@@ -109,7 +109,8 @@ class Preflight:
         Raises:
             EntryError: they do not end.
         """
-        if self._force or not (using := self._using()):
+        using = "" if self._force else self._using()
+        if not using:
             return
         print(
             f"  {using}: a new dataset version could cancel that; waiting for its end (push --force does not wait)",
@@ -118,13 +119,14 @@ class Preflight:
         waits = self._target.waits
         ended = waits.until("its end", lambda: None if self._using() else True, seconds=waits.patience.scoring)
         if ended is None:
-            raise EntryError(f"{using}: it does not end", "Look at it on Kaggle, or run: push --force")
+            raise EntryError(f"{using}: still, after a long wait", "Look at it on Kaggle, or run: push --force")
 
     def _using(self) -> str:
         """Return the run or submission that uses the datasets now, or an empty text."""
         client, slug = self._target.client, self._kernel.slug
         shown = client.kernels.state(slug)
-        for state in client.kernels.versions_from(slug, shown) if shown else ():
+        versions = client.kernels.versions_from(slug, shown) if shown else iter(())
+        for state in versions:
             if client.kernels.run(slug, state.version).status in ("queued", "running"):
                 return f"{client.owner}/{slug} version {state.version} is running"
         try:

@@ -1,8 +1,6 @@
-"""A dataset folder to a dataset version: published when it is new, and only believed when Kaggle lists it whole."""
+"""Publish a dataset folder as a dataset version, and check that Kaggle lists every file of it."""
 
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from kaggle_offline.artifacts.pack import MANIFEST, Dataset
 from kaggle_offline.delivery.preflight import Preflight
@@ -11,50 +9,52 @@ from kaggle_offline.errors import KaggleError, NotFrozenError, PublishError, Tak
 from kaggle_offline.kaggle.calls import MOST_VERSIONS
 from kaggle_offline.kaggle.client import KaggleClient
 from kaggle_offline.kaggle.datasets import DatasetState
-
-
-@dataclass(frozen=True, kw_only=True)
-class Published:
-    """A dataset version that Kaggle lists as it should."""
-
-    ref: str
-    version: int
-    digest: str
-    uploaded_bytes: int
+from kaggle_offline.reports.result import Published
 
 
 def publish(
     target: Target,
     dataset: Dataset,
     preflight: Preflight,
-    known: dict[str, Any] | None = None,
+    known: Published | None = None,
 ) -> Published:
-    """See to it that the dataset's latest version is ``dataset``, ready and whole.
+    """Make ``dataset`` the latest version of its Kaggle dataset, ready and complete.
 
-    A version of this content that is not whole is followed by one more. Whatever Kaggle lists, no more than
-    `MOST_VERSIONS` are made.
+    Each round looks at the latest version and does one of these:
+
+    ==============================  ====================================================
+    latest version                  action
+    ==============================  ====================================================
+    in processing                   wait, then look again
+    this content, complete          done
+    this content, files missing     publish the content once more
+    other content, or no version    publish; if another run was faster, look again
+    ``MOST_VERSIONS`` already made  `PublishError`
+    ==============================  ====================================================
 
     Args:
-        target: where to.
+        target: kaggle.com or the local Kaggle.
         dataset: the folder.
-        preflight: is asked before anything is uploaded, and before a version is added to a dataset that exists.
-        known: from the result, a version that was seen to be whole before; versions never change.
+        preflight: checks before the upload, and before a version is added to an existing dataset.
+        known: the version that an earlier run found complete; versions never change.
 
     Raises:
-        NotFrozenError: the folder is not what its digest says.
-        PublishError: Kaggle lists something else than was published.
-        KaggleError: Kaggle refused something, or never gets ready.
+        NotFrozenError: the folder's content does not match its digest.
+        PublishError: Kaggle lists other files than were published.
+        KaggleError: Kaggle refused a call, or did not finish processing.
     """
     client = target.client
-    uploaded, made, newest = 0, 0, 0
-    # Uploaded, but not yet in a version: kept for the next round, should somebody else have published meanwhile.
+    uploaded = 0
+    made = 0
+    newest = 0
+    # They name uploaded files that no version has yet: the next round uses them if another run was faster.
     tokens: list[str] = []
     state = client.datasets.state(dataset.slug)
     while True:
-        # A version in processing may have this very content; and while the first version is, Kaggle takes no second.
+        # The version in processing may have this content. Kaggle accepts no second version before the first is ready.
         if state is not None and state.status == "processing":
             state = client.datasets.processed(dataset.slug)
-        problem = _problem(target, dataset, state, newest=newest, known=known or {})
+        problem = _problem(target, dataset, state, newest=newest, known=known)
         if state is not None and not problem:
             break
         if made == MOST_VERSIONS:
@@ -67,7 +67,7 @@ def publish(
             uploaded += sum(dataset.files.values())
         if state is not None:
             preflight.before_next_version()
-        # Another run may have published meanwhile, or one that was killed, what is still in processing.
+        # Another run may have published meanwhile; a killed run may have left a version in processing.
         latest = client.datasets.processed(dataset.slug)
         if _is_same(latest, state):
             latest, created = _create_version(target, dataset, state, tokens)
@@ -81,40 +81,39 @@ def publish(
 
 
 def _problem(
-    target: Target, dataset: Dataset, state: DatasetState | None, *, newest: int, known: dict[str, Any]
+    target: Target, dataset: Dataset, state: DatasetState | None, *, newest: int, known: Published | None
 ) -> str:
-    """Return the problem with a dataset's latest version, or an empty text where it is ``dataset``, whole.
+    """Return the problem with a dataset's latest version; empty if it is ``dataset``, complete.
 
-    ``newest`` is the version that this command has just made; ``known`` one that was seen to be whole before.
+    ``newest`` is the version that this command has just made; ``known`` one that an earlier run found complete.
     """
     ref = f"{target.client.owner}/{dataset.slug}"
     if state is None:
         return f"{ref}: no version is listed"
-    if (known.get("ref"), known.get("version"), known.get("digest")) == (ref, state.version, dataset.digest):
+    if known and (known.ref, known.version, known.digest) == (ref, state.version, dataset.digest):
         return ""
     if not (state.shows(dataset.digest) or state.version == newest):
         return f"{ref}: {_seen(state)} is the latest, not {dataset.digest}"
     difference = _lasting_difference(target, dataset, state)
-    return difference and f"{ref} version {state.version} is not whole: {difference}"
+    return f"{ref} version {state.version} is incomplete: {difference}" if difference else ""
 
 
 def _seen(state: DatasetState) -> str:
-    """A dataset's latest version, for messages."""
     return f"version {state.version} with the notes {state.notes!r}"
 
 
 def _is_same(one: DatasetState | None, other: DatasetState | None) -> bool:
-    """Tell whether two looks at a dataset saw the same version, or both saw none."""
+    """Tell whether two answers show the same version, or both show no version."""
     if one is None or other is None:
         return one is other
     return (one.version, one.notes) == (other.version, other.notes)
 
 
 def _upload(client: KaggleClient, dataset: Dataset) -> list[str]:
-    """Upload the files; return the tokens that name them.
+    """Upload the files and return their tokens.
 
     Raises:
-        NotFrozenError: the folder is not what its digest says, before or after.
+        NotFrozenError: the folder's content does not match its digest, before or after.
     """
     _require_intact(dataset)
     tokens = [client.datasets.upload(dataset.folder / name) for name in sorted(dataset.files)]
@@ -125,22 +124,21 @@ def _upload(client: KaggleClient, dataset: Dataset) -> list[str]:
 def _require_intact(dataset: Dataset) -> None:
     if not dataset.is_intact():
         raise NotFrozenError(
-            f"{dataset.folder}: not what was frozen", f"Delete {dataset.folder}, then run freeze and push again."
+            f"{dataset.folder}: changed since it was frozen",
+            f"Delete {dataset.folder}, then run freeze and push again.",
         )
 
 
 def _create_version(
     target: Target, dataset: Dataset, before: DatasetState | None, tokens: list[str]
 ) -> tuple[DatasetState, bool]:
-    """Publish what was uploaded after a version.
-
-    The tokens of what was uploaded are used up then, and gone from the list.
+    """Publish the uploaded files as the version after ``before``; a published token is used up, and removed.
 
     Returns:
         The new version as soon as Kaggle shows it, and True; or the dataset that has the name already, and False.
 
     Raises:
-        KaggleError: Kaggle refuses it, or never shows it.
+        KaggleError: Kaggle refuses the version, or never shows it.
     """
     client, patience = target.client, target.waits.patience
     after = before.version if before else 0
@@ -150,7 +148,7 @@ def _create_version(
         else:
             client.datasets.create_version(dataset.slug, dataset.digest, tokens, after=after)
     except TakenError:
-        # Another run was faster, and it may take a moment to show; or the title is that of another dataset.
+        # Another run was faster, and its version may show late; or another dataset has this title.
         find = partial(client.datasets.state, dataset.slug)
         taken_by = target.waits.until(f"dataset {dataset.slug}", find, seconds=patience.settle)
         if taken_by is None:
@@ -170,7 +168,7 @@ def _create_version(
     state = target.waits.until(what, partial(look, for_notes=False), seconds=patience.processing)
     if state is None:
         raise KaggleError(
-            f"{client.owner}/{dataset.slug}: Kaggle took version {after + 1} and does not show it",
+            f"{client.owner}/{dataset.slug}: Kaggle accepted version {after + 1} and does not show it",
             "Look at it on Kaggle, then run the same command again.",
         )
     # Notes may show later than the version.
@@ -178,15 +176,15 @@ def _create_version(
     if state is None:
         state = seen[-1]
         print(
-            f"  {client.owner}/{dataset.slug}: {_seen(state)}, not {dataset.digest}; its files' names decide, and the "
-            "kernel checks their content",
+            f"  {client.owner}/{dataset.slug}: {_seen(state)}, not {dataset.digest}; its file names are compared, and "
+            "the kernel checks their content",
             flush=True,
         )
     return state, True
 
 
 def _lasting_difference(target: Target, dataset: Dataset, state: DatasetState) -> str:
-    """Return how a version differs from its dataset folder, or an empty text; a listing may be right only later."""
+    """Return the differences of a version from its folder, or an empty text; waits for a listing without any."""
     if state.status != "ready":
         return f"its processing {state.status}"
     listed: dict[str, int] = {}
@@ -205,21 +203,20 @@ def _lasting_difference(target: Target, dataset: Dataset, state: DatasetState) -
 
 
 def _difference(dataset: Dataset, listed: dict[str, int]) -> str:
-    """List the files of a version that are missing or superfluous.
+    """Name the missing and the unexpected files of a version.
 
-    Archives, which Kaggle unpacks, are not among the files: they are renamed, or refused as checkpoints, before they
-    are packed.
+    Kaggle unpacks archives; no file is one: packing renames source distributions and refuses archives as checkpoints.
     """
     wanted = dataset.files
     changes = [f"{name} is missing" for name in wanted if name not in listed]
-    changes += [f"{name} should not be there" for name in listed if name not in wanted]
+    changes += [f"{name} is unexpected" for name in listed if name not in wanted]
     return ", ".join(changes)
 
 
 def _warn_of_sizes(dataset: Dataset, listed: dict[str, int]) -> None:
-    """Warn of sizes that differ. Kaggle may count bytes otherwise; install.py checks hashes.
+    """Warn of sizes that differ: install.py checks hashes, so that a listing with other sizes fails no push.
 
-    The manifest may differ in what its digest does not cover: the commit, for instance.
+    The manifest is left out: fields outside its digest, such as the commit, may differ.
     """
     for name, size in dataset.files.items():
         if name != MANIFEST and listed[name] != size:

@@ -1,4 +1,4 @@
-"""Where things are pushed: a Kaggle of one's own, or kaggle.com. The only place that opens the former."""
+"""The targets of a push: kaggle.com, and the local Kaggle, which only this module opens."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import LocalKaggleError
@@ -27,7 +27,7 @@ from kaggle_offline.files import alone, digest_of_data, holds, new_folder, write
 from kaggle_offline.kaggle.authentication import find_token
 from kaggle_offline.kaggle.client import KaggleClient
 from kaggle_offline.kaggle.retries import Patience, Waits
-from kaggle_offline.reports.result import SCORE_DIGITS
+from kaggle_offline.reports.result import SCORE_DIGITS, Submission
 from kaggle_offline.repository.image_manifest import read_image_manifest
 from kaggle_offline.repository.kernel_folder import KernelFolder
 from kaggle_offline.uv import run_uv
@@ -83,16 +83,10 @@ class Target(Protocol):
             RehearsalError: there is none.
         """
 
-    def comparison(self, kernel: KernelFolder, known: Mapping[str, Any]) -> dict[str, Any]:
-        """Return facts to compare a score with, as entries of the result's submission.
+    def comparison(self, kernel: KernelFolder, submission: Submission) -> Submission:
+        """Return a submission with ``greater_is_better`` and ``baseline`` filled in; kaggle.com gives neither.
 
-        Args:
-            kernel: the competition's.
-            known: the entries of the same submission so far.
-
-        Returns:
-            ``greater_is_better``, and ``baseline``: the score of the most common label for every row of the hidden
-            test set. Empty on kaggle.com, which tells neither.
+        A baseline that it has already is kept.
         """
 
     def reason(self, ref: str) -> tuple[str, str] | None:
@@ -133,10 +127,10 @@ class KaggleCom(_Opened):
     def check_image(self) -> None:
         """See `Target`; Kaggle has one."""
 
-    def comparison(self, kernel: KernelFolder, known: Mapping[str, Any]) -> dict[str, Any]:
+    def comparison(self, kernel: KernelFolder, submission: Submission) -> Submission:
         """See `Target`."""
-        del kernel, known
-        return {}
+        del kernel
+        return submission
 
     def reason(self, ref: str) -> None:
         """See `Target`."""
@@ -179,15 +173,15 @@ class LocalTarget(_Opened):
         if not self.local.image_is_set:
             raise RehearsalError("the local Kaggle has no image yet", "Run: nox -s freeze push, which builds it.")
 
-    def comparison(self, kernel: KernelFolder, known: Mapping[str, Any]) -> dict[str, Any]:
+    def comparison(self, kernel: KernelFolder, submission: Submission) -> Submission:
         """See `Target`."""
+        baseline = submission.baseline
         with _explained():
             competition = load_competition(kernel.build / "competition", check_data=False)
             greater_is_better = metric_of(competition).greater_is_better
-            baseline = known.get("baseline")
             if baseline is None:
                 baseline = round(baseline_score(load_competition(kernel.build / "competition")), SCORE_DIGITS)
-        return {"greater_is_better": greater_is_better, "baseline": baseline}
+        return replace(submission, greater_is_better=greater_is_better, baseline=baseline)
 
     def reason(self, ref: str) -> tuple[str, str]:
         """See `Target`."""
@@ -195,7 +189,8 @@ class LocalTarget(_Opened):
         if submission is None:
             return "", ""
         log = submission.folder / "log.json"
-        return submission.reason, log.read_text(encoding="utf-8") if log.exists() else ""
+        text = log.read_text(encoding="utf-8") if log.exists() else ""
+        return submission.reason, text
 
 
 # On a Kaggle of this machine nothing is far away, and nothing shows late.
@@ -223,7 +218,9 @@ def open_target(
         CredentialsError: kaggle.com does not know who asks.
     """
     patience = patience or PATIENCE[word]
-    waits = Waits(replace(patience, total=minutes * 60) if minutes is not None else patience)
+    if minutes is not None:
+        patience = replace(patience, total=minutes * 60)
+    waits = Waits(patience)
     if word == "kaggle":
         _require_kaggle_com()
         yield KaggleCom(client=KaggleClient(waits), waits=waits)

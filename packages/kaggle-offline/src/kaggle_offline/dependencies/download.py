@@ -1,4 +1,4 @@
-"""From a lock to files, hash-checked: wheels for the image, and what comes only as source."""
+"""Download the files of a lock and check their hashes: the image's wheels, and sources of distributions without one."""
 
 import os
 import re
@@ -25,11 +25,11 @@ from kaggle_offline.errors import DownloadError, NetworkError
 from kaggle_offline.files import digest_of_data, digest_of_file, new_folder, read_json, write_json
 from kaggle_offline.repository.image_manifest import ImageManifest
 
-# pip fetches one file after the other; so many of it run side by side. Each takes a core for most of a second.
+# pip downloads one file after the other, so several run at once. Each occupies a core for most of a second.
 _PROCESSES = min(4, max(2, os.cpu_count() or 1))
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)\s*$")
 _LAST_LINES = 12
-# The settings of pip that say where packages come from and how they are reached.
+# The settings of pip for package indexes and the network.
 _PIP = (
     *("CACHE", "CERT", "CLIENT", "CONFIG", "DEFAULT_TIMEOUT", "EXTRA_INDEX", "FIND_LINKS", "INDEX", "KEYRING"),
     *("NO_CACHE", "PROXY", "RETRIES", "TIMEOUT", "TRUSTED"),
@@ -38,7 +38,7 @@ _PIP = (
 
 @dataclass(frozen=True, kw_only=True)
 class Shipped:
-    """A file for the kernel, and the pin that it is of."""
+    """A file for the kernel, and its pin."""
 
     path: Path
     pin: Pin
@@ -52,53 +52,88 @@ def download(
     constraints: Sequence[str],
     for_image: Sequence[Shipped] | None = None,
 ) -> list[Shipped]:
-    """Fetch what is pinned into ``folder``, and build what is to be built, unless just that is there.
+    """Fill ``folder`` with the files of pins, unless it holds them already; build wheels of those that need it.
 
     Args:
         pins: of a lock.
         folder: holds the files and nothing else.
-        image: whose wheels to take.
-        constraints: on what sources are built with.
-        for_image: what was downloaded for the image, where wheels of this machine are to be taken instead,
-            for a rehearsal on another Python than the image's; what is the same for both is taken from there.
+        image: the wheels are for it.
+        constraints: on the build requirements of sources.
+        for_image: the files that were downloaded for the image, if this machine's wheels are wanted instead, to
+            rehearse on another Python; files that suit both are copied from there.
 
     Raises:
         DownloadError: a file was not found, or its hash differs.
-        BuildError: a source cannot be built into a wheel any more.
+        BuildError: a source can no longer be built.
     """
-    here = for_image is not None
-    inputs = digest_of_data([[p.lines() for p in pins], image.digest, sorted(constraints), here])
+    lines = [pin.lines() for pin in pins]
+    inputs = digest_of_data([lines, image.digest, sorted(constraints), for_image is not None])
     stamp = folder / ".inputs"
     shipped = _read_stamp(stamp, inputs, pins)
-    if shipped is None:
-        with new_folder(folder) as draft:
-            found = {file.pin: file.path.name for file in for_image or () if file.pin in pins}
-            wheels = [pin for pin in pins if not (pin.is_source or pin in found)]
-            _fetch(wheels, draft, ["--only-binary", ":all:", *([] if here else _tags(image))])
-            files = {parse_wheel_filename(path.name)[:2]: path.name for path in draft.iterdir()}
-            for file in for_image or ():
-                if file.pin in found:
-                    shutil.copyfile(file.path, draft / file.path.name)
-            sources = [pin for pin in pins if pin.is_source and pin not in found]
-            found |= {pin: files.get((pin.name, Version(pin.version)), "") for pin in wheels}
-            with tempfile.TemporaryDirectory() as scratch:
-                for pin, archive in fetch_sources(sources, Path(scratch)).items():
-                    if pin.kind is Kind.BUILT:
-                        found[pin] = build_source(pin, archive, draft, image, constraints).name
-                    else:
-                        found[pin] = f"{archive.name}{EXTENSION}"
-                        shutil.move(archive, draft / found[pin])
-            missing = [str(pin) for pin, name in found.items() if not name]
-            if missing:
-                raise DownloadError(f"{', '.join(missing)}: another version came", "Run: nox -s lock -- --upgrade")
-            entries = [[found[pin], digest_of_file(draft / found[pin])] for pin in pins]
-            write_json(draft / stamp.name, {"inputs": inputs, "files": entries})
-        shipped = [Shipped(path=folder / found[pin], pin=pin) for pin in pins]
-    return shipped
+    if shipped is not None:
+        return shipped
+    with new_folder(folder) as draft:
+        names = _copy_files(for_image or (), pins, draft)
+        missing = [pin for pin in pins if pin not in names]
+        tags = _tags(image) if for_image is None else []
+        names |= _download_wheels([pin for pin in missing if not pin.is_source], draft, tags)
+        names |= _download_sources([pin for pin in missing if pin.is_source], draft, image, constraints)
+        entries = [[names[pin], digest_of_file(draft / names[pin])] for pin in pins]
+        write_json(draft / stamp.name, {"inputs": inputs, "files": entries})
+    return [Shipped(path=folder / names[pin], pin=pin) for pin in pins]
+
+
+def _copy_files(files: Sequence[Shipped], pins: Sequence[Pin], folder: Path) -> dict[Pin, str]:
+    """Copy the files of those pins that are among ``pins``; return their names."""
+    names = {}
+    for file in files:
+        if file.pin in pins:
+            shutil.copyfile(file.path, folder / file.path.name)
+            names[file.pin] = file.path.name
+    return names
+
+
+def _download_wheels(pins: Sequence[Pin], folder: Path, tags: Sequence[str]) -> dict[Pin, str]:
+    """Download a wheel for each pin; return their file names.
+
+    Raises:
+        DownloadError: a file was not found, its hash differs, or its version does.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        _fetch(pins, Path(scratch), ["--only-binary", ":all:", *tags])
+        names = {}
+        for path in Path(scratch).iterdir():
+            name, version, *_ = parse_wheel_filename(path.name)
+            names[name, version] = path.name
+            path.rename(folder / path.name)
+    missing = [str(pin) for pin in pins if (pin.name, Version(pin.version)) not in names]
+    if missing:
+        raise DownloadError(f"{', '.join(missing)}: pip fetched another version", "Run: nox -s lock -- --upgrade")
+    return {pin: names[pin.name, Version(pin.version)] for pin in pins}
+
+
+def _download_sources(
+    pins: Sequence[Pin], folder: Path, image: ImageManifest, constraints: Sequence[str]
+) -> dict[Pin, str]:
+    """Download the archive of each pin, and build a wheel of those that are shipped as one; return the file names.
+
+    Raises:
+        DownloadError: a file was not found, or its hash differs.
+        BuildError: a source can no longer be built.
+    """
+    names = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for pin, archive in fetch_sources(pins, Path(scratch)).items():
+            if pin.kind is Kind.BUILT:
+                names[pin] = build_source(pin, archive, folder, image, constraints).name
+            else:
+                names[pin] = f"{archive.name}{EXTENSION}"
+                shutil.move(archive, folder / names[pin])
+    return names
 
 
 def fetch_sources(pins: Sequence[Pin], folder: Path) -> dict[Pin, Path]:
-    """Fetch the archive of each source: those of the index as they are, commits as one of ours.
+    """Download the archive of each source; a Git commit becomes an archive that we write.
 
     Raises:
         DownloadError: a file was not found.
@@ -110,14 +145,14 @@ def fetch_sources(pins: Sequence[Pin], folder: Path) -> dict[Pin, Path]:
         if pin.is_git:
             archives[pin] = fetch_commit(pin, own)
         else:
-            # Not of all: what builds it may come as a wheel.
+            # Not :all:, so that its build requirements may come as wheels.
             _fetch([pin], own, ["--no-binary", pin.name])
             archives[pin] = part_of(pin, next(own.iterdir()))
     return archives
 
 
 def read_wheels(lines: Sequence[str], image: ImageManifest) -> list[Wheel]:
-    """Fetch wheels of the index by ``name==version``, and read what they say of themselves.
+    """Download wheels by ``name==version`` and read their metadata.
 
     Raises:
         DownloadError: a file was not found.
@@ -132,11 +167,12 @@ def read_wheels(lines: Sequence[str], image: ImageManifest) -> list[Wheel]:
 
 
 def _read_stamp(stamp: Path, inputs: str, pins: Sequence[Pin]) -> list[Shipped] | None:
-    """Return the files that are there already, if they are of these inputs and nobody has touched them since."""
+    """Return the files of an earlier download, if its inputs were the same and no file has changed since."""
     try:
         document = read_json(stamp)
         files = dict(document["files"])
-        if document["inputs"] != inputs or {p.name for p in stamp.parent.iterdir()} != {*files, stamp.name}:
+        names_now = {path.name for path in stamp.parent.iterdir()}
+        if document["inputs"] != inputs or names_now != {*files, stamp.name}:
             return None
         if any(digest_of_file(stamp.parent / name) != sha256 for name, sha256 in files.items()):
             return None
@@ -147,20 +183,22 @@ def _read_stamp(stamp: Path, inputs: str, pins: Sequence[Pin]) -> list[Shipped] 
 
 
 def _fetch(pins: Sequence[Pin], folder: Path, options: Sequence[str]) -> None:
-    """Have pip fetch the file of each pin, several at a time."""
+    """Download the file of each pin with pip, several at a time."""
     with tempfile.TemporaryDirectory() as scratch:
         files = []
         for number in range(min(_PROCESSES, len(pins))):
-            files.append(Path(scratch) / f"{number}.txt")
-            files[-1].write_text("".join(pin.requirement() + "\n" for pin in pins[number::_PROCESSES]))
+            lines = [f"{pin.requirement()}\n" for pin in pins[number::_PROCESSES]]
+            file = Path(scratch) / f"{number}.txt"
+            file.write_text("".join(lines))
+            files.append(file)
         _run_pips(files, folder, [*options, "--require-hashes"])
 
 
 def _run_pips(requirements: Sequence[Path], folder: Path, options: Sequence[str]) -> None:
-    """Run a pip for each requirements file, side by side, under one progress bar of bytes.
+    """Run one pip for each requirements file at the same time, with one progress bar in bytes.
 
     Raises:
-        DownloadError: one failed; says what it printed.
+        DownloadError: one failed; quotes the end of its output.
     """
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check"]
     command += ["--no-color", "--progress-bar", "raw", "--dest", str(folder), *options]
@@ -190,7 +228,7 @@ def _read(stream: IO[str] | None) -> str:
 
 
 def _follow(stream: IO[str] | None, bar: "tqdm[NoReturn]") -> None:
-    """Move the bar on by what a pip says of its progress."""
+    """Advance the bar by the progress that pip prints."""
     done = total = 0
     for line in stream or ():
         match = _PROGRESS.match(line)
@@ -198,7 +236,7 @@ def _follow(stream: IO[str] | None, bar: "tqdm[NoReturn]") -> None:
             continue
         now, size = map(int, match.groups())
         if size != total or now < done:
-            # Another file begins.
+            # The next file begins.
             done, total = 0, size
             bar.total = (bar.total or 0) + size
         bar.update(now - done)
@@ -208,9 +246,10 @@ def _follow(stream: IO[str] | None, bar: "tqdm[NoReturn]") -> None:
 def _error(output: str) -> DownloadError:
     lines = [line for line in output.strip().splitlines() if not line.startswith(("WARNING: Location", "[notice]"))]
     reason = "\n".join(lines[-_LAST_LINES:])
-    problem = f"pip could not fetch what is pinned:\n{reason}"
-    is_other = "hash" in reason.lower()
-    return DownloadError(problem, "Run: nox -s lock -- --upgrade") if is_other else NetworkError(problem)
+    problem = f"pip could not download the pinned files:\n{reason}"
+    if "hash" in reason.lower():
+        return DownloadError(problem, "Run: nox -s lock -- --upgrade")
+    return NetworkError(problem)
 
 
 def _tags(image: ImageManifest) -> list[str]:

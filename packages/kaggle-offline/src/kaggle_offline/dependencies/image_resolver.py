@@ -1,13 +1,22 @@
-"""Resolve what a project needs beyond an image, with uv's resolver, which is told what the image has.
+"""Resolve a project's requirements on top of an image, with uv's resolver.
 
-To uv the image is a folder of wheels, one for each of its distributions, without dependencies and
-with its version marked by a local label (``2.10.0+kaggle``). A version that comes out with the label is *provided* by
-the image. A version without it is shipped: *added* where the image has no such distribution, *replaced* where its
-version does not fit.
+uv sees the image as a folder of wheels, one for each of its distributions, without dependencies and with a local
+label in the version (``2.10.0+kaggle``). A distribution that comes out with the label is *provided* by the image. One
+without it is shipped: *added* if the image lacks the distribution, *replaced* if the image's version does not fit.
 
-The image is taken as it is as far as possible: only where nothing satisfies the requirements on it may
-what is not protected be replaced. A distribution without a wheel may be built, unless that is what stands in the way.
-Freedoms that turn out not to be needed are taken back one by one.
+The search tries the strictest rules first, and stops at the first that have a solution:
+
+1. keep every version of the image, take wheels and sources;
+2. keep every version of the image, take wheels only (a source can require what its wheels do not);
+3. let unprotected distributions of the image be replaced, take wheels and sources;
+4. the same, wheels only.
+
+Then it takes back each freedom that the solution does not need. For example, ``albumentationsx`` requires
+``pydantic>=2.12.4`` and the image has pydantic 2.12.3 and numpy 2.0.2. Rules 1 and 2 fail. Under rule 3 uv may replace
+both, and picks pydantic 2.13 and numpy 2.4. Pinning numpy to the image's version again still has a solution with the
+same added versions, so numpy stays; pinning pydantic has none, so pydantic is replaced and nothing else.
+
+If all four fail, the search runs once more with protected distributions replaceable, only to explain the conflict.
 """
 
 import re
@@ -35,14 +44,14 @@ _EXTRA = re.compile(r"The package `([\w.-]+)(?:==| @ )[^`]+` does not have an ex
 
 @dataclass(frozen=True, kw_only=True)
 class Resolved:
-    """A distribution that the requirements come to.
+    """A distribution of a solution.
 
     Attributes:
         name: canonical.
-        version: empty where ``url`` says which it is.
+        version: empty if it has a ``url``.
         url: of a Git commit or an archive, else empty.
-        via: the names of what requires it.
-        provided: whether the image has just this.
+        via: the names of the distributions that require it.
+        provided: whether the image has this version.
         own: whether it is a package of this repository.
     """
 
@@ -55,21 +64,21 @@ class Resolved:
 
     @property
     def shipped(self) -> bool:
-        """Tell whether it comes from the index, or wherever its URL says."""
+        """Tell whether the kernel needs its file: neither the image nor this repository has it."""
         return not (self.provided or self.own)
 
     def requirement(self) -> str:
-        """The requirement that leaves no choice but this."""
+        """Return the requirement that only this distribution satisfies."""
         return f"{self.name} @ {self.url}" if self.url else f"{self.name}=={self.version}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Freedom:
-    """The freedoms of a resolution beyond taking wheels of the index.
+    """The rules of a resolution.
 
     Attributes:
-        replaceable: names of the image's distributions whose version need not stay.
-        wheels: names of what must come as a wheel; None is everything.
+        replaceable: names of the image's distributions that another version may replace.
+        wheels: names of the distributions that must come as a wheel; None for all.
     """
 
     replaceable: frozenset[NormalizedName] = frozenset()
@@ -83,14 +92,14 @@ class Resolver:
     """Resolves against one image.
 
     Args:
-        image: what is there already.
+        image: the image.
         previous: pins to keep where they fit, such as ``{"hydra-core": "1.3.2"}``.
         read_wheels: fetches wheels of the index by ``name==version`` and reads them.
-        without_wheel: of a solution, the names that have no wheel for the image.
-        folder: to work in.
+        without_wheel: returns the names of the distributions that have no wheel for the image.
+        folder: an empty folder for temporary files.
 
     Attributes:
-        unknown_extras: such as ``"httpx[http3]"``: required, but the distribution has none of that name.
+        unknown_extras: required extras that their distributions do not have, such as ``"httpx[http3]"``.
     """
 
     def __init__(
@@ -118,80 +127,103 @@ class Resolver:
     def resolve(
         self, project: Wheel, neighbours: Sequence[Wheel], *, extras: Sequence[str], protected: Sequence[str]
     ) -> Solution:
-        """Resolve what a project, with some of its extras, and what it requires of its repository require.
+        """Resolve the requirements of a project with some of its extras.
+
+        Args:
+            project: its wheel.
+            neighbours: the wheels of this repository that it requires.
+            extras: of the project.
+            protected: patterns of names that must not be replaced.
 
         Raises:
-            ProtectedError: something protected would have to be replaced; shows what leads there.
-            LockError: nothing satisfies the requirements; says what stands in the way.
+            ProtectedError: only replacing a protected distribution would satisfy the requirements; shows the chain
+                of requirements that leads to it.
+            LockError: the requirements cannot be met; quotes uv's explanation.
         """
         roots = _Roots(project, tuple(neighbours), tuple(extras))
         nothing: frozenset[NormalizedName] = frozenset()
         names = frozenset(self._image.pins)
-        patterns = [canonicalize_name(pattern) for pattern in protected]
-        free = frozenset(name for name in names if not any(fnmatch(name, pattern) for pattern in patterns))
-        for name in sorted((names - free) & roots.names):
+        fixed = _matching(names, protected)
+        for name in sorted(fixed & roots.names):
             raise ProtectedError(
-                f"{name}: a package of this repository has the name of something protected in the image",
-                "Give it another name, or list what is protected without it in submission.toml ([freeze] protected).",
+                f"{name}: a package of this repository has the name of a protected distribution of the image",
+                "Rename it, or set [freeze] protected in submission.toml to a list without it.",
             )
-        for replaceable in (nothing, free):
-            for wheels in (nothing, None):
-                solution = self._try(roots, Freedom(replaceable=replaceable, wheels=wheels))
-                if isinstance(solution, dict):
-                    return self._tighten(roots, solution)
+        rules = [
+            Freedom(replaceable=nothing, wheels=nothing),
+            Freedom(replaceable=nothing, wheels=None),
+            Freedom(replaceable=names - fixed, wheels=nothing),
+            Freedom(replaceable=names - fixed, wheels=None),
+        ]
+        for freedom in rules:
+            solution = self._try(roots, freedom)
+            if isinstance(solution, dict):
+                return self._tighten(roots, solution)
         solution = self._try(roots, Freedom(replaceable=names, wheels=nothing))
         if isinstance(solution, str):
-            raise self._error(roots, solution, names - free)
-        solution = self._tighten(roots, solution, first=names - free)
-        raise ProtectedError(*self._conflict(roots, solution, free))
+            raise self._error(roots, solution, fixed)
+        solution = self._tighten(roots, solution, first=fixed)
+        raise ProtectedError(*self._conflict(roots, solution, fixed))
 
     def reason(self, solution: Solution, name: NormalizedName, roots: Sequence[Wheel]) -> str:
-        """Why the image's version of ``name`` does not fit, such as ``"x 1.0 requires y>=2"``."""
-        for requirer in solution[name].via:
+        """Return why the image's version of ``name`` does not fit, such as ``"x 1.0 requires y>=2"``."""
+        requirers = solution[name].via
+        for requirer in requirers:
             found = self._requirement(solution, requirer, name, roots)
             if found is not None and not _admits(found, self._image.pins[name]):
                 return f"{_named(solution, requirer, roots)} requires {_text(found)}"
-        return f"{', '.join(_named(solution, via, roots) for via in solution[name].via)} requires another"
+        named = [_named(solution, requirer, roots) for requirer in requirers]
+        return f"{', '.join(named)} requires another version"
 
     def _requirement(
         self, solution: Solution, requirer: NormalizedName, name: NormalizedName, roots: Sequence[Wheel]
     ) -> Requirement | None:
         """Return the requirement of ``requirer`` on ``name``, preferably one that excludes the image's version."""
-        lines = map(Requirement, self._requirements(solution, requirer, roots))
-        found = [line for line in lines if canonicalize_name(line.name) == name]
-        environment = self._image.environment
         have = self._image.pins.get(name)
-        # The line of an extra counts where nothing else does: that it was asked for is why this is looked at.
-        found.sort(key=lambda r: (have is not None and _admits(r, have), "extra" in str(r.marker)))
-        counting = [r for r in found if r.marker is None or "extra" in str(r.marker) or r.marker.evaluate(environment)]
-        return next(iter(counting), None)
+        candidates: list[tuple[bool, bool, Requirement]] = []
+        for requirement in map(Requirement, self._requirements(solution, requirer, roots)):
+            if canonicalize_name(requirement.name) != name:
+                continue
+            # The line of an extra counts only if nothing else explains the version: the extra may not be asked for.
+            of_extra = "extra" in str(requirement.marker)
+            if of_extra or requirement.marker is None or requirement.marker.evaluate(self._image.environment):
+                fits = have is not None and _admits(requirement, have)
+                candidates.append((fits, of_extra, requirement))
+        return min(candidates, key=lambda candidate: candidate[:2])[2] if candidates else None
 
     def _try(self, roots: "_Roots", freedom: Freedom, *, settled: bool = False) -> Solution | str:
-        """Resolve once; what uv says where it cannot be done.
+        """Resolve once; return uv's explanation where there is no solution.
 
-        ``settled`` says that what may be replaced has to be: earlier pins of it are better than the image's.
+        ``settled`` says that every replaceable distribution has to be replaced: its earlier pin is preferred to the
+        image's version.
         """
-        source, constraints = self._folder / "requirements.in", self._folder / "constraints.txt"
-        source.write_text(roots.source, encoding="utf-8")
-        image = {name: _labelled(version) for name, version in self._image.pins.items()}
-        free = freedom.replaceable | roots.names
-        fixed = [f"{n}=={version}\n" for n, version in image.items() if n not in free]
-        constraints.write_text(roots.constraints + "".join(fixed))
-        # uv keeps to what its output holds already, as far as it can.
+        source = self._folder / "requirements.in"
+        constraints = self._folder / "constraints.txt"
         output = self._folder / "requirements.txt"
-        earlier = {n: v for n, v in self._previous.items() if n not in image or (settled and n in freedom.replaceable)}
-        output.write_text("".join(f"{n}=={v}\n" for n, v in (image | earlier).items()))
+        image = {name: _labelled(version) for name, version in self._image.pins.items()}
+        source.write_text(roots.source, encoding="utf-8")
+        free = freedom.replaceable | roots.names
+        fixed = {name: version for name, version in image.items() if name not in free}
+        constraints.write_text(roots.constraints + _lines(fixed))
+        preferred = dict(image)
+        for name, version in self._previous.items():
+            if name not in image or (settled and name in freedom.replaceable):
+                preferred[name] = version
+        # uv prefers the versions that its output file lists already.
+        output.write_text(_lines(preferred))
         options = [*options_for(self._image), "--annotation-style", "line", "--no-strip-extras"]
-        options += ["--constraint", str(constraints)] if constraints.stat().st_size else []
         options += ["--find-links", str(self._stubs), "--output-file", str(output)]
+        if constraints.stat().st_size:
+            options += ["--constraint", str(constraints)]
         wheels = [":all:"] if freedom.wheels is None else sorted(freedom.wheels)
         options += [f"--only-binary={name}" for name in wheels]
         result = compile_requirements(source, *options)
         if result.returncode != 0:
             return result.stderr.strip()
-        without = {canonicalize_name(name) for name, _ in _EXTRA.findall(result.stderr)}
-        missing = (without & set(self._image.pins)) - self._extras
-        self.unknown_extras = {f"{canonicalize_name(name)}[{extra}]" for name, extra in _EXTRA.findall(result.stderr)}
+        unknown = [(canonicalize_name(name), extra) for name, extra in _EXTRA.findall(result.stderr)]
+        self.unknown_extras = {f"{name}[{extra}]" for name, extra in unknown}
+        # The stubs of the image's distributions have no extras until one is required.
+        missing = {name for name, _ in unknown if name in image} - self._extras
         if missing:
             self._add_extras(sorted(missing))
             return self._try(roots, freedom, settled=settled)
@@ -200,58 +232,69 @@ class Resolver:
     def _tighten(
         self, roots: "_Roots", solution: Solution, *, first: Collection[NormalizedName] | None = None
     ) -> Solution:
-        """Re-pin, one at a time, every package whose pin was relaxed unnecessarily, as long as no version is lost.
+        """Re-pin, one at a time, every package whose pin was relaxed unnecessarily.
 
-        It would where an older release of something that is added asks for less. To find out what stands in
-        the way, versions are of no matter, and it is begun with the names that are ``first``.
+        An attempt counts only if every added distribution keeps its version: an older release that requires less
+        would always satisfy the image. With ``first``, the search explains a conflict: it begins with those names,
+        and versions may change.
         """
         built = self._without_wheel(solution.values())
         freedom = Freedom(replaceable=self._replaced(solution), wheels=frozenset(solution) - built)
         if not freedom.replaceable and not built:
             return solution
-        smaller: list[tuple[NormalizedName | None, frozenset[NormalizedName]]]
-        order = sorted(freedom.replaceable, key=lambda name: (name not in (first or ()), name))
-        smaller = [(name, frozenset()) for name in order]
-        smaller += [(None, frozenset({name})) for name in sorted(built)]
-        for kept, as_wheel in smaller:
-            attempt = Freedom(
-                replaceable=freedom.replaceable - {kept}, wheels=(freedom.wheels or frozenset()) | as_wheel
-            )
+        preferred = frozenset(first or ())
+        for name in sorted(freedom.replaceable, key=lambda name: (name not in preferred, name)):
+            attempt = replace(freedom, replaceable=freedom.replaceable - {name})
             found = self._try(roots, attempt)
             if isinstance(found, str):
                 continue
-            if first is not None or self._added(found, but=as_wheel) == self._added(solution, but=as_wheel):
-                freedom, solution = replace(attempt, replaceable=self._replaced(found)), found
-        settled = self._try(roots, freedom, settled=True) if self._previous else solution
+            if first is not None or self._added(found) == self._added(solution):
+                freedom = replace(attempt, replaceable=self._replaced(found))
+                solution = found
+        for name in sorted(built):
+            attempt = replace(freedom, wheels=(freedom.wheels or frozenset()) | {name})
+            found = self._try(roots, attempt)
+            if isinstance(found, dict) and (
+                first is not None or self._added(found, name) == self._added(solution, name)
+            ):
+                freedom = replace(attempt, replaceable=self._replaced(found))
+                solution = found
+        if not self._previous:
+            return solution
+        settled = self._try(roots, freedom, settled=True)
         return settled if isinstance(settled, dict) else solution
 
-    def _added(self, solution: Solution, *, but: Collection[NormalizedName]) -> dict[NormalizedName, str]:
-        """Version of what the image has not got, by name, ``but`` for some."""
-        return {n: r.version for n, r in solution.items() if n not in self._image.pins and n not in but}
+    def _added(self, solution: Solution, left_out: NormalizedName | None = None) -> dict[NormalizedName, str]:
+        """Return the versions of the distributions that the image lacks, by name, but for one."""
+        names = solution.keys() - self._image.pins.keys() - {left_out}
+        return {name: solution[name].version for name in names}
 
     def _error(self, roots: "_Roots", reason: str, protected: Collection[NormalizedName]) -> LockError:
-        """Why nothing satisfies the requirements, whatever of the image may be replaced."""
+        """Return the error for requirements that cannot be met whatever is replaced."""
         if is_network(reason):
             return LockError(f"the package index does not answer:\n{reason}", "Check the network, then run again.")
-        named = sorted(name for name in protected if re.search(rf"\b{re.escape(name)}[<>=!~ ]", reason))
-        has = "".join(f"\nThe image has {name} {self._image.pins[name]}." for name in named)
+        explanation = reason.replace(f"+{_LABEL}", " (image)")
+        for name in sorted(protected):
+            if re.search(rf"\b{re.escape(name)}[<>=!~ ]", reason):
+                explanation += f"\nThe image has {name} {self._image.pins[name]}."
         return LockError(
-            f"the requirements cannot be met:\n{reason.replace(f'+{_LABEL}', ' (image)')}{has}",
-            f"Correct the requirements of {roots.project.name}, or take another image.",
+            f"the requirements cannot be met:\n{explanation}",
+            f"Correct the requirements of {roots.project.name}, or use another image.",
         )
 
     def _replaced(self, solution: Solution) -> frozenset[NormalizedName]:
-        return frozenset(n for n, r in solution.items() if n in self._image.pins and r.shipped)
+        shipped = {name for name, resolved in solution.items() if resolved.shipped}
+        return frozenset(shipped & self._image.pins.keys())
 
     def _add_extras(self, names: Sequence[NormalizedName]) -> None:
-        """Let the stubs of ``names`` say what their extras require, as the index's own wheels do."""
+        """Rewrite the stubs of ``names`` with the requirements of their extras, as the index's wheels state them."""
         pins = [f"{name}=={self._image.pins[name].public}" for name in names]
         try:
             wheels = self._read_wheels(pins)
         except OfflineError as error:
             raise LockError(
-                f"what the extras of {', '.join(pins)} require cannot be read:\n{error.problem}",
-                "Require what the extra is for by name.",
+                f"the extras of {', '.join(pins)} cannot be read:\n{error.problem}",
+                "Require the distributions of the extra by name.",
             ) from error
         for wheel in wheels:
             extras = [line for line in wheel.requirements if "extra ==" in line]
@@ -259,7 +302,7 @@ class Resolver:
         self._extras.update(names)
 
     def _requirements(self, solution: Solution, name: NormalizedName, roots: Sequence[Wheel]) -> Sequence[str]:
-        """Return the requirements of a distribution of the solution; none where they cannot be told."""
+        """Return the requirements of a distribution of the solution; empty where they cannot be read."""
         own = {wheel.name: wheel for wheel in roots}
         if name in own:
             return own[name].requirements
@@ -274,30 +317,36 @@ class Resolver:
                 self._read[line] = ()
         return self._read[line]
 
-    def _conflict(self, roots: "_Roots", solution: Solution, free: Collection[NormalizedName]) -> tuple[str, str]:
-        """The problem and the cure of a protected distribution that does not fit."""
+    def _conflict(self, roots: "_Roots", solution: Solution, protected: Collection[NormalizedName]) -> tuple[str, str]:
+        """Return the problem and the hint for a protected distribution that does not fit."""
         wheels = (roots.project, *roots.neighbours)
-        chains = [_chain(solution, n, roots.project.name) for n in self._replaced(solution) - frozenset(free)]
-        # The others may only follow from the one that is nearest to the project.
+        chains = [
+            _chain(solution, name, roots.project.name) for name in self._replaced(solution) & frozenset(protected)
+        ]
+        # The other conflicts may only follow from the one that is nearest to the project.
         chain = min(chains, key=lambda chain: (len(chain), chain))
         name = chain[-1]
-        steps = []
+        have = self._image.pins[name]
+        lines = [f"{name}: the image has {have}, which is protected, but another version is required:"]
         for requirer, required in pairwise(chain):
             found = self._requirement(solution, requirer, required, wheels)
-            steps.append(f"  {_named(solution, requirer, wheels)} requires {_text(found) if found else required}")
-        problem = f"{name}: the image has {self._image.pins[name]}, which must stay, but another is required:"
-        cure = [f"allow {name} {self._image.pins[name]} in the requirement"]
+            requirement = _text(found) if found else required
+            lines.append(f"  {_named(solution, requirer, wheels)} requires {requirement}")
         if len(chain) > 2:  # noqa: PLR2004 - something stands between the project and it
-            cure = [f"require another version of {chain[1]}, or do without it"]
-        cure += ["take an image that has what is needed"]
+            first = f"require another version of {chain[1]}, or remove it"
+        else:
+            first = f"allow {name} {have} in the requirement"
         other = solution[name].version or solution[name].url
-        cure += [f"list what is protected without {name} in submission.toml ([freeze] protected), to ship {other}"]
-        return "\n".join([problem, *steps]), f"Either {'; or '.join(cure)}."
+        hint = (
+            f"Either {first}; or use an image that has the version;"
+            f" or set [freeze] protected in submission.toml to a list without {name}, to ship {other}."
+        )
+        return "\n".join(lines), hint
 
 
 @dataclass(frozen=True)
 class _Roots:
-    """The roots of a resolution: the project, and the neighbours that it requires by their names."""
+    """The roots of a resolution: the project, with some of its extras, and its neighbours in this repository."""
 
     project: Wheel
     neighbours: tuple[Wheel, ...]
@@ -310,44 +359,59 @@ class _Roots:
 
     @property
     def constraints(self) -> str:
-        return "".join(f"{w.name} @ {w.path.resolve().as_uri()}\n" for w in self.neighbours)
+        return "".join(f"{wheel.name} @ {wheel.path.resolve().as_uri()}\n" for wheel in self.neighbours)
 
     @property
     def names(self) -> frozenset[str]:
-        return frozenset(w.name for w in (self.project, *self.neighbours))
+        return frozenset({self.project.name, *(wheel.name for wheel in self.neighbours)})
+
+
+def _matching(names: Collection[NormalizedName], patterns: Sequence[str]) -> frozenset[NormalizedName]:
+    canonical = [canonicalize_name(pattern) for pattern in patterns]
+    found: set[NormalizedName] = set()
+    for pattern in canonical:
+        found.update(name for name in names if fnmatch(name, pattern))
+    return frozenset(found)
+
+
+def _lines(versions: Mapping[NormalizedName, str]) -> str:
+    return "".join(f"{name}=={version}\n" for name, version in versions.items())
 
 
 def _read_solution(text: str, own: Collection[str], image: Mapping[NormalizedName, str]) -> Solution:
-    """Read uv's output; ``image`` has the labelled version of what is there already."""
+    """Read uv's output; ``image`` has the labelled versions."""
     solution: Solution = {}
     for line in text.splitlines():
         match = _LINE.match(line)
         if match is None:
             continue
-        name, version = canonicalize_name(match[1]), match[2] or ""
-        via = {canonicalize_name(v.partition("[")[0]) for v in (match[4] or "").split(", ") if not v.startswith("-")}
+        name = canonicalize_name(match[1])
+        version = match[2] or ""
+        provided = image.get(name) == version
+        if provided:
+            version = Version(version).public
+        # As in ``# via -r requirements.in, httpx[http2]``.
+        requirers = [text.partition("[")[0] for text in (match[4] or "").split(", ")]
+        via = {canonicalize_name(text) for text in requirers if text and not text.startswith("-")}
         solution[name] = Resolved(
-            name=name,
-            version=Version(version).public if image.get(name) == version else version,
-            url=match[3] or "",
-            via=tuple(sorted(via - {""})),
-            provided=image.get(name) == version,
-            own=name in own,
+            name=name, version=version, url=match[3] or "", via=tuple(sorted(via)), provided=provided, own=name in own
         )
     return solution
 
 
 def _chain(solution: Solution, name: NormalizedName, root: str) -> list[NormalizedName]:
-    """The shortest way of requirements from ``root`` to ``name``."""
-    ways = [[name]]
+    """Return the shortest chain of requirements from ``root`` to ``name``."""
+    chains = [[name]]
     seen = {name}
-    for way in ways:
-        for via in solution[way[0]].via if way[0] in solution else ():
+    # Breadth first: the list grows while it is read.
+    for chain in chains:
+        requirers = solution[chain[0]].via if chain[0] in solution else ()
+        for via in requirers:
             if via == root:
-                return [via, *way]
+                return [via, *chain]
             if via not in seen:
                 seen.add(via)
-                ways.append([via, *way])
+                chains.append([via, *chain])
     return [name]
 
 
@@ -357,7 +421,9 @@ def _named(solution: Solution, name: NormalizedName, roots: Sequence[Wheel]) -> 
 
 
 def _text(requirement: Requirement) -> str:
-    return f"{requirement.name}{f' @ {requirement.url}' if requirement.url else requirement.specifier}"
+    if requirement.url:
+        return f"{requirement.name} @ {requirement.url}"
+    return f"{requirement.name}{requirement.specifier}"
 
 
 def _admits(requirement: Requirement, version: Version) -> bool:
@@ -365,15 +431,16 @@ def _admits(requirement: Requirement, version: Version) -> bool:
 
 
 def _labelled(version: Version) -> str:
-    """The image's version as no index has it; a local label of its own is left, since it may be required."""
+    """Mark the image's version with a label that no index has; a label of its own stays, since it may be required."""
     return str(version) if version.local else f"{version}+{_LABEL}"
 
 
 def _write_stub(folder: Path, name: str, version: Version, extras: Sequence[str]) -> None:
-    """Write a wheel that requires nothing but what its ``extras`` do (lines with an ``extra`` marker)."""
+    """Write a wheel whose only requirements are those of its ``extras``: lines with an ``extra`` marker."""
     stem = f"{name.replace('-', '_')}-{_labelled(version)}"
-    names = sorted({extra for line in extras for extra in re.findall(r'extra == "([^"]+)"', line)})
-    lines = [f"Provides-Extra: {extra}\n" for extra in names] + [f"Requires-Dist: {line}\n" for line in extras]
+    names = set(re.findall(r'extra == "([^"]+)"', "\n".join(extras)))
+    lines = [f"Provides-Extra: {extra}\n" for extra in sorted(names)]
+    lines += [f"Requires-Dist: {line}\n" for line in extras]
     with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as wheel:
         info = f"{stem}.dist-info"
         head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {_labelled(version)}\n"

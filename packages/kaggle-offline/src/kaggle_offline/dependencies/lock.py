@@ -11,8 +11,8 @@ In requirements format; what only this tool needs is in comments::
         --hash=sha256:…
         # via: my-package
 
-Under ``inputs`` is the digest of the requirements, the image, what is protected and what packages
-are built with, under ``pins`` that of the other lines: as long as both fit, nothing is resolved.
+``inputs`` is the digest of the requirements, the image, the protected names and the build requirements; ``pins`` is
+the digest of the other lines. While both match, nothing is resolved.
 """
 
 import re
@@ -109,15 +109,18 @@ class Inputs:
 
     @property
     def digest(self) -> str:
-        """Return the digest of all inputs; no line of code of the packages is in it."""
-        wheels = [[w.name, sorted(w.requirements), w.requires_python] for w in self.wheels]
+        """Return the digest of all inputs; the packages' code is not among them."""
+        wheels = [[wheel.name, sorted(wheel.requirements), wheel.requires_python] for wheel in self.wheels]
         others = [sorted(self.extras), self.builds_with, self.image.digest, sorted(self.protected)]
         return digest_of_data([2, wheels, *others])
 
     @property
     def builds_with(self) -> list[str]:
         """Return the requirements for building the packages."""
-        return sorted({line for tree in self.packages for line in build_requirements(tree)})
+        found: set[str] = set()
+        for folder in self.packages:
+            found.update(build_requirements(folder))
+        return sorted(found)
 
 
 def lock(inputs: Inputs, path: Path, *, renew: bool = True, upgrade: Collection[str] = ()) -> Lock:
@@ -136,26 +139,33 @@ def lock(inputs: Inputs, path: Path, *, renew: bool = True, upgrade: Collection[
     """
     _refuse_credentials(inputs)
     current = read_lock(path)
-    if current is None:
-        state = "missing"
-    elif current.inputs != inputs.digest:
-        state = "not what the requirements and the image give now"
-    else:
-        state = "edited since it was written" if current.edited else ""
-    if current is not None and not state and not upgrade:
+    stale = _reason_to_resolve(current, inputs)
+    if current is not None and not stale and not upgrade:
         return current
     if not renew:
-        raise StaleLockError(f"{path}: {state}", "Run: nox -s lock, and commit the file.")
-    print(f"  resolving what {inputs.wheels[0].name} requires beyond {inputs.image.name}", flush=True)
-    kept = {n: v for n, v in pinned(current).items() if not (upgrade == ALL or n in upgrade)}
+        raise StaleLockError(f"{path}: {stale}", "Run: nox -s lock, and commit the file.")
+    print(f"  resolving the requirements of {inputs.wheels[0].name} on {inputs.image.name}", flush=True)
+    kept = {} if upgrade == ALL else pinned(current)
+    kept = {name: version for name, version in kept.items() if name not in upgrade}
     with tempfile.TemporaryDirectory() as scratch:
         made = _resolve(inputs, path, kept, Path(scratch))
     write_text(path, _text(made, inputs.image))
     return made
 
 
+def _reason_to_resolve(current: Lock | None, inputs: Inputs) -> str:
+    """Return why a lock is stale; empty if it is not."""
+    if current is None:
+        return "missing"
+    if current.inputs != inputs.digest:
+        return "stale: the requirements or the image have changed since it was written"
+    if current.edited:
+        return "edited since it was written"
+    return ""
+
+
 def _refuse_credentials(inputs: Inputs) -> None:
-    """Refuse what would be published with the wheels' metadata, and with the lock.
+    """Refuse secrets that the wheels' metadata and the lock would publish.
 
     Raises:
         LockError: a requirement has a URL with credentials, or a build requires a folder of this machine.
@@ -168,17 +178,24 @@ def _refuse_credentials(inputs: Inputs) -> None:
         refuse_secrets(f"build-system.requires: {name.strip()}", url.strip())
         if url.strip().startswith("file:"):
             raise LockError(
-                f"build-system.requires: {name.strip()}: is a file of this machine", "Require what others have, too."
+                f"build-system.requires: {name.strip()}: a file of this machine",
+                "Require a release that other machines can fetch.",
             )
 
 
 def pinned(current: Lock | None) -> dict[NormalizedName, str]:
-    """Version of what a lock pins, and of what its wheels are built with, by name."""
+    """Return the versions that a lock pins, build requirements included, by name."""
+    versions: dict[NormalizedName, str] = {}
     if current is None:
-        return {}
-    pins = {pin.name: pin.version for pin in current.pins if not pin.url}
-    builds = {canonicalize_name(m[1]): m[2] for m in map(_PROVIDED.match, current.builds_with) if m}
-    return builds | pins
+        return versions
+    for line in current.builds_with:
+        match = _PROVIDED.match(line)
+        if match:
+            versions[canonicalize_name(match[1])] = match[2]
+    for pin in current.pins:
+        if not pin.url:
+            versions[pin.name] = pin.version
+    return versions
 
 
 def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scratch: Path) -> Lock:
@@ -186,7 +203,7 @@ def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scr
     target = options_for(image)
 
     def without_wheel(resolved: Iterable[Resolved]) -> frozenset[NormalizedName]:
-        files = look_up([r.requirement() for r in resolved if r.shipped], target)
+        files = look_up([item.requirement() for item in resolved if item.shipped], target)
         return frozenset(name for name, found in files.items() if not found.wheels)
 
     resolver = Resolver(
@@ -198,41 +215,49 @@ def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scr
     )
     project, *neighbours = inputs.wheels
     solution = resolver.resolve(project, neighbours, extras=inputs.extras, protected=inputs.protected)
-    for extra in sorted(resolver.unknown_extras):
-        if extra.partition("[")[0] in {wheel.name for wheel in inputs.wheels}:
-            raise LockError(
-                f"{extra}: there is no such extra", "Correct what requires it, or package in submission.toml."
-            )
-        print(f"  {extra} is required, but there is no such extra", flush=True)
-    shipped = [r for r in solution.values() if r.shipped]
-    files = look_up([r.requirement() for r in shipped], target)
-    pins = [_pin(r, files[r.name]) for r in shipped]
+    _report_unknown_extras(resolver.unknown_extras, inputs)
+    shipped = [resolved for resolved in solution.values() if resolved.shipped]
+    files = look_up([resolved.requirement() for resolved in shipped], target)
+    pins = [_pin(resolved, files[resolved.name]) for resolved in shipped]
     pins, builds_with = _settle_sources(pins, inputs, kept, scratch)
-    replaced = [
-        Replaced(name=r.name, version=str(image.pins[r.name]), reason=resolver.reason(solution, r.name, inputs.wheels))
-        for r in shipped
-        if r.name in image.pins
-    ]
-    replaced += [
-        Replaced(name=name, version=str(image.pins[name]), reason="it is a package of this repository")
-        for name in (wheel.name for wheel in inputs.wheels)
-        if name in image.pins
-    ]
+    reasons = {}
+    for resolved in shipped:
+        if resolved.name in image.pins:
+            reasons[resolved.name] = resolver.reason(solution, resolved.name, inputs.wheels)
+    for wheel in inputs.wheels:
+        if wheel.name in image.pins:
+            reasons[wheel.name] = "it is a package of this repository"
     return Lock(
         path=path,
         inputs=inputs.digest,
         pins=tuple(sorted(pins, key=lambda pin: (pin.kind is Kind.BUILDER, pin.name))),
         provided={name: solution[name].version for name in sorted(solution) if solution[name].provided},
-        replaced=tuple(sorted(replaced, key=lambda r: r.name)),
+        replaced=tuple(
+            Replaced(name=name, version=str(image.pins[name]), reason=reasons[name]) for name in sorted(reasons)
+        ),
         builds_with=tuple(builds_with),
     )
 
 
+def _report_unknown_extras(extras: Iterable[str], inputs: Inputs) -> None:
+    """Print the extras that distributions of the index do not have.
+
+    Raises:
+        LockError: it is an extra of a package of this repository.
+    """
+    own = {wheel.name for wheel in inputs.wheels}
+    for extra in sorted(extras):
+        if extra.partition("[")[0] in own:
+            raise LockError(f"{extra}: unknown extra", "Correct the requirement, or package in submission.toml.")
+        print(f"  {extra}: unknown extra, ignored", flush=True)
+
+
 def _pin(resolved: Resolved, files: Files) -> Pin:
+    kind = Kind.WHEEL if files.wheels else Kind.BUILT
     return Pin(
         name=resolved.name,
         version=files.version or resolved.version,
-        kind=Kind.WHEEL if files.wheels else Kind.BUILT,
+        kind=kind,
         hashes=files.wheels or files.source,
         url=files.url,
         via=resolved.via,
@@ -242,14 +267,14 @@ def _pin(resolved: Resolved, files: Files) -> Pin:
 def _settle_sources(
     pins: Sequence[Pin], inputs: Inputs, kept: Mapping[NormalizedName, str], scratch: Path
 ) -> tuple[list[Pin], list[str]]:
-    """Find out which sources can be built here, and what all that is built is to be built with.
+    """Build every source here, to learn which of them have to be built in the kernel.
 
     Returns:
-        The pins, those of sources with their kinds, and those that build sources in the kernel; and
+        The pins, with the kinds of sources settled and the builders of sources in the kernel added; and
         the constraints on builds.
 
     Raises:
-        LockError: what builds a source in the kernel cannot be had for the image.
+        LockError: a builder has no wheel for the image.
     """
     folder = scratch / "sources"
     folder.mkdir()
@@ -258,7 +283,8 @@ def _settle_sources(
     for pin, archive in archives.items():
         with unpacked(archive) as tree:
             requires[pin] = build_requirements(tree)
-    builds_with = _constraints(sorted({*inputs.builds_with, *(r for found in requires.values() for r in found)}), kept)
+    lines = set(inputs.builds_with).union(*requires.values())
+    builds_with = _constraints(sorted(lines), kept)
     settled = [pin for pin in pins if not pin.is_source]
     in_kernel: set[str] = set()
     for pin, archive in archives.items():
@@ -267,7 +293,7 @@ def _settle_sources(
         except BuildError as error:
             if is_network(error.problem):
                 raise
-            print(f"  {error.problem}\n  {pin} is shipped as source, to be built in the kernel", flush=True)
+            print(f"  {error.problem}\n  {pin} is shipped as source and built in the kernel", flush=True)
             settled.append(replace(pin, kind=Kind.SOURCE))
             in_kernel.update(requires[pin])
         else:
@@ -276,15 +302,15 @@ def _settle_sources(
 
 
 def _constraints(lines: Sequence[str], kept: Mapping[NormalizedName, str]) -> list[str]:
-    """Pin what builds require, for any Python that builds may be made with."""
+    """Pin the build requirements, for every Python that may run a build."""
     text = _compile(lines, kept, ["--universal", "--python-version", _OLDEST_PYTHON, "--no-annotate"])
     return [line for line in text.splitlines() if not line.startswith("#")]
 
 
 def _builders(lines: Sequence[str], pins: Sequence[Pin], image: ImageManifest) -> list[Pin]:
-    """Pin what builds sources in the kernel, in the image's versions where they fit.
+    """Pin the build requirements of sources that the kernel builds, in the image's versions where they fit.
 
-    A kernel builds in an environment of its own, with no more than what is shipped.
+    pip builds in an isolated environment: the kernel can use the shipped files for it alone.
     """
     if not lines:
         return []
@@ -292,11 +318,11 @@ def _builders(lines: Sequence[str], pins: Sequence[Pin], image: ImageManifest) -
     versions = {name: version.public for name, version in image.pins.items()}
     text = _compile(lines, versions, [*target, "--only-binary", ":all:", "--no-annotate"])
     shipped = {(pin.name, pin.version) for pin in pins}
-    return [
-        Pin(name=name, version=files.version, kind=Kind.BUILDER, hashes=files.wheels)
-        for name, files in look_up(text.splitlines(), target).items()
-        if (name, files.version) not in shipped
-    ]
+    builders = []
+    for name, files in look_up(text.splitlines(), target).items():
+        if (name, files.version) not in shipped:
+            builders.append(Pin(name=name, version=files.version, kind=Kind.BUILDER, hashes=files.wheels))
+    return builders
 
 
 def _compile(lines: Sequence[str], preferred: Mapping[NormalizedName, str], options: Sequence[str]) -> str:
@@ -307,14 +333,19 @@ def _compile(lines: Sequence[str], preferred: Mapping[NormalizedName, str], opti
         result = compile_requirements(source, *options, "--quiet", "--output-file", str(output))
         if result.returncode != 0:
             raise LockError(
-                f"what is built cannot have what it is built with:\n{result.stderr.strip()}",
-                "Correct build-system.requires in pyproject.toml, or require another version of what it is.",
+                f"the build requirements cannot be met:\n{result.stderr.strip()}",
+                "Correct build-system.requires in pyproject.toml, or require another version of the package.",
             )
         return output.read_text(encoding="utf-8")
 
 
 def pins_for_python(pins: Sequence[Pin], python: str, image: ImageManifest) -> list[Pin]:
-    """The same versions with the wheels that this machine's ``python`` takes, not the ``image``'s, to rehearse on it.
+    """Return the same versions with the hashes of wheels for this machine's Python, to rehearse on it.
+
+    Args:
+        pins: the image's.
+        python: the version of this machine's Python.
+        image: named in the error's hint.
 
     Raises:
         LockError: one of the versions has no wheel for that Python.
@@ -327,7 +358,8 @@ def pins_for_python(pins: Sequence[Pin], python: str, image: ImageManifest) -> l
             f"no wheel for Python {python}, which the rehearsal would run on: {', '.join(without)}",
             f"Install the image's Python, for instance with: uv python install {image.python}",
         )
-    return [pin if pin.is_source else replace(pin, hashes=found[pin.name].wheels) for pin in pins]
+    sources = [pin for pin in pins if pin.is_source]
+    return [*sources, *(replace(pin, hashes=found[pin.name].wheels) for pin in wheels)]
 
 
 _HEADER = re.compile(r"# (inputs|pins|builds with|provided|replaced): (.*)")
@@ -337,12 +369,12 @@ _REPLACED = re.compile(r"([\w.-]+)==(\S+): (.+)", re.ASCII)
 
 
 def read_lock(path: Path) -> Lock | None:
-    """Read a lock; None where there is no such file.
+    """Read a lock; None if the file does not exist.
 
     Raises:
-        LockError: the file is no lock, or a line of it is not one of a lock.
+        LockError: not a valid lock file.
     """
-    cure = "Take one side of a merge, or delete it or move it away; then run: nox -s lock"
+    cure = "Resolve the merge, or delete or move the file; then run: nox -s lock"
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -350,41 +382,49 @@ def read_lock(path: Path) -> Lock | None:
     except (OSError, UnicodeDecodeError) as error:
         raise LockError(f"{path}: {error}", cure) from error
     header: dict[str, list[str]] = {"inputs": [], "pins": [], "builds with": [], "provided": [], "replaced": []}
-    for match in filter(None, map(_HEADER.fullmatch, lines)):
-        header[match[1]].append(match[2])
+    for line in lines:
+        match = _HEADER.fullmatch(line)
+        if match:
+            header[match[1]].append(match[2])
     if len(header["inputs"]) != 1 or not _INPUTS.fullmatch(header["inputs"][0]):
         raise LockError(f"{path}: not a valid lock file, or it contains merge-conflict markers", cure)
     try:
         pins = read_pins(lines)
     except ValueError as error:
         raise LockError(f"{path}: {error}", cure) from error
-    provided = [m.groups() for m in map(_PROVIDED.fullmatch, header["provided"]) if m]
-    replaced = [m.groups() for m in map(_REPLACED.fullmatch, header["replaced"]) if m]
+    provided = _matches(_PROVIDED, header["provided"])
+    replaced = _matches(_REPLACED, header["replaced"])
     return Lock(
         path=path,
         inputs=header["inputs"][0],
         pins=pins,
-        provided={canonicalize_name(name): version for name, version in provided},
-        replaced=tuple(Replaced(name=canonicalize_name(n), version=v, reason=reason) for n, v, reason in replaced),
+        provided={canonicalize_name(match[1]): match[2] for match in provided},
+        replaced=tuple(Replaced(name=canonicalize_name(m[1]), version=m[2], reason=m[3]) for m in replaced),
         builds_with=tuple(header["builds with"]),
         edited=header["pins"] != [_digest_of_lines(lines)],
     )
 
 
+def _matches(pattern: re.Pattern[str], lines: Iterable[str]) -> list[re.Match[str]]:
+    """Match whole lines; leave out those that do not match."""
+    return [match for line in lines if (match := pattern.fullmatch(line))]
+
+
 def _digest_of_lines(lines: Sequence[str]) -> str:
-    """Digest of a lock's lines but for that which says it: what a merge or a hand changes is noticed."""
+    """Return the digest of a lock's lines, without the line of the digest: it shows edits and merges."""
     return digest_of_data([line for line in lines if not line.startswith("# pins: ")])
 
 
 def _text(made: Lock, image: ImageManifest) -> str:
-    lines = [
-        f"# What {made.path.stem} ships: pinned and hashed, for the image {image.name}",
+    head = [
+        f"# The packages that {made.path.stem} ships, pinned and hashed, for the image {image.name}",
         f"# (Python {image.python}, {image.platform}). `nox -s lock` writes this file.",
         f"# inputs: {made.inputs}",
-        *(f"# builds with: {line}" for line in made.builds_with),
-        *(f"# provided: {name}=={version}" for name, version in made.provided.items()),
-        *(f"# replaced: {r.name}=={r.version}: {r.reason}" for r in made.replaced),
     ]
-    lines += [line for pin in made.pins for line in pin.lines().splitlines()]
-    lines.insert(lines.index(f"# inputs: {made.inputs}") + 1, f"# pins: {_digest_of_lines(lines)}")
+    body = [f"# builds with: {line}" for line in made.builds_with]
+    body += [f"# provided: {name}=={version}" for name, version in made.provided.items()]
+    body += [f"# replaced: {item.name}=={item.version}: {item.reason}" for item in made.replaced]
+    for pin in made.pins:
+        body += pin.lines().splitlines()
+    lines = [*head, f"# pins: {_digest_of_lines([*head, *body])}", *body]
     return "".join(f"{line}\n" for line in lines)

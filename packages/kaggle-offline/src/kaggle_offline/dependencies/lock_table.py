@@ -1,4 +1,4 @@
-"""A lock for people: what is provided, added and replaced, and what a renewal changed."""
+"""A lock as a table for people: the distributions provided, added and replaced, and the changes of a renewal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,9 @@ from kaggle_offline.dependencies.lock import Lock
 from kaggle_offline.dependencies.pins import Kind
 from kaggle_offline.dependencies.wheels import Wheel
 from kaggle_offline.repository.image_manifest import ImageManifest
+from kaggle_offline.tables import aligned
+
+_ORIGINS = {Kind.BUILT: "built from source, ", Kind.SOURCE: "built in the kernel, "}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,10 +18,10 @@ class Row:
 
     Attributes:
         name: of the distribution.
-        image: the image's version; empty where it has none.
-        shipped: the version that is shipped; empty where none is.
+        image: the image's version; empty if the image lacks it.
+        shipped: the shipped version; empty if it is not shipped.
         role: ``provided``, ``added`` or ``replaced``.
-        why: what requires it, where that is to be told.
+        why: the reason, such as the distributions that require it; may be empty.
     """
 
     name: str
@@ -29,7 +32,7 @@ class Row:
 
 
 def rows(lock: Lock, image: ImageManifest, packages: Sequence[Wheel]) -> tuple[Row, ...]:
-    """One row for each distribution; ``packages`` are the wheels of this repository."""
+    """Return a row for each distribution; ``packages`` are the wheels of this repository."""
     reasons = {r.name: r for r in lock.replaced}
     found = []
     for wheel in packages:
@@ -38,37 +41,49 @@ def rows(lock: Lock, image: ImageManifest, packages: Sequence[Wheel]) -> tuple[R
         found.append(Row(name=wheel.name, image=version, shipped=wheel.version, role=role, why="of this repository"))
     found += [Row(name=name, image=version, shipped="", role="provided") for name, version in lock.provided.items()]
     for pin in lock.installed:
-        source = {Kind.BUILT: "built from source, ", Kind.SOURCE: "to be built in the kernel, "}.get(pin.kind, "")
+        origin = _ORIGINS.get(pin.kind, "")
         if pin.name in reasons:
-            before, role, why = reasons[pin.name].version, "replaced", reasons[pin.name].reason
+            replaced = reasons[pin.name]
+            row = Row(
+                name=pin.name,
+                image=replaced.version,
+                shipped=pin.version,
+                role="replaced",
+                why=f"{origin}{replaced.reason}",
+            )
         else:
-            before = "not listed" if pin.name in image.unlisted else ""
-            role, why = "added", f"for {', '.join(pin.via)}"
-        found.append(Row(name=pin.name, image=before, shipped=pin.version, role=role, why=f"{source}{why}"))
+            version = "not listed" if pin.name in image.unlisted else ""
+            why = f"{origin}for {', '.join(pin.via)}"
+            row = Row(name=pin.name, image=version, shipped=pin.version, role="added", why=why)
+        found.append(row)
     return tuple(found)
 
 
 def table(found: Sequence[Row]) -> str:
-    """The rows for a terminal."""
-    lines = [("distribution", "in the image", "shipped", "")]
-    lines += [(r.name, r.image, r.shipped, ", ".join(filter(None, [r.role, r.why]))) for r in found]
-    widths = [max(len(line[column]) for line in lines) for column in range(3)]
-    return "\n".join("  " + "  ".join([*map(str.ljust, line, widths), line[3]]).rstrip() for line in lines)
+    """Return the rows for a terminal."""
+    lines = [["distribution", "in the image", "shipped", ""]]
+    for row in found:
+        notes = f"{row.role}, {row.why}" if row.why else row.role
+        lines.append([row.name, row.image, row.shipped, notes])
+    return aligned(lines)
 
 
 def difference(before: Lock, after: Lock) -> list[str]:
-    """Return how one lock differs from another, a line for each distribution."""
+    """Return the changes from one lock to another, a line for each distribution."""
     old, new = _states(before), _states(after)
     changed = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
-    lines = [f"{name}: {old.get(name, 'not there')} → {new.get(name, 'gone')}" for name in changed]
-    return lines or ["nothing but what it was made from"]
+    lines = [f"{name}: {old.get(name, 'absent')} → {new.get(name, 'removed')}" for name in changed]
+    return lines or ["no version; the requirements or the image"]
 
 
 def _states(lock: Lock) -> dict[str, str]:
-    provided = {str(name): f"{version} of the image" for name, version in lock.provided.items()}
-    builders = {f"{pin.name} (to build)": pin.version for pin in lock.pins if pin.kind is Kind.BUILDER}
-    shipped = {str(pin.name): f"{pin.version} shipped {pin.url}".rstrip() for pin in lock.installed}
-    builds = {
-        f"{name} (to build wheels)": version for name, _, version in (b.partition("==") for b in lock.builds_with)
-    }
-    return provided | builders | shipped | builds
+    states = {str(name): f"{version} of the image" for name, version in lock.provided.items()}
+    for pin in lock.installed:
+        states[pin.name] = f"{pin.version} shipped {pin.url}".rstrip()
+    for pin in lock.pins:
+        if pin.kind is Kind.BUILDER:
+            states[f"{pin.name} (to build)"] = pin.version
+    for line in lock.builds_with:
+        name, _, version = line.partition("==")
+        states[f"{name} (to build wheels)"] = version
+    return states

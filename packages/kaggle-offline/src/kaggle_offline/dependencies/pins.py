@@ -1,7 +1,7 @@
 """Pins: one distribution each, where its file comes from, and how it gets into the kernel."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import parse_qs, parse_qsl, urldefrag, urlsplit
@@ -27,7 +27,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Pin:
-    """A distribution as the lock has it.
+    """A distribution in the lock.
 
     Attributes:
         name: canonical.
@@ -64,37 +64,51 @@ class Pin:
         return parse_qs(urldefrag(self.url).fragment).get("subdirectory", [""])[0]
 
     def requirement(self, *, hashes: bool = True) -> str:
-        """The line that an installer reads."""
+        """Return the line that an installer reads."""
         target = f"{self.name} @ {self.url}" if self.url else f"{self.name}=={self.version}"
-        options = [f"--hash=sha256:{sha256}" for sha256 in self.hashes] if hashes else []
-        return " \\\n    ".join([target, *options])
+        parts = [target]
+        if hashes:
+            parts += [f"--hash=sha256:{sha256}" for sha256 in self.hashes]
+        return " \\\n    ".join(parts)
 
     def lines(self) -> str:
-        """The requirement, and in comments what an installer need not know."""
-        notes = {"version": self.version if self.url else "", "kind": self.kind if self.kind != Kind.WHEEL else ""}
-        notes["via"] = " ".join(self.via)
-        comments = [f"    # {key}: {value}" for key, value in notes.items() if value]
-        return "\n".join([self.requirement(), *comments]) + "\n"
+        """Return the requirement, followed by comments with the fields that an installer ignores."""
+        lines = [self.requirement()]
+        if self.url:
+            lines.append(f"    # version: {self.version}")
+        if self.kind != Kind.WHEEL:
+            lines.append(f"    # kind: {self.kind}")
+        if self.via:
+            lines.append(f"    # via: {' '.join(self.via)}")
+        return "\n".join(lines) + "\n"
 
 
-def refuse_secrets(what: str, url: str) -> None:
-    """Refuse a URL that lets its reader in: what is locked is published.
+def refuse_secrets(where: str, url: str) -> None:
+    """Refuse a URL with credentials: locks are published.
 
     Raises:
-        LockError: it has credentials, or is malformed.
+        LockError: the URL has credentials, or is malformed.
     """
     try:
-        parts = urlsplit(url)
-        user = parts.username if "ssh" not in parts.scheme else None
-        secret = parts.password or user not in (None, "git") or any(map(_SECRET.search, dict(parse_qsl(parts.query))))
+        has_credentials = _has_credentials(url)
     except ValueError:
         # Not the parser's words, which quote the URL's user and password.
-        raise LockError(f"{what}: its URL is malformed", "Correct it.") from None
-    if secret:
+        raise LockError(f"{where}: malformed URL", "Correct it.") from None
+    if has_credentials:
         raise LockError(
-            f"{what}: its URL has credentials, which the lock would publish",
-            "Require it without; Git's credential helper or a netrc file lets pip and uv in.",
+            f"{where}: its URL has credentials, which the lock would publish",
+            "Remove them; Git's credential helper or a netrc file gives them to pip and uv.",
         )
+
+
+def _has_credentials(url: str) -> bool:
+    parts = urlsplit(url)
+    if parts.password:
+        return True
+    # The user of an SSH URL is a name, not a secret: ssh://git@…
+    if parts.username not in (None, "git") and "ssh" not in parts.scheme:
+        return True
+    return any(_SECRET.search(name) for name, _ in parse_qsl(parts.query))
 
 
 _SECRET = re.compile("token|key|secret|passw|sig|auth|cred", re.IGNORECASE)
@@ -112,23 +126,25 @@ def read_pins(lines: Iterable[str]) -> tuple[Pin, ...]:
     entries: list[dict[str, str]] = []
     for number, line in enumerate(lines, start=1):
         text = line.rstrip()
-        if pin := _PIN.fullmatch(text):
+        pin, sha256, note = _PIN.fullmatch(text), _HASH.fullmatch(text), _NOTE.fullmatch(text)
+        if pin:
             entries.append({"name": pin[1], "version": pin[2] or "", "url": pin[3] or "", "hashes": ""})
-        elif entries and (sha256 := _HASH.fullmatch(text)):
+        elif sha256 and entries:
             entries[-1]["hashes"] += f" {sha256[1]}"
-        elif entries and (note := _NOTE.fullmatch(text)):
+        elif note and entries:
             entries[-1][note[1]] = note[2]
         elif text and not text.startswith("#"):
-            # Not the line itself: it may be a URL with a password.
-            raise ValueError(f"line {number} is not one of a lock")
-    return tuple(
-        Pin(
-            name=canonicalize_name(entry["name"]),
-            version=str(Version(entry["version"])),
-            kind=Kind(entry.get("kind", Kind.WHEEL)),
-            hashes=tuple(entry["hashes"].split()),
-            url=entry["url"],
-            via=tuple(entry.get("via", "").split()),
-        )
-        for entry in entries
+            # The line itself is not quoted: it may be a URL with a password.
+            raise ValueError(f"line {number} is not a line of a lock")
+    return tuple(_pin(entry) for entry in entries)
+
+
+def _pin(entry: Mapping[str, str]) -> Pin:
+    return Pin(
+        name=canonicalize_name(entry["name"]),
+        version=str(Version(entry["version"])),
+        kind=Kind(entry.get("kind", Kind.WHEEL)),
+        hashes=tuple(entry["hashes"].split()),
+        url=entry["url"],
+        via=tuple(entry.get("via", "").split()),
     )

@@ -109,10 +109,11 @@ def _archive(tree: Path, path: Path) -> Path:
         DownloadError: a link in it leads outside.
     """
     with zipfile.ZipFile(path, "w") as archive:
-        for file in sorted(p for p in tree.rglob("*") if p.is_file()):
+        for file in sorted(path for path in tree.rglob("*") if path.is_file()):
             if not file.resolve().is_relative_to(tree.resolve()):
                 raise DownloadError(f"{path.name}: {file.relative_to(tree)} leads outside of it", "Require another.")
             entry = zipfile.ZipInfo(f"{path.stem}/{file.relative_to(tree).as_posix()}")
-            entry.external_attr = (0o100755 if file.stat().st_mode & 0o100 else 0o100644) << 16
+            mode = 0o100755 if file.stat().st_mode & 0o100 else 0o100644
+            entry.external_attr = mode << 16
             archive.writestr(entry, file.read_bytes())
     return path

@@ -159,7 +159,9 @@ def run_build(source: Path, folder: Path, constraints: Sequence[str], what: str,
         file.write_text("".join(f"{line}\n" for line in constraints))
         output = Path(scratch) / "wheel"
         command = ["build", "--wheel", "--no-config", "--python", sys.executable, "--build-constraints", str(file)]
-        variables = {"SOURCE_DATE_EPOCH": _EPOCH, **({"SETUPTOOLS_SCM_PRETEND_VERSION": version} if version else {})}
+        variables = {"SOURCE_DATE_EPOCH": _EPOCH}
+        if version:
+            variables["SETUPTOOLS_SCM_PRETEND_VERSION"] = version
         result = run_uv(*command, "--out-dir", str(output), str(source), umask=0o022, **variables)
         if result.returncode != 0:
             end = "\n".join(result.stderr.strip().splitlines()[-_LAST_LINES:])
@@ -213,7 +215,8 @@ def _is_executable(path: Path) -> bool:
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
-    target.chmod(0o755 if _is_executable(source) else 0o644)
+    mode = 0o755 if _is_executable(source) else 0o644
+    target.chmod(mode)
 
 
 def _neighbours(package: Path) -> dict[str, Path]:

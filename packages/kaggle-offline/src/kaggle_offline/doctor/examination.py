@@ -27,22 +27,18 @@ def examine(repository: Path, competition: str) -> list[Finding]:
             raise
         return [finding_of(repository, error)]
     code = kernel.code.relative_to(repository).as_posix()
-    cells = tuple(
-        Code(where=code, text=cell.source, tags=tuple(cell.metadata.get("tags", ())))
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-    )
+    cells = []
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cells.append(Code(where=code, text=cell.source, tags=tuple(cell.metadata.get("tags", ()))))
     root = source_root(kernel.package)
-    modules = tuple(
-        Code(
-            where=path.relative_to(repository).as_posix(),
-            text=path.read_text(encoding="utf-8", errors="replace"),
-            module=".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"),
-        )
-        for path in sorted(root.rglob("*.py"))
-        if path.is_file()
-    )
-    subject = Subject(kernel=kernel, image=image, cells=cells, modules=modules)
+    modules = []
+    for path in sorted(root.rglob("*.py")):
+        if path.is_file():
+            module = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+            text = path.read_text(encoding="utf-8", errors="replace")
+            modules.append(Code(where=path.relative_to(repository).as_posix(), text=text, module=module))
+    subject = Subject(kernel=kernel, image=image, cells=tuple(cells), modules=tuple(modules))
     found: list[Finding] = []
     for check in _CHECKS:
         try:

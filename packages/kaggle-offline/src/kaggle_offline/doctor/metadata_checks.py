@@ -68,12 +68,13 @@ def _twins(subject: Subject) -> Iterator[Finding]:
 
 
 def _accelerator(subject: Subject) -> Iterator[Finding]:
-    wanted, there = bool(subject.kernel.metadata.get("enable_gpu")), subject.image.has_gpu
-    if wanted != there and "accelerator" in subject.image.header:
+    wanted = bool(subject.kernel.metadata.get("enable_gpu"))
+    has_gpu = subject.image.has_gpu
+    whose = "with a GPU" if has_gpu else "without a GPU"
+    if wanted != has_gpu and "accelerator" in subject.image.header:
         yield Finding(
-            f"{subject.metadata}: enable_gpu is {json.dumps(wanted)}, but {subject.image.name} is the image "
-            f"{'with' if there else 'without'} a GPU",
-            "Set it to what the image is for, or name the other image in submission.toml.",
+            f"{subject.metadata}: enable_gpu is {json.dumps(wanted)}, but {subject.image.name} is the image {whose}",
+            "Set enable_gpu as the image needs it, or name the other image in submission.toml.",
         )
 
 
@@ -93,8 +94,10 @@ def _shared_name(subject: Subject) -> Iterator[Finding]:
 
 
 def _imported_early(subject: Subject) -> Iterator[Finding]:
-    lock = None if subject.kernel.is_script else read_lock(subject.kernel.lock)
-    for replaced in lock.replaced if lock else ():
+    lock = read_lock(subject.kernel.lock)
+    if subject.kernel.is_script or lock is None:
+        return
+    for replaced in lock.replaced:
         if replaced.name in IMPORTED_EARLY:
             yield Finding(
                 f"{subject.where(subject.kernel.lock)}: replaces {replaced.name}, which a notebook on Kaggle imports "

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -42,22 +42,25 @@ def _python(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _lock(subject: Subject) -> Iterable[Finding]:
-    # For another Python nothing can be locked.
+def _lock(subject: Subject) -> Iterator[Finding]:
+    # If requires-python excludes the image's Python, nothing can be locked.
     if not any(_python(subject)):
         with alone(subject.kernel.build):
             lock_kernel(subject.kernel, image=subject.image, renew=False)
-    paths = (subject.kernel.lock, subject.kernel.image)
-    return [finding for path in paths for finding in subject.ignored(subject.where(path))]
+    for path in (subject.kernel.lock, subject.kernel.image):
+        yield from subject.ignored(subject.where(path))
 
 
 def _rehearsal(subject: Subject) -> Iterator[Finding]:
     words = shlex.split(subject.kernel.rehearsal)
     if words[:2] == ["python", "-m"] and len(words) > 2:  # noqa: PLR2004
         module = Path(*words[2].split("."))
-        # Or of a neighbour that it requires.
-        roots = [source_root(path) for path in subject.kernel.package.parent.iterdir() if path.is_dir()]
-        if not any((r / module).with_suffix(".py").is_file() or (r / module / "__main__.py").is_file() for r in roots):
+        # The module may be one of a required neighbour.
+        files = []
+        for path in subject.kernel.package.parent.iterdir():
+            root = source_root(path)
+            files += [(root / module).with_suffix(".py"), root / module / "__main__.py"]
+        if not any(file.is_file() for file in files):
             yield Finding(
                 f"{subject.settings}: rehearsal.competition: {words[2]} is not in packages/",
                 "Name a module of the package; it is given the folder to write.",
@@ -80,9 +83,9 @@ def _checkpoints(subject: Subject) -> Iterator[Finding]:
             yield finding_of(repository, error)
     for path in files:
         name = subject.where(path)
-        if ignored := list(subject.ignored(name)):
-            yield from ignored
-        elif path.stat().st_size > _GITHUB_BYTES:
+        ignored = list(subject.ignored(name))
+        yield from ignored
+        if not ignored and path.stat().st_size > _GITHUB_BYTES:
             size = path.stat().st_size / 2**20
             yield Finding(f"{name}: {size:.0f} MiB, and GitHub refuses more than 100", "Keep it with: git lfs track")
 
@@ -103,23 +106,24 @@ def _secrets(subject: Subject) -> Iterator[Finding]:
 
 
 def _time(subject: Subject) -> Iterator[Finding]:
-    """Proportional to rows: start-up is counted with them, so rather too long than too short."""
-    limits, known = subject.kernel.limits, read_result(subject.kernel.build)
+    """Compare the last run's time, in proportion to its rows, with the limit; start-up makes the estimate too long."""
+    limits = subject.kernel.limits
+    run = read_result(subject.kernel.build).run
     if limits is not None and limits.hours > _MOST_HOURS:
         yield Finding(
             f"{subject.settings}: limits.hours: {limits.hours:g}, and Kaggle gives no kernel more than {_MOST_HOURS}",
             "Write the competition's limit, in hours.",
         )
     output = subject.kernel.build / "output" / subject.kernel.output
-    if limits is None or not isinstance(known.get("run", {}).get("seconds"), int | float) or not output.is_file():
+    if limits is None or run is None or not output.is_file():
         return
     with output.open("rb") as file:
         rows = sum(1 for _ in file) - 1
-    seconds = known["run"]["seconds"] / max(rows, 1) * limits.rows
+    seconds = run.seconds / max(rows, 1) * limits.rows
     if rows > 0 and seconds > limits.hours * _SECONDS_OF_HOUR:
         yield Finding(
             f"{subject.settings}: limits: {limits.rows} rows would take {seconds / _SECONDS_OF_HOUR:.1f} hours, as the "
-            f"last run took {known['run']['seconds']:.0f} s for {rows}; {limits.hours:g} are allowed",
+            f"last run took {run.seconds:.0f} s for {rows}; {limits.hours:g} are allowed",
             "Predict less for each, or rehearse with more rows if most of that was start-up.",
         )
 

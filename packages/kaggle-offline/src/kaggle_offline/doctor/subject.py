@@ -109,8 +109,13 @@ def imported_from(node: ast.ImportFrom, code: Code) -> str:
     """The module that names are imported from, relative ones resolved."""
     if not node.level:
         return node.module or ""
-    package = code.module.split(".")[: -node.level + (1 if code.where.endswith("/__init__.py") else 0) or None]
-    return ".".join([*package, *filter(None, [node.module])])
+    package = code.module.split(".")
+    # A package's own module is one level further up.
+    levels = node.level - 1 if code.where.endswith("/__init__.py") else node.level
+    names = package[: len(package) - levels]
+    if node.module:
+        names.append(node.module)
+    return ".".join(names)
 
 
 def finding_of(repository: Path, error: OfflineError) -> Finding:

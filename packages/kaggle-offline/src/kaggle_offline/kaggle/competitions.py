@@ -85,15 +85,20 @@ def _submission(answer: Any) -> SubmissionState:
         score = float(answer.public_score) if answer.public_score else None
     except ValueError:
         score = None  # of a submission without one Kaggle may say so in words
+    status = answer.status.name.lower() if answer.status else "pending"
     return SubmissionState(
         ref=_reference("submission", answer),
         description=answer.description or "",
-        status=answer.status.name.lower() if answer.status else "pending",
+        status=status,
         score=score,
         error=answer.error_description or "",
-        date=answer.date.replace(tzinfo=UTC) if answer.date else None,
+        date=_utc(answer.date),
         link=answer.url or "",
     )
+
+
+def _utc(date: datetime | None) -> datetime | None:
+    return date.replace(tzinfo=UTC) if date else None
 
 
 def _reference(what: str, answer: Any) -> str:
@@ -162,7 +167,7 @@ class Competitions:
                 entered=bool(answer.user_has_entered),
                 closed=bool(answer.submissions_disabled),
                 takes_kernels=bool(answer.is_kernels_submissions_only),
-                deadline=answer.deadline.replace(tzinfo=UTC) if answer.deadline else None,
+                deadline=_utc(answer.deadline),
             )
 
         return self._calls.lookup(f"competition {competition}", look)
@@ -201,10 +206,12 @@ class Competitions:
             return client.competitions.competition_api_client.list_submissions(request)
 
         def read(page: Any) -> list[SubmissionState]:
-            return [_submission(s) for s in page.submissions or [] if s is not None]
+            return [_submission(answer) for answer in page.submissions or [] if answer is not None]
 
-        pages = self._calls.pages(f"submissions to {competition}", request, look, read)
-        return [submission for page in pages for submission in page]
+        found = []
+        for page in self._calls.pages(f"submissions to {competition}", request, look, read):
+            found += page
+        return found
 
     def submission(self, ref: str) -> SubmissionState:
         """One of the owner's submissions.

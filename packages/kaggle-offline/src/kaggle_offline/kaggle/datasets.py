@@ -143,9 +143,10 @@ class Datasets:
 
         def list_all() -> dict[str, int]:
             request.page_token = ""
-            return {
-                name: size for files in self._calls.pages(what, request, look, read) for name, size in files.items()
-            }
+            found: dict[str, int] = {}
+            for files in self._calls.pages(what, request, look, read):
+                found |= files
+            return found
 
         return self._calls.fresh(what, list_all)
 

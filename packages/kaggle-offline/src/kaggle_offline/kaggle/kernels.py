@@ -23,7 +23,7 @@ from kaggle_offline.code.cells import cells_of
 from kaggle_offline.errors import KaggleError, NotThereError, RepeatedError, SessionLimitError, TransientError
 from kaggle_offline.kaggle.calls import MOST_VERSIONS, Calls
 from kaggle_offline.kaggle.http_errors import senseless, translated
-from kaggle_offline.repository.kernel_metadata import SOURCES
+from kaggle_offline.repository.kernel_metadata import SOURCES, sources_of
 
 # How many versions after the one that a kernel shows are looked for.
 _MOST_HIDDEN = 20
@@ -117,8 +117,10 @@ class Kernels:
         self._calls = calls
 
     def state(self, slug: str, version: int | None = None) -> KernelState | None:
-        """A version of the owner's kernel, by default the latest; None where there is no such kernel or version."""
-        what = f"kernel {self._calls.owner}/{slug}{f' version {version}' if version else ''}"
+        """Return a version of the owner's kernel, by default the latest; None if it does not exist."""
+        what = f"kernel {self._calls.owner}/{slug}"
+        if version:
+            what += f" version {version}"
         request = ApiGetKernelRequest()
         request.user_name, request.kernel_slug = self._calls.owner, slug
         if version:
@@ -130,7 +132,9 @@ class Kernels:
             metadata = answer.metadata
             if not metadata.current_version_number:
                 raise senseless(what)
-            sources = [source for kind in SOURCES for source in getattr(metadata, f"{kind}_data_sources") or []]
+            sources: list[str] = []
+            for kind in SOURCES:
+                sources += getattr(metadata, f"{kind}_data_sources") or []
             return KernelState(
                 version=version or metadata.current_version_number,
                 source=answer.blob.source,
@@ -152,31 +156,32 @@ class Kernels:
             yield state
 
     def push(self, folder: Path, *, after: int, most: int = MOST_VERSIONS) -> int:
-        """Push a rendered kernel folder, of which ``after`` is the latest version; return the new one's number.
+        """Push a rendered kernel folder after version ``after``; return the number of the new version.
 
-        ``most`` is how many versions of it this command may have made then.
+        ``most`` is the largest number of versions that this command may make.
 
         Raises:
-            SessionLimitError: as many kernels run as the account may run.
-            RepeatedError: Kaggle does not show what it took.
-            KaggleError: Kaggle refuses it, or does not know one of its inputs.
+            SessionLimitError: the account already runs as many kernels as it may.
+            RepeatedError: Kaggle accepted the push and does not show it.
+            KaggleError: Kaggle refuses the push, or does not know one of its inputs.
         """
         settings = json.loads((folder / "kernel-metadata.json").read_text(encoding="utf-8"))
         cells = cells_of((folder / settings["code_file"]).read_text(encoding="utf-8"))
         slug = settings["id"].partition("/")[2]
-        wanted = {source for kind in SOURCES for source in settings.get(f"{kind}_sources", [])}
-
+        wanted = sources_of(settings)
         what = f"kernel {self._calls.owner}/{slug}"
 
         def act() -> tuple[int, set[str]]:
-            # Its warnings are told before, and once.
+            # The preflight has printed the client's warnings already.
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                 answer = self._calls.api.kernels_push(str(folder))
             if answer.error:
                 raise _push_refusal(answer.error)
             if not answer.version_number:
                 raise senseless(what)
-            unknown = {s for kind in SOURCES for s in getattr(answer, f"invalid_{kind}_sources") or []}
+            unknown: set[str] = set()
+            for kind in SOURCES:
+                unknown.update(getattr(answer, f"invalid_{kind}_sources") or [])
             return int(answer.version_number), unknown
 
         def is_there() -> tuple[int, set[str]] | None:

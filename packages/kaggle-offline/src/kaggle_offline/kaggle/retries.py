@@ -88,7 +88,8 @@ class Waits:
             error = state.outcome.exception() if state.outcome else None
             seconds = state.next_action.sleep if state.next_action else 0
             if isinstance(error, TransientError):
-                tqdm.write(f"  {error.problem}{'' if error.retry_after else f'; again in {seconds:.0f} s'}")
+                again = "" if error.retry_after else f"; again in {seconds:.0f} s"
+                tqdm.write(f"  {error.problem}{again}")
 
         return Retrying(
             retry=retry_if_exception_type(TransientError),
@@ -100,12 +101,14 @@ class Waits:
         )(call)
 
     def until(self, what: str, look: Callable[[], T | None], *, seconds: float) -> T | None:
-        """Call ``look`` until it returns something, or None after ``seconds``; shows the time where a person watches.
+        """Call ``look`` until it returns something, and return that; None after ``seconds``.
+
+        A terminal shows the time meanwhile.
 
         Args:
-            what: is being waited for, in a word or two.
-            look: returns None as long as there is nothing yet.
-            seconds: to wait at the most.
+            what: the name of the wait, in a word or two.
+            look: returns None to go on waiting.
+            seconds: the longest wait.
 
         Raises:
             DeadlineError: the command's time is up.
@@ -114,7 +117,7 @@ class Waits:
         longest = max(self.patience.longest_pause, self.patience.poll)
         with tqdm(desc=f"  {what}", bar_format="{desc} {elapsed}", leave=False, disable=None, delay=1) as clock:
             while (found := look()) is None and (waited := time.monotonic() - started) < seconds:
-                # Work that takes hours need not be looked at every few seconds.
+                # The longer the wait, the longer the pauses: work that takes hours ends at no particular second.
                 self.sleep(min(self.patience.poll + waited / _MINUTE, longest), what)
                 clock.update()
         return found

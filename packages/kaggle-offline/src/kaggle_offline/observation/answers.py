@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from kaggle_local.terminal import printable
 
-from kaggle_offline.reports.markdown import in_cell
+from kaggle_offline.reports.markdown import in_cell, table
 
 # Characters of a text of Kaggle's that the table shows.
 MOST_SHOWN = 300
@@ -26,15 +26,10 @@ class Answer:
 _VERDICTS = {True: "as assumed", False: "OTHER", None: "not asked"}
 
 
-def table(answers: list[Answer]) -> str:
-    """The answers as a Markdown table, to paste into an issue."""
-    rows = ["| question | assumed | seen | |", "| --- | --- | --- | --- |"]
+def markdown_table(answers: list[Answer]) -> str:
+    """Return the answers as a Markdown table, to paste into an issue."""
+    rows = []
     for answer in answers:
-        cells = (
-            answer.question,
-            answer.assumed,
-            printable(answer.seen),
-            _VERDICTS[answer.as_assumed],
-        )
-        rows.append(f"| {' | '.join(map(in_cell, cells))} |")
-    return "\n".join(rows)
+        cells = [answer.question, answer.assumed, printable(answer.seen), _VERDICTS[answer.as_assumed]]
+        rows.append([in_cell(cell) for cell in cells])
+    return table(["question", "assumed", "seen", ""], rows)

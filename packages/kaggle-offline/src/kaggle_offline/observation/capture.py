@@ -93,7 +93,8 @@ def draft_manifest(target: Target, repository: Path, name: str, *, gpu: bool) ->
             {**settings, "is_private": True, "enable_gpu": gpu, "enable_internet": False},
         )
     known = target.client.kernels.state(slug)
-    version = target.client.kernels.push(folder / "kernel", after=known.version if known else 0)
+    after = known.version if known else 0
+    version = target.client.kernels.push(folder / "kernel", after=after)
     print(f"{slug}: version {version}, running", flush=True)
     run, shown = wait_for_run(target, slug, version)
     with new_folder(folder / "output") as draft:
@@ -103,7 +104,8 @@ def draft_manifest(target: Target, repository: Path, name: str, *, gpu: bool) ->
         raise run_error(f"{target.client.owner}/{slug} version {version}", run, log, shown=shown)
     source = f"{target.client.owner}/{slug} version {version} on {target.name}, from inside"
     header, pins = _read_report(folder / "output" / _REPORT)
-    header = {"image": name, **header, "accelerator": "gpu" if gpu else "cpu", "source": source}
+    accelerator = "gpu" if gpu else "cpu"
+    header = {"image": name, **header, "accelerator": accelerator, "source": source}
     path = folder / f"{name}.txt"
     write_image_manifest(path, header, pins)
     return path
@@ -143,11 +145,12 @@ def _read_report(path: Path) -> tuple[dict[str, str], dict[NormalizedName, str]]
                 pins.setdefault(canonicalize_name(name), str(Version(text)))
             except InvalidVersion:
                 print(f"  {name} {text}: not a version, left out")
+        has_uv = "yes" if report["uv"] else "no"
         header = {
             "python": str(report["python"]),
             "platform": f"manylinux_{version.replace('.', '_')}_{report['machine']}",
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
-            "uv": "yes" if report["uv"] else "no",
+            "uv": has_uv,
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{path}: not a report of an image: {error}", "Run the same command again.") from error

@@ -1,6 +1,5 @@
 """The differences of two images."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from packaging.utils import NormalizedName
@@ -32,32 +31,31 @@ def changes(before: ImageManifest, after: ImageManifest, locks: list[Lock], *, e
     lines = [f"{before.name} → {after.name}"]
     for key in FACTS:
         old, new = before.header.get(key, "unknown"), after.header.get(key, "unknown")
-        lines += [f"  {key}: {old} → {new}"] if old != new else []
-    changed = {n for n in {*before.pins, *after.pins} if before.pins.get(n) != after.pins.get(n)}
+        if old != new:
+            lines.append(f"  {key}: {old} → {new}")
+    names = before.pins.keys() | after.pins.keys()
+    changed = {name for name in names if before.pins.get(name) != after.pins.get(name)}
     rest = set(changed)
     for lock in locks:
         roles = dict.fromkeys(lock.provided, "provided") | {pin.name: "shipped" for pin in lock.installed}
         matters = sorted(changed & set(roles))
         rest -= set(matters)
-        lines.append(
-            f"  {lock.path.stem}: {f'{len(matters)} of its distributions' if matters else 'nothing of it'} changed"
-        )
+        count = f"{len(matters)} of its distributions" if matters else "none of its distributions"
+        lines.append(f"  {lock.path.stem}: {count} changed")
         lines += [f"    {_change(name, before, after)} ({roles[name]})" for name in matters]
-    groups: list[tuple[str, Callable[[NormalizedName], bool]]] = [
-        ("changed", lambda n: n in before.pins and n in after.pins),
-        ("new", lambda n: n not in before.pins),
-        ("gone", lambda n: n not in after.pins),
-    ]
-    for word, belongs in groups:
-        names = sorted(name for name in rest if belongs(name))
-        hint = "" if everything else " (--all lists them)"
-        lines += [f"  {len(names)} others {word}{hint}"] if names else []
-        lines += [f"    {_change(name, before, after)}" for name in names if everything]
+    added = rest - before.pins.keys()
+    removed = rest - after.pins.keys()
+    hint = "" if everything else " (--all lists them)"
+    for word, group in (("changed", rest - added - removed), ("new", added), ("removed", removed)):
+        if group:
+            lines.append(f"  {len(group)} others {word}{hint}")
+        if everything:
+            lines += [f"    {_change(name, before, after)}" for name in sorted(group)]
     return "\n".join(lines)
 
 
 def _change(name: NormalizedName, before: ImageManifest, after: ImageManifest) -> str:
-    return f"{name} {before.pins.get(name, 'not there')} → {after.pins.get(name, 'gone')}"
+    return f"{name} {before.pins.get(name, 'absent')} → {after.pins.get(name, 'removed')}"
 
 
 FACTS = ("python", "platform", "accelerator", "uv")

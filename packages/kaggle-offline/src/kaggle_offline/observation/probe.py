@@ -18,7 +18,7 @@ from kaggle_offline.errors import KaggleError, OfflineError, RunError
 from kaggle_offline.files import write_json, write_text
 from kaggle_offline.kaggle import refusals
 from kaggle_offline.kaggle.kernels import RunState
-from kaggle_offline.observation.answers import MOST_SHOWN, Answer, table
+from kaggle_offline.observation.answers import MOST_SHOWN, Answer, markdown_table
 
 # Beyond what anybody makes: versions are made on purpose here.
 _MOST = 100
@@ -132,11 +132,13 @@ class _Probe:
             self._publish(notes, {"a.txt": str(self._versions + 1)})
             state = self._client.datasets.state(self._dataset)
             returned = state.notes if state else ""
+            is_whole = returned == notes
+            seen = "return whole" if is_whole else f"return with {len(returned)} characters: {returned}"
             yield Answer(
                 question=f"version notes of {length} characters",
                 assumed="return whole",
-                seen="return whole" if returned == notes else f"return with {len(returned)} characters: {returned}",
-                as_assumed=returned == notes,
+                seen=seen,
+                as_assumed=is_whole,
             )
 
     def _first_cell_and_mount(self) -> Iterator[Answer]:
@@ -160,10 +162,11 @@ class _Probe:
         )
         modules = seen.get("modules", [])
         missing = sorted(set(_EARLY) - set(modules))
+        listed = f"{len(modules)}: {', '.join(modules)}" if modules else _mounted(seen)
         yield Answer(
             question="modules that are imported before a notebook's first cell",
             assumed=f"{', '.join(_EARLY)} and others",
-            seen=f"{len(modules)}: {', '.join(modules)}" if modules else _mounted(seen),
+            seen=listed,
             as_assumed=not missing and bool(modules),
         )
         path = seen.get("path", [])
@@ -226,11 +229,12 @@ class _Probe:
             ("a dataset under a taken slug", "200 ", refusals.of_taken_slug(self._client, self._dataset, token)),
         )
         for question, assumed, seen in asked:
+            as_assumed = seen.startswith(assumed) if seen else None
             yield Answer(
                 question=f"{question}: status and body",
                 assumed=f"{assumed}with a message",
-                seen=seen[:MOST_SHOWN] or "no competition is listed that the account has not entered",
-                as_assumed=seen.startswith(assumed) if seen else None,
+                seen=seen[:MOST_SHOWN] or "the account has entered every competition that is listed",
+                as_assumed=as_assumed,
             )
 
     # Helpers of the steps
@@ -286,14 +290,16 @@ class _Probe:
         cells = [{**cell, "outputs": [], "source": source}]
         document = {"cells": cells, "metadata": NOTEBOOK_METADATA, "nbformat": 4, "nbformat_minor": 5}
         folder = self._folder / slug
-        write_text(folder / code_file, json.dumps(document) if notebook else source)
+        code = json.dumps(document) if notebook else source
+        write_text(folder / code_file, code)
         settings: dict[str, Any] = {
             "id": f"{self._client.owner}/{slug}",
             "title": title,
             "code_file": code_file,
             "language": "python",
         }
-        settings |= {"kernel_type": "notebook" if notebook else "script", "is_private": True, "enable_gpu": False}
+        kind = "notebook" if notebook else "script"
+        settings |= {"kernel_type": kind, "is_private": True, "enable_gpu": False}
         write_json(folder / "kernel-metadata.json", {**settings, "enable_internet": False, "dataset_sources": datasets})
         # Noted before it is there: it is deleted, whatever becomes of the answer.
         after = self._kernel_versions.setdefault(slug, 0)
@@ -346,4 +352,4 @@ def run(options: argparse.Namespace, repository: Path) -> None:
             answers.extend(probe(target))
         finally:
             if answers:
-                print(f"\nPaste this into an issue:\n\n{table(answers)}")
+                print(f"\nPaste this into an issue:\n\n{markdown_table(answers)}")

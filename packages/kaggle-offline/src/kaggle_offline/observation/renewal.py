@@ -112,7 +112,7 @@ def _follow(kernel: KernelFolder, image: str) -> Path:
     before = path.read_bytes()
     path.write_bytes(_SETTING.sub(rf'\g<1>"{image}"', before.decode(), count=1).encode())
     try:
-        if read_settings(path)["image"] == image:
+        if read_settings(path).image == image:
             return path
     except ConfigurationError:
         pass
@@ -124,7 +124,8 @@ def _renew_lock(kernel: KernelFolder, before: Lock | None) -> str:
     """Renew a lock; return what that changed, in Markdown."""
     print(f"{kernel.competition}:", flush=True)
     lock = lock_kernel(read_kernel_folder(kernel.repository, kernel.competition)).lock
-    text = "\n".join(difference(before, lock) if before else ["it is new"])
+    lines = difference(before, lock) if before else ["it is new"]
+    text = "\n".join(lines)
     print(text)
     return f"#### the lock of {kernel.competition}\n\n{fenced(text)}"
 

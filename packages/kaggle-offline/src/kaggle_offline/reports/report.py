@@ -1,47 +1,31 @@
-"""The result of a run, for people: ``summary.md`` for the workflow's page, ``report.html`` for a browser."""
+"""A run's result for people: ``summary.md`` for the workflow's page, ``report.html`` for a browser."""
 
 import base64
-import html
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from kaggle_offline.dependencies.lock_table import Row
 from kaggle_offline.files import write_text
 from kaggle_offline.git import COMMIT_LENGTH
 from kaggle_offline.reports.github import add_summary
-from kaggle_offline.reports.markdown import in_cell
-from kaggle_offline.reports.result import PICTURES
+from kaggle_offline.reports.markdown import in_cell, table
+from kaggle_offline.reports.result import PICTURES, SCORE_DIGITS, Result
 from kaggle_offline.repository.kernel_folder import KernelFolder
 
 SUMMARY, PAGE = "summary.md", "report.html"
 
-# Whose time is told; that of their stages is in the result.
+# The report shows the times of these; the result has those of their stages, too.
 _VERBS = ("freeze", "push", "submit")
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>{title}</title>
-<style>
-  body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
-  td {{ padding: .2rem 1.5rem .2rem 0; border-bottom: 1px solid #ddd }}
-  img {{ max-width: 100% }}
-</style>
-<h1>{title}</h1>
-<table>
-{rows}
-</table>
-{pictures}
-</html>
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Line:
-    """A line of the report's table: what it is about, what can be looked at under a link, and the rest."""
+    """A line of the report's table: a name, a text with a link, and a text without one."""
 
     name: str
     linked: str = ""
@@ -49,109 +33,112 @@ class _Line:
     text: str = ""
 
     def markdown(self) -> str:
-        linked = f"[{in_cell(self.linked)}]({self.link})" if self.link else in_cell(self.linked)
-        return f"| {self.name} | {linked}{in_cell(self.text)} |"
-
-    def html(self) -> str:
-        linked = html.escape(self.linked)
-        linked = f'<a href="{html.escape(self.link)}">{linked}</a>' if self.link else linked
-        return f"<tr><td>{html.escape(self.name)}</td><td>{linked}{html.escape(self.text)}</td></tr>"
+        """Return the cell after the name."""
+        linked = in_cell(self.linked)
+        if self.link:
+            linked = f"[{linked}]({self.link})"
+        return f"{linked}{in_cell(self.text)}"
 
 
 def forget_report(build: Path) -> None:
-    """Delete both reports: what they tell of is about to be made anew."""
+    """Delete both reports, before a push replaces what they describe."""
     for name in (SUMMARY, PAGE):
         (build / name).unlink(missing_ok=True)
 
 
-def write_report(build: Path, competition: str, result: dict[str, Any]) -> None:
+def write_report(build: Path, competition: str, result: Result) -> None:
     """Write both reports below ``build``, with the pictures that the kernel left in its output."""
     lines = _lines(competition, result)
-    submission = result["submission"]
-    title = f"{competition}: {submission['status'] if submission['score'] is None else _number(submission['score'])}"
-    rows = "\n".join(line.markdown() for line in lines)
-    write_text(build / SUMMARY, f"### {title}\n\n| | |\n| --- | --- |\n{rows}\n\n{_distributions(result)}")
-    table = "\n".join(line.html() for line in lines)
-    pictures = "\n".join(_picture(p) for p in sorted((build / "output").glob("*")) if p.suffix in PICTURES)
-    write_text(build / PAGE, _PAGE.format(title=html.escape(title), rows=table, pictures=pictures))
+    title = f"{competition}: {_outcome(result)}"
+    rows = [[line.name, line.markdown()] for line in lines]
+    write_text(build / SUMMARY, f"### {title}\n\n{table(['', ''], rows)}\n\n{_distributions(result)}")
+    pictures = [path for path in sorted((build / "output").glob("*")) if path.suffix in PICTURES]
+    environment = Environment(loader=PackageLoader(__package__, "."), autoescape=True, undefined=StrictUndefined)
+    page = environment.get_template("report.html.jinja")
+    text = page.render(title=title, lines=lines, pictures={path.name: _data_url(path) for path in pictures})
+    write_text(build / PAGE, text)
 
 
-def _lines(competition: str, result: dict[str, Any]) -> list[_Line]:
-    run, submission, source = result["run"], result["submission"], result["source"]
-    kernel, stages = result["kernel"], result["seconds"]
-    peak = f"{run['peak_memory_bytes'] / 2**20:.0f} MiB"
+def _outcome(result: Result) -> str:
+    if result.submission is None:
+        return "not submitted"
+    return result.submission.status if result.submission.score is None else _number(result.submission.score)
+
+
+def _lines(competition: str, result: Result) -> list[_Line]:
     lines = [
-        _Line(name="score", text=_number(submission["score"])),
-        *_other_scores(result),
-        _Line(
-            name="submission",
-            linked=submission["ref"],
-            link=_link(result, f"competitions/{competition}/submissions"),
-            text=f", {submission['status']}",
-        ),
-        _Line(name="source", text=" ".join(filter(None, [source["tag"], source["commit"]]))),
-        _Line(
-            name="kernel",
-            linked=kernel["ref"],
-            link=_link(result, f"code/{kernel['ref']}"),
-            text=f" version {kernel['version']}",
-        ),
-        _Line(name="run", text=f"{run['status']}, {run['seconds']:.0f} s, {peak} of memory at its peak"),
+        *_scores(competition, result),
+        _Line(name="source", text=str(result.source or "")),
     ]
-    for name in ("packages", "models"):
-        if name not in result:
-            continue
-        ref, version, uploaded = (result[name][key] for key in ("ref", "version", "uploaded_bytes"))
-        link = _link(result, f"datasets/{ref}/versions/{version}")
-        lines.append(_Line(name=name, linked=ref, link=link, text=f" version {version}, {uploaded:,} bytes uploaded"))
-    files = result["shipped"]["files"]
-    lines.append(_Line(name="shipped", text=f"{_counts(result)}; {len(files)} files, {sum(files.values()):,} bytes"))
-    times = ", ".join(f"{stage} {stages[stage]:.1f} s" for stage in _VERBS if stage in stages)
-    return [*lines, _Line(name="time", text=times), _Line(name="target", text=result["target"])]
+    kernel, run = result.kernel, result.run
+    if kernel is not None:
+        link = _link(result, f"code/{kernel.ref}")
+        lines.append(_Line(name="kernel", linked=kernel.ref, link=link, text=f" version {kernel.version}"))
+    if run is not None:
+        peak = f"{run.peak_memory_bytes / 2**20:.0f} MiB"
+        lines.append(_Line(name="run", text=f"{run.status}, {run.seconds:.0f} s, {peak} of memory at its peak"))
+    for name, dataset in (("packages", result.packages), ("models", result.models)):
+        if dataset is not None:
+            link = _link(result, f"datasets/{dataset.ref}/versions/{dataset.version}")
+            text = f" version {dataset.version}, {dataset.uploaded_bytes:,} bytes uploaded"
+            lines.append(_Line(name=name, linked=dataset.ref, link=link, text=text))
+    if result.shipped is not None:
+        files = result.shipped.files
+        text = f"{_counts(result)}; {len(files)} files, {sum(files.values()):,} bytes"
+        lines.append(_Line(name="shipped", text=text))
+    times = [f"{stage} {result.seconds[stage]:.1f} s" for stage in _VERBS if stage in result.seconds]
+    return [*lines, _Line(name="time", text=", ".join(times)), _Line(name="target", text=result.target or "")]
 
 
-def _other_scores(result: dict[str, Any]) -> list[_Line]:
-    """Return the scores to compare with."""
-    submission, base = result["submission"], result.get("base")
-    lines = []
-    if submission.get("last_score") is not None:
-        lines.append(_Line(name="the last one's", text=_number(submission["last_score"])))
-    if base:
-        score = f"none: {base['problem']}" if base["score"] is None else _number(base["score"])
-        text = f"{score} at {base['commit'][:COMMIT_LENGTH]}, {base['tolerance']:g} worse is tolerated"
+def _scores(competition: str, result: Result) -> list[_Line]:
+    """Return the submission's lines, with the scores to compare with."""
+    submission, base = result.submission, result.base
+    if submission is None:
+        return []
+    lines = [_Line(name="score", text=_number(submission.score))]
+    if submission.last_score is not None:
+        lines.append(_Line(name="previous score", text=_number(submission.last_score)))
+    if base is not None:
+        score = f"none: {base.problem}" if base.score is None else _number(base.score)
+        text = f"{score} at {base.commit[:COMMIT_LENGTH]}, {base.tolerance:g} worse is tolerated"
         lines.append(_Line(name="on the base", text=text))
-    if "baseline" in submission:
-        lines.append(_Line(name="baseline (most common label)", text=_number(submission["baseline"])))
+    if submission.baseline is not None:
+        lines.append(_Line(name="baseline (most common label)", text=_number(submission.baseline)))
+    link = _link(result, f"competitions/{competition}/submissions")
+    lines.append(_Line(name="submission", linked=submission.ref, link=link, text=f", {submission.status}"))
     return lines
 
 
 def _number(score: float | None) -> str:
-    return "none" if score is None else f"{score:.5f}"
+    return "none" if score is None else f"{score:.{SCORE_DIGITS}f}"
 
 
-def _link(result: dict[str, Any], path: str) -> str:
-    """Where a person looks at it; the local Kaggle has no pages."""
-    return f"https://www.kaggle.com/{path}" if result["target"] == "kaggle" else ""
+def _link(result: Result, path: str) -> str:
+    """Return the address of a page of kaggle.com; the local Kaggle has no pages."""
+    return f"https://www.kaggle.com/{path}" if result.target == "kaggle" else ""
 
 
-def _counts(result: dict[str, Any]) -> str:
-    roles = Counter(row["role"] for row in result["shipped"]["distributions"])
+def _shipped(result: Result) -> Sequence[Row]:
+    return result.shipped.distributions if result.shipped else ()
+
+
+def _counts(result: Result) -> str:
+    roles = Counter(row.role for row in _shipped(result))
     return ", ".join(f"{roles[role]} {role}" for role in ("provided", "added", "replaced"))
 
 
-def _distributions(result: dict[str, Any]) -> str:
-    """The table of what becomes of each distribution, to be unfolded."""
-    rows = [
-        "| " + " | ".join(in_cell(row[key]) for key in ("name", "image", "shipped", "role", "why")) + " |"
-        for row in result["shipped"]["distributions"]
-    ]
-    head = ["| distribution | in the image | shipped | | |", "| --- | --- | --- | --- | --- |"]
-    return "\n".join([f"<details><summary>{_counts(result)}</summary>\n", *head, *rows, "\n</details>\n"])
+def _distributions(result: Result) -> str:
+    """Return a folded table with the role of each distribution."""
+    rows = []
+    for row in _shipped(result):
+        rows.append([in_cell(cell) for cell in (row.name, row.image, row.shipped, row.role, row.why)])
+    lines = table(["distribution", "in the image", "shipped", "", ""], rows)
+    return f"<details><summary>{_counts(result)}</summary>\n\n{lines}\n\n</details>\n"
 
 
-def _picture(path: Path) -> str:
+def _data_url(path: Path) -> str:
     data = base64.b64encode(path.read_bytes()).decode()
-    return f'<img alt="{html.escape(path.name)}" src="data:{PICTURES[path.suffix]};base64,{data}">'
+    return f"data:{PICTURES[path.suffix]};base64,{data}"
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def list_checkpoints(folder: Path, repository: Path, trusted: Collection[str] = 
         CheckpointError: the folder has no checkpoint, ``torch.save`` did not write one of them, a file is a Git LFS
             pointer or a link out of the repository, loading it would run code, or Kaggle would not keep it as it is.
     """
-    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     for path in files:
         problem = link_outside(path, repository)
         if problem:
@@ -42,11 +42,9 @@ def list_checkpoints(folder: Path, repository: Path, trusted: Collection[str] = 
         raise error
     for path in files:
         if path.name.lower().endswith(_ARCHIVES) or not FILE_NAME.fullmatch(path.name):
-            raise CheckpointError(
-                f"{path}: Kaggle {'unpacks archives' if FILE_NAME.fullmatch(path.name) else 'refuses such a name'}",
-                "Give it another name, or take it out of the folder.",
-            )
-    checkpoints = [p for p in files if p.suffix in SUFFIXES]
+            reason = "unpacks archives" if FILE_NAME.fullmatch(path.name) else "refuses such a name"
+            raise CheckpointError(f"{path}: Kaggle {reason}", "Rename it, or move it out of the folder.")
+    checkpoints = [path for path in files if path.suffix in SUFFIXES]
     if not checkpoints:
         raise CheckpointError(
             f"{folder}: no checkpoint ({', '.join(sorted(SUFFIXES))})", "Train one (nox -s train), or copy it there."

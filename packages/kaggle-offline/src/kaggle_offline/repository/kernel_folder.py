@@ -1,21 +1,13 @@
 """``kernels/<competition>/``: what a person writes for a competition, read and checked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kaggle_offline.errors import ConfigurationError, UnknownCompetitionError
 from kaggle_offline.repository.kernel_metadata import read_metadata
-from kaggle_offline.repository.submission_toml import PLAIN_NAME, PROTECTED, SAMPLE, TOLERANCE, read_settings
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunLimits:
-    """The competition's limits of a run: rows of the hidden test set, and the hours in which they are predicted."""
-
-    rows: int
-    hours: float
+from kaggle_offline.repository.submission_toml import PLAIN_NAME, CompetitionLimits, read_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +40,11 @@ class KernelFolder:
     image: Path
     checkpoints: Path | None
     trusted: tuple[str, ...]
-    weights: dict[str, float]
+    weights: Mapping[str, float]
     output: str
     sample: str
     protected: tuple[str, ...]
-    limits: RunLimits | None
+    limits: CompetitionLimits | None
     rehearsal: str
     tolerance: float
     metadata: dict[str, Any]
@@ -116,38 +108,46 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
         )
     settings = read_settings(folder / "submission.toml")
     metadata = read_metadata(folder / "kernel-metadata.json", competition)
-    package, _, extras = settings["package"].rstrip("]").partition("[")
+    checkpoints = folder / settings.checkpoints if settings.checkpoints else None
     result = KernelFolder(
         competition=competition,
         repository=repository,
-        package=repository / "packages" / package,
-        extras=tuple(name.strip() for name in extras.split(",") if name.strip()),
-        image=repository / "requirements" / "images" / f"{settings['image']}.txt",
-        checkpoints=folder / settings["checkpoints"] if "checkpoints" in settings else None,
-        trusted=tuple(settings.get("trusted", ())),
-        output=settings["output"],
-        weights=settings.get("weights", {}),
-        sample=settings.get("sample", SAMPLE),
-        protected=tuple(settings.get("freeze", {}).get("protected", PROTECTED)),
-        limits=RunLimits(**settings["limits"]) if "limits" in settings else None,
-        rehearsal=settings["rehearsal"]["competition"],
-        tolerance=settings["rehearsal"].get("tolerance", TOLERANCE),
+        package=repository / "packages" / settings.package,
+        extras=settings.extras,
+        image=repository / "requirements" / "images" / f"{settings.image}.txt",
+        checkpoints=checkpoints,
+        trusted=settings.trusted,
+        output=settings.output,
+        weights=settings.weights,
+        sample=settings.sample,
+        protected=settings.protected,
+        limits=settings.limits,
+        rehearsal=settings.rehearsal,
+        tolerance=settings.tolerance,
         metadata=metadata,
         code=folder / metadata["code_file"],
     )
-    for path, key in ((result.package, "package"), (result.checkpoints, "checkpoints")):
-        if path is not None and not path.is_dir():
-            raise ConfigurationError(
-                f"{folder / 'submission.toml'}: {key}: {path} is not there", f"Correct {key}, or make it."
-            )
-    there = {path.name for path in result.checkpoints.iterdir()} if result.checkpoints else set[str]()
-    for key, names in (("weights", set(result.weights)), ("trusted", set(result.trusted))):
-        if names - there:
-            raise ConfigurationError(
-                f"{folder / 'submission.toml'}: {key}: {min(names - there)} is not among the checkpoints",
-                "Name the files of that folder.",
-            )
+    _check_paths(result)
     return result
+
+
+def _check_paths(kernel: KernelFolder) -> None:
+    """Check that the folders and checkpoints that ``submission.toml`` names exist.
+
+    Raises:
+        ConfigurationError: one does not; the message names the key.
+    """
+    path = kernel.folder / "submission.toml"
+    for key, folder in (("package", kernel.package), ("checkpoints", kernel.checkpoints)):
+        if folder is not None and not folder.is_dir():
+            raise ConfigurationError(f"{path}: {key}: {folder}: not found", f"Correct {key}, or create the folder.")
+    existing = {file.name for file in kernel.checkpoints.iterdir()} if kernel.checkpoints else set[str]()
+    for key, names in (("weights", kernel.weights), ("trusted", kernel.trusted)):
+        missing = sorted(set(names) - existing)
+        if missing:
+            raise ConfigurationError(
+                f"{path}: {key}: {missing[0]} is not among the checkpoints", "Name files of the checkpoints' folder."
+            )
 
 
 def read_kernel_folders(repository: Path, names: Sequence[str]) -> list[KernelFolder]:

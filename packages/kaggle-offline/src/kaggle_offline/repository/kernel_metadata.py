@@ -1,6 +1,7 @@
-"""``kernel-metadata.json``: what Kaggle is told of a kernel, read and checked."""
+"""``kernel-metadata.json``: a kernel's settings on Kaggle, read and checked."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from slugify import slugify
 
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import COPY_IT, link_outside, read_json
-from kaggle_offline.repository.submission_toml import PLAIN_NAME, require_text
+from kaggle_offline.repository.submission_toml import PLAIN_NAME
 
 # The kinds of a kernel's inputs; each has its list in kernel-metadata.json.
 SOURCES = ("dataset", "competition", "kernel", "model")
@@ -44,13 +45,13 @@ def read_metadata(path: Path, competition: str) -> dict[str, Any]:
     try:
         metadata = read_json(path)
     except FileNotFoundError:
-        raise ConfigurationError(f"{path}: not there", "`kaggle kernels init` writes one to start from.") from None
+        raise ConfigurationError(f"{path}: not found", "Run `kaggle kernels init` for one to start from.") from None
     except (ValueError, OSError) as error:
         raise ConfigurationError(f"{path}: {error}", "Correct the file: it must be JSON.") from error
     if not isinstance(metadata, dict):
         raise ConfigurationError(f"{path}: not an object", "It must be JSON in braces.")
     for key, example in _METADATA_TEXTS.items():
-        require_text(path, key, metadata.get(key), example)
+        _require_text(path, key, metadata.get(key), example)
     owner, slash, slug = metadata["id"].partition("/")
     if not (owner and slash and slug) or len(metadata["title"]) not in TITLE_LENGTHS:
         raise ConfigurationError(
@@ -74,10 +75,25 @@ def read_metadata(path: Path, competition: str) -> dict[str, Any]:
     return metadata
 
 
+def sources_of(metadata: Mapping[str, Any]) -> frozenset[str]:
+    """Return the sources of all kinds in a kernel's metadata."""
+    found: set[str] = set()
+    for kind in SOURCES:
+        found.update(metadata.get(f"{kind}_sources", []))
+    return frozenset(found)
+
+
+def _require_text(path: Path, key: str, value: object, example: str) -> None:
+    if value is None:
+        raise ConfigurationError(f"{path}: {key}: missing", f"As in: {example}")
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"{path}: {key}: {json.dumps(value)} must be a text", f"As in: {example}")
+
+
 def _check_code(path: Path, name: str) -> None:
     code = path.parent / name
     if not (PLAIN_NAME.fullmatch(name) and code.is_file()):
-        raise ConfigurationError(f"{path}: code_file: {name} is not there", "Name a file that lies beside it.")
+        raise ConfigurationError(f"{path}: code_file: {name}: not found", "Name a file in the same folder.")
     problem = link_outside(code, path.parent.parent.parent)
     if problem:
         raise ConfigurationError(problem, COPY_IT)

@@ -16,30 +16,38 @@ PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 
 
 def name_of(folder: Path) -> str:
-    """The name under which a folder of ``packages/`` may be required; empty where it is no package."""
+    """Return the name of a folder's distribution; empty if the folder is not a package."""
     project = read_project_file(folder)
+    tables = [project.get("project"), _read_setup_cfg(folder)]
     tool = project.get("tool")
-    tables = [project.get("project"), tool.get("poetry") if isinstance(tool, dict) else None, _read_setup_cfg(folder)]
-    names = [str(table["name"]) for table in tables if isinstance(table, dict) and "name" in table]
-    if not names and (folder / "setup.py").is_file():
-        names = [_name_in_setup_py(folder / "setup.py") or folder.name]
-    return canonicalize_name(names[0]) if names else ""
+    if isinstance(tool, dict):
+        tables.insert(1, tool.get("poetry"))
+    for table in tables:
+        if isinstance(table, dict) and "name" in table:
+            return canonicalize_name(str(table["name"]))
+    if (folder / "setup.py").is_file():
+        return canonicalize_name(_name_in_setup_py(folder / "setup.py") or folder.name)
+    return ""
 
 
 def _name_in_setup_py(path: Path) -> str:
-    """The name that is written in a setup.py; empty where only running it would tell."""
+    """Return the name that a setup.py states; empty if only running it would tell."""
     try:
-        calls = [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Call)]
+        nodes = list(ast.walk(ast.parse(path.read_bytes())))
     except (SyntaxError, ValueError):
         return ""
-    calls = [c for c in calls if getattr(c.func, "id", getattr(c.func, "attr", "")) == "setup"]
-    values = [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "name"]
-    texts = [node.value for node in values if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    return next(iter(texts), "")
+    for node in nodes:
+        if not isinstance(node, ast.Call) or ast.unparse(node.func).rpartition(".")[2] != "setup":
+            continue
+        for keyword in node.keywords:
+            value = keyword.value
+            if keyword.arg == "name" and isinstance(value, ast.Constant) and isinstance(value.value, str):
+                return value.value
+    return ""
 
 
 def read_project_file(folder: Path) -> dict[str, Any]:
-    """A source tree's pyproject.toml; empty where there is none that can be read."""
+    """Read a source tree's pyproject.toml; empty if it is missing or malformed."""
     try:
         return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -56,13 +64,13 @@ def _read_setup_cfg(folder: Path) -> dict[str, str]:
 
 
 def required_by(folder: Path) -> set[NormalizedName] | None:
-    """Return the names that a package may require, extras included; None where only building it would tell."""
+    """Return the names that a package may require, extras included; None if only building it would tell."""
     document = read_project_file(folder)
     project = document.get("project")
     try:
         if not isinstance(project, dict) or any("dependencies" in str(key) for key in project.get("dynamic", [])):
             return None
-        # Poetry takes what is required from either table.
+        # Poetry reads the requirements from either table.
         if "dependencies" in document.get("tool", {}).get("poetry", {}):
             return None
         lines = [*project.get("dependencies", []), *chain(*project.get("optional-dependencies", {}).values())]

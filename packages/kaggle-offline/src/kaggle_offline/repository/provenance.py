@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kaggle_offline.errors import TagError
 from kaggle_offline.git import COMMIT_LENGTH, git
-from kaggle_offline.repository.competition_inputs import inputs_of, is_path, tracked_links
+from kaggle_offline.repository.competition_inputs import inputs_of
 
 PREFIX = "submit-"
 
@@ -29,7 +29,9 @@ class SubmitTag:
 
     def __str__(self) -> str:
         """As `parse_tag` reads it."""
-        return f"{PREFIX}{self.competition}{'-' if self.competition else ''}v{self.version}"
+        if not self.competition:
+            return f"{PREFIX}v{self.version}"
+        return f"{PREFIX}{self.competition}-v{self.version}"
 
 
 def parse_tag(text: str) -> SubmitTag:
@@ -60,6 +62,10 @@ class Source:
     tag: str
     commit: str
 
+    def __str__(self) -> str:
+        """Return the tag, if there is one, and the commit."""
+        return f"{self.tag} {self.commit}".strip()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Chain:
@@ -85,16 +91,17 @@ class Chain:
 
 
 def read_chain(description: str) -> Chain | None:
-    """The chain that a submission's description tells, or None."""
+    """Read the chain in a submission's description; None if it has none."""
     found, digest = _CHAIN.search(description), _DIGEST.search(description)
     if found is None or digest is None:
         return None
-    tag, commit = ("" if found[key] == _UNKNOWN else found[key] for key in ("tag", "commit"))
+    fields = {key: "" if value == _UNKNOWN else value for key, value in found.groupdict().items()}
+    models = int(fields["models"]) if fields["models"] else None
     return Chain(
-        source=Source(tag=tag, commit=commit),
-        packages=int(found["packages"]),
-        models=None if found["models"] == _UNKNOWN else int(found["models"]),
-        kernel=int(found["kernel"]),
+        source=Source(tag=fields["tag"], commit=fields["commit"]),
+        packages=int(fields["packages"]),
+        models=models,
+        kernel=int(fields["kernel"]),
         digest=digest.group(),
     )
 
@@ -110,8 +117,10 @@ def read_source(repository: Path, competition: str) -> Source:
     tags = (git(repository, "tag", "--points-at", "HEAD", "--sort=-creatordate", "--list", f"{PREFIX}*") or "").split()
     if os.environ.get("GITHUB_REF_TYPE") == "tag" and os.environ.get("GITHUB_REF_NAME", "") in tags:
         tags.insert(0, os.environ["GITHUB_REF_NAME"])
-    about = (tag for tag in tags if _is_about(tag, competition))
-    return Source(tag=next(about, ""), commit=f"{commit}+" if commit and changed else commit)
+    if commit and changed:
+        commit += "+"
+    about = [tag for tag in tags if _is_about(tag, competition)]
+    return Source(tag=about[0] if about else "", commit=commit)
 
 
 def _is_about(tag: str, competition: str) -> bool:
@@ -123,6 +132,6 @@ def _is_about(tag: str, competition: str) -> bool:
 
 def _untracked(repository: Path, competition: str) -> bool:
     """Tell whether Git does not track an input of a competition."""
-    inputs = inputs_of(repository, tracked_links(repository), [competition])[competition]
-    listed = git(repository, "ls-files", "--others", "-z", "--", *filter(is_path, inputs)) or ""
+    inputs = inputs_of(repository, [competition])[competition]
+    listed = git(repository, "ls-files", "--others", "-z", "--", *inputs) or ""
     return any(path and not _LEFT_OUT.search(path) for path in listed.split("\0"))

@@ -1,12 +1,20 @@
-"""``submission.toml``: the settings of a competition, read and checked."""
+"""``submission.toml``: the settings of a competition, read and checked against ``submission.schema.json``."""
 
 import json
 import math
 import re
 import shlex
 import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any
+
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.protocols import Validator
+from jsonschema.validators import extend
 
 from kaggle_offline.errors import ConfigurationError
 
@@ -32,122 +40,171 @@ PROTECTED = (
     "nvidia-*",
 )
 
-# As most competitions call the file that shows how a submission must look.
-SAMPLE = "sample_submission.csv"
-
-# By how much a change may worsen the rehearsal's score, in units of the metric.
-TOLERANCE = 0.01
-
-# A number of rows, or hours, far beyond any.
-_MOST = 10**12
-
 PLAIN_NAME = re.compile(r"\w[\w .+-]{0,99}")
-# A folder of packages/, and extras of it.
-_PACKAGE = re.compile(r"\w[\w .+-]{0,99}(\[\w[\w., -]{0,99}\])?")
 
-_TEXTS = {
-    "package": 'package = "my-package"',
-    "image": 'image = "kaggle-gpu-2026-05"',
-    "checkpoints": 'checkpoints = "checkpoints"',
-    "output": 'output = "submission.csv"',
+_TYPES = {
+    "string": "a text",
+    "number": "a number",
+    "integer": "a whole number",
+    "array": "a list",
+    "object": "a table",
 }
-_OPTIONAL = ("checkpoints",)
 
 
-def read_settings(path: Path) -> dict[str, Any]:
-    """Read a ``submission.toml`` and check it, but for whether what it names is there.
+@dataclass(frozen=True, kw_only=True)
+class CompetitionLimits:
+    """The competition's limits on a run: rows of the hidden test set, and the hours in which they are predicted."""
+
+    rows: int
+    hours: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of a competition; ``submission.schema.json`` describes each."""
+
+    package: str
+    extras: tuple[str, ...]
+    image: str
+    checkpoints: str | None
+    trusted: tuple[str, ...]
+    weights: Mapping[str, float]
+    output: str
+    sample: str
+    protected: tuple[str, ...]
+    limits: CompetitionLimits | None
+    rehearsal: str
+    tolerance: float
+
+
+def read_settings(path: Path) -> Settings:
+    """Read a ``submission.toml``; whether the files that it names exist is not checked.
 
     Raises:
-        ConfigurationError: it is missing or malformed; the message names the key.
+        ConfigurationError: the file is missing or malformed; the message names the key.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigurationError(f"{path}: not there", "Write one; the README says how.") from None
+        raise ConfigurationError(f"{path}: not found", "Write one; the README shows how.") from None
     except (ValueError, RecursionError, OSError) as error:
         raise ConfigurationError(f"{path}: {error}", "Correct the file: it must be TOML.") from error
-    _check_names(path, document)
-    sample = document.get("sample", SAMPLE)
-    if not (isinstance(sample, str) and PLAIN_NAME.fullmatch(sample or SAMPLE)):
-        raise ConfigurationError(
-            f"{path}: sample: {sample!r} must be a plain name", f'As in: sample = "{SAMPLE}", or "" for none.'
-        )
-    rehearsal = document.get("rehearsal")
-    if not isinstance(rehearsal, dict):
-        raise ConfigurationError(f"{path}: [rehearsal] is missing", "Add it, with the key competition.")
-    require_text(path, "rehearsal.competition", rehearsal.get("competition"), 'competition = "python -m …"')
+    problem = next(_validator().iter_errors(document), None)
+    if problem is not None:
+        raise _configuration_error(path, problem)
+    rehearsal = document["rehearsal"]
     _check_command(path, rehearsal["competition"])
-    tolerance = rehearsal.get("tolerance", TOLERANCE)
-    if isinstance(tolerance, bool) or not (isinstance(tolerance, int | float) and 0 <= tolerance < math.inf):
-        raise ConfigurationError(
-            f"{path}: rehearsal.tolerance: {tolerance!r} must be a number, 0 or more", f"As in: tolerance = {TOLERANCE}"
-        )
-    freeze = document.get("freeze", {})
-    protected = freeze.get("protected", []) if isinstance(freeze, dict) else None
-    if not (isinstance(protected, list) and all(isinstance(item, str) for item in protected)):
-        raise ConfigurationError(f"{path}: freeze.protected: must be a list of names", 'As in: protected = ["numpy"]')
-    trusted = document.get("trusted", [])
-    if not (isinstance(trusted, list) and all(isinstance(item, str) for item in trusted)):
-        raise ConfigurationError(f"{path}: trusted: must be a list of file names", 'As in: trusted = ["model.ckpt"]')
-    _check_weights(path, document.get("weights", {}))
-    _check_limits(path, document.get("limits"))
-    unknown = {*document} - {*_TEXTS, "sample", "trusted", "weights", "freeze", "limits", "rehearsal"}
-    unknown |= {f"rehearsal.{k}" for k in set(rehearsal) - {"competition", "tolerance"}}
-    unknown |= {f"freeze.{k}" for k in set(freeze) - {"protected"}}
-    if unknown:
-        known = [*_TEXTS, "sample", "trusted", "weights", "freeze.protected", "limits.rows", "limits.hours"]
-        known += ["rehearsal.competition", "rehearsal.tolerance"]
-        raise ConfigurationError(f"{path}: {min(unknown)}: unknown key", f"Known are: {', '.join(known)}.")
-    return document
+    package, _, extras = document["package"].rstrip("]").partition("[")
+    limits = None
+    if "limits" in document:
+        limits = CompetitionLimits(rows=int(document["limits"]["rows"]), hours=document["limits"]["hours"])
+    properties = _schema()["properties"]
+    return Settings(
+        package=package,
+        extras=tuple(name.strip() for name in extras.split(",") if name.strip()),
+        image=document["image"],
+        checkpoints=document.get("checkpoints"),
+        trusted=tuple(document.get("trusted", ())),
+        weights=document.get("weights", {}),
+        output=document["output"],
+        sample=document.get("sample", properties["sample"]["default"]),
+        protected=tuple(document.get("freeze", {}).get("protected", PROTECTED)),
+        limits=limits,
+        rehearsal=rehearsal["competition"],
+        tolerance=rehearsal.get("tolerance", properties["rehearsal"]["properties"]["tolerance"]["default"]),
+    )
 
 
-def _check_names(path: Path, document: dict[str, Any]) -> None:
-    for key, example in _TEXTS.items():
-        if key in _OPTIONAL and key not in document:
-            continue
-        require_text(path, key, document.get(key), example)
-        if not (_PACKAGE if key == "package" else PLAIN_NAME).fullmatch(document[key]):
-            raise ConfigurationError(f"{path}: {key}: {document[key]!r} must be a plain name", f"As in: {example}")
+@cache
+def _schema() -> dict[str, Any]:
+    text = resources.files(__package__).joinpath("submission.schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
 
 
-def _check_weights(path: Path, weights: Any) -> None:
-    if not isinstance(weights, dict):
-        raise ConfigurationError(f"{path}: weights: must be a table", 'As in: [weights] and below it "model.ckpt" = 2')
-    for name, weight in weights.items():
-        if isinstance(weight, bool) or not (isinstance(weight, int | float) and 0 < weight < math.inf):
-            raise ConfigurationError(
-                f"{path}: weights.{name}: {weight!r} must be a number above 0", f'As in: "{name}" = 2'
-            )
+@cache
+def _validator() -> Validator:
+    """Return a validator that is stricter than JSON: TOML has infinity and NaN, and ``$`` matches before a newline."""
+    types = Draft202012Validator.TYPE_CHECKER.redefine("number", _is_finite)
+    strict: type[Validator] = extend(  # type: ignore[no-untyped-call]
+        Draft202012Validator, {"pattern": _matches_whole}, type_checker=types
+    )
+    return strict(_schema())
 
 
-def _check_limits(path: Path, limits: Any) -> None:
-    cure = "As in: [limits] and below it rows = 5000 and hours = 9"
-    if limits is None:
-        return
-    if not isinstance(limits, dict) or set(limits) != {"rows", "hours"}:
-        raise ConfigurationError(f"{path}: limits: must be a table of rows and hours", cure)
-    for key, value in limits.items():
-        number = int if key == "rows" else int | float
-        if isinstance(value, bool) or not (isinstance(value, number) and 0 < value < _MOST):
-            raise ConfigurationError(f"{path}: limits.{key}: {value!r} must be a number above 0", cure)
+def _is_finite(_: object, value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _matches_whole(_: Validator, pattern: str, value: object, __: object) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not re.fullmatch(pattern.removeprefix("^").removesuffix("$"), value):
+        yield ValidationError("must be a plain name")
+
+
+def _configuration_error(path: Path, error: ValidationError) -> ConfigurationError:
+    keys = [str(key) for key in error.absolute_path if not isinstance(key, int)]
+    # jsonschema does not type these: the value of the rule in the schema, and the value that breaks it.
+    rule: Any = error.validator_value
+    instance: Any = error.instance
+    if error.validator == "additionalProperties":
+        known = _schema_of(keys)["properties"]
+        keys.append(min(set(instance) - set(known)))
+        return ConfigurationError(f"{path}: {'.'.join(keys)}: unknown key", f"Known keys: {', '.join(known)}.")
+    if error.validator == "required":
+        keys.append(min(set(rule) - set(instance)))
+        problem = "missing"
+    else:
+        problem = f"{_shortened(instance)} {_expectation(error, rule)}"
+    return ConfigurationError(f"{path}: {'.'.join(keys)}: {problem}", f"As in: {_example(keys)}")
+
+
+def _expectation(error: ValidationError, rule: Any) -> str:
+    """Return the requirement on a value, in the words of TOML."""
+    if error.validator == "type":
+        return f"must be {_TYPES[rule]}"
+    if error.validator == "exclusiveMinimum":
+        return f"must be above {rule}"
+    if error.validator == "minimum":
+        return f"must be {rule} or more"
+    if error.validator == "minLength":
+        return "must not be empty"
+    return error.message
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}…"  # noqa: PLR2004 - about a line
+
+
+def _example(keys: Sequence[str]) -> str:
+    """Return an example of a key, as TOML."""
+    example = _schema_of(keys)["examples"][0]
+    if not isinstance(example, dict):
+        return _assignment(keys[-1], example)
+    lines = [_assignment(name, value) for name, value in example.items()]
+    return f"[{keys[-1]}] with {' and '.join(lines)}"
+
+
+def _assignment(key: str, value: object) -> str:
+    name = key if key.isidentifier() else json.dumps(key)
+    return f"{name} = {json.dumps(value)}"
+
+
+def _schema_of(keys: Sequence[str]) -> dict[str, Any]:
+    """Return the part of the schema for a key."""
+    schema = _schema()
+    for key in keys:
+        schema = schema.get("properties", {}).get(key) or schema["additionalProperties"]
+    return schema
 
 
 def _check_command(path: Path, command: str) -> None:
     try:
         if shlex.split(command) and "\0" not in command:
             return
-        problem = "no command"
+        problem = "not a command"
     except ValueError as error:
         problem = str(error)
-    raise ConfigurationError(f"{path}: rehearsal.competition: {command!r}: {problem}", 'As in: "python -m …"')
-
-
-def require_text(path: Path, key: str, value: Any, example: str) -> None:
-    """See that the value of a key is a text with something in it.
-
-    Raises:
-        ConfigurationError: it is not; the message names the key.
-    """
-    if not isinstance(value, str) or not value:
-        problem = "missing" if value is None else f"must be a text, is {json.dumps(value, default=str)}"
-        raise ConfigurationError(f"{path}: {key}: {problem}", f"As in: {example}")
+    raise ConfigurationError(
+        f"{path}: rehearsal.competition: {command!r}: {problem}", f"As in: {_example(['rehearsal', 'competition'])}"
+    )

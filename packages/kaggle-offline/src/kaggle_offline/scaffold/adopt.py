@@ -1,12 +1,12 @@
-"""A notebook or script that is there already, made into a kernel that installs and finds what it needs offline.
+"""Turn an existing notebook or script into a kernel that installs its packages and finds its inputs offline.
 
-jupytext is imported where a notebook is read: it takes most of a second.
+jupytext is imported where a notebook is read: the import takes most of a second.
 """
 
 import json
 import re
 import tokenize
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,27 +30,27 @@ _MODULE_STYLE = f"# mypy: ignore-errors\n{_STYLE}"
 _CELL_LINE = re.compile(r"^# ?%%", re.MULTILINE)
 _PLOTS = re.compile(r"^\s*%matplotlib\b", re.MULTILINE)
 
-# The keys of a kernel's metadata that say what it sees and runs on, and those that a path in the code tells, too.
+# The keys of a kernel's metadata for its inputs, and the keys for the kinds of inputs that a path in the code names.
 _SOURCES = ("dataset_sources", "kernel_sources", "model_sources")
 _SOURCES_OF_KIND = {"datasets": "dataset_sources", "notebooks": "kernel_sources"}
 
-_PARAMETERS = '# What this kernel was made of; `push` fills it in.\nPACKAGES_DIGEST = ""'
-_INSTALL = "# `push` writes here what installs the packages that Kaggle's image lacks."
+_PARAMETERS = '# The origin of this kernel; `push` fills it in.\nPACKAGES_DIGEST = ""'
+_INSTALL = "# `push` writes the installation of the packages that Kaggle's image lacks here."
 _FIND = "from competition_kit.inputs import find_input"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Adopted:
-    """Code that was there already, made a kernel.
+    """An existing notebook or script as a kernel.
 
     Attributes:
         code: the kernel, in percent format.
-        is_script: whether it is to be run as a script; else as a notebook.
-        requirements: what its package is to require.
-        modules: text of the modules that it imports from beside it, by path.
-        settings: of its metadata, as far as they were there: ``enable_gpu``, and other sources than the competition.
-        done: what was changed, a line for each.
-        left: what has to be looked at, a line for each.
+        is_script: whether Kaggle runs it as a script; else as a notebook.
+        requirements: of its package.
+        modules: the text of the modules that it imports from its own folder, by path.
+        settings: keys of its metadata that it had already: ``enable_gpu``, and inputs besides the competition.
+        done: the changes, a line for each.
+        left: the places that need a look, a line for each.
     """
 
     code: str
@@ -63,15 +63,15 @@ class Adopted:
 
 
 def adopt(path: Path, competition: str, known: Iterable[str]) -> Adopted:
-    """Read a notebook (``.ipynb``) or script (``.py``) and make it a kernel; the file stays as it is.
+    """Turn a notebook (``.ipynb``) or script (``.py``) into a kernel; the file stays unchanged.
 
-    Lines by which pip installs become requirements, imports too; modules beside it go into the package; paths
-    of inputs are found under either of Kaggle's layouts.
+    Lines that install with pip become requirements, and so do imports. Modules in its folder move into the package.
+    Paths of inputs become calls that find them under either of Kaggle's layouts.
 
     Args:
         path: the file.
-        competition: the slug of the competition that it is for.
-        known: names of distributions that the image has: of several that a module may come in, one of them is meant.
+        competition: the competition's slug.
+        known: names of the image's distributions: they decide which of several distributions a module comes from.
 
     Raises:
         ConfigurationError: the file cannot be read.
@@ -82,43 +82,32 @@ def adopt(path: Path, competition: str, known: Iterable[str]) -> Adopted:
     notebook = _read(path)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     if not any(cell.source.strip() for cell in cells):
-        raise ConfigurationError(f"{path}: there is no code in it", "Name one that has some.")
+        raise ConfigurationError(f"{path}: no code in it", "Name a notebook or script with code.")
     notes = _Notes(competition, _settings(path, notebook))
-    tested = frozenset[str]().union(*(tested_names(cell.source) for cell in cells))
+    tested: set[str] = set()
     for cell in cells:
-        # A line that begins a cell in percent format, within one; and what a style check would take away.
-        code = _without_installs(_CELL_LINE.sub("#: %%", cell.source).rstrip(), notes)
-        cell.source = _with_blocks_kept(_with_inputs(code, tested, notes))
-    modules = _local_modules(path.parent, [cell.source for cell in cells])
-    notes.done += [f"{name}: in the package now" for name in modules]
-    made = dict(filter(None, (module_written(cell.source) for cell in cells)))
-    for name, text in (*modules.items(), *((f"{name}.py", text) for name, text in made.items())):
-        notes.left += [f"{name}: {_by_hand(found)}" for found in input_paths(text)]
-    texts = [*(cell.source for cell in cells), *modules.values(), *made.values()]
-    own = {Path(name).parts[0].removesuffix(".py") for name in modules} | set(made)
-    imported, unknown = _distributions(texts, own, frozenset(known) | frozenset(notes.pinned))
-    notes.done += [f"{name}: a requirement, as it is imported" for name in imported if name not in notes.pinned]
-    elsewhere = ", unless it lies where sys.path is told to look" if any("sys.path" in text for text in texts) else ""
-    notes.left += [
-        f"{module}: add what brings it to the dependencies in the package's pyproject.toml{elsewhere}"
-        for module in unknown
-    ]
-    if any(re.search(r"\bdef find_input\b", text) for text in texts):
-        notes.left.append(
-            "find_input is a function of yours: give it another name, as one of that name finds the inputs"
-        )
+        tested |= tested_names(cell.source)
+    for cell in cells:
+        # Within a cell, a line that begins a cell in percent format would split it.
+        code = _CELL_LINE.sub("#: %%", cell.source).rstrip()
+        code = _without_installs(code, notes)
+        code = _with_inputs(code, frozenset(tested), notes)
+        cell.source = _with_blocks_kept(code)
+    sources = [cell.source for cell in cells]
+    modules = _local_modules(path.parent, sources)
+    requirements = _requirements(sources, modules, frozenset(known), notes)
     if any(cell.get("attachments") for cell in notebook.cells):
         notes.left.append("pictures that are attached to its Markdown are not in the kernel")
     new = nbformat.v4.new_code_cell
     first = [new(_PARAMETERS, metadata={"tags": [PARAMETERS]}), new(_INSTALL, metadata={"tags": [INSTALL]})]
-    if any("find_input(" in cell.source for cell in cells):
+    if any("find_input(" in source for source in sources):
         first.append(new(_FIND))
     notebook.cells = [*first, *notebook.cells]
     notebook.metadata = {"jupytext": {"notebook_metadata_filter": "-all", "cell_metadata_filter": "tags,-all"}}
     return Adopted(
         code=_STYLE + "\n" + jupytext.writes(notebook, fmt="py:percent"),
         is_script=path.suffix == ".py",
-        requirements=tuple({name: notes.pinned.get(name, name) for name in [*imported, *notes.pinned]}.values()),
+        requirements=requirements,
         modules={name: _MODULE_STYLE + text for name, text in modules.items()},
         settings=notes.settings,
         done=tuple(dict.fromkeys(notes.done)),
@@ -126,62 +115,93 @@ def adopt(path: Path, competition: str, known: Iterable[str]) -> Adopted:
     )
 
 
+def _requirements(
+    sources: Sequence[str], modules: Mapping[str, str], known: frozenset[str], notes: "_Notes"
+) -> tuple[str, ...]:
+    """Return the requirements of a notebook's cells and modules; note them, and what stays unknown."""
+    written: dict[str, str] = {}
+    for source in sources:
+        found = module_written(source)
+        if found:
+            written[found[0]] = found[1]
+    for name, text in (*modules.items(), *written.items()):
+        file = name if name in modules else f"{name}.py"
+        notes.left += [f"{file}: {_by_hand(path)}" for path in input_paths(text)]
+    notes.done += [f"{name}: in the package now" for name in modules]
+    texts = [*sources, *modules.values(), *written.values()]
+    own = {Path(name).parts[0].removesuffix(".py") for name in modules} | set(written)
+    imported, unknown = _distributions(texts, own, known | frozenset(notes.pinned))
+    notes.done += [f"{name}: a requirement, because it is imported" for name in imported if name not in notes.pinned]
+    elsewhere = ", unless a folder of sys.path has it" if any("sys.path" in text for text in texts) else ""
+    for module in unknown:
+        notes.left.append(f"{module}: add its distribution to the package's pyproject.toml{elsewhere}")
+    if any(re.search(r"\bdef find_input\b", text) for text in texts):
+        notes.left.append("find_input: rename your function, as the one of competition_kit finds the inputs")
+    names = dict.fromkeys([*imported, *notes.pinned])
+    return tuple(notes.pinned.get(name, name) for name in names)
+
+
 class _Notes:
-    """The findings of a walk through cells: what was done, what is left, what is required and seen."""
+    """The findings of a walk through cells: changes, places that need a look, requirements and inputs."""
 
     def __init__(self, competition: str, settings: dict[str, Any]) -> None:
         self.competition = competition
         self.settings = settings
         self.pinned: dict[str, str] = {}
-        self.done = [f"{key}: {json.dumps(value)}, as it was" for key, value in settings.items()]
+        self.done = [f"{key}: {json.dumps(value)}, unchanged" for key, value in settings.items()]
         self.left: list[str] = []
         for key in _SOURCES:
             self._rehearse_with(settings.get(key, []))
 
     def see(self, found: InputPath) -> None:
-        """Note the input that a path is in, if that is another than the competition and what is known."""
-        known = {str(ref).split("/")[1] for key in _SOURCES for ref in self.settings.get(key, []) if "/" in str(ref)}
-        if found.slug in (self.competition, "", *known):
+        """Note the input that a path is in, unless it is the competition or noted already."""
+        known = {self.competition, ""}
+        for key in _SOURCES:
+            known |= {str(ref).split("/")[1] for ref in self.settings.get(key, []) if "/" in str(ref)}
+        if found.slug in known:
             return
-        key, ref = _SOURCES_OF_KIND.get(found.kind, ""), f"{found.owner}/{found.slug}"
+        key = _SOURCES_OF_KIND.get(found.kind, "")
+        ref = f"{found.owner}/{found.slug}"
         if key:
             self.settings[key] = [*self.settings.get(key, []), ref]
-            self.done.append(f"{key}: {ref}, as a path says")
+            self.done.append(f"{key}: {ref}, because a path names it")
             self._rehearse_with([ref])
         else:
-            self.left.append(f"{found.slug} is an input, too: name it in kernel-metadata.json, with its owner")
+            self.left.append(f"{found.slug}: also an input: name it in kernel-metadata.json, with its owner")
 
     def _rehearse_with(self, refs: Iterable[str]) -> None:
-        self.left += [f"{ref}: to rehearse with it, your own Kaggle has to have one of that name" for ref in refs]
+        self.left += [f"{ref}: to rehearse with it, create one of that name on the local Kaggle" for ref in refs]
 
 
 def _without_installs(code: str, notes: _Notes) -> str:
-    """A cell's code without the lines by which pip installs; what else fetches is left, and noted."""
+    """Return a cell's code with pip's lines as comments; note their requirements, and other uses of the network."""
     for install in pip_installs(code):
         for text in install.requirements:
             requirement = Requirement(text)
             name = canonicalize_name(requirement.name)
-            # One that is pinned says more than one that is not, wherever it stands.
+            # A requirement with a version wins over one without, in any order.
             if requirement.specifier or requirement.url or name not in notes.pinned:
                 notes.pinned[name] = text
-        notes.done += [f"{r}: a requirement now, was: {install.text}" for r in install.requirements]
-        notes.left += [f"{other}: ship it another way than by: {install.text}" for other in install.other]
-        notes.left += [f"{option} says what no requirement can, in: {install.text}" for option in install.options]
-    notes.left += [f"there is no network for: {line}" for line in other_pip_lines(code)]
-    notes.left += [f"there is no network for: {text}" for _, text in fetches(code)]
+            notes.done.append(f"{text}: a requirement now, was: {install.text}")
+        notes.left += [
+            f"{other}: cannot be required; ship it in another way than: {install.text}" for other in install.other
+        ]
+        notes.left += [f"{option}: not possible in a requirement: {install.text}" for option in install.options]
+    notes.left += [f"needs a network: {line}" for line in other_pip_lines(code)]
+    notes.left += [f"needs a network: {text}" for _, text in fetches(code)]
     if not module_written(code):
-        notes.left += [f"find the input in another way than by: {line}" for line in magics_with_inputs(code)]
+        notes.left += [f"find the input with find_input: {line}" for line in magics_with_inputs(code)]
     return without_pip(code)
 
 
 def _with_inputs(code: str, tested: frozenset[str], notes: _Notes) -> str:
-    """A cell's code with the inputs found whose paths it has written out; what is left of them is noted."""
+    """Return a cell's code with calls of `find_input` for the paths of inputs; note the paths that stay."""
     if parse(code) is None:
-        notes.left.append(f"a cell is no Python, and was not looked into: {code.strip().splitlines()[0]}")
+        notes.left.append(f"not Python, skipped: the cell that begins with {code.strip().splitlines()[0]}")
     replaced = with_inputs_found(code, tested)
     for found in input_paths(code, tested):
         if found.instead and replaced != code:
-            notes.done.append(f"{found.text} is {found.instead} now, under either of Kaggle's layouts")
+            notes.done.append(f"{found.text}: {found.instead} now, which finds it under either of Kaggle's layouts")
         else:
             notes.left.append(_by_hand(found))
         notes.see(found)
@@ -189,7 +209,7 @@ def _with_inputs(code: str, tested: frozenset[str], notes: _Notes) -> str:
 
 
 def _settings(path: Path, notebook: Any) -> dict[str, Any]:
-    """Return a kernel's settings: of the metadata beside the code (``kaggle kernels pull -m``), and of the notebook."""
+    """Return a kernel's settings, from the metadata beside it (``kaggle kernels pull -m``) and from the notebook."""
     settings: dict[str, Any] = {}
     try:
         metadata = read_json(path.parent / "kernel-metadata.json")
@@ -203,7 +223,7 @@ def _settings(path: Path, notebook: Any) -> dict[str, Any]:
 
 
 def _with_blocks_kept(code: str) -> str:
-    """The code with something in blocks that hold nothing but IPython's lines, which are comments in percent format."""
+    """Add ``pass`` to blocks of IPython's lines alone, which are comments in percent format."""
     if "\n" not in code or parse(code) is None:
         return code
     lines = code.split("\n")
@@ -217,8 +237,9 @@ def _with_blocks_kept(code: str) -> str:
 
 
 def _by_hand(found: InputPath) -> str:
-    begin = f"find_input({found.slug!r})" if found.slug else "find_input, of the competition or dataset that it is in"
-    return f"{found.text}: begin it with {begin}"
+    if found.slug:
+        return f"{found.text}: begin it with find_input({found.slug!r})"
+    return f"{found.text}: begin it with find_input and the name of its competition or dataset"
 
 
 def _read(path: Path) -> Any:
@@ -226,19 +247,19 @@ def _read(path: Path) -> Any:
     import nbformat
 
     if path.suffix not in (".ipynb", ".py"):
-        raise ConfigurationError(f"{path}: neither a notebook (.ipynb) nor a script (.py)", "Name one that is.")
+        raise ConfigurationError(f"{path}: neither a notebook (.ipynb) nor a script (.py)", "Name one of them.")
     try:
         if path.suffix == ".ipynb":
             notebook = nbformat.reads(path.read_text(encoding="utf-8-sig"), as_version=4)
             nbformat.validate(notebook)
         else:
-            # A comment there stays one.
+            # A comment stays a comment, even if it looks like a magic.
             form = {"extension": ".py", "format_name": "percent", "comment_magics": False}
             notebook = jupytext.reads(_read_module(path).removeprefix("\ufeff"), fmt=form)
     except ConfigurationError:
         raise
     except FileNotFoundError:
-        raise ConfigurationError(f"{path}: not there", "Name a notebook or a script.") from None
+        raise ConfigurationError(f"{path}: not found", "Name a notebook or a script.") from None
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}", "Name a notebook or a script.") from error
     except Exception as error:  # nbformat raises what its validators do
@@ -246,31 +267,38 @@ def _read(path: Path) -> Any:
         raise ConfigurationError(
             f"{path}: cannot be read: {reason}", "Open it in Jupyter and save it again."
         ) from error
-    spec = notebook.metadata.get("kernelspec", {}), notebook.metadata.get("language_info", {})
-    language = str(spec[0].get("language") or spec[1].get("name") or "python")
-    if language.lower() not in ("python", "ipython"):
-        raise ConfigurationError(f"{path}: is written in {language}", "Only Python can become a kernel here.")
+    language = notebook.metadata.get("kernelspec", {}).get("language")
+    language = language or notebook.metadata.get("language_info", {}).get("name") or "python"
+    if str(language).lower() not in ("python", "ipython"):
+        raise ConfigurationError(f"{path}: written in {language}, not Python", "Name a notebook in Python.")
     return notebook
 
 
 def _local_modules(folder: Path, sources: Sequence[str]) -> dict[str, str]:
-    """The modules in a folder that code imports, and those that they import, by path relative to it."""
+    """Return the text of the modules in a folder that code imports, directly or not, by relative path."""
     found: dict[str, str] = {}
     waiting = list(sources)
     while waiting:
         tree = parse(waiting.pop())
-        for module in imported_modules(tree) if tree else ():
-            package = folder / module
-            files = [folder / f"{module}.py"] if (folder / f"{module}.py").is_file() else []
-            # With or without an __init__.py; a folder of data is none.
-            if not files and package.is_dir() and any(package.glob("*.py")):
-                files = [path for path in sorted(package.rglob("*.py")) if not _is_hidden(path.relative_to(folder))]
-            for file in files:
+        modules = imported_modules(tree) if tree else {}
+        for module in modules:
+            for file in _files_of(folder, module):
                 name = file.relative_to(folder).as_posix()
                 if name not in found:
                     found[name] = _read_module(file)
                     waiting.append(found[name])
     return found
+
+
+def _files_of(folder: Path, module: str) -> list[Path]:
+    """Return the files of a module or package in a folder; a package need not have an ``__init__.py``."""
+    file = folder / f"{module}.py"
+    if file.is_file():
+        return [file]
+    package = folder / module
+    if not any(package.glob("*.py")):
+        return []  # none, or a folder of data
+    return [path for path in sorted(package.rglob("*.py")) if not _is_hidden(path.relative_to(folder))]
 
 
 def _is_hidden(path: Path) -> bool:
@@ -286,15 +314,20 @@ def _read_module(path: Path) -> str:
 
 
 def _distributions(sources: Sequence[str], own: set[str], known: frozenset[str]) -> tuple[list[str], list[str]]:
-    """The distributions that code imports, and the modules of which nobody knows what brings them; both sorted.
+    """Return the distributions that code imports, and the modules of unknown distributions; both sorted.
 
-    ``own`` are its own modules, ``known`` the names of distributions that the image has, or that pip was told of.
+    ``own`` are its own modules, ``known`` the distributions of the image and of pip's lines.
     """
-    trees = [tree for tree in map(parse, sources) if tree is not None]
-    modules = {module for tree in trees for module in imported_modules(tree, needed=True)}
-    found, unknown = set(), []
-    # Modules that Kaggle gives every kernel come in no distribution.
-    for module in sorted(name for name in modules - own - {"competition_kit"} if not name.startswith("kaggle_")):
+    modules: set[str] = set()
+    for source in sources:
+        tree = parse(source)
+        if tree is not None:
+            modules |= imported_modules(tree, needed=True).keys()
+    found = set()
+    unknown = []
+    for module in sorted(modules - own - {"competition_kit"}):
+        if module.startswith("kaggle_"):
+            continue  # Kaggle gives these to every kernel
         candidates = distributions_of(module)
         likeliest = next((name for name in candidates if name in known), None)
         if likeliest or is_known(module):

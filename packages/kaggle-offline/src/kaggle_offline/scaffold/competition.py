@@ -119,17 +119,24 @@ def write_competition(
     for path in paths_of(names):
         if (repository / path).exists():
             raise ConfigurationError(f"{path}: there already", "Choose another name, or move it away.")
-    required = {_SHARED, *(KINDS[kind] if adopted is None else {*_DRAWS_WITH[kind], *adopted.requirements})}
+    required = {_SHARED}
+    kernel_type = "notebook"
+    if adopted is None:
+        required.update(KINDS[kind])
+    else:
+        required.update(_DRAWS_WITH[kind], adopted.requirements)
+        kernel_type = "script" if adopted.is_script else "notebook"
+    lines = [f"\n    {json.dumps(line, ensure_ascii=False)}," for line in sorted(required)]
     replacements = {
         "my_competition": names.module,
         "my-competition": names.competition,
         "my-package": names.package,
         "My competition": names.title,
-        '"REQUIREMENTS"': "".join(f"\n    {json.dumps(line, ensure_ascii=False)}," for line in sorted(required)) + "\n",
+        '"REQUIREMENTS"': "".join([*lines, "\n"]),
         "IMAGE": image.name,
         "KERNEL TITLE": names.kernel_title,
         "KERNEL-SLUG": slugify(names.kernel_title),
-        "KERNEL TYPE": "script" if adopted and adopted.is_script else "notebook",
+        "KERNEL TYPE": kernel_type,
     }
     templates = resources.files("kaggle_offline.scaffold") / "templates"
     package, tests = Path("packages", "my-package"), Path("tests", "my_competition")
@@ -169,8 +176,10 @@ def _read(folder: Traversable, into: Path) -> dict[Path, str]:
     """The text of every file below a folder of templates, by where it is to go."""
     found: dict[Path, str] = {}
     for entry in folder.iterdir():
+        if entry.name == "__pycache__":
+            continue
         if entry.is_dir():
-            found |= _read(entry, into / entry.name) if entry.name != "__pycache__" else {}
+            found |= _read(entry, into / entry.name)
         else:
             found[into / entry.name] = entry.read_text(encoding="utf-8")
     return found

@@ -63,19 +63,19 @@ def as_json(data: dict[str, Any]) -> str:
 
 
 def find_files(expected: str) -> Path:
-    """The folder of the files: this file's own, else the input that has ``expected``, under either layout.
+    """Return the folder of the files: this file's own, else the input with the digest ``expected``.
 
     Raises:
-        RefusedError: there is none.
+        RefusedError: no such folder exists.
     """
     here = Path(__file__).resolve().parent
     if (here / MANIFEST).is_file():
         return here
-    found = [p.parent for pattern in ("*", "datasets/*/*") for p in sorted(INPUT.glob(f"{pattern}/{MANIFEST}"))]
-    fitting = [folder for folder in found if read_manifest(folder)["digest"] == expected]
-    if not fitting:
-        raise RefusedError(f"{MANIFEST}: not beside install.py, and no dataset below {INPUT} has {expected or 'one'}")
-    return fitting[0]
+    for pattern in ("*", "datasets/*/*"):
+        for path in sorted(INPUT.glob(f"{pattern}/{MANIFEST}")):
+            if read_manifest(path.parent)["digest"] == expected:
+                return path.parent
+    raise RefusedError(f"{MANIFEST}: not beside install.py, and no dataset below {INPUT} has {expected or 'one'}")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -85,16 +85,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         RefusedError: it is missing or malformed.
     """
     try:
-        text = (folder / MANIFEST).read_bytes().decode()
-        manifest: dict[str, Any] = json.loads(text)
-        if text != as_json(manifest) or manifest.pop("seal") != digest_of(as_json(manifest)):
-            raise ValueError("not as it was written")
-        keys = ("name", "sha256", "kind", "distribution")
-        texts = [manifest["digest"], *manifest["provided"], *(e[k] for e in manifest["files"] for k in keys)]
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes().decode())
+        content = {key: value for key, value in manifest.items() if key not in ("digest", "commit")}
+        digest = digest_of(as_json(content))
+        if digest != manifest["digest"]:
+            raise ValueError(f"its content has the digest {digest}, but it says {manifest['digest']}")
+        texts = list(manifest["provided"])
+        for entry in manifest["files"]:
+            texts += [entry["name"], entry["sha256"], entry["kind"], entry["distribution"]]
+            if Path(entry["name"]).name != entry["name"]:
+                raise ValueError("a name is a path")
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("a name or digest is not a text")
-        if any(Path(entry["name"]).name != entry["name"] for entry in manifest["files"]):
-            raise ValueError("a name is a path")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RefusedError(f"{MANIFEST}: {type(error).__name__}: {error}") from error
     return manifest
@@ -106,24 +108,20 @@ def of_kind(manifest: dict[str, Any], *kinds: str) -> list[dict[str, str]]:
 
 
 def check_files(folder: Path, manifest: dict[str, Any], expected: str) -> None:
-    """See that the folder holds just what the kernel was made for, each file whole.
+    """Check that the folder has exactly the files that the kernel was made for.
 
     Raises:
-        RefusedError: another version is mounted, or a file is missing, changed or too many.
+        RefusedError: another version is mounted, or a file is missing, changed or unexpected.
     """
     entries = manifest["files"]
-    lines = sorted(f"{entry['name']}\0{entry['sha256']}\n" for entry in entries)
-    digest = digest_of("".join(lines))
-    if digest != manifest["digest"]:
-        raise RefusedError(f"{MANIFEST}: its files give {digest}, but it says {manifest['digest']}")
-    if expected and digest != expected:
-        raise RefusedError(f"{folder.name}: this kernel was made for {expected}, but {digest} is mounted")
+    if expected and manifest["digest"] != expected:
+        raise RefusedError(f"{folder.name}: this kernel was made for {expected}, but {manifest['digest']} is mounted")
     names = {entry["name"] for entry in entries}
     present = {path.name for path in folder.iterdir()}
     for name in sorted(names - present):
         raise RefusedError(f"{name}: missing from the dataset")
     for name in sorted(present - names - BESIDE):
-        raise RefusedError(f"{name}: in the dataset, but not among what was frozen")
+        raise RefusedError(f"{name}: in the dataset, but not in {MANIFEST}")
     hashes = hash_all([folder / name for name in names])
     for entry in entries:
         if hashes.get(entry["name"]) != entry["sha256"]:
@@ -131,10 +129,10 @@ def check_files(folder: Path, manifest: dict[str, Any], expected: str) -> None:
 
 
 def hash_all(paths: list[Path]) -> dict[str, str]:
-    """The SHA-256 of each file by its name; of one that cannot be read there is none.
+    """Return the SHA-256 of each file by its name; a file that cannot be read is left out.
 
-    Hashing lets go of the interpreter, so threads share the cores. (Bare ones: importing a pool of
-    them takes longer than hashing some megabytes.)
+    Hashing releases the GIL, so threads share the cores. Importing a thread pool would take longer than
+    hashing some megabytes.
     """
     hashes = {}
 
@@ -178,7 +176,8 @@ def list_installed() -> dict[str, Installed]:
     """
     found: dict[str, Installed] = {}
     for folder in map(Path, sys.path):
-        for info in [folder] if folder.suffix == ".egg" else folder.glob("*-info"):
+        infos = [folder] if folder.suffix == ".egg" else folder.glob("*-info")
+        for info in infos:
             match = re.fullmatch(r"(.+?)(?:-([^-]+)(?:-py[\d.]+)?)?\.(?:dist-info|egg-info|egg)", info.name)
             if match:
                 # The first on the path is the one that is imported.
@@ -193,10 +192,13 @@ def split(pin: str) -> tuple[str, str]:
 
 
 def same(one: str, other: str) -> bool:
-    """Tell whether two versions are one, however they are written (PEP 440: ``2024.01`` is ``2024.1``)."""
-    parts = [re.findall(r"[a-z]+|\d+", version.lower()) for version in (one, other)]
-    numbers = [[int(part) if part.isdigit() else part for part in found] for found in parts]
-    return numbers[0] == numbers[1]
+    """Tell whether two versions are equal in any spelling (PEP 440: ``2024.01`` is ``2024.1``)."""
+    return version_key(one) == version_key(other)
+
+
+def version_key(version: str) -> list[str]:
+    """Split a version into letters and numbers without leading zeros."""
+    return [part.lstrip("0") or "0" for part in re.findall(r"[a-z]+|\d+", version.lower())]
 
 
 def check_image(manifest: dict[str, Any], before: dict[str, Installed], wheels: list[Path]) -> list[str]:
@@ -209,7 +211,9 @@ def check_image(manifest: dict[str, Any], before: dict[str, Installed], wheels: 
         RefusedError: something is missing, or would be written over.
     """
     others: list[str] = []
-    writes = {path: (wheel.name, digest) for wheel in wheels for path, digest in read_wheel_record(wheel).items()}
+    writes: dict[str, tuple[str, str]] = {}
+    for wheel in wheels:
+        writes.update({path: (wheel.name, digest) for path, digest in read_wheel_record(wheel).items()})
     for name, version in map(split, manifest["provided"]):
         if name not in before:
             raise RefusedError(f"{name}: the lock takes it from the image, but this image does not have it")
@@ -248,11 +252,18 @@ def check_imported(manifest: dict[str, Any], before: dict[str, Installed], impor
 def written_over(
     manifest: dict[str, Any], before: dict[str, Installed], writes: dict[str, tuple[str, str]]
 ) -> list[tuple[str, str, str]]:
-    """Return the files of ``writes`` (who, and which hash, by path) that differ from a file that the image provides.
+    """Return the files that differ from a file that the image provides.
+
+    Args:
+        manifest: names the distributions that the image provides.
+        before: the distributions of the image.
+        writes: the writer and the hash of each file, by path.
 
     Returns:
-        Who writes, the path, and the distribution that it is of.
+        Tuples of the writer, the path, and the distribution that has the file.
     """
+    if not writes:
+        return []  # reading the RECORD of every distribution takes a while
     found = []
     for name, _ in map(split, manifest["provided"]):
         for path, own in before[name].record(among=writes).items():
@@ -263,12 +274,16 @@ def written_over(
 
 
 def read_record(text: str, among: Container[str] | None = None) -> dict[str, str]:
-    """The hash of every file in a RECORD, or of those ``among`` some, by path.
+    """Return the hash of every file in a RECORD, or of those in ``among``, by path.
 
-    A path in quotes, with a comma in it, is passed over: reading all of torch's as CSV takes longer than the rest.
+    A path in quotes, with a comma in it, is left out: reading torch's RECORD as CSV takes longer than everything else.
     """
-    rows = (line.partition(",") for line in text.splitlines())
-    return {path: rest.partition(",")[0].partition("=")[2] for path, _, rest in rows if among is None or path in among}
+    hashes = {}
+    for line in text.splitlines():
+        path, _, rest = line.partition(",")
+        if among is None or path in among:
+            hashes[path] = rest.partition(",")[0].partition("=")[2]
+    return hashes
 
 
 def read_wheel_record(wheel: Path) -> dict[str, str]:
@@ -319,8 +334,9 @@ def install(folder: Path, manifest: dict[str, Any], uv: str | None) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         files = [folder / entry["name"] for entry in of_kind(manifest, *WHEELS)]
         for entry in of_kind(manifest, *SOURCES):
-            files.append(Path(scratch) / entry["name"][: -len(SOURCE)])
-            shutil.copyfile(folder / entry["name"], files[-1])
+            archive = Path(scratch) / entry["name"][: -len(SOURCE)]
+            shutil.copyfile(folder / entry["name"], archive)
+            files.append(archive)
         if uv:
             command = [uv, "pip", "install", "--offline", "--no-config"]
             command += ["--python", sys.executable, "--break-system-packages"]
@@ -330,7 +346,9 @@ def install(folder: Path, manifest: dict[str, Any], uv: str | None) -> None:
         # The build requirements of a source lie beside it; the build's own environment finds them there.
         command += ["--quiet", "--no-index", "--no-deps", "--find-links", str(folder), *map(str, files)]
         # The image's own settings of either are for other occasions: constraints, an index, hashes.
-        kept = {k: v for k, v in os.environ.items() if k == "UV_CACHE_DIR" or not k.startswith(("UV_", "PIP_"))}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("UV_", "PIP_"))}
+        if "UV_CACHE_DIR" in os.environ:
+            kept["UV_CACHE_DIR"] = os.environ["UV_CACHE_DIR"]
         settings = {"PIP_BREAK_SYSTEM_PACKAGES": "1", "PIP_ROOT_USER_ACTION": "ignore", "PIP_CONFIG_FILE": os.devnull}
         result = subprocess.run(
             command,
@@ -361,26 +379,35 @@ def check_installed(manifest: dict[str, Any], before: dict[str, Installed]) -> l
     after = list_installed()
     for name, version in shipped.items():
         have = after.get(name)
-        if have is None or not same(have.version, version):
-            raise FailedError(f"{name}: {have.version if have else 'nothing'} can be imported, not {version}")
+        if have is None:
+            raise FailedError(f"{name}: nothing can be imported, not {version}")
+        if not same(have.version, version):
+            raise FailedError(f"{name}: {have.version} can be imported, not {version}")
         hidden = hidden_by(have)
         if hidden:
             raise FailedError(f"{name}: hidden by {hidden}")
-    # Wheels that were built here, and files of wheels outside of site-packages, could not be examined before.
-    built = {split(entry["distribution"])[0] for entry in of_kind(manifest, *SOURCES)}
-    writes = {
-        path: (name, digest)
-        for name in shipped
-        for path, digest in after[name].record().items()
-        if name in built or path.startswith("..")
-    }
-    for what, path, name in written_over(manifest, before, writes) if writes else ():
+    writes = late_writes(manifest, {name: after[name] for name in shipped})
+    for what, path, name in written_over(manifest, before, writes):
         raise FailedError(f"{what}: has written over {path} of {name}, which the image provides")
     for name in sorted(set(before) - set(shipped)):
         if after.get(name) != before[name]:
             version = after[name].version if name in after else "nothing"
             raise FailedError(f"{name}: the image's {before[name].version} became {version}")
     return [f"{name} {version}" for name, version in sorted(shipped.items())]
+
+
+def late_writes(manifest: dict[str, Any], shipped: dict[str, Installed]) -> dict[str, tuple[str, str]]:
+    """Return the writer and the hash of files, by path, that could not be examined before the installation.
+
+    These are files of wheels that were built here, and files outside of site-packages.
+    """
+    built = {split(entry["distribution"])[0] for entry in of_kind(manifest, *SOURCES)}
+    writes = {}
+    for name, have in shipped.items():
+        for path, digest in have.record().items():
+            if name in built or path.startswith(".."):
+                writes[path] = (name, digest)
+    return writes
 
 
 def hidden_by(distribution: Installed) -> str:
