@@ -12,8 +12,9 @@ import pytest
 
 from tests.documentation import REPOSITORY
 
-# How no sentence begins, and phrases that no message has.
+# No sentence begins with these, no message has these phrases, and no function's docstring begins with a noun.
 BEGINNINGS = re.compile(r"(?:What|Of|Whether)\b")
+NOUNS = re.compile(r"(?:The|A|An|Every|All|Each|Those|How|Where|Which|Whose|Who|Why|Name|Path|Size)\b")
 PHRASES = re.compile(r"\b(?:is none|has no more|is not to be had|not to be had)\b")
 
 CODE = sorted(
@@ -75,3 +76,44 @@ def test_no_message_uses_words_that_pip_and_git_do_not(path: Path) -> None:
     told = {id(node) for node in docstrings(tree)}
     texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in told]
     assert [text for text in texts if isinstance(text, str) and PHRASES.search(text)] == []
+
+
+SOURCES = [path for path in CODE if "src" in path.parts and "templates" not in path.parts]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_a_function_s_docstring_begins_with_a_verb(path: Path) -> None:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        is_property = any("property" in ast.unparse(decorator) for decorator in node.decorator_list)
+        if not is_property and NOUNS.match(ast.get_docstring(node) or ""):
+            found.append(node.name)
+    assert found == []
+
+
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_a_comprehension_has_one_for_one_if_and_two_lines(path: Path) -> None:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, COMPREHENSIONS):
+            is_nested = any(isinstance(inner, COMPREHENSIONS) for inner in ast.walk(node) if inner is not node)
+            conditions = sum(len(generator.ifs) for generator in node.generators)
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if is_nested or len(node.generators) > 1 or conditions > 1 or lines > 2:
+                found.append(node.lineno)
+    assert found == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_a_conditional_expression_stands_alone(path: Path) -> None:
+    found = []
+    for parent in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(parent, ast.Assign | ast.AnnAssign | ast.Return):
+            continue
+        found += [child.lineno for child in ast.iter_child_nodes(parent) if isinstance(child, ast.IfExp)]
+    assert found == []

@@ -9,7 +9,7 @@ _PLACES = ("{}", "datasets/*/{}", "competitions/{}", "notebooks/*/{}", "models/*
 
 
 def find_input(slug: str, root: Path = _ROOT) -> Path:
-    """The folder of one of the kernel's inputs, under either of Kaggle's mount layouts.
+    """Return the folder of one of the kernel's inputs, under either of Kaggle's mount layouts.
 
     That is a competition, a dataset, another kernel's output, or a model (framework, variation and version are
     folders in it).
@@ -26,5 +26,7 @@ def find_input(slug: str, root: Path = _ROOT) -> Path:
             # Kaggle mounts some competitions with capitals that their addresses do not need.
             if path.name.casefold() == slug.casefold() and path.is_dir():
                 return path
-    there = sorted({path.name for place in _PLACES for path in root.glob(place.format("*"))})
-    raise FileNotFoundError(f"{slug} is not among this kernel's inputs; there are: {', '.join(there) or 'none'}")
+    names: set[str] = set()
+    for place in _PLACES:
+        names.update(path.name for path in root.glob(place.format("*")))
+    raise FileNotFoundError(f"{slug} is not among this kernel's inputs: {', '.join(sorted(names)) or 'none'}")

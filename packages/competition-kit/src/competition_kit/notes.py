@@ -11,7 +11,7 @@ _UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def peak_memory() -> int:
-    """The most memory that this process, or one that it waited for, had at once so far, in bytes."""
+    """Return the most memory that this process, or one that it waited for, had at once so far, in bytes."""
     return _UNIT * max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 

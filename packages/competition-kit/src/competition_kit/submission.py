@@ -4,6 +4,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 _NAMED = 3
 
@@ -31,7 +32,7 @@ def write_submission(
     wrong = next((row for row in table if len(row) != len(columns)), None)
     if wrong is not None:
         raise SubmissionError(f"{wrong}: {len(wrong)} values, for the columns {', '.join(columns)}")
-    empty = [str(row[0]) for row in table if any(_is_empty(value) for value in row)]
+    empty = [str(row[0]) for row in table if any(map(_is_empty, row))]
     ids = Counter(str(row[0]) for row in table)
     twice = [name for name, count in ids.items() if count > 1]
     for problem, names in (("have a cell without a value", empty), ("are there more than once", twice)):
@@ -44,8 +45,11 @@ def write_submission(
     draft = path.with_name(f".{path.name}.draft")
     with draft.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         # Some readers take a bare carriage return for a line's end, and the writer quotes none.
-        odd = any("\r" in str(value) for row in table for value in row)
-        writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL)
+        quoting: Literal[0, 1] = csv.QUOTE_MINIMAL
+        for row in table:
+            if any("\r" in str(value) for value in row):
+                quoting = csv.QUOTE_ALL
+        writer = csv.writer(file, lineterminator="\n", quoting=quoting)
         writer.writerow(columns)
         writer.writerows(table)
     draft.replace(path)
@@ -70,4 +74,7 @@ def _compare(columns: Sequence[str], ids: set[str], sample: Path) -> None:
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+    shown = list(names[:_NAMED])
+    if len(names) > _NAMED:
+        shown.append("…")
+    return ", ".join(shown)

@@ -6,7 +6,7 @@ from digit_recognizer.data import Digits, Pixels
 
 
 def fit(pixels: Pixels, digits: Digits) -> SVC:
-    """A support vector machine with a Gaussian kernel as wide as the pixels vary, fitted.
+    """Return a support vector machine with a Gaussian kernel as wide as the pixels vary, fitted.
 
     Cost: between the square and the cube of the number of images; 1,000 of 64 pixels take 0.05 s, the
     competition's 42,000 of 784 some minutes.

@@ -34,7 +34,7 @@ def predict(competition: Path, output: Path) -> None:
 
 
 def contact_sheet(pixels: Pixels, digits: Digits) -> Image.Image:
-    """Images in rows of eight, each with the digit that was said below.
+    """Return the images in rows of eight, each with the digit that was said below.
 
     Args:
         pixels: float32 ``(n, side * side)``, from 0.

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 from kaggle_local.behaviour import Behaviour
@@ -112,7 +113,7 @@ def _serve(options: argparse.Namespace) -> None:
         for names in _EXPORTS:
             print("export", *(f"{name}={kaggle.environment[name]}" for name in names), flush=True)
         # A comment, so that the whole can be pasted.
-        print("# To undo that: unset", *(name for names in _EXPORTS for name in names), flush=True)
+        print("# To undo that: unset", *chain(*_EXPORTS), flush=True)
         threading.Event().wait()
 
 

@@ -83,7 +83,7 @@ class Behaviour:
         return ArchiveLimits(files=self.unpacked_files, size=self.unpacked_bytes, depth=self.unpacked_depth)
 
     def changed(self, settings: list[str]) -> "Behaviour":
-        """The same with ``settings``, each like ``old_layout=true``.
+        """Return the same with ``settings``, each like ``old_layout=true``.
 
         Raises:
             BehaviourError: a setting is not known, or its value is not of its kind.
@@ -98,10 +98,8 @@ class Behaviour:
             try:
                 value = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
             except (KeyError, ValueError):
-                raise BehaviourError(
-                    f"{setting}: not a {'number' if kind is not bool else 'choice'}",
-                    f"Write {name}={'true or false' if kind is bool else defaults[name]}.",
-                ) from None
+                expected, example = ("choice", "true or false") if kind is bool else ("number", defaults[name])
+                raise BehaviourError(f"{setting}: not a {expected}", f"Write {name}={example}.") from None
             if value < 0:
                 raise BehaviourError(f"{setting}: below 0", f"Its default is {defaults[name]}.")
             values[name] = value

@@ -107,7 +107,7 @@ class Faults:
             self._faults.clear()
 
     def take(self, place: str, size: float = 0) -> Fault | None:
-        """The next fault for a method or a place, which has then come about once; ``size`` is that of the request."""
+        """Return the next fault for a method or a place, and count it; ``size`` is that of the request."""
         with self._lock:
             for entry in self._faults:
                 fault: Fault = entry[0]
@@ -121,13 +121,13 @@ class Faults:
         return None
 
     def outcome(self, place: str) -> Bad | None:
-        """How the next processing or run is to end, if not by itself."""
+        """Return the simulated end of the next processing or run; empty for its own."""
         fault = self.take(place)
         return fault.outcome if fault else None
 
 
 def read_faults(document: Any) -> list[Fault]:
-    """Faults from plain data: a list of objects with the attributes of `Fault`.
+    """Return the faults from plain data: a list of objects with the attributes of `Fault`.
 
     Raises:
         FaultError: it is not that.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def kaggle_behaviour() -> "Behaviour":
-    """How the test's Kaggle behaves; override it to change that."""
+    """Return the behaviour of the test's Kaggle; override it to change that."""
     from kaggle_local.behaviour import Behaviour
 
     return Behaviour()
@@ -27,7 +27,7 @@ def kaggle_behaviour() -> "Behaviour":
 
 @pytest.fixture(scope="session")
 def kaggle_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images of all tests: building one takes seconds."""
+    """Return the images of all tests: building one takes seconds."""
     return tmp_path_factory.mktemp("kaggle-images")
 
 
@@ -35,7 +35,7 @@ def kaggle_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def local_kaggle(
     tmp_path_factory: pytest.TempPathFactory, kaggle_images: Path, kaggle_behaviour: "Behaviour"
 ) -> Iterator["LocalKaggle"]:
-    """A Kaggle of the test's own, empty, gone at its end.
+    """Yield a Kaggle of the test's own, empty, gone at its end.
 
     ``environment`` has the variables for a client in another process; ``faults.add`` has things go wrong.
     """
@@ -49,7 +49,7 @@ def local_kaggle(
 
 @pytest.fixture
 def kaggle_api(local_kaggle: "LocalKaggle", monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The official client, authenticated at `local_kaggle`: a ``KaggleApi`` in this process."""
+    """Return the official client, authenticated at `local_kaggle`: a ``KaggleApi`` in this process."""
     from kagglesdk import kaggle_env
 
     endpoints = kaggle_env._env_to_endpoint  # noqa: SLF001 - there is no other way

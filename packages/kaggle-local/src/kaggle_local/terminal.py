@@ -21,7 +21,12 @@ _COMMAND = re.compile(r"^(\s*:)(?=:)|(##)(?=\[)")
 
 def printable(text: str) -> str:
     """Return a text that came from elsewhere without the characters that steer a terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" or category(c) == "Zs" else _REPLACEMENT for c in text)
+    return "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    is_harmless = character.isprintable() or character in "\n\t" or category(character) == "Zs"
+    return character if is_harmless else _REPLACEMENT
 
 
 class _SafeStream(io.TextIOBase):

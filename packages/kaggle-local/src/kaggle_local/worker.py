@@ -202,8 +202,10 @@ class Worker:
         else:
             if outcome.cancelled:
                 kernels.finish(version, "cancelled", outcome.stopped)
+            elif outcome.failed:
+                kernels.finish(version, "error", outcome.stopped)
             else:
-                kernels.finish(version, "error" if outcome.failed else "complete", outcome.stopped)
+                kernels.finish(version, "complete", outcome.stopped)
         finally:
             self._running = self._attached = None
 
@@ -231,7 +233,8 @@ class Worker:
         is pushed right after a version is ready can get the previous one, or no input at all (reported live, several
         times).
         """
-        newest = self._in_use("dataset", ref, number if self._behaviour.pins_datasets else "")
+        pinned = number if self._behaviour.pins_datasets else ""
+        newest = self._in_use("dataset", ref, pinned)
         for version in reversed(self._storage.resources.versions("dataset", ref)):
             if version.number > newest.number or version.ready is None:
                 continue

@@ -36,23 +36,23 @@ def link_outside(path: Path, repository: Path) -> str:
 
 
 def digest_of_file(path: Path) -> str:
-    """The SHA-256 of a file's content, in hexadecimal."""
+    """Return the SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest_of_text(text: str) -> str:
-    """``sha256:…`` of a text."""
+    """Return ``sha256:`` and the hash of a text."""
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def digest_of_names(files: Iterable[tuple[str, str]]) -> str:
-    """``sha256:…`` of files' names and their SHA-256, in whatever order they come."""
+    """Return ``sha256:`` and the hash of files' names and their SHA-256, in any order."""
     return digest_of_text("".join(f"{name}\0{sha256}\n" for name, sha256 in sorted(files)))
 
 
 def digest_of_data(data: Any) -> str:
-    """``sha256:…`` of plain data."""
+    """Return ``sha256:`` and the hash of plain data."""
     return digest_of_text(json.dumps(data, sort_keys=True))
 
 
@@ -125,7 +125,7 @@ def _acquired(lock: FileLock) -> bool:
 
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """A folder to fill, which takes the place of ``target`` when the block ends well."""
+    """Yield a folder to fill, which takes the place of ``target`` when the block ends well."""
     draft = target.with_name(f".{target.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)

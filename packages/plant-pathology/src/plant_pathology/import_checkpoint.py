@@ -9,7 +9,7 @@ from plant_pathology.network.model import build_classifier
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line; see ``--help``."""
+    """Run the command line; see ``--help``."""
     parser = argparse.ArgumentParser(
         prog="python -m plant_pathology.import_checkpoint",
         description="Make a checkpoint of another origin one that predicts here, with the values that it lacks. "

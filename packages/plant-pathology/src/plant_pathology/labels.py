@@ -41,7 +41,8 @@ def encode(text: str) -> npt.NDArray[np.float32]:
     names = text.split()
     unknown = sorted(set(names) - set(LABELS))
     if unknown or not names:
-        raise ValueError(f"labels {text!r}: {'unknown ' + ', '.join(unknown) if unknown else 'empty'}")
+        problem = f"unknown {', '.join(unknown)}" if unknown else "empty"
+        raise ValueError(f"labels {text!r}: {problem}")
     return np.array([label in names for label in LABELS], dtype=np.float32)
 
 
@@ -64,11 +65,12 @@ def choose(
 
 def decode(chosen: npt.NDArray[np.bool_]) -> list[str]:
     """Turn what `choose` gives, shape ``(n, 6)``, into the texts of cells."""
-    return [" ".join(label for label, keep in zip(LABELS, row, strict=True) if keep) for row in chosen]
+    labels = np.array(LABELS)
+    return [" ".join(labels[row]) for row in chosen]
 
 
 def prior() -> npt.NDArray[np.float32]:
-    """How often each label occurs in the competition, shape ``(6,)``: what is known of an image that cannot be read."""
+    """Return the share of each label in the competition, shape ``(6,)``: the prediction for an unreadable image."""
     rows = np.stack([encode(cell) for cell in FREQUENCIES])
     shares: npt.NDArray[np.float64] = np.average(rows, axis=0, weights=list(FREQUENCIES.values()))
     return shares.astype(np.float32)

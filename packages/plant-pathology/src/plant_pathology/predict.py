@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -54,7 +55,7 @@ class Predictions:
     late: int
 
     def submission(self) -> pd.DataFrame:
-        """The competition's table, ``image,labels``; what was not predicted has the most common label."""
+        """Return the competition's table, ``image,labels``; what was not predicted has the most common label."""
         chosen = choose(self.table[list(LABELS)].to_numpy(), self.thresholds)
         chosen[~self.predicted] = choose(prior()[None])
         return pd.DataFrame({"image": self.table["image"], "labels": decode(chosen)})
@@ -113,7 +114,10 @@ class RowWriter(BasePredictionWriter):
         places, _, flaws, readable = batch
         probabilities = iter(prediction.tolist())
         for place, flaw, read in zip(places.tolist(), flaws, readable.tolist(), strict=True):
-            self.rows.writerow([place, flaw or ("" if read else LATE), *(next(probabilities) if read else ())])
+            if read:
+                self.rows.writerow([place, flaw, *next(probabilities)])
+            else:
+                self.rows.writerow([place, flaw or LATE])
         self.file.flush()
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -213,16 +217,20 @@ def predict(
     model.deadline = deadline
     paths = list_test_images(competition)
     data = LeafDM(LeafDataset(paths, model.sizes, deadline), batch_size=batch_size, workers=workers)
+    if len(paths) < count_devices(devices):
+        # Lightning has no process without an image.
+        devices = 1
+    if precision == "auto":
+        precision = best_precision(accelerator)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # Lightning's own affairs.
         warnings.filterwarnings("ignore", message=".*(LeafSpec|batch indices)")
         writer = RowWriter(Path(folder), len(paths))
         trainer = pl.Trainer(
             accelerator=accelerator,
-            # Lightning has no process without an image.
-            devices=1 if len(paths) < count_devices(devices) else devices,
+            devices=devices,
             strategy=strategy,
-            precision=best_precision(accelerator) if precision == "auto" else precision,  # type: ignore[arg-type]
+            precision=precision,  # type: ignore[arg-type]
             callbacks=[writer, ImageProgress()],
             logger=False,
             enable_checkpointing=False,
@@ -262,7 +270,7 @@ def _weight(text: str) -> tuple[str, float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line; see ``--help``."""
+    """Run the command line; see ``--help``."""
     parser = argparse.ArgumentParser(
         prog="python -m plant_pathology.predict",
         description="Predict every test image of a competition's folder and write the submission. "
@@ -287,7 +295,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = vars(parser.parse_args(arguments))
     output, probabilities = options.pop("output"), options.pop("probabilities")
     options["weights"] = dict(options["weights"])
-    options["checkpoints"] = [path for given in options["checkpoints"] for path in list_checkpoints(given)]
+    options["checkpoints"] = list(chain(*map(list_checkpoints, options["checkpoints"])))
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     try:
         with noted("checkpoints loaded, images predicted"):

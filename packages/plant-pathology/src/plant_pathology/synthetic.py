@@ -47,7 +47,7 @@ class Leaf:
     teeth: float
 
     def half_width(self, along: Pixels) -> Pixels:
-        """Half the leaf's width at positions ``along`` its midrib (0 the stalk, 1 the tip)."""
+        """Return half the leaf's width at positions ``along`` its midrib (0 the stalk, 1 the tip)."""
         inside = np.clip(along, 0, 1)
         oval = np.sin(np.pi * inside**0.8)
         notches = 1 - 0.06 * np.mod(inside * self.teeth, 1)
@@ -61,7 +61,7 @@ class Leaf:
         return (u / self.length + 1) / 2, v - self.bend * u * u
 
     def to_image(self, along: float, across: float) -> tuple[float, float]:
-        """The inverse of `to_leaf`, for one point."""
+        """Return the inverse of `to_leaf`, for one point."""
         u = (along * 2 - 1) * self.length
         v = across + self.bend * u * u
         cos, sin = math.cos(self.angle), math.sin(self.angle)
@@ -238,7 +238,7 @@ def _leaf(rng: np.random.Generator, aspect: float) -> Leaf:
 
 
 def _paint_blade(canvas: Canvas, rng: np.random.Generator) -> None:
-    """The healthy leaf: its green, its unevenness, the midrib and the side veins."""
+    """Draw the healthy leaf: its green, its unevenness, the midrib and the side veins."""
     green = _shade(rng, (0.33, 0.50, 0.20), 0.08)
     canvas.paint(green, np.ones_like(canvas.mask), EVERYWHERE)
     canvas.paint((0.22, 0.36, 0.14), 0.5 * noise(rng, 5, canvas.shape), EVERYWHERE)
@@ -310,7 +310,7 @@ def render(job: Job) -> None:
 
 
 def choose_labels(seed: int, split: str, count: int) -> list[str]:
-    """Cells for ``count`` images, drawn with the competition's uneven frequencies."""
+    """Return the cells for ``count`` images, drawn with the competition's uneven frequencies."""
     rng = np.random.default_rng([seed, SPLITS.index(split)])
     cells = list(FREQUENCIES)
     weights = np.array(list(FREQUENCIES.values()), dtype=np.float64)
@@ -322,6 +322,19 @@ def _write_csv(path: Path, names: Iterable[str], cells: Iterable[str]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["image", "labels"])
         writer.writerows(zip(names, cells, strict=True))
+
+
+_SETTINGS = """\
+slug = "{slug}"
+title = "Plant Pathology 2021 - FGVC8 (synthetic, seed {seed})"
+metric = "mean-f1"
+id = "image"
+target = "labels"
+
+[limits]
+seconds = 32400
+submissions_per_day = 100
+"""
 
 
 def write_competition(folder: Path, *, train: int, public: int, hidden: int, size: tuple[int, int], seed: int) -> None:
@@ -344,29 +357,21 @@ def write_competition(folder: Path, *, train: int, public: int, hidden: int, siz
         )
     if min(train, public, hidden) < 1:
         raise ValueError("every split needs at least one image")
-    if folder.exists() and any(folder.iterdir()):
-        if not (folder / "competition.toml").exists():
-            raise ValueError(f"{folder} is not empty, and no competition folder")
-        for side in ("public", "hidden"):
-            shutil.rmtree(folder / side, ignore_errors=True)
+    _clear(folder)
     counts = dict(zip(SPLITS, (train, public, hidden), strict=True))
     cells = {split: choose_labels(seed, split, count) for split, count in counts.items()}
-    # A name says nothing of its label, its split or its place, as in the competition.
-    names = {
-        split: [f"{np.random.default_rng([seed, SPLITS.index(split), n, 1]).bytes(8).hex()}.jpg" for n in range(count)]
-        for split, count in counts.items()
-    }
+    names = {split: _names(seed, split, count) for split, count in counts.items()}
     commonest = max(FREQUENCIES, key=FREQUENCIES.__getitem__)
     jobs: list[Job] = []
     for side, tests in (("public", "public"), ("hidden", "hidden")):
         root = folder / side
         for split, images in (("train", root / "train_images"), (tests, root / "test_images")):
             images.mkdir(parents=True, exist_ok=True)
-            jobs += [
-                Job(seed=seed, split=split, number=n, labels=cell, size=size, path=images / name)
-                for n, (name, cell) in enumerate(zip(names[split], cells[split], strict=True))
-                if not (side == "hidden" and split == "train")
-            ]
+            if side == "hidden" and split == "train":
+                continue  # links to the public ones
+            for number, (name, cell) in enumerate(zip(names[split], cells[split], strict=True)):
+                path = images / name
+                jobs.append(Job(seed=seed, split=split, number=number, labels=cell, size=size, path=path))
         _write_csv(root / "train.csv", names["train"], cells["train"])
         _write_csv(root / "sample_submission.csv", names[tests], [commonest] * counts[tests])
     _draw_all(jobs)
@@ -375,19 +380,29 @@ def write_competition(folder: Path, *, train: int, public: int, hidden: int, siz
         link.unlink(missing_ok=True)
         os.link(folder / "public" / "train_images" / name, link)
     _write_csv(folder / "solution.csv", names["hidden"], cells["hidden"])
-    (folder / "competition.toml").write_text(
-        f"""\
-slug = "{SLUG}"
-title = "Plant Pathology 2021 - FGVC8 (synthetic, seed {seed})"
-metric = "mean-f1"
-id = "image"
-target = "labels"
+    (folder / "competition.toml").write_text(_SETTINGS.format(slug=SLUG, seed=seed))
 
-[limits]
-seconds = 32400
-submissions_per_day = 100
-"""
-    )
+
+def _clear(folder: Path) -> None:
+    """Delete the images of an older competition in the folder.
+
+    Raises:
+        ValueError: the folder has other files.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / "competition.toml").exists():
+            raise ValueError(f"{folder} is not empty, and no competition folder")
+        for side in ("public", "hidden"):
+            shutil.rmtree(folder / side, ignore_errors=True)
+
+
+def _names(seed: int, split: str, count: int) -> list[str]:
+    """Draw file names; as in the competition, a name tells nothing of the label, the split or the place."""
+    names = []
+    for number in range(count):
+        generator = np.random.default_rng([seed, SPLITS.index(split), number, 1])
+        names.append(f"{generator.bytes(8).hex()}.jpg")
+    return names
 
 
 def _draw_all(jobs: Sequence[Job]) -> None:
@@ -403,7 +418,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line; see ``--help``."""
+    """Run the command line; see ``--help``."""
     parser = argparse.ArgumentParser(prog="python -m plant_pathology.synthetic", description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, help="the competition folder to write")
     parser.add_argument("--train", type=int, default=24, help="images to train on (default %(default)s)")

@@ -69,13 +69,14 @@ class Settings:
     )
 
     def checkpoint(self) -> Path:
-        """The file to write."""
+        """Return the file to write."""
         if self.output.suffix:
             return self.output
-        return self.output / f"{self.backbone}{f'-fold{self.fold}' if self.fold else ''}.ckpt"
+        name = f"{self.backbone}-fold{self.fold}" if self.fold else self.backbone
+        return self.output / f"{name}.ckpt"
 
     def folder(self) -> Path:
-        """Where this run keeps what it needs, and its report."""
+        """Return the folder of this run's files and its report."""
         return self.run / self.checkpoint().stem
 
 
@@ -96,7 +97,7 @@ class History(Callback):
         return {"epochs": self.epochs}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Restore the state that `state_dict` returned."""
         self.epochs = list(state_dict["epochs"])
 
 
@@ -183,11 +184,12 @@ def _train(settings: Settings) -> float:
         settings.folder(), filename="last", monitor=None, save_on_train_epoch_end=True, enable_version_counter=False
     )
     average = [EMAWeightAveraging(decay=settings.ema)] if settings.ema else []
+    precision = best_precision(settings.accelerator) if settings.precision == "auto" else settings.precision
     trainer = pl.Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
         strategy=settings.strategy,
-        precision=best_precision(settings.accelerator) if settings.precision == "auto" else settings.precision,  # type: ignore[arg-type]
+        precision=precision,  # type: ignore[arg-type]
         max_epochs=settings.epochs,
         callbacks=[*average, history, OrderOfEpoch(settings.seed), best, latest, TQDMProgressBar(refresh_rate=10)],
         logger=False,
@@ -251,7 +253,7 @@ def _last_epoch(folder: Path, chosen: dict[str, Any]) -> Path | None:
 def _validate(
     classifier: Classifier, data: PlantPathologyDM
 ) -> tuple[Probabilities, np.ndarray[Any, np.dtype[np.bool_]]]:
-    """Probabilities and labels of the images held back, each of shape ``(n, 6)``, in their order."""
+    """Return the probabilities and labels of the images held back, each of shape ``(n, 6)``, in their order."""
     classifier.eval()
     device = next(classifier.parameters()).device
     with torch.inference_mode():
@@ -270,7 +272,7 @@ def _finish(settings: Settings, checkpoint: Checkpoint, record: dict[str, Any]) 
 
 
 def _commit() -> str:
-    """The commit that is checked out, marked where files differ from it."""
+    """Return the commit that is checked out, marked where files differ from it."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -279,7 +281,7 @@ def _commit() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line; see ``--help``."""
+    """Run the command line; see ``--help``."""
     parser = argparse.ArgumentParser(
         prog="python -m plant_pathology.train",
         description="Train a leaf classifier, keeping the weights of the best validation F1. "

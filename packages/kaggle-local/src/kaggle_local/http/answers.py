@@ -23,7 +23,7 @@ _NAMES = {
 
 
 def error(code: int, message: str) -> Response:
-    """An error in Kaggle's shape; without a message it has no body (reported live for both).
+    """Return an error in Kaggle's shape; without a message it has no body (reported live for both).
 
     The SDK looks for a top-level ``code`` and does not find it, so that the official client shows the HTTP status
     alone (kagglesdk 0.1.38, ``KaggleHttpClient._prepare_response``).

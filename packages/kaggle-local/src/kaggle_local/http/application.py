@@ -39,7 +39,7 @@ _DOWNLOADS = ("datasets", "models", "kernels", "bundles", "submissions")
 
 
 def application(kaggle: LocalKaggle) -> ASGIApp:
-    """The ASGI application of a local Kaggle."""
+    """Return the ASGI application of a local Kaggle."""
 
     async def call(request: Request) -> Response:
         try:
@@ -115,7 +115,7 @@ def _set_faults(kaggle: LocalKaggle, body: bytes) -> Response:
 
 
 def _user(kaggle: LocalKaggle, request: Request) -> str | None:
-    """Who asks."""
+    """Return the caller's user name."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     return user_of(scheme.lower(), credentials, kaggle.tokens)
 
@@ -188,7 +188,7 @@ def _failure(method: Method, call: Call, problem: Exception) -> Response:
 
 
 def _file(root: Path | None, path: str) -> Response:
-    """A file below ``root``, with ranges; nothing that a path or a link leads to elsewhere."""
+    """Return a file below ``root``, with ranges; nothing that a path or a link leads to elsewhere."""
     if root is not None:
         file = (root / path).resolve()
         if file.is_relative_to(root.resolve()) and file.is_file():

@@ -63,7 +63,7 @@ class Faulty:
 
 
 def _place(path: str) -> str:
-    """The method or the place that a path belongs to, as faults name it."""
+    """Return the method or the place that a path belongs to, as faults name it."""
     match path.split("/"):
         case ["", "api", "v1", service, method]:
             return f"{service}/{method}"
@@ -107,7 +107,7 @@ async def _read(receive: Receive) -> bytes:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """A request that has been read, to be read once more; what follows it is still to come."""
+    """Return a request that has been read, to be read once more; what follows it is still to come."""
     read = False
 
     async def replayed() -> Message:
@@ -128,7 +128,7 @@ def _into(messages: list[Message]) -> Send:
 
 
 async def _nowhere(_: Message) -> None:
-    """An answer that nobody gets."""
+    """Send no answer."""
 
 
 async def _reset(receive: Receive) -> None:
@@ -147,7 +147,7 @@ async def _reset(receive: Receive) -> None:
 
 
 def _cut_off(receive: Receive, keep: int) -> Receive:
-    """The first bytes of a request, and then the connection is reset."""
+    """Return the first bytes of a request, and then the connection is reset."""
     left = keep
 
     async def limited() -> Message:

@@ -14,7 +14,7 @@ _POLL = 0.1
 
 
 def log_response(version: KernelVersion, storage: Storage, worker: Worker) -> Response:
-    """A version's log, as a stream of server-sent events while it runs."""
+    """Return a version's log, as a stream of server-sent events while it runs."""
     if version.status in ("queued", "running"):
         return StreamingResponse(_events(version, storage, worker), media_type="text/event-stream")
     return Response(version.log() or "[]", media_type="application/octet-stream")
@@ -31,7 +31,8 @@ async def _events(version: KernelVersion, storage: Storage, worker: Worker) -> A
                 yield f"data: {json.dumps(event)}\n\n"
         await asyncio.sleep(_POLL)
         state = storage.kernels.get(version.owner, version.slug, version.number)
-    # Lines that were printed between the last look and the end.
-    for event in json.loads((state.log() if state else "") or "[]")[number:]:
-        yield f"data: {json.dumps(event)}\n\n"
+    if state is not None:
+        # Lines that were printed between the last look and the end.
+        for event in json.loads(state.log() or "[]")[number:]:
+            yield f"data: {json.dumps(event)}\n\n"
     yield "data: END_OF_LOG\n\n"

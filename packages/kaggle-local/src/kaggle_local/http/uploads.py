@@ -43,7 +43,8 @@ class UploadEndpoint:
 
     async def _write(self, upload: Upload, start: int, request: Request) -> Response:
         try:
-            with upload.path.open("r+b" if upload.path.exists() else "wb") as file:
+            upload.path.touch()
+            with upload.path.open("r+b") as file:
                 file.truncate(start)
                 file.seek(start)
                 async for chunk in request.stream():

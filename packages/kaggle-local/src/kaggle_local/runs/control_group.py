@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from kaggle_local.runs.limits import RunLimits
@@ -37,9 +38,9 @@ class ControlGroup:
 
     def ran_out_of_memory(self) -> bool:
         """Tell whether the system ended a process of the group as it had no more memory."""
-        for path in (folder / name for folder in self.folders for name in ("memory.events", "memory.oom_control")):
+        for folder, name in product(self.folders, ("memory.events", "memory.oom_control")):
             with suppress(OSError):
-                counts = dict(line.split() for line in path.read_text(encoding="utf-8").splitlines())
+                counts = dict(line.split() for line in (folder / name).read_text(encoding="utf-8").splitlines())
                 if int(counts.get("oom_kill", 0)) > 0:
                     return True
         return False

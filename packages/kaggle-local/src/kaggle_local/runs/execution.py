@@ -204,14 +204,15 @@ def _defuse(folder: Path) -> None:
             if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
                 entry.unlink()
                 continue
-            entry.chmod(0o755 if stat.S_ISDIR(mode) else 0o644)
+            permissions = 0o755 if stat.S_ISDIR(mode) else 0o644
+            entry.chmod(permissions)
             kept = _with_text_name(entry)
             if stat.S_ISDIR(mode):
                 folders.append(kept.name)
 
 
 def _with_text_name(entry: Path) -> Path:
-    """The same file or folder by a name that is text and no other's."""
+    """Return the same file or folder by a name that is text and no other's."""
     text = os.fsencode(entry.name).decode(errors="replace")
     if text == entry.name:
         return entry

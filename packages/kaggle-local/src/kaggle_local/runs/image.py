@@ -57,7 +57,7 @@ class ImageSpec:
     distributions: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The same as plain data."""
+        """Return the same as plain data."""
         return {"python": self.python, "pins": dict(self.pins), "distributions": list(self.distributions)}
 
     @classmethod
@@ -122,7 +122,7 @@ class Image:
 
 
 def image_folder(spec: ImageSpec, store: Path) -> Path:
-    """Where the environment for ``spec`` is, once it has been built."""
+    """Return the folder of the environment for ``spec``, which may not be built yet."""
     key = json.dumps([_FORMAT, spec.to_json(), _RUNNER], sort_keys=True)
     return store / hashlib.sha256(key.encode()).hexdigest()[:16]
 
@@ -191,9 +191,10 @@ def _install(spec: ImageSpec, folder: Path) -> None:
     pins: dict[str, str] = {canonicalize_name(n): version.partition("+")[0] for n, version in spec.pins.items()}
     wanted = sorted({*map(canonicalize_name, spec.distributions), *_RUNNER})
     requirements = folder / "requirements.txt"
-    requirements.write_text("".join(f"{n}=={pins[n]}\n" if n in pins else f"{n}\n" for n in wanted))
+    lines = {name: f"{name}=={version}\n" for name, version in pins.items()}
+    requirements.write_text("".join(lines.get(name, f"{name}\n") for name in wanted))
     constraints = folder / "constraints.txt"
-    constraints.write_text("".join(f"{n}=={v}\n" for n, v in sorted(pins.items()) if not n.startswith(_ACCELERATOR)))
+    constraints.write_text("".join(line for name, line in sorted(lines.items()) if not name.startswith(_ACCELERATOR)))
     # Kernels cannot write to the image: without bytecode each would compile all that it imports.
     install = ["pip", "install", "--compile-bytecode", "--python", str(folder / "bin" / "python")]
     install += ["--requirement", str(requirements), "--constraint", str(constraints)]
@@ -216,8 +217,9 @@ def _uv(*arguments: str, show: bool = False, **environment: str) -> None:
     stderr = None if show else subprocess.PIPE
     result = subprocess.run(command, stderr=stderr, text=True, env={**os.environ, **environment}, check=False)
     if result.returncode != 0:
+        reason = result.stderr.strip() if result.stderr else "see above"
         raise ImageError(
-            f"uv {' '.join(arguments[:2])} failed:\n{result.stderr.strip() if result.stderr else 'see above'}",
+            f"uv {' '.join(arguments[:2])} failed:\n{reason}",
             "Check the network and the image's pins; if they have no wheels for the Python of this machine, "
             "install the image's (for instance with: uv python install 3.12). Then run the same command again.",
         )

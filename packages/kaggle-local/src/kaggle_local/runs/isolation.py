@@ -64,7 +64,7 @@ class Process:
 
 @contextmanager
 def in_sandbox(image: Image, program: Program, arguments: Sequence[str], folder: Path) -> Iterator[Process]:
-    """The process that runs a program in the sandbox.
+    """Yield the process that runs a program in the sandbox.
 
     Raises:
         SandboxError: this machine cannot isolate kernels.

@@ -60,7 +60,7 @@ class Usage:
         self._started = time.monotonic()
 
     def excess(self) -> str:
-        """Which limit the run is over, in words for its status; empty while it keeps to all."""
+        """Return the limit that the run exceeds, in words for its status; empty if it exceeds none."""
         limits = self._limits
         if time.monotonic() - self._started > limits.seconds:
             return f"{TOOK_LONGER} of {limits.seconds:.0f} s"
@@ -77,7 +77,7 @@ class Usage:
         return self.excess_of_disk(on_disk)
 
     def excess_of_disk(self, beside: int = 0) -> str:
-        """As `excess`, for what the run has in its folders, and ``beside`` them on the same disk."""
+        """Check the run's folders, and the bytes ``beside`` them on the same disk, as `excess` does."""
         left = self._limits.output_bytes - beside
         waiting = [(folder, 0) for folder in self._folders]
         while waiting:
@@ -101,7 +101,7 @@ class Usage:
         return ""
 
     def processes(self) -> list[psutil.Process]:
-        """Every process of the run."""
+        """Return every process of the run."""
         try:
             return [self._process, *self._process.children(recursive=True)]
         except psutil.NoSuchProcess:
@@ -114,12 +114,14 @@ def too_much_memory(limits: RunLimits) -> str:
 
 
 def _cost(entry: "os.DirEntry[str]") -> int:
-    """Bytes that a file takes; of one with holes those that it pretends to, as copies would."""
+    """Return the bytes that a file takes; of one with holes those that it pretends to, as copies would."""
     try:
         status = entry.stat(follow_symlinks=False)
     except FileNotFoundError:  # gone meanwhile
         return _ENTRY_BYTES
-    return _ENTRY_BYTES + (max(status.st_size, status.st_blocks * 512) if stat.S_ISREG(status.st_mode) else 0)
+    if not stat.S_ISREG(status.st_mode):
+        return _ENTRY_BYTES
+    return _ENTRY_BYTES + max(status.st_size, status.st_blocks * 512)
 
 
 def _threads(process: psutil.Process) -> int:
@@ -181,7 +183,7 @@ def _deleted_and_mapped(pid: int, disk: int) -> Iterator[tuple[int, int]]:
 
 
 def _memory(processes: list[psutil.Process], files: int, memfds: Collection[int], limit: int) -> int:
-    """Bytes of memory that processes take, with those of ``files``; the inodes of open ``memfds`` are among these.
+    """Return the bytes of memory of processes and ``files``; the inodes of open ``memfds`` are among these.
 
     The cheap figure counts shared pages for each process, and what lies in files. Only where it is
     above the limit the exact one is asked for.
@@ -192,12 +194,12 @@ def _memory(processes: list[psutil.Process], files: int, memfds: Collection[int]
 
 
 def _text(path: Path) -> str:
-    """A file of ``/proc``; names in it are whatever a kernel has called its files."""
+    """Return a file of ``/proc``; names in it are whatever a kernel has called its files."""
     return path.read_text(encoding="utf-8", errors="surrogateescape")
 
 
 def _of_threads(pid: int, name: str) -> Iterator[str]:
-    """A process's figures of one kind, as its threads have them: the first can have ended before the others."""
+    """Yield a process's figures of one kind, as its threads have them: the first can have ended before the others."""
     with suppress(OSError):
         for thread in Path(f"/proc/{pid}/task").iterdir():
             with suppress(OSError):
@@ -205,13 +207,13 @@ def _of_threads(pid: int, name: str) -> Iterator[str]:
 
 
 def _resident(pid: int) -> int:
-    """A process's pages in memory, in bytes."""
+    """Return a process's pages in memory, in bytes."""
     pages = (int(text.split()[1]) for text in _of_threads(pid, "statm"))
     return next(filter(None, pages), 0) * os.sysconf("SC_PAGESIZE")
 
 
 def _share(pid: int, open_memfds: Collection[int]) -> int:
-    """A process's proportional share, in bytes, of memory that is neither a file's nor counted elsewhere."""
+    """Return a process's proportional share, in bytes, of memory that is neither a file's nor counted elsewhere."""
     text = next(filter(None, _of_threads(pid, "smaps")), "")
     total = share = 0
     own = False
@@ -224,7 +226,8 @@ def _share(pid: int, open_memfds: Collection[int]) -> int:
             own = not path or path.startswith(("[", *_SHARED)) or closed_memfd
         elif name == "Pss:":
             share = int(values[0]) * 1024
-            total += share if own else 0
+            if own:
+                total += share
         elif name == "Anonymous:" and not own:
             # Pages of a file's mapping that were written to are the process's own, or its parent's too.
             total += min(int(values[0]) * 1024, share)
@@ -232,7 +235,7 @@ def _share(pid: int, open_memfds: Collection[int]) -> int:
 
 
 def _in_sandbox(pid: int, hosts: set[str]) -> int | None:
-    """Bytes of the files that a process's sandbox keeps in memory; None for one that is in no sandbox.
+    """Return the bytes of the files that a process's sandbox keeps in memory; None for one that is in no sandbox.
 
     Those of overlays lie in the sandbox's root. Files that the host keeps in memory are not the run's.
     """
@@ -247,7 +250,7 @@ def _in_sandbox(pid: int, hosts: set[str]) -> int | None:
 
 
 def _memory_mounts(pid: str) -> Iterator[tuple[str, str]]:
-    """Device and place of the mounts in memory that a process sees (proc_pid_mountinfo(5))."""
+    """Yield the device and place of the mounts in memory that a process sees (proc_pid_mountinfo(5))."""
     for line in _text(Path(f"/proc/{pid}/mountinfo")).split("\n"):
         fields = line.split(" ")
         if "-" in fields and fields[fields.index("-") + 1] == "tmpfs":

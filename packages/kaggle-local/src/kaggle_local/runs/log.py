@@ -41,8 +41,9 @@ class RunLog:
         """Collect what a process prints; on its standard output are the notebook driver's events, or lines."""
         assert process.stdout is not None
         assert process.stderr is not None
+        read = self._read_events if events else self._read_lines
         self._readers = [
-            threading.Thread(target=self._read_events if events else self._read_lines, args=(process.stdout, "stdout")),
+            threading.Thread(target=read, args=(process.stdout, "stdout")),
             threading.Thread(target=self._read_lines, args=(process.stderr, "stderr")),
         ]
         for reader in self._readers:
@@ -55,13 +56,13 @@ class RunLog:
             reader.join(timeout=_PATIENCE)
 
     def since(self, number: int) -> tuple[list[Event], int]:
-        """The events from a number on, as far as they are kept, and the number of the next one."""
+        """Return the events from a number on, as far as they are kept, and the number of the next one."""
         with self._lock:
             events = list(self._events)[max(0, number - self._dropped) :]
             return events, self._dropped + len(self._events)
 
     def to_json(self) -> str:
-        """All events, a line each."""
+        """Return all events, a line each."""
         return "[" + ",\n".join(json.dumps(event) for event in self.since(0)[0]) + "]\n"
 
     def add(self, stream_name: str, data: str, seconds: float | None = None) -> None:

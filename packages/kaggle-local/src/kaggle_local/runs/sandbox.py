@@ -59,7 +59,7 @@ class Mount:
 
 @functools.cache
 def find_bwrap() -> str:
-    """The ``bwrap`` program, once it has been seen to work.
+    """Return the ``bwrap`` program, once it has been seen to work.
 
     Raises:
         SandboxError: this machine cannot isolate kernels; says why and what to do.
@@ -121,7 +121,7 @@ def sandboxed(
     memory_bytes: int,
     devices: Sequence[Mount],
 ) -> list[str]:
-    """The command that runs the image's Python with ``arguments`` in a sandbox.
+    """Return the command that runs the image's Python with ``arguments`` in a sandbox.
 
     Args:
         image: the environment to run in; what is installed into it is gone with the sandbox.
@@ -167,8 +167,8 @@ def sandboxed(
         command += ["--setenv", name, value]
     # All else is sealed, so that a kernel cannot grow files beside its input.
     # So is /proc: where the server's user is root, the host's sysctls would be the kernel's to write.
-    sealed = [option for place in ("/proc", "/dev", "/") for option in ("--remount-ro", place)]
-    command += ["--dir", INPUT, *sealed, "--chdir", WORKING]
+    command += ["--dir", INPUT, "--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/"]
+    command += ["--chdir", WORKING]
     return [*command, PYTHON, *arguments]
 
 
@@ -181,11 +181,12 @@ def device_nodes(folder: Path, *, gpu: bool) -> list[Mount]:
     Raises:
         SandboxError: devices do not work on the file system of ``folder``.
     """
-    nodes = [node for node in _NODES if Path(node).exists()]
+    nodes = [Path(node) for node in _NODES]
     if gpu:
-        nodes += sorted(path for pattern in _DEVICES for path in glob.glob(pattern))  # noqa: PTH207 - absolute
+        for pattern in _DEVICES:
+            nodes += map(Path, sorted(glob.glob(pattern)))  # noqa: PTH207 - absolute
     found = []
-    for number, node in enumerate(path for path in map(Path, nodes) if path.is_char_device()):
+    for number, node in enumerate(path for path in nodes if path.is_char_device()):
         source = folder / f"{number}"
         try:
             os.mknod(source, stat.S_IFCHR, node.stat().st_rdev)
@@ -205,7 +206,7 @@ def device_nodes(folder: Path, *, gpu: bool) -> list[Mount]:
 
 
 def _system() -> list[str]:
-    """The host's programs and libraries, read-only, and an ``/etc`` that names nobody."""
+    """Return the host's programs and libraries, read-only, and an ``/etc`` that names nobody."""
     options: list[str] = []
     for path in map(Path, (*_SYSTEM, *_FILES)):
         if path.exists():
@@ -221,7 +222,7 @@ def _system() -> list[str]:
 
 
 def _environment(image: Image, memory_bytes: int) -> list[str]:
-    """The image's environment at `PREFIX`: what is installed into it goes to overlays in memory."""
+    """Return the image's environment at `PREFIX`: what is installed into it goes to overlays in memory."""
     options: list[str] = []
     for part in image.base:
         options += ["--ro-bind", str(image.prefix / part), f"{BASE}/{part}"]

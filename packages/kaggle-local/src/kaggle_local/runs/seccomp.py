@@ -45,7 +45,7 @@ _NUMBER, _ARCHITECTURE, _ARGUMENT = 0, 4, 16
 
 
 def system_call_filter() -> bytes:
-    """The filter for this machine, as ``bwrap --seccomp`` takes it.
+    """Return the filter for this machine, as ``bwrap --seccomp`` takes it.
 
     Raises:
         SandboxError: the machine's system calls are not known here.
@@ -55,6 +55,9 @@ def system_call_filter() -> bytes:
         raise SandboxError(f"kernels cannot be isolated on {name}", f"Use one of {', '.join(_MACHINES)}.")
     machine = _MACHINES[name]
     absent = (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)
+    refused: list[tuple[int, int, int, int]] = []
+    for number in machine.refused:
+        refused += [(_EQUAL, 0, 1, number), absent]
     program = [
         (_LOAD, 0, 0, _ARCHITECTURE),
         (_EQUAL, 1, 0, machine.audit),
@@ -62,7 +65,7 @@ def system_call_filter() -> bytes:
         (_LOAD, 0, 0, _NUMBER),
         (_AT_LEAST, 0, 1, machine.foreign),
         absent,
-        *(line for number in machine.refused for line in ((_EQUAL, 0, 1, number), absent)),
+        *refused,
         (_EQUAL, 1, 0, machine.socket),
         (_RETURN, 0, 0, _ALLOW),
         (_LOAD, 0, 0, _ARGUMENT),

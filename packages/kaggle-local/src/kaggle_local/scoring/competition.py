@@ -145,7 +145,8 @@ def _limits(path: Path, table: Any) -> Limits:
 def _check_data(competition: Competition) -> None:
     if not competition.solution.is_file():
         raise CompetitionError(f"{competition.solution}: not there", "It must hold the hidden test set's answers.")
-    for root in (competition.public, competition.hidden) if competition.code else (competition.public,):
+    roots = (competition.public, competition.hidden) if competition.code else (competition.public,)
+    for root in roots:
         if not root.is_dir():
             raise CompetitionError(f"{root}: no such folder", "A competition folder needs public/ and hidden/.")
         entries = list(root.rglob("*"))

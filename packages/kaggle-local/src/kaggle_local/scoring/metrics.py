@@ -48,7 +48,7 @@ def mean_f1(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
 
 
 def accuracy(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
-    """The part of the rows that are right, from 0 to 1; where the truth is numbers, 1.0 is 1."""
+    """Return the part of the rows that are right, from 0 to 1; where the truth is numbers, 1.0 is 1."""
     import pandas as pd
     from sklearn.metrics import accuracy_score
 
@@ -79,14 +79,14 @@ def log_loss(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
 
 
 def rmse(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
-    """Root of the mean squared error, averaged over the columns; 0 is best."""
+    """Return the root of the mean squared error, averaged over the columns; 0 is best."""
     from sklearn.metrics import root_mean_squared_error
 
     return float(root_mean_squared_error(truth, predicted))
 
 
 def auc(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
-    """Area under the receiver operating characteristic, averaged over the columns, from 0 to 1."""
+    """Return the area under the receiver operating characteristic, averaged over the columns, from 0 to 1."""
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(truth.astype(int), predicted))

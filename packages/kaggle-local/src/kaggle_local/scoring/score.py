@@ -70,7 +70,7 @@ def load_libraries() -> None:
 
 
 def metric_of(competition: Competition) -> Metric:
-    """The competition's metric.
+    """Return the competition's metric.
 
     Raises:
         CompetitionError: it is not known, or does not take that many columns.

@@ -16,7 +16,7 @@ _LARGEST = 2**30
 
 
 def read_table(competition: Competition, path: Path) -> "pd.DataFrame":
-    """A table of texts with the competition's columns and no empty cell."""
+    """Return a table of texts with the competition's columns and no empty cell."""
     import pandas as pd
 
     if path.is_symlink() or not path.is_file():
@@ -43,7 +43,7 @@ def read_table(competition: Competition, path: Path) -> "pd.DataFrame":
 
 
 def rows_in_order(truth: "pd.DataFrame", given: "pd.DataFrame", competition: Competition, name: str) -> "pd.DataFrame":
-    """The rows of a submission, in the solution's order."""
+    """Return the rows of a submission, in the solution's order."""
     wanted, ids = truth[competition.id], given[competition.id]
     if not ids.is_unique:
         raise SubmissionError(
@@ -56,16 +56,16 @@ def rows_in_order(truth: "pd.DataFrame", given: "pd.DataFrame", competition: Com
         )
     unknown = ids[~ids.isin(wanted)]
     if len(unknown):
+        others = f", nor are {len(unknown) - 1} others" if len(unknown) > 1 else ""
         raise SubmissionError(
-            f"{name}: {competition.id} {unknown.iloc[0]} is not in the test set"
-            f"{f', nor are {len(unknown) - 1} others' if len(unknown) > 1 else ''}",
+            f"{name}: {competition.id} {unknown.iloc[0]} is not in the test set{others}",
             f"Take each {competition.id} from the test set that the run sees.",
         )
     return given.set_index(competition.id).loc[wanted].reset_index()
 
 
 def typed_cells(table: "pd.DataFrame", columns: list[str], cells: Cells, id_column: str, name: str) -> "pd.DataFrame":
-    """The cells of columns as the metric wants them.
+    """Return the cells of columns as the metric wants them.
 
     Raises:
         SubmissionError: a cell does not fit; names the first.

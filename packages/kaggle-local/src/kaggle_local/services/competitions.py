@@ -57,7 +57,7 @@ _OPEN_DAYS = 365
 
 
 def _competition(call: Call, slug: str) -> Competition:
-    """A hosted competition.
+    """Return a hosted competition.
 
     Raises:
         ApiError: 404 for an unknown slug.
@@ -69,7 +69,7 @@ def _competition(call: Call, slug: str) -> Competition:
 
 
 def _entered(call: Call, slug: str) -> Competition:
-    """A competition whose rules the user has accepted.
+    """Return a competition whose rules the user has accepted.
 
     Raises:
         ApiError: 403 where the user has not, and for an unknown slug (Kaggle/kaggle-cli issues 152 and 488).
@@ -83,7 +83,7 @@ def _entered(call: Call, slug: str) -> Competition:
 
 
 def _open(call: Call, slug: str) -> Competition:
-    """A competition that takes the user's submissions.
+    """Return a competition that takes the user's submissions.
 
     Raises:
         ApiError: 403 where the rules are not accepted or submissions are disabled, and for an unknown slug.
@@ -95,7 +95,7 @@ def _open(call: Call, slug: str) -> Competition:
 
 
 def list_competitions(call: Call, request: ApiListCompetitionsRequest) -> ApiListCompetitionsResponse:
-    """The competitions that are hosted and still whole, by slug."""
+    """Return the competitions that are hosted and still whole, by slug."""
     found = []
     for _, folder, _ in call.storage.submissions.competitions():
         with suppress(CompetitionError):
@@ -110,7 +110,7 @@ def list_competitions(call: Call, request: ApiListCompetitionsRequest) -> ApiLis
 
 
 def get_competition(call: Call, request: ApiGetCompetitionRequest) -> ApiCompetition:
-    """A hosted competition."""
+    """Return a hosted competition."""
     return _describe(call, _competition(call, request.competition_name))
 
 
@@ -155,7 +155,7 @@ def list_data_files(call: Call, request: ApiListDataFilesRequest) -> ApiListData
 
 
 def download_data_file(call: Call, request: ApiDownloadDataFileRequest) -> HttpRedirect:
-    """One of those files.
+    """Return one of those files.
 
     Raises:
         ApiError: 403 where the rules are not accepted, 404 where there is no such file or competition.
@@ -167,7 +167,7 @@ def download_data_file(call: Call, request: ApiDownloadDataFileRequest) -> HttpR
 
 
 def download_data_files(call: Call, request: ApiDownloadDataFilesRequest) -> HttpRedirect:
-    """All of them, as a zip."""
+    """Return all of them, as a zip."""
     competition = _entered(call, request.competition_name)
     hosted = next(at for slug, _, at in call.storage.submissions.competitions() if slug == competition.slug)
     return call.redirect_to_all(competition.public, f"competitions/{competition.slug}", hosted)
@@ -254,12 +254,12 @@ def _limits(call: Call, competition: Competition) -> ApiSubmissionLimits:
 
 
 def get_submission_limits(call: Call, request: ApiGetSubmissionLimitsRequest) -> ApiSubmissionLimits:
-    """How many submissions are left today."""
+    """Return the number of submissions that are left today."""
     return _limits(call, _entered(call, request.competition_name))
 
 
 def list_submissions(call: Call, request: ApiListSubmissionsRequest) -> ApiListSubmissionsResponse:
-    """The user's submissions, newest first."""
+    """Return the user's submissions, newest first."""
     competition = _entered(call, request.competition_name)
     made = call.storage.submissions.of_user(competition.slug, call.user)
     listed = [submission for submission in made if age_of(submission.created) >= call.behaviour.listing_seconds]
@@ -271,7 +271,7 @@ def list_submissions(call: Call, request: ApiListSubmissionsRequest) -> ApiListS
 
 
 def get_submission(call: Call, request: ApiGetSubmissionRequest) -> ApiSubmission:
-    """One submission.
+    """Return one submission.
 
     Raises:
         ApiError: 403 for another's, 404 for a submission that does not exist or does not show yet.
@@ -309,7 +309,7 @@ def _describe_submission(call: Call, submission: Submission) -> ApiSubmission:
 
 
 def _best(call: Call, competition: Competition) -> list[Submission]:
-    """The best submission of each team, the best first; of equal ones the earlier."""
+    """Return the best submission of each team, the best first; of equal ones the earlier."""
     sign = -1 if metric_of(competition).greater_is_better else 1
     ranked = sorted(call.storage.submissions.scored(competition.slug), key=lambda s: sign * (s.score or 0.0))
     best: dict[str, Submission] = {}
@@ -319,7 +319,7 @@ def _best(call: Call, competition: Competition) -> list[Submission]:
 
 
 def get_leaderboard(call: Call, request: ApiGetLeaderboardRequest) -> ApiGetLeaderboardResponse:
-    """Each team's best score, the best first."""
+    """Return each team's best score, the best first."""
     some, more = page(_best(call, _competition(call, request.competition_name)), request)
     response = ApiGetLeaderboardResponse()
     response.submissions = []
@@ -334,7 +334,7 @@ def get_leaderboard(call: Call, request: ApiGetLeaderboardRequest) -> ApiGetLead
 
 
 def download_leaderboard(call: Call, request: ApiDownloadLeaderboardRequest) -> HttpRedirect:
-    """The same as a table, in a zip."""
+    """Return the same as a table, in a zip."""
     competition = _competition(call, request.competition_name)
     table = io.StringIO()
     writer = csv.writer(table)
@@ -348,7 +348,7 @@ def download_leaderboard(call: Call, request: ApiDownloadLeaderboardRequest) -> 
 
 
 def download_submission(call: Call, request: ApiDownloadSubmissionRequest) -> HttpRedirect:
-    """The file that was handed in.
+    """Return the file that was handed in.
 
     Raises:
         ApiError: 403 for another's submission, 404 for an unknown one and where no file was handed in.

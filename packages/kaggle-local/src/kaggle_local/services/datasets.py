@@ -111,7 +111,7 @@ def create_dataset_version(call: Call, request: ApiCreateDatasetVersionRequest) 
 
 
 def create_dataset_version_by_id(call: Call, request: ApiCreateDatasetVersionByIdRequest) -> ApiCreateDatasetResponse:
-    """The same, by the dataset's number."""
+    """Return the same, by the dataset's number."""
     resource = call.storage.resources.by_id(request.id)
     if resource is None or resource.kind != "dataset":
         raise ApiError(404, f"Dataset not found: {request.id}")
@@ -135,16 +135,16 @@ def _created(call: Call, resource: Resource) -> ApiCreateDatasetResponse:
 
 
 def list_datasets(call: Call, request: ApiListDatasetsRequest) -> ApiListDatasetsResponse:
-    """Datasets that whoever asks may see, the newest first: of a user, one's own, or all."""
+    """List the datasets that the caller may see, the newest first: of a user, the caller's own, or all."""
     owner = call.user if request.group in _MINE else request.user
-    found = [
-        (resource, version)
-        for resource, version in call.storage.resources.all("dataset")
-        if visible(call, resource.owner, resource.private)
-        and owner in ("", resource.owner)
-        and request.search.lower() in f"{resource.ref} {resource.title}".lower()
-        and _in_size(version.total_bytes if version else 0, request.min_size, request.max_size)
-    ]
+    found = []
+    for resource, version in call.storage.resources.all("dataset"):
+        if not visible(call, resource.owner, resource.private) or owner not in ("", resource.owner):
+            continue
+        size = version.total_bytes if version else 0
+        matches = request.search.lower() in f"{resource.ref} {resource.title}".lower()
+        if matches and _in_size(size, request.min_size, request.max_size):
+            found.append((resource, version))
     some, more = page(found, request)
     response = ApiListDatasetsResponse()
     response.datasets = [_describe(call, resource, version) for resource, version in some]
@@ -157,7 +157,7 @@ def _in_size(size: int, smallest: int | None, largest: int | None) -> bool:
 
 
 def get_dataset(call: Call, request: ApiGetDatasetRequest) -> ApiDataset:
-    """A dataset with its versions, newest first."""
+    """Return a dataset with its versions, newest first."""
     resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
     versions = call.storage.resources.versions("dataset", resource.ref)
     dataset = _describe(call, resource, call.storage.resources.in_use_or_latest(resource))
@@ -196,7 +196,7 @@ def _describe_version(call: Call, resource: Resource, version: Version) -> ApiDa
 
 
 def get_dataset_status(call: Call, request: ApiGetDatasetStatusRequest) -> ApiGetDatasetStatusResponse:
-    """Where the latest version's processing stands."""
+    """Return the state of the latest version's processing."""
     resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
     response = ApiGetDatasetStatusResponse()
     response.status = _STATUS[call.storage.resources.versions("dataset", resource.ref)[-1].status]
@@ -204,7 +204,7 @@ def get_dataset_status(call: Call, request: ApiGetDatasetStatusRequest) -> ApiGe
 
 
 def list_dataset_files(call: Call, request: ApiListDatasetFilesRequest) -> ApiListDatasetFilesResponse:
-    """The files of a version, unpacked; by default of the one in use."""
+    """Return the files of a version, unpacked; by default of the one in use."""
     resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
     response = ApiListDatasetFilesResponse()
     if not request.dataset_version_number and call.storage.resources.latest_ready("dataset", resource.ref) is None:
@@ -228,7 +228,7 @@ def _file(version: Version, name: str, size: int) -> ApiDatasetFile:
 
 
 def list_tree_dataset_files(call: Call, request: ApiListTreeDatasetFilesRequest) -> ApiDirectoryContent:
-    """The files and folders right in a folder of a version; by default in the version itself.
+    """Return the files and folders right in a folder of a version; by default in the version itself.
 
     Raises:
         ApiError: 403 for another's private dataset, 404 for an unknown dataset, version or folder.
@@ -257,7 +257,7 @@ def list_tree_dataset_files(call: Call, request: ApiListTreeDatasetFilesRequest)
 
 
 def download_dataset(call: Call, request: ApiDownloadDatasetRequest) -> HttpRedirect:
-    """A file of a version, or all of them as a zip."""
+    """Return a file of a version, or all of them as a zip."""
     resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
     version = find_version(call, "dataset", resource.ref, request.dataset_version_number)
     return download(call, version, request.file_name, ".zip")
@@ -292,10 +292,11 @@ def update_dataset_metadata(call: Call, request: ApiUpdateDatasetMetadataRequest
     if settings is None:
         raise ApiError(400, "There are no settings to change")
     licenses = [license_of.name for license_of in settings.licenses or []]
+    license_ = licenses[0] if licenses else resource.details["license"]
     details = {
         "subtitle": settings.subtitle or "",
         "description": settings.description or "",
-        "license": licenses[0] if licenses else resource.details["license"],
+        "license": license_,
         "keywords": settings.keywords or [],
     }
     title = settings.title or resource.title

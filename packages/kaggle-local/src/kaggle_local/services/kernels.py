@@ -136,17 +136,19 @@ def save_kernel(call: Call, request: ApiSaveKernelRequest) -> ApiSaveKernelRespo
 
 
 def _refused(error: str) -> ApiSaveKernelResponse:
-    """A refusal in a response that is otherwise a success."""
+    """Return a refusal in a response that is otherwise a success."""
     response = ApiSaveKernelResponse()
     response.error = error
     return response
 
 
 def _name(call: Call, request: ApiSaveKernelRequest) -> tuple[str, str, str]:
-    """Owner, slug and title of the kernel that a push is for."""
+    """Return the owner, slug and title of the kernel that a push is for."""
     kernels = call.storage.kernels
     # The number wins over the name.
-    ref = (kernels.ref_of_id(request.id) if request.id else None) or request.slug
+    ref = request.slug
+    if request.id:
+        ref = kernels.ref_of_id(request.id) or ref
     if not ref or ref.count("/") != 1:
         raise ApiError(404, f"Kernel not found: {request.slug or request.id}")
     owner, slug = ref.split("/")
@@ -207,7 +209,8 @@ def _session_refusal(call: Call, owner: str, request: ApiSaveKernelRequest) -> s
     unfinished = [v for v in call.storage.kernels.unfinished() if v.owner == owner and v.settings["enable_gpu"] == gpu]
     if len(unfinished) < most and call.worker.seconds_since_start() >= call.behaviour.busy_seconds:
         return ""
-    return f"Maximum batch {'GPU' if gpu else 'CPU'} session count of {most} reached."
+    accelerator = "GPU" if gpu else "CPU"
+    return f"Maximum batch {accelerator} session count of {most} reached."
 
 
 def _has_entered(call: Call, slug: str) -> bool:
@@ -250,17 +253,17 @@ def _has_kernel(call: Call, ref: str) -> bool:
 
 
 def _split(refs: list[str] | None, known: Callable[[str], bool]) -> tuple[list[str], list[str]]:
-    """Those that are known, and those that are not."""
+    """Return those that are known, and those that are not."""
     return [r for r in refs or [] if known(r)], [r for r in refs or [] if not known(r)]
 
 
 def _version(call: Call, request: Any) -> KernelVersion:
-    """The version that a request is about; see `find_version`."""
+    """Return the version that a request is about; see `find_version`."""
     return find_version(call, request.user_name, request.kernel_slug, getattr(request, "version_label", "") or "")
 
 
 def find_version(call: Call, owner: str, slug: str, label: str) -> KernelVersion:
-    """A version of a kernel, by a label such as ``v3``; without one the latest.
+    """Return a version of a kernel, by a label such as ``v3``; without one the latest.
 
     Raises:
         ApiError: 403 for a slug that holds a version and for another's private kernel, 404 for any other label,
@@ -272,7 +275,8 @@ def find_version(call: Call, owner: str, slug: str, label: str) -> KernelVersion
     if label and not found:
         raise ApiError(404, f"Kernel version not found: {owner}/{slug} {label}")
     kernels = call.storage.kernels
-    version = kernels.get(owner, slug, int(found[1]) if found else None)
+    number = int(found[1]) if found else None
+    version = kernels.get(owner, slug, number)
     if version is not None and not label and call.behaviour.shows_last_complete:
         version = kernels.latest_complete(owner, slug) or version
     if version is None or age_of(version.created) < call.behaviour.fresh_seconds:
@@ -288,23 +292,26 @@ def _require_visible(call: Call, version: KernelVersion) -> None:
 
 
 def list_kernels(call: Call, request: ApiListKernelsRequest) -> ApiListKernelsResponse:
-    """Kernels that whoever asks may see, the newest first."""
+    """List the kernels that the caller may see, the newest first."""
     owner = call.user if request.group == KernelsListViewType.PROFILE else request.user
     sources = {
         "datasets": request.dataset,
         "competitions": request.competition,
         "kernels": request.parent_kernel,
     }
-    found = [
-        version
-        for version in call.storage.kernels.all()
-        if visible(call, version.owner, version.settings["is_private"])
-        and owner in ("", version.owner)
-        and request.kernel_type in ("", "all", version.settings["kernel_type"])
-        and request.language in ("", "all", "python")
-        and request.search.lower() in f"{version.ref} {version.title}".lower()
-        and all(not ref or ref in _names(version.settings[kind]) for kind, ref in sources.items())
-    ]
+    wanted = {kind: ref for kind, ref in sources.items() if ref}
+    found = []
+    for version in call.storage.kernels.all():
+        if not visible(call, version.owner, version.settings["is_private"]) or owner not in ("", version.owner):
+            continue
+        matches = [
+            request.kernel_type in ("", "all", version.settings["kernel_type"]),
+            request.language in ("", "all", "python"),
+            request.search.lower() in f"{version.ref} {version.title}".lower(),
+            *(ref in _names(version.settings[kind]) for kind, ref in wanted.items()),
+        ]
+        if all(matches):
+            found.append(version)
     some, more = page(found, request)
     response = ApiListKernelsResponse()
     response.kernels = [_describe(version) for version in some]
@@ -313,7 +320,7 @@ def list_kernels(call: Call, request: ApiListKernelsRequest) -> ApiListKernelsRe
 
 
 def _names(sources: list[str]) -> set[str]:
-    """Sources, with and without the versions that they are pinned to."""
+    """Return the sources, with and without the versions that they are pinned to."""
     return {*sources, *(split_source(source, 2)[0] for source in sources)}
 
 
@@ -340,7 +347,7 @@ def _describe(version: KernelVersion) -> ApiKernelMetadata:
 
 
 def get_kernel(call: Call, request: ApiGetKernelRequest) -> ApiGetKernelResponse:
-    """A kernel's source and settings, of its latest version by default."""
+    """Return a kernel's source and settings, of its latest version by default."""
     version = _version(call, request)
     blob = ApiKernelBlob()
     blob.source, blob.slug = version.source, version.slug
@@ -353,7 +360,7 @@ def get_kernel(call: Call, request: ApiGetKernelRequest) -> ApiGetKernelResponse
 def get_kernel_session_status(
     call: Call, request: ApiGetKernelSessionStatusRequest
 ) -> ApiGetKernelSessionStatusResponse:
-    """Where the run of a version stands."""
+    """Return the state of a version's run."""
     version = _version(call, request)
     response = ApiGetKernelSessionStatusResponse()
     response.status = _STATUS[version.status]
@@ -362,7 +369,7 @@ def get_kernel_session_status(
 
 
 def list_kernel_files(call: Call, request: ApiListKernelFilesRequest) -> ApiListKernelFilesResponse:
-    """The files that a run left, with their sizes."""
+    """Return the files that a run left, with their sizes."""
     version = _version(call, request)
     files, more = page(version.output(), request)
     response = ApiListKernelFilesResponse()
@@ -378,7 +385,7 @@ def list_kernel_files(call: Call, request: ApiListKernelFilesRequest) -> ApiList
 def list_kernel_session_output(
     call: Call, request: ApiListKernelSessionOutputRequest
 ) -> ApiListKernelSessionOutputResponse:
-    """The files that a run left, and its log; of one under way the log so far."""
+    """Return the files that a run left, and its log; of one under way the log so far."""
     version = _version(call, request)
     files, more = page(version.output(), request)
     response = ApiListKernelSessionOutputResponse()
@@ -401,7 +408,7 @@ def _path(call: Call, version: KernelVersion, name: str) -> Path:
 
 
 def download_kernel_output(call: Call, request: ApiDownloadKernelOutputRequest) -> HttpRedirect:
-    """A file that a run left, or all of them as a zip.
+    """Return a file that a run left, or all of them as a zip.
 
     Raises:
         ApiError: 403 for another's private kernel, 404 where there is no such version or file.

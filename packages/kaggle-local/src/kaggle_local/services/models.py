@@ -62,7 +62,7 @@ _VARIATION_FIELDS = (
 
 
 def _ref(request: Any) -> str:
-    """The variation that a request is about."""
+    """Return the variation that a request is about."""
     framework = _FRAMEWORK_NAMES[request.framework]
     return f"{request.owner_slug}/{request.model_slug}/{framework}/{request.instance_slug}"
 
@@ -136,7 +136,7 @@ def _created(call: Call, resource: Resource | None, conflict: str) -> ApiCreateM
 
 
 def get_model(call: Call, request: ApiGetModelRequest) -> ApiModel:
-    """A model with its variations."""
+    """Return a model with its variations."""
     model = find(call, "model", f"{request.owner_slug}/{request.model_slug}")
     described = _describe_model(call, model)
     described.instances = [_describe(call, variation, version) for variation, version in _variations(call, model)]
@@ -144,14 +144,12 @@ def get_model(call: Call, request: ApiGetModelRequest) -> ApiModel:
 
 
 def list_models(call: Call, request: ApiListModelsRequest) -> ApiListModelsResponse:
-    """Models that whoever asks may see, the newest first."""
-    found = [
-        model
-        for model, _ in call.storage.resources.all("model")
-        if visible(call, model.owner, model.private)
-        and request.owner in ("", model.owner)
-        and request.search.lower() in f"{model.ref} {model.title}".lower()
-    ]
+    """List the models that the caller may see, the newest first."""
+    found = []
+    for model, _ in call.storage.resources.all("model"):
+        matches = request.search.lower() in f"{model.ref} {model.title}".lower()
+        if matches and request.owner in ("", model.owner) and visible(call, model.owner, model.private):
+            found.append(model)
     some, more = page(found, request)
     response = ApiListModelsResponse()
     response.models = [_describe_model(call, model) for model in some]
@@ -172,11 +170,11 @@ def _describe_model(call: Call, model: Resource) -> ApiModel:
 
 
 def _variations(call: Call, model: Resource) -> list[tuple[Resource, Version]]:
-    return [
-        (variation, version)
-        for variation, version in call.storage.resources.all("variation")
-        if version is not None and variation.ref.startswith(f"{model.ref}/")
-    ]
+    found = []
+    for variation, version in call.storage.resources.all("variation"):
+        if version is not None and variation.ref.startswith(f"{model.ref}/"):
+            found.append((variation, version))
+    return found
 
 
 def _describe(call: Call, variation: Resource, version: Version) -> ApiModelInstance:
@@ -200,13 +198,13 @@ def _fill(described: Any, variation: Resource, version: Version) -> None:
 
 
 def get_model_instance(call: Call, request: ApiGetModelInstanceRequest) -> ApiModelInstance:
-    """A variation; its version is the one in use."""
+    """Return a variation; its version is the one in use."""
     resource = find(call, "variation", _ref(request))
     return _describe(call, resource, call.storage.resources.in_use_or_latest(resource))
 
 
 def list_model_instances(call: Call, request: ApiListModelInstancesRequest) -> ApiListModelInstancesResponse:
-    """The variations of a model."""
+    """Return the variations of a model."""
     model = find(call, "model", f"{request.owner_slug}/{request.model_slug}")
     some, more = page(_variations(call, model), request)
     response = ApiListModelInstancesResponse()
@@ -224,7 +222,7 @@ def list_model_instances(call: Call, request: ApiListModelInstancesRequest) -> A
 def list_model_instance_versions(
     call: Call, request: ApiListModelInstanceVersionsRequest
 ) -> ApiListModelInstanceVersionsResponse:
-    """The versions of a variation, newest first."""
+    """Return the versions of a variation, newest first."""
     variation = find(call, "variation", _ref(request))
     versions = list(reversed(call.storage.resources.versions("variation", variation.ref)))
     some, more = page(versions, request)
@@ -247,7 +245,7 @@ def list_model_instance_versions(
 def list_model_instance_version_files(
     call: Call, request: ApiListModelInstanceVersionFilesRequest
 ) -> ApiListModelInstanceVersionFilesResponse:
-    """The files of a version, by default of the one in use."""
+    """Return the files of a version, by default of the one in use."""
     variation = find(call, "variation", _ref(request))
     version = find_version(call, "variation", variation.ref, request.version_number)
     files, more = page(version.files(), request)
@@ -263,7 +261,7 @@ def list_model_instance_version_files(
 
 
 def download_model_instance_version(call: Call, request: ApiDownloadModelInstanceVersionRequest) -> HttpRedirect:
-    """A file of a version, or all of them as a tar.gz."""
+    """Return a file of a version, or all of them as a tar.gz."""
     variation = find(call, "variation", _ref(request))
     version = find_version(call, "variation", variation.ref, request.version_number)
     return download(call, version, request.path, ".tar.gz")
@@ -278,12 +276,11 @@ def update_model(call: Call, request: ApiUpdateModelRequest) -> ApiUpdateModelRe
     model = find(call, "model", f"{request.owner_slug}/{request.model_slug}")
     require_owner(call, model.owner)
     mask = _mask(request)
-    changed = replace(
-        model,
-        title=request.title if "title" in mask else model.title,
-        private=request.is_private if "is_private" in mask else model.private,
-        details=_changed(model.details, request, mask),
-    )
+    changed = replace(model, details=_changed(model.details, request, mask))
+    if "title" in mask:
+        changed = replace(changed, title=request.title)
+    if "is_private" in mask:
+        changed = replace(changed, private=request.is_private)
     call.storage.resources.update(changed)
     for variation, _ in _variations(call, model):
         call.storage.resources.update(replace(variation, title=changed.title, private=changed.private))
@@ -307,12 +304,12 @@ def update_model_instance(call: Call, request: ApiUpdateModelInstanceRequest) ->
 
 
 def _mask(request: Any) -> set[str]:
-    """The fields that are to change."""
+    """Return the fields that are to change."""
     return set(request.update_mask.paths) if request.update_mask else set()
 
 
 def _changed(details: Mapping[str, Any], request: Any, mask: set[str]) -> dict[str, Any]:
-    return {name: getattr(request, name) if name in mask else value for name, value in details.items()}
+    return {**details, **{name: getattr(request, name) for name in details.keys() & mask}}
 
 
 def _updated(call: Call, resource: Resource) -> ApiUpdateModelResponse:

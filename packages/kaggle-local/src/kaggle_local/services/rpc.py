@@ -47,13 +47,13 @@ class Call:
     base_url: str
 
     def redirect(self, path: PurePath) -> HttpRedirect:
-        """To where a file of the storage, or of a competition, is downloaded: whoever is told so may."""
+        """Redirect to the download of a file of the storage or of a competition; who knows the address may use it."""
         response = HttpRedirect()
         response.url = f"{self.base_url}/download/{self.storage.signature(path.as_posix())}/{quote(path.as_posix())}"
         return response
 
     def redirect_to_all(self, folder: Path, name: str, created: datetime, suffix: str = ".zip") -> HttpRedirect:
-        """To an archive of all files of a folder, which is made if need be.
+        """Redirect to an archive of all files of a folder, made if need be.
 
         It goes by time, too: a name that was deleted can be somebody else's later.
         """
@@ -105,7 +105,7 @@ _TOKEN = re.compile(r"[0-9]{1,18}")
 
 
 def page(items: Sequence[T], request: Any) -> tuple[Sequence[T], str]:
-    """The items that a request asks for by ``page_size`` and ``page_token`` or ``page``, and the next token.
+    """Return the items that a request asks for by ``page_size`` and ``page_token`` or ``page``, and the next token.
 
     Raises:
         ApiError: 400 for a token that is none.

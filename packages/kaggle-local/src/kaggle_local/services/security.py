@@ -1,4 +1,4 @@
-"""Who asks. A token of the local Kaggle is ``local-<username>``: it guards nothing, it only names."""
+"""Who the caller is. A token of the local Kaggle is ``local-<username>``: it guards nothing, it only names."""
 
 import base64
 import binascii
@@ -12,12 +12,12 @@ _PREFIX = "local-"
 
 
 def token_of(username: str) -> str:
-    """The token of a user."""
+    """Return the token of a user."""
     return f"{_PREFIX}{username}"
 
 
 def user_of(scheme: str, credentials: str, tokens: Mapping[str, str]) -> str | None:
-    """The user that an ``Authorization`` names: a bearer token, or basic with the token as the password.
+    """Return the user that an ``Authorization`` names: a bearer token, or basic with the token as the password.
 
     ``tokens`` has the users of tokens that do not name them.
     """

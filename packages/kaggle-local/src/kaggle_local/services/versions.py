@@ -12,7 +12,7 @@ from kaggle_local.storage.database import age_of
 
 
 def content_of(call: Call, body: Any) -> Content:
-    """Path and token of every file of a request's ``files`` and ``directories``.
+    """Return the path and token of every file of a request's ``files`` and ``directories``.
 
     Raises:
         ApiError: 400 for an upload that is not complete, a path that is there twice, or no file at all.
@@ -32,7 +32,8 @@ def _files(call: Call, folder: Any, prefix: str) -> Iterator[tuple[str, str]]:
     for file in folder.files or []:
         upload = call.storage.uploads.get(file.token)
         if upload is None or not upload.complete:
-            raise ApiError(400, f"The upload of {upload.name if upload else 'a file'} is not complete")
+            name = upload.name if upload else "a file"
+            raise ApiError(400, f"The upload of {name} is not complete")
         yield f"{prefix}{upload.name}", upload.token
     for inner in folder.directories or []:
         check_file_name(call, inner.name)
@@ -40,7 +41,7 @@ def _files(call: Call, folder: Any, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def find(call: Call, kind: Kind, ref: str) -> Resource:
-    """The resource of that name, if whoever asks may see it.
+    """Return the resource of that name, if whoever asks may see it.
 
     Raises:
         ApiError: 404 for an unknown name, 403 for another's private resource and for one that was made a moment ago.
@@ -56,7 +57,7 @@ def find(call: Call, kind: Kind, ref: str) -> Resource:
 
 
 def find_version(call: Call, kind: Kind, ref: str, number: int | None) -> Version:
-    """A version of a resource that `find` has found; by default the one in use.
+    """Return a version of a resource that `find` has found; by default the one in use.
 
     Raises:
         ApiError: 404.
@@ -64,7 +65,8 @@ def find_version(call: Call, kind: Kind, ref: str, number: int | None) -> Versio
     resources = call.storage.resources
     version = resources.version(kind, ref, number) if number else resources.latest_ready(kind, ref)
     if version is None:
-        raise ApiError(404, f"{kind.capitalize()} version not found: {ref}{f'/{number}' if number else ''}")
+        name = f"{ref}/{number}" if number else ref
+        raise ApiError(404, f"{kind.capitalize()} version not found: {name}")
     return version
 
 
@@ -89,7 +91,7 @@ def process_first(call: Call, resource: Resource) -> None:
 
 
 def download(call: Call, version: Version, path: str | None, suffix: str) -> HttpRedirect:
-    """To a version's file, or to an archive of them all.
+    """Redirect to a version's file, or to an archive of all its files.
 
     Raises:
         ApiError: 404 for a file that is not there, or a version that is not ready.

@@ -95,21 +95,26 @@ class Storage:
         self._lock_file.close()
 
     def collect_garbage(self) -> int:
-        """Drop what nothing needs; return the bytes that are free now.
+        """Delete unused files; return the number of bytes that became free.
 
-        That is archives made for downloads, forgotten uploads, what was deleted, and images that neither are in
+        These are archives made for downloads, forgotten uploads, deleted resources, and images that neither are in
         use nor were when the latest version of a kernel was pushed.
         """
-        waiting = {token for version in self.resources.unprocessed() for _, token in version.content}
-        waiting |= {s.source.token for s in self.submissions.pending() if isinstance(s.source, FileSource)}
+        waiting: set[str] = set()
+        for version in self.resources.unprocessed():
+            waiting.update(token for _, token in version.content)
+        for submission in self.submissions.pending():
+            if isinstance(submission.source, FileSource):
+                waiting.add(submission.source.token)
         freed = self.bundles.drop() + self.uploads.drop_old(waiting)
         self.resources.drop_orphans()
         self.kernels.drop_orphans()
         images = self.images.folder
         specs = [self.images.in_use(), *(version.image for version in self.kernels.all())]
         needed = {image_folder(spec, images) for spec in specs}
-        # Images that are shared with other storages are not this one's to drop.
-        for folder in images.iterdir() if not images.is_symlink() else ():
+        # Images that other storages share stay.
+        folders = [] if images.is_symlink() else list(images.iterdir())
+        for folder in folders:
             if folder not in needed:
                 freed += size_of(folder)
                 remove_tree(folder)
@@ -152,7 +157,7 @@ def _is_storage(root: Path) -> bool:
 
 
 def _secret(path: Path) -> bytes:
-    """A storage's own secret, for good: a download may be resumed after a restart."""
+    """Return a storage's own secret, for good: a download may be resumed after a restart."""
     if not path.exists():
         draft = path.with_suffix(".draft")
         draft.touch(0o600)
@@ -162,7 +167,7 @@ def _secret(path: Path) -> bytes:
 
 
 def _lock(root: Path) -> TextIO:
-    """The storage's lock, held by this process until it is closed; makes a storage of an empty folder.
+    """Return the storage's lock, held by this process until it is closed; makes a storage of an empty folder.
 
     Raises:
         StorageError: another process has it, or the folder holds other files or cannot be written to.

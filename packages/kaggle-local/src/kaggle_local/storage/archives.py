@@ -156,7 +156,7 @@ def _is_text(name: str) -> bool:
 
 
 def _directory_bytes(path: Path) -> int:
-    """Size of a zip's list of members, which is read as a whole; 0 of what is no zip."""
+    """Return the size of a zip's list of members, which is read as a whole; 0 of what is no zip."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _LARGEST_END))
@@ -175,7 +175,7 @@ def _directory_bytes(path: Path) -> int:
 
 
 def _zip_members(path: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
-    """Name and content of each member; None for a folder."""
+    """Yield the name and content of each member; None for a folder."""
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             if member.is_dir():

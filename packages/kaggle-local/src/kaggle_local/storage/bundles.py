@@ -16,17 +16,18 @@ class Bundles:
         self._root = files.root / "bundles"
 
     def make(self, folder: Path, name: str) -> Path:
-        """All files of a folder as one archive, ``.zip`` or ``.tar.gz`` by its name; made once."""
+        """Return all files of a folder as one archive, ``.zip`` or ``.tar.gz`` by its name; made once."""
         target = self._root / name
         if not target.exists():
-            files = sorted(p for p in folder.rglob("*") if p.is_file())
+            files = sorted(path for path in folder.rglob("*") if path.is_file())
             with self._files.scratch() as draft:
-                (_zip if name.endswith(".zip") else _tar)(draft, [(p, p.relative_to(folder).as_posix()) for p in files])
+                pack = _zip if name.endswith(".zip") else _tar
+                pack(draft, [(path, path.relative_to(folder).as_posix()) for path in files])
                 self._files.put(draft, target)
         return target
 
     def make_of_text(self, text: str, member: str, name: str) -> Path:
-        """A zip with one file of that text, in place of an earlier one."""
+        """Return a zip with one file of that text, in place of an earlier one."""
         target = self._root / name
         with self._files.scratch() as draft:
             with zipfile.ZipFile(draft, "w") as archive:

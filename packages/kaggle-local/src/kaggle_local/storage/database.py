@@ -93,7 +93,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Statements that take effect together or not at all."""
+        """Yield the statements that take effect together or not at all."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -122,15 +122,15 @@ def no_space(root: Path) -> str:
 
 
 def plain(text: str) -> str:
-    """A text that can be recorded, whatever a file was called that it names."""
+    """Return a text that can be recorded, whatever a file was called that it names."""
     return text.encode(errors="backslashreplace").decode()
 
 
 def now() -> str:
-    """The time, as records have it."""
+    """Return the time, as records have it."""
     return datetime.now(UTC).isoformat()
 
 
 def age_of(moment: datetime) -> float:
-    """Seconds since a moment."""
+    """Return the seconds since a moment."""
     return (datetime.now(UTC) - moment).total_seconds()

@@ -36,7 +36,7 @@ class Files:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A place for a new file or folder, which is gone at the end unless it was put somewhere."""
+        """Yield a place for a new file or folder, which is gone at the end unless it was put somewhere."""
         path = self._drafts / os.urandom(8).hex()
         try:
             yield path
@@ -45,7 +45,7 @@ class Files:
 
     @contextmanager
     def draft(self, target: Path) -> Iterator[Path]:
-        """A new folder to fill, which becomes ``target`` in one step at the end, or is gone."""
+        """Yield a new folder to fill, which becomes ``target`` in one step at the end, or is gone."""
         with self.scratch() as folder:
             folder.mkdir()
             yield folder
@@ -69,7 +69,7 @@ class Files:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """While this lasts, what is removed stays readable where it is mounted."""
+        """Keep removed files readable where they are mounted, until the block ends."""
         with self._lock:
             self._holders += 1
         try:
@@ -138,7 +138,7 @@ class Files:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of the plain files below a folder."""
+    """Return the bytes of the plain files below a folder."""
     return sum(p.lstat().st_size for p in folder.rglob("*") if stat.S_ISREG(p.lstat().st_mode))
 
 

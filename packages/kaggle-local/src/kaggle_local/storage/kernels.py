@@ -57,13 +57,13 @@ class KernelVersion:
         return self.folder / "output"
 
     def output(self) -> list[tuple[str, Path]]:
-        """Name and path of every file that the run left; none until it has ended."""
+        """Return the name and path of every file that the run left; none until it has ended."""
         root = self.output_folder
         found = root.rglob("*") if self.status not in ("queued", "running") else ()
         return sorted((p.relative_to(root).as_posix(), p) for p in found if p.is_file())
 
     def log(self) -> str:
-        """The log of the finished run, a JSON array of events."""
+        """Return the log of the finished run, a JSON array of events."""
         path = self.folder / "log.json"
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
@@ -83,12 +83,12 @@ class Kernels:
         self._images = images
 
     def slug_of_title(self, owner: str, title: str) -> str | None:
-        """The slug of the owner's kernel with that title."""
+        """Return the slug of the owner's kernel with that title."""
         rows = self._database.rows("SELECT slug FROM kernels WHERE owner = ? AND title = ?", owner, title)
         return rows[0]["slug"] if rows else None
 
     def ref_of_id(self, number: int) -> str | None:
-        """The name of the kernel with that number."""
+        """Return the name of the kernel with that number."""
         rows = self._database.rows("SELECT owner, slug FROM kernels WHERE id = ?", number)
         return f"{rows[0]['owner']}/{rows[0]['slug']}" if rows else None
 
@@ -96,6 +96,7 @@ class Kernels:
         self, owner: str, slug: str, title: str, source: str, settings: dict[str, Any], *, runs: bool = True
     ) -> KernelVersion:
         """Record a version, which is to be run or only saved, and its kernel if it is the first."""
+        status = "queued" if runs else "saved"
         with self._database.transaction() as db:
             db.execute("INSERT OR IGNORE INTO kernels (owner, slug, title) VALUES (?, ?, ?)", (owner, slug, title))
             db.execute(
@@ -107,7 +108,7 @@ class Kernels:
                     source,
                     json.dumps(settings),
                     json.dumps(self._images.in_use().to_json()),
-                    "queued" if runs else "saved",
+                    status,
                     now(),
                     owner,
                     slug,
@@ -139,7 +140,7 @@ class Kernels:
             )
 
     def get(self, owner: str, slug: str, number: int | None = None) -> KernelVersion | None:
-        """A version of a kernel; the latest by default."""
+        """Return a version of a kernel; the latest by default."""
         rows = self._database.rows(
             f"{_VERSIONS} WHERE k.owner = ? AND k.slug = ? AND (? IS NULL OR v.number = ?)"
             " ORDER BY v.number DESC LIMIT 1",
@@ -151,7 +152,7 @@ class Kernels:
         return self._version(rows[0]) if rows else None
 
     def latest_complete(self, owner: str, slug: str) -> KernelVersion | None:
-        """The last version that ran through: what another kernel sees as this one's output."""
+        """Return the last version that ran through: what another kernel sees as this one's output."""
         rows = self._database.rows(
             f"{_VERSIONS} WHERE k.owner = ? AND k.slug = ? AND v.status = 'complete' ORDER BY v.number DESC LIMIT 1",
             owner,
@@ -160,13 +161,13 @@ class Kernels:
         return self._version(rows[0]) if rows else None
 
     def all(self) -> list[KernelVersion]:
-        """The latest version of every kernel, the newest first."""
+        """Return the latest version of every kernel, the newest first."""
         latest = "v.number = (SELECT MAX(number) FROM kernel_versions WHERE kernel = k.id)"
         rows = self._database.rows(f"{_VERSIONS} WHERE {latest} ORDER BY v.created DESC")
         return [self._version(row) for row in rows]
 
     def unfinished(self) -> list[KernelVersion]:
-        """Versions whose run has not ended."""
+        """Return the versions whose run has not ended."""
         rows = self._database.rows(f"{_VERSIONS} WHERE v.status IN ('queued', 'running') ORDER BY v.created")
         return [self._version(row) for row in rows]
 

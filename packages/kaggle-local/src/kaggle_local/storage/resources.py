@@ -58,7 +58,7 @@ class Version:
     folder: Path
 
     def files(self) -> list[tuple[str, int]]:
-        """Name, relative to the version, and size of every file, sorted; empty unless ready."""
+        """Return the name, relative to the version, and size of every file, sorted; empty unless ready."""
         found = (p for p in self.folder.rglob("*") if p.is_file()) if self.status == "ready" else ()
         return sorted((p.relative_to(self.folder).as_posix(), p.stat().st_size) for p in found)
 
@@ -71,13 +71,13 @@ _FOLDERS: Mapping[str, str] = {"dataset": "datasets", "variation": "models"}
 
 
 def variation_ref(source: str) -> str:
-    """The name of a variation, ``owner/model/framework/slug``, with the framework as it stands in paths."""
+    """Return the name of a variation, ``owner/model/framework/slug``, with the framework as it stands in paths."""
     parts = source.split("/")
     return "/".join([*parts[:2], *(re.sub(r"[^a-z0-9]", "", part.lower()) for part in parts[2:3]), *parts[3:]])
 
 
 def split_source(source: str, parts: int) -> tuple[str, str]:
-    """A name of so many parts, and the version that may follow it."""
+    """Return a name of so many parts, and the version that may follow it."""
     fields = source.split("/")
     return "/".join(fields[:parts]), "/".join(fields[parts:])
 
@@ -114,24 +114,28 @@ class Resources:
         return self.get(kind, ref)
 
     def get(self, kind: Kind, ref: str) -> Resource | None:
-        """The resource of that name."""
+        """Return the resource of that name."""
         rows = self._database.rows("SELECT * FROM resources WHERE kind = ? AND ref = ?", kind, ref)
         return _resource(rows[0]) if rows else None
 
     def by_id(self, number: int) -> Resource | None:
-        """The resource with that number."""
+        """Return the resource with that number."""
         rows = self._database.rows("SELECT * FROM resources WHERE id = ?", number)
         return _resource(rows[0]) if rows else None
 
     def all(self, kind: Kind) -> list[tuple[Resource, Version | None]]:
-        """Every resource of a kind with the version in use, or the latest; the newest first. One query for all."""
+        """Return every resource of a kind with the version in use, or the latest; the newest first; in one query."""
         rows = self._database.rows(
             "SELECT r.*, v.* FROM resources AS r LEFT JOIN versions AS v ON v.resource = r.id"  # noqa: S608 - literals
             f" AND v.number = COALESCE({_LATEST_READY}, {_LATEST})"
             " WHERE r.kind = ? ORDER BY COALESCE(v.created, '') DESC, r.id DESC",
             kind,
         )
-        return [(_resource(row), self._version(row) if row["number"] is not None else None) for row in rows]
+        found = []
+        for row in rows:
+            version = None if row["number"] is None else self._version(row)
+            found.append((_resource(row), version))
+        return found
 
     def update(self, resource: Resource) -> None:
         """Record a changed title, privacy or details."""
@@ -142,7 +146,7 @@ class Resources:
             )
 
     def of_title(self, kind: Kind, owner: str, title: str) -> str | None:
-        """The name of the owner's resource of that kind with that title."""
+        """Return the name of the owner's resource of that kind with that title."""
         rows = self._database.rows(
             "SELECT ref FROM resources WHERE kind = ? AND owner = ? AND title = ?", kind, owner, title
         )
@@ -184,6 +188,7 @@ class Resources:
         self._finish(version, "failed", reason, 0)
 
     def _finish(self, version: Version, status: str, reason: str, total_bytes: int) -> None:
+        ready = now() if status == "ready" else None
         with self._database.transaction() as db:
             db.execute(
                 "UPDATE versions SET status = ?, reason = ?, total_bytes = ?, ready = ?"
@@ -192,27 +197,27 @@ class Resources:
                     status,
                     plain(reason),
                     total_bytes,
-                    now() if status == "ready" else None,
+                    ready,
                     version.resource,
                     version.number,
                 ),
             )
 
     def versions(self, kind: Kind, ref: str) -> list[Version]:
-        """Every version of a resource, oldest first."""
+        """Return every version of a resource, oldest first."""
         rows = self._database.rows(f"{_VERSIONS} WHERE r.kind = ? AND r.ref = ? ORDER BY v.number", kind, ref)
         return [self._version(row) for row in rows]
 
     def in_use_or_latest(self, resource: Resource) -> Version:
-        """The version in use, or the latest where none is ready."""
+        """Return the version in use, or the latest where none is ready."""
         return self.latest_ready(resource.kind, resource.ref) or self.versions(resource.kind, resource.ref)[-1]
 
     def version(self, kind: Kind, ref: str, number: int) -> Version | None:
-        """The version with that number."""
+        """Return the version with that number."""
         return next((v for v in self.versions(kind, ref) if v.number == number), None)
 
     def latest_ready(self, kind: Kind, ref: str) -> Version | None:
-        """The version that is in use: the last one whose processing has succeeded."""
+        """Return the version that is in use: the last one whose processing has succeeded."""
         return next((v for v in reversed(self.versions(kind, ref)) if v.status == "ready"), None)
 
     def delete_version(self, version: Version) -> None:
@@ -223,7 +228,7 @@ class Resources:
             self._files.remove(version.folder)
 
     def unprocessed(self) -> list[Version]:
-        """Versions whose processing has not ended, oldest first."""
+        """Return the versions whose processing has not ended, oldest first."""
         rows = self._database.rows(f"{_VERSIONS} WHERE v.status = 'processing' ORDER BY v.created")
         return [self._version(row) for row in rows]
 
@@ -231,18 +236,20 @@ class Resources:
         """Drop the folders of versions that are not recorded: a server died between the two."""
         for kind, name in _FOLDERS.items():
             known = {self._version(row).folder for row in self._database.rows(f"{_VERSIONS} WHERE r.kind = ?", kind)}
-            depth = "/".join("*" * (3 if kind == "dataset" else 5))
-            for folder in (self._files.root / name).glob(depth):
+            # owner/slug/number, or owner/model/framework/variation/number
+            pattern = "*/*/*" if kind == "dataset" else "*/*/*/*/*"
+            for folder in (self._files.root / name).glob(pattern):
                 if folder not in known:
                     self._files.remove(folder)
 
     def _version(self, row: sqlite3.Row) -> Version:
+        ready = datetime.fromisoformat(row["ready"]) if row["ready"] else None
         return Version(
             **{key: row[key] for key in _PLAIN},
             replaces_all=bool(row["replaces_all"]),
             content=tuple((path, token) for path, token in json.loads(row["content"])),
             created=datetime.fromisoformat(row["created"]),
-            ready=datetime.fromisoformat(row["ready"]) if row["ready"] else None,
+            ready=ready,
             folder=self._files.root / _FOLDERS[row["kind"]] / row["ref"] / str(row["number"]),
         )
 

@@ -64,12 +64,12 @@ class Submissions:
             db.execute("INSERT INTO competitions VALUES (?, ?, ?)", (slug, str(folder), now()))
 
     def competition_folder(self, slug: str) -> Path | None:
-        """The folder of a hosted competition."""
+        """Return the folder of a hosted competition."""
         rows = self._database.rows("SELECT folder FROM competitions WHERE slug = ? COLLATE NOCASE", slug)
         return Path(rows[0]["folder"]) if rows else None
 
     def competitions(self) -> list[tuple[str, Path, datetime]]:
-        """Slug, folder and time of hosting of every competition, by slug."""
+        """Return the slug, folder and time of hosting of every competition, by slug."""
         rows = self._database.rows("SELECT * FROM competitions ORDER BY slug")
         return [(row["slug"], Path(row["folder"]), datetime.fromisoformat(row["hosted"])) for row in rows]
 
@@ -86,23 +86,24 @@ class Submissions:
             return int(cursor.lastrowid or 0)
 
     def finish(self, submission: Submission, score: float | None, reason: str = "", kind: str = "") -> None:
-        """Record the score, or the true reason why there is none and its class."""
+        """Record the score, or the true reason of a failure and its class."""
+        status = "error" if score is None else "complete"
         with self._database.transaction() as db:
             db.execute(
                 "UPDATE submissions SET status = ?, score = ?, reason = ?, kind = ? WHERE ref = ?",
-                ("error" if score is None else "complete", score, plain(reason), kind, submission.ref),
+                (status, score, plain(reason), kind, submission.ref),
             )
 
     def of_user(self, competition: str, submitter: str) -> list[Submission]:
-        """A user's submissions to a competition, newest first."""
+        """Return a user's submissions to a competition, newest first."""
         return self._find("WHERE competition = ? AND submitter = ? ORDER BY ref DESC", competition, submitter)
 
     def scored(self, competition: str) -> list[Submission]:
-        """All submissions to a competition that have a score, oldest first."""
+        """Return all submissions to a competition that have a score, oldest first."""
         return self._find("WHERE competition = ? AND status = 'complete' ORDER BY ref", competition)
 
     def pending(self) -> list[Submission]:
-        """Submissions whose scoring has not ended."""
+        """Return the submissions whose scoring has not ended."""
         return self._find("WHERE status = 'pending' ORDER BY ref")
 
     def revive(self) -> None:
@@ -114,7 +115,7 @@ class Submissions:
             )
 
     def get(self, ref: int) -> Submission | None:
-        """The submission with that reference."""
+        """Return the submission with that reference."""
         return next(iter(self._find("WHERE ref = ?", ref)), None)
 
     def _find(self, where: str, *values: object) -> list[Submission]:
@@ -124,9 +125,10 @@ class Submissions:
     def _submission(self, row: sqlite3.Row) -> Submission:
         fields = {key: row[key] for key in row.keys() if key not in ("source", "created")}  # noqa: SIM118 - a Row
         source = json.loads(row["source"])
+        origin = FileSource(**source) if "token" in source else KernelSource(**source)
         return Submission(
             **fields,
-            source=FileSource(**source) if "token" in source else KernelSource(**source),
+            source=origin,
             created=datetime.fromisoformat(row["created"]),
             folder=self._root / str(row["ref"]),
         )

@@ -45,7 +45,7 @@ class Uploads:
             (self._root / token).touch()
 
     def get(self, token: str) -> Upload | None:
-        """The upload with that token."""
+        """Return the upload with that token."""
         rows = self._database.rows("SELECT * FROM uploads WHERE token = ?", token)
         return Upload(**rows[0], path=self._root / token) if rows else None
 
@@ -55,7 +55,8 @@ class Uploads:
         for path in self._root.iterdir():
             status = path.stat()
             if path.name not in needed and status.st_mtime < time.time() - _WAITING_SECONDS:
-                freed += status.st_size if status.st_nlink == 1 else 0
+                if status.st_nlink == 1:
+                    freed += status.st_size
                 with self._database.transaction() as db:
                     db.execute("DELETE FROM uploads WHERE token = ?", (path.name,))
                 path.unlink()

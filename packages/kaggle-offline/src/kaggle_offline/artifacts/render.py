@@ -158,7 +158,7 @@ def read_notebook(path: Path) -> Any:
 
 
 def _tagged(notebook: Any, tag: str) -> Any:
-    """The first cell of code with a tag; None where there is none."""
+    """Return the first cell of code with a tag; None where there is none."""
     for cell in notebook.cells:
         if cell.cell_type == "code" and tag in cell.metadata.get("tags", []):
             return cell

@@ -42,12 +42,12 @@ class InputPath:
 
 
 def input_paths(code: str, tested: frozenset[str] = frozenset()) -> list[InputPath]:
-    """The paths of inputs that code has written out, in the order of their lines; ``tested`` as in `tested_names`."""
+    """Return the paths of inputs in code, in the order of their lines; ``tested`` comes from `tested_names`."""
     return [path for path, _ in _input_literals(code, tested)]
 
 
 def with_inputs_found(code: str, tested: frozenset[str] = frozenset()) -> str:
-    """The code with those paths as what `InputPath.instead` says, where it says so and the code stays Python."""
+    """Return the code with those paths as what `InputPath.instead` says, where it says so and the code stays Python."""
     lines = [line.encode() for line in code.split("\n")]
     for path, node in reversed(_input_literals(code, tested)):
         if path.instead:

@@ -65,8 +65,11 @@ def _texts(node: ast.expr) -> Iterator[str]:
         for part in node.elts:
             yield from _texts(part)
     elif isinstance(node, ast.JoinedStr):
-        yield "".join(
-            str(getattr(part, "value", "")) if isinstance(part, ast.Constant) else "…" for part in node.values
-        )
+        # In an f-string, … stands for a value.
+        words = []
+        for part in node.values:
+            word = str(part.value) if isinstance(part, ast.Constant) else "…"
+            words.append(word)
+        yield "".join(words)
     else:
         yield ast.unparse(node)

@@ -35,7 +35,8 @@ def run(options: argparse.Namespace, repository: Path) -> None:
         except OfflineError as error:
             found["credentials"] = [Finding(error.problem, error.cure)]
     for name, findings in found.items():
-        print(f"{name}:" if findings else f"{name}: no problems found")
+        title = f"{name}:" if findings else f"{name}: no problems found"
+        print(title)
         for finding in findings:
             print(f"  {finding.problem}\n    → {finding.cure}")
     total = sum(map(len, found.values()))

@@ -51,8 +51,8 @@ def run(options: argparse.Namespace, repository: Path) -> None:
 
 
 def _print_list(title: str, lines: Sequence[str]) -> None:
-    print(title if lines else f"{title} nothing")
-    for line in lines:
+    print(title)
+    for line in lines or ["nothing"]:
         print(f"  {line}")
 
 

@@ -157,7 +157,7 @@ def _is_empty(cell: str) -> bool:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """A file, or the one file of a zip: Kaggle hands out large ones so."""
+    """Yield a file, or the one file of a zip: Kaggle hands out large ones so."""
     if not zipfile.is_zipfile(path):
         with path.open("rb") as file:
             yield file

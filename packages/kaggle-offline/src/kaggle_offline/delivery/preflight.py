@@ -116,8 +116,12 @@ class Preflight:
             f"  {using}: a new dataset version could cancel that; waiting for its end (push --force does not wait)",
             flush=True,
         )
+
+        def ended_now() -> bool | None:
+            return None if self._using() else True
+
         waits = self._target.waits
-        ended = waits.until("its end", lambda: None if self._using() else True, seconds=waits.patience.scoring)
+        ended = waits.until("its end", ended_now, seconds=waits.patience.scoring)
         if ended is None:
             raise EntryError(f"{using}: still, after a long wait", "Look at it on Kaggle, or run: push --force")
 

@@ -203,7 +203,7 @@ def _lasting_difference(target: Target, dataset: Dataset, state: DatasetState) -
 
 
 def _difference(dataset: Dataset, listed: dict[str, int]) -> str:
-    """Name the missing and the unexpected files of a version.
+    """Return the name the missing and the unexpected files of a version.
 
     Kaggle unpacks archives; no file is one: packing renames source distributions and refuses archives as checkpoints.
     """

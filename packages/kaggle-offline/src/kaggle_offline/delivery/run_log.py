@@ -95,7 +95,7 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
 
 
 def cause_of(failure: str, log: RunLog) -> Cause:
-    """Which of the usual causes a failed run has: import, memory, network, time, input; else its exception.
+    """Return the cause of a failed run: import, memory, network, time or input; else its exception.
 
     Args:
         failure: Kaggle's message.

@@ -61,7 +61,7 @@ class Target(Protocol):
     def waits(self) -> Waits: ...  # noqa: D102
 
     def alone(self, folder: Path) -> AbstractContextManager[None]:
-        """As `files.alone`, no longer than the command may take."""
+        """Hold a lock as `files.alone` does, and wait for it no longer than the command may take."""
 
     def alone_with(self, kernel: KernelFolder) -> AbstractContextManager[None]:
         """Keep other processes of this user, from other clones too, from working on the same competition there."""
@@ -262,7 +262,7 @@ def _alone(folder: Path, waits: Waits) -> AbstractContextManager[None]:
 
 @contextmanager
 def _local(repository: Path) -> Iterator["LocalKaggle"]:
-    """The local Kaggle of a repository; `KAGGLE_LOCAL_SETTINGS` changes how it behaves (see `Behaviour`).
+    """Yield the local Kaggle of a repository; `KAGGLE_LOCAL_SETTINGS` changes how it behaves (see `Behaviour`).
 
     Raises:
         RehearsalError: this is not Linux, a setting is not known, or another process uses it.
@@ -282,7 +282,7 @@ def _local(repository: Path) -> Iterator["LocalKaggle"]:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """The local Kaggle's errors as the project's own."""
+    """Yield the local Kaggle's errors as the project's own."""
     try:
         yield
     except LocalKaggleError as error:
@@ -305,7 +305,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def _competition_inputs(kernel: KernelFolder, frozen: Frozen) -> str:
-    """Digest of what the competition folder depends on."""
+    """Return the digest of what the competition folder depends on."""
     return digest_of_data([kernel.rehearsal, frozen.rehearsal.digest])
 
 

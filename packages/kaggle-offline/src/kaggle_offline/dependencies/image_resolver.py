@@ -320,9 +320,8 @@ class Resolver:
     def _conflict(self, roots: "_Roots", solution: Solution, protected: Collection[NormalizedName]) -> tuple[str, str]:
         """Return the problem and the hint for a protected distribution that does not fit."""
         wheels = (roots.project, *roots.neighbours)
-        chains = [
-            _chain(solution, name, roots.project.name) for name in self._replaced(solution) & frozenset(protected)
-        ]
+        names = self._replaced(solution) & frozenset(protected)
+        chains = [_chain(solution, name, roots.project.name) for name in names]
         # The other conflicts may only follow from the one that is nearest to the project.
         chain = min(chains, key=lambda chain: (len(chain), chain))
         name = chain[-1]

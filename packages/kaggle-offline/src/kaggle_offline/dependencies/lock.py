@@ -227,14 +227,15 @@ def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scr
     for wheel in inputs.wheels:
         if wheel.name in image.pins:
             reasons[wheel.name] = "it is a package of this repository"
+    replaced = []
+    for name, reason in sorted(reasons.items()):
+        replaced.append(Replaced(name=name, version=str(image.pins[name]), reason=reason))
     return Lock(
         path=path,
         inputs=inputs.digest,
         pins=tuple(sorted(pins, key=lambda pin: (pin.kind is Kind.BUILDER, pin.name))),
         provided={name: solution[name].version for name in sorted(solution) if solution[name].provided},
-        replaced=tuple(
-            Replaced(name=name, version=str(image.pins[name]), reason=reasons[name]) for name in sorted(reasons)
-        ),
+        replaced=tuple(replaced),
         builds_with=tuple(builds_with),
     )
 

@@ -99,6 +99,6 @@ def compile_requirements(source: Path, *options: str) -> subprocess.CompletedPro
 
 
 def options_for(image: ImageManifest) -> list[str]:
-    """The image's Python and platform in uv's words."""
+    """Return the image's Python and platform in uv's words."""
     glibc = max(minor for minor in _GLIBCS if minor <= image.glibc)
     return ["--python-version", image.header["python"], "--python-platform", f"{image.machine}-manylinux_2_{glibc}"]

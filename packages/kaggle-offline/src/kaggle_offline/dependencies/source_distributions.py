@@ -50,7 +50,7 @@ def build_source(pin: Pin, archive: Path, folder: Path, image: ImageManifest, co
 
 @contextmanager
 def unpacked(archive: Path) -> Iterator[Path]:
-    """The tree of a source distribution, which is its only folder, until the block ends.
+    """Yield the tree of a source distribution, which is its only folder, until the block ends.
 
     Raises:
         DownloadError: it is no archive, or not one of a single folder, or leads outside of it.
@@ -86,7 +86,7 @@ def fetch_commit(pin: Pin, folder: Path) -> Path:
 
 
 def part_of(pin: Pin, archive: Path) -> Path:
-    """The archive of the project alone, where it is not at the top of its source."""
+    """Return the archive of the project alone, where it is not at the top of its source."""
     if not pin.subdirectory:
         return archive
     with unpacked(archive) as tree:

@@ -180,7 +180,7 @@ def build_requirements(tree: Path) -> tuple[str, ...]:
 
 
 def _files_of(package: Path) -> dict[str, Path]:
-    """Every file of a source tree by its relative path, but for what Python and earlier builds leave there.
+    """Return every file of a source tree by its relative path, but for what Python and earlier builds leave there.
 
     Links are followed, as what they lead to ends up in the wheel; broken ones lead to nothing.
 
@@ -208,7 +208,7 @@ def _files_of(package: Path) -> dict[str, Path]:
 
 
 def _is_executable(path: Path) -> bool:
-    """All of a file's mode that Git knows: what a umask made of it must not show in the wheel."""
+    """Return all of a file's mode that Git knows: what a umask made of it must not show in the wheel."""
     return bool(path.stat().st_mode & stat.S_IXUSR)
 
 
@@ -220,7 +220,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _neighbours(package: Path) -> dict[str, Path]:
-    """The other folders of ``packages/`` by the names of their distributions.
+    """Return the other folders of ``packages/`` by the names of their distributions.
 
     Raises:
         BuildError: two have the same name.

@@ -13,7 +13,7 @@ from kaggle_offline.repository.kernel_folder import read_kernel_folder
 
 
 def examine(repository: Path, competition: str) -> list[Finding]:
-    """All that is found of a competition; what cannot be read is one finding, and ends it.
+    """Return all that is found of a competition; what cannot be read is one finding, and ends it.
 
     Raises:
         UnknownCompetitionError: there is no such competition.

@@ -78,7 +78,7 @@ class Subject:
             )
 
     def where(self, path: Path) -> str:
-        """A path, for messages."""
+        """Return a path, for messages."""
         return path.relative_to(self.kernel.repository).as_posix()
 
 
@@ -87,7 +87,7 @@ Check = Callable[[Subject], Iterable[Finding]]
 
 
 def source_root(package: Path) -> Path:
-    """Where the modules of a package lie."""
+    """Return the folder of a package's modules."""
     return package / "src" if (package / "src").is_dir() else package
 
 
@@ -106,7 +106,7 @@ def _own_names(code: Code) -> set[str]:
 
 
 def imported_from(node: ast.ImportFrom, code: Code) -> str:
-    """The module that names are imported from, relative ones resolved."""
+    """Return the module that names are imported from, relative ones resolved."""
     if not node.level:
         return node.module or ""
     package = code.module.split(".")

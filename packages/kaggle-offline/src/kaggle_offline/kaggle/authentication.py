@@ -60,7 +60,7 @@ class TimedAdapter(HTTPAdapter):
 
 
 def authenticate(seconds: float, local: bool) -> Any:
-    """The official client, authenticated, each of whose requests takes at the most so many seconds.
+    """Return the official client, authenticated, each of whose requests takes at the most so many seconds.
 
     Raises:
         CredentialsError: there are no credentials that Kaggle takes.
@@ -107,7 +107,7 @@ def authenticate(seconds: float, local: bool) -> Any:
 
 
 def find_token() -> str:
-    """The access token that the official client finds, in a variable or a file; an empty text for none."""
+    """Return the access token that the official client finds, in a variable or a file; an empty text for none."""
     from kagglesdk.kaggle_env import get_access_token_from_env
 
     try:

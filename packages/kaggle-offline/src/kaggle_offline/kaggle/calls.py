@@ -193,7 +193,7 @@ class Calls:
         return self.waits.repeat(attempt, what)
 
     def pages(self, what: str, request: Any, look: Callable[[Any], Any], read: Callable[[Any], T]) -> Iterator[T]:
-        """All pages of a listing, as ``read`` understands them."""
+        """Yield all pages of a listing, as ``read`` understands them."""
         request.page_size = _PAGE
 
         def fetch() -> tuple[T, str]:

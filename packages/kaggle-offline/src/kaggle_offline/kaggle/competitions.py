@@ -153,7 +153,7 @@ class Competitions:
         return bool(self._calls.lookup(what, fetch_what_is_allowed))
 
     def state(self, competition: str) -> CompetitionState | None:
-        """A competition as this account sees it, or None where Kaggle shows the account none of that name."""
+        """Return a competition as this account sees it, or None where Kaggle shows the account none of that name."""
         request = ApiGetCompetitionRequest()
         request.competition_name = competition
 
@@ -173,7 +173,7 @@ class Competitions:
         return self._calls.lookup(f"competition {competition}", look)
 
     def limits(self, competition: str) -> SubmissionLimits:
-        """How many submissions the account has made, and has left."""
+        """Return the numbers of submissions that the account has made and has left."""
         request = ApiGetSubmissionLimitsRequest()
         request.competition_name = competition
 
@@ -196,7 +196,7 @@ class Competitions:
             return SubmissionLimits(left=None, for_good=False, made=0, today=0)
 
     def submissions(self, competition: str) -> list[SubmissionState]:
-        """The owner's submissions to a competition, newest first."""
+        """Return the owner's submissions to a competition, newest first."""
         request = ApiListSubmissionsRequest()
         request.competition_name = competition
         request.group = SubmissionGroup.SUBMISSION_GROUP_ALL
@@ -214,7 +214,7 @@ class Competitions:
         return found
 
     def submission(self, ref: str) -> SubmissionState:
-        """One of the owner's submissions.
+        """Return one of the owner's submissions.
 
         Raises:
             KaggleError: Kaggle does not show it.

@@ -60,7 +60,7 @@ class Datasets:
         self._calls = calls
 
     def state(self, slug: str, *, ask_status: bool = False) -> DatasetState | None:
-        """The latest version of the owner's dataset, or None where there is no such dataset.
+        """Return the latest version of the owner's dataset, or None where there is no such dataset.
 
         With ``ask_status`` the status is also that of a version in processing that is not listed yet.
         """
@@ -91,7 +91,7 @@ class Datasets:
         return self._calls.lookup(f"dataset {ref}", look)
 
     def processed(self, slug: str) -> DatasetState | None:
-        """The same, once no version of it is in processing any more: none is overlooked then.
+        """Return the same, once no version of it is in processing any more: none is overlooked then.
 
         Raises:
             KaggleError: its processing takes too long.
@@ -114,7 +114,7 @@ class Datasets:
         return state
 
     def _status(self, slug: str) -> str:
-        """Where the processing of the latest version stands."""
+        """Return the state of the latest version's processing."""
         request = ApiGetDatasetStatusRequest()
         request.owner_slug, request.dataset_slug = self._calls.owner, slug
         with self._calls.open() as client:
@@ -122,7 +122,7 @@ class Datasets:
         return _DATASET_STATUS.get(word, "processing")
 
     def files(self, slug: str, version: int) -> dict[str, int]:
-        """Size in bytes of every file of a version, by name.
+        """Return the size in bytes of every file of a version, by name.
 
         Raises:
             KaggleError: Kaggle does not list them.

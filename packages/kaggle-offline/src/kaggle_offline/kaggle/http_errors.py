@@ -120,7 +120,7 @@ def _reason(error: Exception) -> str:
 
 
 def _seconds(text: str) -> float | None:
-    """Seconds that a ``Retry-After`` asks for: it holds a number of them, or a date (RFC 9110, 10.2.3)."""
+    """Return the seconds that a ``Retry-After`` asks for: it holds a number of them, or a date (RFC 9110, 10.2.3)."""
     if re.fullmatch(r"[0-9]{1,9}", text.strip()):
         return float(text)
     try:

@@ -65,7 +65,7 @@ _RUN_STATUS = {
 
 
 def _label(version: int) -> str:
-    """A kernel version as the API writes it; a bare number answers 404 (Kaggle/kaggle-cli pull request 1201)."""
+    """Return a kernel version as the API writes it; a bare number answers 404 (Kaggle/kaggle-cli pull request 1201)."""
     return f"v{version}"
 
 
@@ -204,7 +204,7 @@ class Kernels:
         return version
 
     def run(self, slug: str, version: int) -> RunState:
-        """Where the run of a kernel version stands."""
+        """Return the state of a kernel version's run."""
         request = ApiGetKernelSessionStatusRequest()
         request.user_name, request.kernel_slug, request.version_label = self._calls.owner, slug, _label(version)
 
@@ -281,7 +281,7 @@ class Kernels:
         return next(filter(None, logs), "")
 
     def gpu_seconds_left(self) -> float | None:
-        """How much GPU time the account has left this week, in seconds; None where Kaggle does not say."""
+        """Return the account's remaining GPU time of this week, in seconds; None if Kaggle does not say."""
         request = ApiGetAcceleratorQuotaStatisticsRequest()
 
         def look() -> float | None:

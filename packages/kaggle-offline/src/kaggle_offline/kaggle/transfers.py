@@ -58,7 +58,7 @@ class Upload:
             raise TransientError(f"Kaggle: upload of {self._path.name}: only a part has arrived")
 
     def _arrived(self) -> int | None:
-        """How many bytes are there; None if that is all of them, and Kaggle says so."""
+        """Return the number of bytes that Kaggle has; None if it has all of them."""
         headers = {"Content-Range": f"bytes */{self._size}"}
         answer = requests.put(self._link, headers=headers, timeout=self._seconds)
         if _complete(answer):
@@ -110,7 +110,7 @@ def save(answer: requests.Response, path: Path, check: Callable[[], None]) -> No
 
 @contextmanager
 def _progress(file: IO[bytes], method: str, name: str, size: int, start: int = 0) -> Iterator[Any]:
-    """The file, with a bar for what is read or written where it takes longer than two seconds and a person watches."""
+    """Yield the file with a progress bar, which a terminal shows after two seconds."""
     options: dict[str, Any] = {"desc": f"  {name}", "total": size or None, "initial": start, "delay": 2}
     with tqdm.wrapattr(file, method, disable=None, leave=False, **options) as wrapped:  # type: ignore[call-overload]
         yield wrapped

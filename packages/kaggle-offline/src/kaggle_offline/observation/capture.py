@@ -112,7 +112,7 @@ def draft_manifest(target: Target, repository: Path, name: str, *, gpu: bool) ->
 
 
 def _title(name: str) -> str:
-    """The title of the kernel that captures an image of that name.
+    """Return the title of the kernel that captures an image of that name.
 
     Raises:
         ConfigurationError: the name is no name, or too long for a title.
@@ -126,7 +126,7 @@ def _title(name: str) -> str:
 
 
 def _read_report(path: Path) -> tuple[dict[str, str], dict[NormalizedName, str]]:
-    """Header and pins of a manifest, from what a kernel has told of itself.
+    """Return the header and pins of a manifest, from what a kernel has told of itself.
 
     Raises:
         RunError: that is not what the kernel's code writes.

@@ -63,5 +63,5 @@ FACTS = ("python", "platform", "accelerator", "uv")
 
 
 def image_path(repository: Path, name: str) -> Path:
-    """Where an image's manifest is."""
+    """Return the path of an image's manifest."""
     return repository / "requirements" / "images" / f"{name}.txt"

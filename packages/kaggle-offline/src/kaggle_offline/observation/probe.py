@@ -84,7 +84,7 @@ class _Probe:
         self._kernel_versions: dict[str, int] = {}
 
     def answers(self) -> Iterator[Answer]:
-        """All answers, in the order of the questions."""
+        """Yield all answers, in the order of the questions."""
         print(f"probing as {self._client.owner}; what is made is called {self._dataset}…", flush=True)
         yield from self._file_names()
         yield from self._notes()

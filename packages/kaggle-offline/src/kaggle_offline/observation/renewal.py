@@ -57,7 +57,7 @@ def recapture(target: Target, repository: Path, kernels: list[KernelFolder], tod
 
 
 def renew(repository: Path, kernels: list[KernelFolder]) -> None:
-    """Where a captured image is another than it was, have the kernels follow, and their locks.
+    """Move the kernels and their locks to a captured image that has changed.
 
     Raises:
         ConfigurationError: nothing was captured, or a ``submission.toml`` cannot be changed.
@@ -103,7 +103,7 @@ def _facts(image: ImageManifest) -> tuple[object, ...]:
 
 
 def _follow(kernel: KernelFolder, image: str) -> Path:
-    """Name another image in ``submission.toml``, and leave the rest of it as a person wrote it.
+    """Return the name another image in ``submission.toml``, and leave the rest of it as a person wrote it.
 
     Raises:
         ConfigurationError: the key is not on a line of its own, in quotes.

@@ -22,7 +22,7 @@ FILE_NAME = re.compile(r"[\w .()+,=!\[\]{}~-]{1,200}")
 
 
 def list_checkpoints(folder: Path, repository: Path, trusted: Collection[str] = ()) -> list[Path]:
-    """The files of the model dataset, sorted, each checkpoint among them seen to be one.
+    """Return the files of the model dataset, sorted, each checkpoint among them seen to be one.
 
     Args:
         folder: of the checkpoints.

@@ -77,7 +77,7 @@ class KernelFolder:
 
 
 def find_repository(start: Path) -> Path:
-    """The nearest folder, from ``start`` upwards, that has ``kernels/``.
+    """Return the nearest folder, from ``start`` upwards, that has ``kernels/``.
 
     Raises:
         ConfigurationError: no such folder has it.
@@ -89,7 +89,7 @@ def find_repository(start: Path) -> Path:
 
 
 def list_competitions(repository: Path) -> list[str]:
-    """The names of all kernel folders, sorted."""
+    """Return the names of all kernel folders, sorted."""
     return sorted(p.parent.name for p in (repository / "kernels").glob("*/submission.toml"))
 
 

@@ -28,7 +28,7 @@ class SubmitTag:
     version: int
 
     def __str__(self) -> str:
-        """As `parse_tag` reads it."""
+        """Return the text that `parse_tag` reads."""
         if not self.competition:
             return f"{PREFIX}v{self.version}"
         return f"{PREFIX}{self.competition}-v{self.version}"
@@ -95,10 +95,11 @@ def read_chain(description: str) -> Chain | None:
     found, digest = _CHAIN.search(description), _DIGEST.search(description)
     if found is None or digest is None:
         return None
-    fields = {key: "" if value == _UNKNOWN else value for key, value in found.groupdict().items()}
-    models = int(fields["models"]) if fields["models"] else None
+    fields = found.groupdict()
+    source = Source(tag=fields["tag"].removeprefix(_UNKNOWN), commit=fields["commit"].removeprefix(_UNKNOWN))
+    models = None if fields["models"] == _UNKNOWN else int(fields["models"])
     return Chain(
-        source=Source(tag=fields["tag"], commit=fields["commit"]),
+        source=source,
         packages=int(fields["packages"]),
         models=models,
         kernel=int(fields["kernel"]),
@@ -119,8 +120,8 @@ def read_source(repository: Path, competition: str) -> Source:
         tags.insert(0, os.environ["GITHUB_REF_NAME"])
     if commit and changed:
         commit += "+"
-    about = [tag for tag in tags if _is_about(tag, competition)]
-    return Source(tag=about[0] if about else "", commit=commit)
+    about = (tag for tag in tags if _is_about(tag, competition))
+    return Source(tag=next(about, ""), commit=commit)
 
 
 def _is_about(tag: str, competition: str) -> bool:

@@ -183,9 +183,7 @@ def _without_installs(code: str, notes: _Notes) -> str:
             if requirement.specifier or requirement.url or name not in notes.pinned:
                 notes.pinned[name] = text
             notes.done.append(f"{text}: a requirement now, was: {install.text}")
-        notes.left += [
-            f"{other}: cannot be required; ship it in another way than: {install.text}" for other in install.other
-        ]
+        notes.left += [f"{other}: not a requirement; ship it without: {install.text}" for other in install.other]
         notes.left += [f"{option}: not possible in a requirement: {install.text}" for option in install.options]
     notes.left += [f"needs a network: {line}" for line in other_pip_lines(code)]
     notes.left += [f"needs a network: {text}" for _, text in fetches(code)]

@@ -58,7 +58,7 @@ _TESTS = frozenset({"test", "tests"})
 
 
 def names_of(competition: str, taken: Collection[str] = ()) -> Names:
-    """Name the parts of a new competition after its slug.
+    """Return the name the parts of a new competition after its slug.
 
     Args:
         competition: the slug.
@@ -90,7 +90,7 @@ def names_of(competition: str, taken: Collection[str] = ()) -> Names:
 
 
 def image_for_new(repository: Path, *, gpu: bool = False) -> ImageManifest:
-    """The image that is newest by its name, of those with or without a GPU where there are any.
+    """Return the image that is newest by its name, of those with or without a GPU where there are any.
 
     Raises:
         ConfigurationError: there is none.
@@ -167,13 +167,13 @@ def write_competition(
 
 
 def paths_of(names: Names) -> tuple[str, ...]:
-    """The folders of a new competition, and its lock."""
+    """Return the folders of a new competition, and its lock."""
     folders = f"kernels/{names.competition}", f"packages/{names.package}", f"tests/{names.module}"
     return (*folders, f"requirements/{names.competition}.txt")
 
 
 def _read(folder: Traversable, into: Path) -> dict[Path, str]:
-    """The text of every file below a folder of templates, by where it is to go."""
+    """Return the text of every file below a folder of templates, by where it is to go."""
     found: dict[Path, str] = {}
     for entry in folder.iterdir():
         if entry.name == "__pycache__":
@@ -191,7 +191,7 @@ def _filled(text: str, replacements: Mapping[str, str]) -> str:
 
 
 def _with_imports_sorted(code: str) -> str:
-    """The code with each run of ``from`` lines in order, which the names that were filled in may have upset."""
+    """Return the code with each run of ``from`` lines in order, which the names that were filled in may have upset."""
     lines = code.splitlines(keepends=True)
     for first, line in enumerate(lines):
         after = next((n for n in range(first, len(lines)) if not lines[n].startswith("from ")), len(lines))

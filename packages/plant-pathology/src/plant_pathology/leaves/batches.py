@@ -60,13 +60,14 @@ class LeafBatches:
     def _until_a_worker_fails(self, places: Sequence[int]) -> Iterator[Batch]:
         """End early where an image has to be given up, having told the images so."""
         watched = _Watched(self.leaves, places, self.workers)
+        timeout = _PATIENCE if self.workers else 0
         # Nothing is pinned. Decoding takes far longer than the copy to a GPU, which pinning would speed up, and torch
         # waits without end for a thread that pins and has died.
         loader = DataLoader(
             watched,
             batch_size=self.batch_size,
             num_workers=self.workers,
-            timeout=_PATIENCE if self.workers else 0,
+            timeout=timeout,
         )
         with _default_sigchld(), watched.end_late_workers():
             batches = iter(loader)
@@ -208,12 +209,14 @@ class LeafDM(pl.LightningDataModule):
         self.leaves.deadline = self.trainer.strategy.broadcast(self.leaves.deadline)
 
     def predict_dataloader(self) -> LeafBatches:
-        """Every so many-th image is this device's."""
+        """Return every so many-th image is this device's."""
         assert self.trainer is not None
-        share = max(1, count_cores() // self.trainer.num_devices)
+        workers = self.workers
+        if workers is None:
+            workers = max(1, count_cores() // self.trainer.num_devices)
         return LeafBatches(
             self.leaves,
             range(self.trainer.global_rank, len(self.leaves), self.trainer.world_size),
             batch_size=self.batch_size,
-            workers=share if self.workers is None else self.workers,
+            workers=workers,
         )

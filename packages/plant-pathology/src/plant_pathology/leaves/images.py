@@ -93,8 +93,8 @@ def _decode(data: bytes, sizes: Sequence[Size]) -> Picture:
 def _decode_quietly(data: bytes, sizes: Sequence[Size]) -> Picture:
     with Image.open(BytesIO(data), formats=_FORMATS) as image:
         orientation = _orientation(image)
-        # As the file has them, before it is turned.
-        wanted = [size[::-1] if orientation in _TURNED else size for size in sizes]
+        # The sizes in the file, before it is turned.
+        wanted = [size[::-1] for size in sizes] if orientation in _TURNED else list(sizes)
         largest = max(height for height, _ in wanted), max(width for _, width in wanted)
         is_plain_jpeg = image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L")
         whole, flaw = _decode_jpeg(data, largest) if is_plain_jpeg else _decode_other(image, largest)
@@ -110,7 +110,7 @@ def _scale(pixels: Pixels, size: Size) -> Pixels:
 
 
 def _decode_jpeg(data: bytes, size: Size) -> tuple[Pixels, str]:
-    """At least ``size`` large, if the image is."""
+    """Decode an image at ``size`` or larger, if it is as large."""
     options: dict[str, Any] = {"colorspace": "RGB", "min_height": size[0], "min_width": size[1]}
     try:
         return simplejpeg.decode_jpeg(data, **options), ""
@@ -119,7 +119,7 @@ def _decode_jpeg(data: bytes, size: Size) -> tuple[Pixels, str]:
 
 
 def _decode_other(image: Image.Image, size: Size) -> tuple[Pixels, str]:
-    """As large as the image is, or where that is a JPEG after all, at least ``size``."""
+    """Decode an image at its own size, or a JPEG at ``size`` or larger."""
     image.draft(image.mode, size[::-1])
     flaw = ""
     try:
@@ -148,7 +148,7 @@ def _truncated_allowed() -> Iterator[None]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """How the image has to be turned; 1, not at all, where the file does not say, or not rightly."""
+    """Return the EXIF orientation; 1, upright, if the file has none or an invalid one."""
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # noqa: BLE001 - metadata may be anything, and the image is good without

@@ -20,7 +20,7 @@ Leaf = tuple[int, tuple[Tensor, ...], str, bool]
 
 
 def list_test_images(root: Path) -> list[Path]:
-    """The test images of a competition's folder, sorted by name.
+    """Return the test images of a competition's folder, sorted by name.
 
     They are what lies in ``test_images/`` under an image's name, and what ``sample_submission.csv`` asks for.
 
@@ -66,7 +66,10 @@ class LeafDataset(Dataset[Leaf]):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> Leaf:
-        path, flaw = self.paths[index], self.given_up.get(index) or (LATE if time.monotonic() >= self.deadline else "")
+        path = self.paths[index]
+        flaw = self.given_up.get(index, "")
+        if not flaw and time.monotonic() >= self.deadline:
+            flaw = LATE
         if not flaw:
             try:
                 picture = read_image(path, self.sizes)

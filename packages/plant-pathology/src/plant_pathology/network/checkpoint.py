@@ -57,7 +57,7 @@ class Checkpoint:
 
 
 def list_checkpoints(path: Path) -> list[Path]:
-    """The checkpoints of a folder, sorted by name; or the one file that ``path`` is."""
+    """Return the checkpoints of a folder, sorted by name; or the one file that ``path`` is."""
     if not path.is_dir():
         return [path]
     return sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and p.is_file() and not p.name.startswith("."))
@@ -101,12 +101,13 @@ def read_checkpoint(path: Path, given: Mapping[str, Any] | None = None) -> Check
     weights = _weights(path, content.get("state_dict", content))
     hyperparameters = content.get("hyper_parameters")
     own = content.get("metadata", hyperparameters)
-    known = {**(own if isinstance(own, dict) else {}), **(given or {})}
+    known = dict(own) if isinstance(own, dict) else {}
+    known.update(given or {})
     return Checkpoint(metadata=_metadata(path, known), weights=weights)
 
 
 def _weights(path: Path, state: Any) -> dict[str, Tensor]:
-    """The network's weights, without the name of the attribute that a LightningModule had it under."""
+    """Return the network's weights, without the name of the attribute that a LightningModule had it under."""
     if not (isinstance(state, dict) and state and all(isinstance(value, Tensor) for value in state.values())):
         raise CheckpointError(f"{path}: not a checkpoint: it has no state_dict of tensors.")
     odd = [name for name, value in state.items() if not isinstance(name, str) or value.layout != torch.strided]

@@ -4,7 +4,7 @@ import torch
 
 
 def count_devices(devices: str | int) -> int:
-    """How many devices Lightning takes when it is given ``devices``: a number, a list of numbers or ``auto``."""
+    """Return the number of devices that Lightning uses for ``devices``: a number, a list of numbers or ``auto``."""
     if str(devices).isdigit():
         return int(devices)
     return str(devices).count(",") + 1 if "," in str(devices) else max(1, torch.cuda.device_count())

@@ -4,6 +4,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,8 @@ class Ensemble(pl.LightningModule):
         self.classifiers = nn.ModuleList(classifier for classifier, _, _ in members)
         total = sum(weight for _, _, weight in members)
         self.weights = [weight / total / len(scales) for _, _, weight in members]
-        self.views = [[_scaled(metadata.image_size, scale) for scale in scales] for _, metadata, _ in members]
-        self.sizes: tuple[Size, ...] = tuple(sorted({size for views in self.views for size in views}))
+        self.views = [_views(metadata.image_size, scales) for _, metadata, _ in members]
+        self.sizes: tuple[Size, ...] = tuple(sorted(set(chain(*self.views))))
         self.flips: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3)) if flips else ((),)
         self.thresholds = np.average(
             [metadata.thresholds for _, metadata, _ in members], axis=0, weights=[weight for *_, weight in members]
@@ -66,7 +67,7 @@ class Ensemble(pl.LightningModule):
         self.deadline = self.trainer.strategy.broadcast(self.deadline)
 
     def forward(self, images: Sequence[Tensor]) -> Tensor:
-        """Images at each of `sizes`, uint8 ``(n, 3, h, w)``, to probabilities, float32 ``(n, 6)``."""
+        """Return the images at each of `sizes`, uint8 ``(n, 3, h, w)``, to probabilities, float32 ``(n, 6)``."""
         seen = dict(
             zip(self.sizes, (view.contiguous(memory_format=torch.channels_last) for view in images), strict=True)
         )
@@ -78,7 +79,7 @@ class Ensemble(pl.LightningModule):
         return result
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Probabilities of the images of a batch that were read, float32 ``(n, 6)``."""
+        """Return the probabilities of the images of a batch that were read, float32 ``(n, 6)``."""
         del batch_idx
         _, images, _, readable = batch
         if time.monotonic() >= self.deadline:
@@ -129,8 +130,12 @@ def load_ensemble(
     return Ensemble(members, flips=flips, scales=scales).eval()
 
 
+def _views(size: Size, scales: Sequence[float]) -> list[Size]:
+    return [_scaled(size, scale) for scale in scales]
+
+
 def _scaled(size: Size, scale: float) -> Size:
-    """A size times ``scale``, in whole strides; as it is at a scale of 1."""
+    """Return a size times ``scale``, in whole strides; as it is at a scale of 1."""
     if scale == 1:
         return size
     height, width = (max(_STRIDE, round(side * scale / _STRIDE) * _STRIDE) for side in size)

@@ -36,13 +36,13 @@ class Classifier(nn.Module):
             self.register_buffer(name, 255 * torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images, uint8 ``(n, 3, height, width)``, to logits, float32 ``(n, 6)``."""
+        """Return the images, uint8 ``(n, 3, height, width)``, to logits, float32 ``(n, 6)``."""
         logits: Tensor = self.network((images - self.shift) / self.scale)
         return logits.float()
 
 
 def build_classifier(checkpoint: Checkpoint, path: Path) -> Classifier:
-    """The network of a checkpoint, ready to predict.
+    """Return the network of a checkpoint, ready to predict.
 
     Args:
         checkpoint: what `read_checkpoint` gave.
@@ -69,7 +69,7 @@ def build_classifier(checkpoint: Checkpoint, path: Path) -> Classifier:
 
 
 def normalisation(backbone: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation that timm publishes for a backbone's pixels.
+    """Return the mean and standard deviation that timm publishes for a backbone's pixels.
 
     Raises:
         RuntimeError: timm has no such backbone.
@@ -81,7 +81,7 @@ def normalisation(backbone: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def share_of_peak(step: int, *, warm_up: int, steps: int) -> float:
-    """The learning rate at a step, as a share of its peak: linear to the peak, then a half cosine to zero.
+    """Return the learning rate at a step, as a share of its peak: linear to the peak, then a half cosine to zero.
 
     Loshchilov & Hutter 2017 (SGDR), without restarts, after Goyal et al. 2017's warm-up.
     """
@@ -120,7 +120,7 @@ class MultiPlantPathology(pl.LightningModule):
         self.register_buffer("label_weights", label_weights, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images, uint8 ``(n, 3, height, width)``, to logits, float32 ``(n, 6)``."""
+        """Return the images, uint8 ``(n, 3, height, width)``, to logits, float32 ``(n, 6)``."""
         logits: Tensor = self.classifier(images)
         return logits
 
@@ -128,14 +128,14 @@ class MultiPlantPathology(pl.LightningModule):
         return nn.functional.binary_cross_entropy_with_logits(logits, target, pos_weight=self.label_weights)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """The loss of one batch."""
+        """Return the loss of one batch."""
         images, target = batch
         loss = self._loss(self(images), target)
         self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, sync_dist=True)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        """Log ``val_loss`` and ``val_f1``, this with the thresholds that nothing has tuned."""
+        """Log ``val_loss`` and ``val_f1``; the latter with the default thresholds."""
         images, target = batch
         logits = self(images)
         probabilities = logits.sigmoid().cpu().numpy()

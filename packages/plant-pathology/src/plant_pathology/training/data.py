@@ -33,7 +33,9 @@ class LabelledLeaves(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         image = read_image(self.paths[index], [self.size]).pixels[0]
-        return (self.augment(image) if self.augment else image), self.targets[index]
+        if self.augment:
+            image = self.augment(image)
+        return image, self.targets[index]
 
 
 class PlantPathologyDM(pl.LightningDataModule):
@@ -104,7 +106,7 @@ class PlantPathologyDM(pl.LightningDataModule):
         return LabelledLeaves(paths, list(table["labels"]), self.image_size, augment)
 
     def label_weights(self, power: float) -> Tensor:
-        """By how much more each label's presence counts than its absence, float32 ``(6,)``: (absent / present)^power.
+        """Return the weight of each label's presence against its absence, float32 ``(6,)``: (absent / present)^power.
 
         With a power of 1 the two weigh the same in sum; with 0 every image does.
         """

@@ -24,12 +24,12 @@ def f1_of_each(predicted: Labels, target: Labels) -> npt.NDArray[np.float64]:
 
 
 def mean_f1(predicted: Labels, target: Labels) -> float:
-    """The competition's metric, from 0 to 1, of two arrays of shape ``(n, 6)``."""
+    """Return the competition's metric, from 0 to 1, of two arrays of shape ``(n, 6)``."""
     return float(f1_of_each(predicted, target).mean())
 
 
 def tune_thresholds(probabilities: Probabilities, target: Labels) -> tuple[float, ...]:
-    """The thresholds that give the best mean F1: first one for all, then each label's, one after the other.
+    """Return the thresholds that give the best mean F1: first one for all, then each label's, one after the other.
 
     Among thresholds that do equally well, the nearest to one half is taken. Cost: 361 times `choose` over all
     images.

@@ -44,7 +44,7 @@ class FailedError(Exception):
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):
@@ -53,7 +53,7 @@ def sha256(path: Path) -> str:
 
 
 def digest_of(text: str) -> str:
-    """``sha256:…`` of a text, as digests are written here."""
+    """Return the digest of a text: ``sha256:`` and the hash in hexadecimal."""
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
@@ -103,7 +103,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def of_kind(manifest: dict[str, Any], *kinds: str) -> list[dict[str, str]]:
-    """The manifest's entries of some kinds."""
+    """Return the manifest's entries of some kinds."""
     return [entry for entry in manifest["files"] if entry["kind"] in kinds]
 
 
@@ -151,7 +151,7 @@ def hash_all(paths: list[Path]) -> dict[str, str]:
 
 
 def canonical(name: str) -> str:
-    """A distribution's name as it is compared (PEP 503)."""
+    """Return a distribution's name as it is compared (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -162,7 +162,7 @@ class Installed(NamedTuple):
     info: Path
 
     def record(self, among: Container[str] | None = None) -> dict[str, str]:
-        """The hash of every file, or of those ``among`` some, by its path relative to where the distribution is."""
+        """Return the hash of every file, or of those in ``among``, by path relative to the distribution's folder."""
         try:
             return read_record((self.info / "RECORD").read_text(encoding="utf-8"), among)
         except (OSError, UnicodeDecodeError):
@@ -170,7 +170,7 @@ class Installed(NamedTuple):
 
 
 def list_installed() -> dict[str, Installed]:
-    """Every distribution that can be imported, by name.
+    """Return every distribution that can be imported, by name.
 
     From the names of their metadata (PEP 427, PEP 376): reading those of a whole image takes seconds.
     """
@@ -186,7 +186,7 @@ def list_installed() -> dict[str, Installed]:
 
 
 def split(pin: str) -> tuple[str, str]:
-    """Name and version of ``name==version``."""
+    """Return the name and version of ``name==version``."""
     name, _, version = pin.partition("==")
     return canonical(name), version
 
@@ -287,7 +287,7 @@ def read_record(text: str, among: Container[str] | None = None) -> dict[str, str
 
 
 def read_wheel_record(wheel: Path) -> dict[str, str]:
-    """The hash of every file of a wheel, by path.
+    """Return the hash of every file of a wheel, by path.
 
     Raises:
         RefusedError: it is no wheel.
@@ -305,7 +305,7 @@ def read_wheel_record(wheel: Path) -> dict[str, str]:
 
 
 def find_uv() -> str | None:
-    """The program of the image's uv, or None."""
+    """Return the program of the image's uv, or None."""
     try:
         return str(importlib.import_module("uv").find_uv_bin())
     except (ImportError, AttributeError, OSError):
@@ -429,7 +429,7 @@ def hidden_by(distribution: Installed) -> str:
 
 
 def read_options() -> Any:
-    """The digest that is expected, and whether only to check."""
+    """Return the digest that is expected, and whether only to check."""
     import argparse
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -439,7 +439,7 @@ def read_options() -> Any:
 
 
 def main() -> int:
-    """The command line: 0 done, 2 refused before anything was installed, 3 failed."""
+    """Return the command line: 0 done, 2 refused before anything was installed, 3 failed."""
     try:
         uv = find_uv()
         with ask_early(uv):
