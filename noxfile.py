@@ -189,10 +189,12 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, imports and types: ruff, import-linter, and mypy as strict as it gets."""
+    """Check style, spelling, imports, pages and types: ruff, codespell, import-linter, mkdocs, and strict mypy."""
     _run(session, "ruff", "format", "--check")
     _run(session, "ruff", "check")
+    _run(session, "codespell")
     _run(session, "lint-imports")
+    _run(session, "mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
     competitions = _competitions()
     theirs = set(map(_tests_of, competitions))
     tools = ["noxfile.py", *(f"packages/{name}/src" for name in (*TOOLS, *SHARED))]

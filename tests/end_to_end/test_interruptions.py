@@ -15,11 +15,10 @@ import pytest
 from kaggle_local.faults import Fault
 from kaggle_local.local_kaggle import LocalKaggle
 from kaggle_local.server import serve
-from kaggle_offline.reports.result import read_result
-from kaggle_offline.repository.kernel_folder import read_kernel_folder
 
 from tests.canary import USER
 from tests.end_to_end.fault_matrix import TOKEN, copied, kaggle_of
+from tests.kaggle_offline.conftest import result_of
 from tests.killing import DIE_AT_CALL, KILL_AT, SIGNAL
 from tests.sharing import made_once
 
@@ -63,8 +62,8 @@ def finish(process: subprocess.Popen[str]) -> str:
     return output
 
 
-def result_of(repository: Path) -> dict[str, Any]:
-    return read_result(read_kernel_folder(repository, "small").build)
+def result_in(repository: Path) -> dict[str, Any]:
+    return result_of(repository / "build" / "small")
 
 
 def held(local: LocalKaggle, user: str, before: int = 0) -> dict[str, int]:
@@ -109,7 +108,7 @@ def go(
     if embedded:
         with serve(repository / ".kaggle-local") as local:
             assert held(local, "kaggler") == ONCE
-    result = result_of(repository)
+    result = result_in(repository)
     assert result["submission"]["score"] == pytest.approx(2 / 3, abs=1e-5)
     return {name: result[name]["digest"] for name in ("packages", "models", "kernel")}
 
@@ -175,7 +174,7 @@ def test_two_at_once_publish_once(where: str, scenario: str, prepared: Path, tmp
     if "embedded" in where:
         with serve(clones[0] / ".kaggle-local") as local:
             assert held(local, "kaggler") == ONCE
-    first, second = map(result_of, clones)
+    first, second = map(result_in, clones)
     for name in ("packages", "models"):
         assert (first[name]["version"], first[name]["digest"]) == (second[name]["version"], second[name]["digest"])
     assert (first["kernel"], first["submission"]) == (second["kernel"], second["submission"])

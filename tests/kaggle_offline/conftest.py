@@ -206,6 +206,12 @@ def change_metadata(repository: Path, **changes: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
+def result_of(build: Path) -> dict[str, Any]:
+    """Read ``result.json``, as people and workflows do."""
+    result: dict[str, Any] = json.loads((build / "result.json").read_text())
+    return result
+
+
 def git(repository: Path, *arguments: str) -> str:
     """Run Git, as somebody; return what it prints."""
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "tag.gpgsign=false"]

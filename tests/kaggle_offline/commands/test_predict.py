@@ -8,11 +8,10 @@ from kaggle_offline.cli import main
 from kaggle_offline.commands.predict import predict
 from kaggle_offline.dependencies.locking import lock_kernel
 from kaggle_offline.errors import ScoreFellError, StaleLockError, SystemProblemError
-from kaggle_offline.reports.result import read_result
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder
 
 from tests.end_to_end.fault_matrix import PREDICT
-from tests.kaggle_offline.conftest import change_metadata, git, require
+from tests.kaggle_offline.conftest import change_metadata, git, require, result_of
 
 
 @pytest.fixture
@@ -84,7 +83,7 @@ def test_a_base_without_a_score_is_told_and_nothing_compared(
     kernel.code.write_text(good)
     predict(kernel, head(kernel), renew_lock=False)
     assert "no score on the base" in capsys.readouterr().out
-    assert read_result(kernel.build)["base"]["score"] is None
+    assert result_of(kernel.build)["base"]["score"] is None
     # The day after it is new, there is one.
     git(kernel.repository, "rm", "--quiet", "-r", "--cached", "kernels/small")
     git(kernel.repository, "commit", "--quiet", "--message", "Before it")
@@ -130,7 +129,7 @@ def test_the_command_takes_what_has_changed_and_never_leaves_this_machine(
     assert not (kernel.build / "result.json").exists()
     kernel.code.write_text(PREDICT.replace("scab", "healthy"))
     assert main(["predict"]) == 39
-    assert read_result(kernel.build)["target"] == "local"
+    assert result_of(kernel.build)["target"] == "local"
     first, second = summary.read_text().split("### predict failed")
     assert first.startswith("### small: 0.33333\n")
     assert "worse by" in second

@@ -31,10 +31,9 @@ from kaggle_offline.errors import (
     RunError,
     ScoringError,
 )
-from kaggle_offline.reports.result import read_result
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder
 
-from tests.kaggle_offline.conftest import PREDICT, change_metadata, require
+from tests.kaggle_offline.conftest import PREDICT, change_metadata, require, result_of
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ def go(kernel: KernelFolder) -> dict[str, Any]:
     with opened(kernel) as target:
         push(kernel, target)
         submit(kernel, target)
-    return read_result(kernel.build)
+    return result_of(kernel.build)
 
 
 def test_settings_reach_the_rehearsal(kernel: KernelFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +149,7 @@ def test_an_unchanged_push_asks_little(kernel: KernelFolder, monkeypatch: pytest
     with opened(kernel) as target:
         push(kernel, target)
     assert asked == ["IntrospectToken", "GetDataset", "GetDataset", "GetKernel"]
-    assert read_result(kernel.build)["packages"]["uploaded_bytes"] == 0
+    assert result_of(kernel.build)["packages"]["uploaded_bytes"] == 0
 
 
 def test_an_account_that_may_not_submit_is_told_where_to_click(kernel: KernelFolder) -> None:
@@ -162,7 +161,7 @@ def test_an_account_that_may_not_submit_is_told_where_to_click(kernel: KernelFol
             submit(kernel, target)
         assert target.client.competitions.submissions("small") == []
         submit(kernel, target)
-    assert read_result(kernel.build)["submission"]["status"] == "complete"
+    assert result_of(kernel.build)["submission"]["status"] == "complete"
 
 
 def test_the_daily_limit_is_respected_and_history_shows_the_chains(
@@ -206,7 +205,7 @@ def test_the_command_ends_at_its_deadline_and_goes_on_later(
     assert main(["push", "--minutes", "0.04"]) == DeadlineError.exit_code
     assert "it goes on from here" in capsys.readouterr().err
     assert main(["push"]) == 0
-    assert read_result(kernel.build)["kernel"]["version"] == 1
+    assert result_of(kernel.build)["kernel"]["version"] == 1
     with pytest.raises(SystemExit):
         main(["push", "--minutes", "-1"])
 
@@ -284,7 +283,7 @@ def test_a_rerun_that_fails_is_explained_and_not_repeated(notebook: KernelFolder
                 submit(notebook, target)
             assert "  | ModuleNotFoundError: No module named 'nowhere'" in failure.value.problem
         assert len(target.client.competitions.submissions("small")) == 1
-    assert read_result(notebook.build)["submission"]["status"] == "error"
+    assert result_of(notebook.build)["submission"]["status"] == "error"
 
 
 def test_a_version_that_lacks_a_file_is_followed_by_a_whole_one(kernel: KernelFolder) -> None:
@@ -379,7 +378,7 @@ def test_the_rendered_kernel_is_what_kaggle_takes(notebook: KernelFolder) -> Non
     assert metadata["dataset_sources"] == ["kaggler/small-packages", "kaggler/small-models"]
     assert "id_no" not in metadata
     text = (notebook.build / "kernel" / metadata["code_file"]).read_text()
-    assert read_result(notebook.build)["kernel"]["digest"] in text
+    assert result_of(notebook.build)["kernel"]["digest"] in text
     with opened(notebook) as target:
         push(notebook, target)
     assert (notebook.build / "kernel" / metadata["code_file"]).read_text() == text, "rendering is reproducible"

@@ -21,12 +21,11 @@ from kaggle_offline.delivery.preflight import Preflight
 from kaggle_offline.delivery.target import PATIENCE, LocalTarget, Target, open_target
 from kaggle_offline.doctor.examination import examine
 from kaggle_offline.errors import DeadlineError, EntryError, KaggleError, NotAllowedError, PublishError, RunError
-from kaggle_offline.reports.result import read_result
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder
 
 from tests.kaggle_local.kernels import finished, printed
 from tests.kaggle_offline.commands.test_push import faults_of
-from tests.kaggle_offline.conftest import PREDICT, change_metadata, require
+from tests.kaggle_offline.conftest import PREDICT, change_metadata, require, result_of
 
 SERVICES = {
     "SaveKernel": "kernels.KernelsApiService/SaveKernel",
@@ -125,7 +124,7 @@ def test_a_version_that_is_mounted_late_is_run_again(
         assert first + 1 < kernels(target) <= first + 4
         assert "but sha256:" in capsys.readouterr().out
         submit(kernel, target)
-    assert read_result(kernel.build)["submission"]["status"] == "complete"
+    assert result_of(kernel.build)["submission"]["status"] == "complete"
 
 
 def test_a_version_that_is_never_mounted_is_tried_four_times(
@@ -429,7 +428,7 @@ def test_the_digest_leads_the_description(kernel: KernelFolder, kaggle: Callable
         push(kernel, target)
         submit(kernel, target)
         (submission,) = target.client.competitions.submissions("small")
-        digest = read_result(kernel.build)["kernel"]["digest"]
+        digest = result_of(kernel.build)["kernel"]["digest"]
         assert submission.description.startswith(f"{digest} - commit")
         assert isinstance(target, LocalTarget)
         with target.local.storage._database.transaction() as db:

@@ -9,7 +9,7 @@ import pytest
 from kaggle_local.faults import Fault
 from kaggle_local.local_kaggle import LocalKaggle
 from kaggle_local.server import serve
-from kaggle_offline.observation.answers import Answer, table
+from kaggle_offline.observation.answers import Answer, markdown_table
 
 from tests.canary import CANARY, USER
 from tests.stand_in import TOKENS, environment_of
@@ -131,7 +131,7 @@ def test_probe_cleans_up_after_a_failure(rehearsed: Path, tmp_path: Path) -> Non
 
 def test_the_table_shows_what_kaggle_says_and_obeys_nothing() -> None:
     hostile = Answer(question="a | b", assumed="<b>", seen="\x1b[31m`x`\n| y |", as_assumed=False)
-    (line,) = table([hostile]).splitlines()[2:]
+    (line,) = markdown_table([hostile]).splitlines()[2:]
     assert line.count(" | ") == 3
     assert "\x1b" not in line
     assert "&lt;b&gt;" in line

@@ -116,7 +116,7 @@ def _flaw_of_classes(truth: "pd.DataFrame") -> tuple[str, str] | None:
 def _flaw_of_both(truth: "pd.DataFrame") -> tuple[str, str] | None:
     if not truth.isin([0, 1]).all(axis=None):
         return "has other cells than 0 and 1", "auc needs those."
-    if (truth.nunique() == 1).any():
+    if (truth.min() == truth.max()).any():
         return "a column has nothing but one of 0 and 1", "auc needs both."
     return None
 
