@@ -50,15 +50,15 @@ WORKFLOWS = "tests/workflows"
 # The tests of a competition's package need these beside it, in the image's versions or else in dev.txt's.
 TEST_TOOLS = ("hypothesis", "pandas-stubs", "pytest", "pytest-timeout", "pytest-xdist", "types-tqdm")
 DEV = Path("requirements/dev.txt")
-# No test depends on what is published today.
+# No test depends on new releases.
 FIXED_INDEX = {"UV_EXCLUDE_NEWER": "2026-11-24T00:00:00Z"}
-# On Windows, too, files are UTF-8. Without its bytecode every process would compile again what it imports.
+# On Windows, too, files are UTF-8. Without bytecode every process would compile its imports again.
 PYTHON = {"PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": ""}
 
 
 @nox.session
 def freeze(session: nox.Session) -> None:
-    """Make dataset folders with just what Kaggle's image lacks: nox -s freeze [-- COMPETITION ...]."""
+    """Write dataset folders with the packages that Kaggle's image lacks: nox -s freeze [-- COMPETITION ...]."""
     _run(session, "kaggle-offline", "freeze", *session.posargs)
 
 
@@ -70,22 +70,22 @@ def new(session: nox.Session) -> None:
 
 @nox.session
 def lock(session: nox.Session) -> None:
-    """Pin what is shipped, show what is provided, added, replaced: nox -s lock [-- --upgrade [PACKAGE]]."""
+    """Pin the shipped packages; show which are provided, added, replaced: nox -s lock [-- --upgrade [PACKAGE]]."""
     _run(session, "kaggle-offline", "lock", *session.posargs)
 
 
 @nox.session
 def image(session: nox.Session) -> None:
-    """Capture what Kaggle's image holds, compare two, follow: nox -s image -- capture|diff|recapture|renew."""
+    """Capture the packages of Kaggle's image, or compare: nox -s image -- capture|diff|recapture|renew."""
     _run(session, "kaggle-offline", "image", *(session.posargs or ["--help"]))
 
 
 @nox.session
 def propose(session: nox.Session) -> None:
-    """Open a pull request with what `image -- renew` changed; takes GitHub's `gh`, logged in."""
+    """Open a pull request with the changes of `image -- renew`; needs GitHub's `gh`, logged in."""
     renewal, branch, title = Path("build/images/renewal").resolve(), "renew-images", "Follow Kaggle's image"
     if not (renewal / "change.patch").exists():
-        session.log("the images are as they were: nothing to propose")
+        session.log("the images are unchanged: nothing to propose")
         return
     identity = ["-c", "user.name=github-actions[bot]", "-c", "user.email=github-actions[bot]@users.noreply.github.com"]
     # The token stays where gh keeps it.
@@ -114,43 +114,43 @@ def propose(session: nox.Session) -> None:
 
 @nox.session
 def push(session: nox.Session) -> None:
-    """Publish what changed to KAGGLE_TARGET, push the kernel, see its offline run through."""
+    """Publish changed datasets to KAGGLE_TARGET, push the kernel, wait until its offline run is complete."""
     _run(session, "kaggle-offline", "push", *session.posargs)
 
 
 @nox.session
 def submit(session: nox.Session) -> None:
-    """Hand in the kernel that ran through and print its score."""
+    """Submit the kernel version whose run is complete, and print its score."""
     _run(session, "kaggle-offline", "submit", *session.posargs)
 
 
 @nox.session
 def doctor(session: nox.Session) -> None:
-    """Find what would go wrong, before it does: nox -s doctor [-- COMPETITION ...]."""
+    """Find problems before they cost a submission: nox -s doctor [-- COMPETITION ...]."""
     _run(session, "kaggle-offline", "doctor", *session.posargs)
 
 
 @nox.session
 def probe(session: nox.Session) -> None:
-    """Ask KAGGLE_TARGET what nobody has reported, and print a table for an issue; deletes what it makes."""
+    """Test assumptions about KAGGLE_TARGET, and print a table for an issue; deletes its datasets and kernels."""
     _run(session, "kaggle-offline", "probe", *session.posargs)
 
 
 @nox.session
 def history(session: nox.Session) -> None:
-    """Show what was submitted to KAGGLE_TARGET, newest first: tag, commit, versions, score."""
+    """List the submissions to KAGGLE_TARGET, newest first: tag, commit, versions, score."""
     _run(session, "kaggle-offline", "history", *session.posargs)
 
 
 @nox.session
 def plan(session: nox.Session) -> None:
-    """Show what a tag would submit before it is set: nox -s plan -- submit-v4, or -- --since main."""
+    """Show which competitions a tag would submit: nox -s plan -- submit-v4, or -- --since main."""
     _run(session, "kaggle-offline", "plan", *session.posargs)
 
 
 @nox.session
 def predict(session: nox.Session) -> None:
-    """Run the pull-request check: rehearse what changed, compare scores: nox -s predict [-- COMPETITION ...]."""
+    """Run the pull-request check, rehearse and compare scores: nox -s predict [-- COMPETITION ...]."""
     _run(session, "kaggle-offline", "predict", *session.posargs)
 
 
@@ -169,7 +169,7 @@ def train(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests, or those of competitions alone: nox -s tests [-- COMPETITION ...] [--everything]."""
+    """Run all tests, or only those of competitions: nox -s tests [-- COMPETITION ...] [--everything] [--cov]."""
     competitions = _competitions()
     named = list(takewhile(lambda word: not word.startswith("-"), session.posargs))
     options = session.posargs[len(named) :]
@@ -220,7 +220,7 @@ def workflows(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure against what a user would do otherwise: nox -s bench -- [NAME ...] [--quick]."""
+    """Run the benchmarks: nox -s bench -- [NAME ...] [--quick]."""
     named = [word for word in session.posargs if not word.startswith("-")]
     options = [word for word in session.posargs if word.startswith("-")]
     for name in named or sorted(path.stem for path in Path("benchmarks").glob("*.py")):
@@ -248,7 +248,7 @@ def _competitions() -> dict[str, tuple[str, str]]:
             settings = tomllib.loads(path.read_text(encoding="utf-8"))
             found[path.parent.name] = str(settings["package"]).partition("[")[0], str(settings["image"])
         except (ValueError, KeyError):
-            # kaggle-offline says what is wrong with it; the others are in order.
+            # kaggle-offline reports the problem; the others are in order.
             continue
     return found
 
@@ -301,7 +301,7 @@ def _run(
 
 
 def _tools(session: nox.Session) -> Path:
-    """Install the tools of this repository and what they need, as dev.txt pins it; return their programs' folder."""
+    """Install the tools of this repository with the versions of dev.txt; return their programs' folder."""
     projects = [Path("packages", name) for name in (*TOOLS, *SHARED)]
     pinned = ["--require-hashes", "--requirement", str(DEV)]
     # They are built with what dev.txt pins.
@@ -344,7 +344,7 @@ def _environment(
         name: the environment's.
         python: the interpreter.
         installs: the arguments of each ``uv pip install``.
-        inputs: the files that decide what is installed.
+        inputs: the files that the installation depends on.
     """
     folder = Path(".nox", name)
     state = [
@@ -377,7 +377,7 @@ def _install(session: nox.Session, *arguments: str) -> None:
 
 
 def _uv(session: nox.Session, *arguments: str, codes: Iterable[int] = (0,), **variables: str) -> str:
-    """Run uv; return what it printed, and show it only where it failed."""
+    """Run uv and return its output; print it only if uv fails."""
     command = [nox.virtualenv.UV, *arguments]
     # All that is installed here is pinned.
     env: dict[str, str | None] = {"UV_EXCLUDE_NEWER": None, **variables}

@@ -283,7 +283,7 @@ def test_what_cannot_be_done_is_said_in_a_line(
     shutil.copytree(competition / "hidden", sampled)
     (sampled / "sample_submission.csv").write_text("image,labels\n../secret.jpg,scab\n")
     for data, checkpoints, why in (
-        (str(sampled), model, "'../secret.jpg' is no file's name"),
+        (str(sampled), model, "'../secret.jpg' is not a file name"),
         (str(tmp_path), model, "test_images: no images"),
         (hidden, str(tmp_path / "nowhere.ckpt"), "No such file"),
         (hidden, str(tmp_path), "no checkpoint"),

@@ -19,7 +19,7 @@ def find_input(slug: str, root: Path = _ROOT) -> Path:
         root: where inputs are mounted.
 
     Raises:
-        FileNotFoundError: there is none of that name; the message lists what there is.
+        FileNotFoundError: no input has that name; the message lists the names.
     """
     for place in _PLACES:
         for path in sorted(root.glob(place.format("*"))):

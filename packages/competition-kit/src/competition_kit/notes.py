@@ -17,7 +17,7 @@ def peak_memory() -> int:
 
 @contextmanager
 def noted(what: str) -> Iterator[None]:
-    """Print, when the block has ended well, how long it took and what the peak of memory is since the start."""
+    """Print the time of the block, and the peak memory of the process, if the block succeeds."""
     began = time.monotonic()
     yield
     print(f"{what}: {time.monotonic() - began:.1f} s, {peak_memory() / 2**20:.0f} MiB at the peak", flush=True)

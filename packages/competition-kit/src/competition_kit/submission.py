@@ -10,7 +10,7 @@ _NAMED = 3
 
 
 class SubmissionError(ValueError):
-    """The predictions cannot be handed in; the message says what is wrong with them."""
+    """The predictions are not a valid submission; the message names the problem."""
 
 
 def write_submission(
@@ -26,7 +26,7 @@ def write_submission(
 
     Raises:
         SubmissionError: a row is too short or too long, a value is missing or not a number, an id is
-            there twice, there is no row, or the sample has others.
+            given twice, rows are missing, or the sample has other ids.
     """
     table = [tuple(row) for row in rows]
     wrong = next((row for row in table if len(row) != len(columns)), None)

@@ -17,7 +17,7 @@ def read_training(folder: Path) -> tuple[Pixels, Digits]:
 
     Raises:
         FileNotFoundError: it is not there.
-        ValueError: its first column is not the label, or a cell is no number.
+        ValueError: its first column is not the label, or a cell is not a number.
     """
     names, table = _read(folder / "train.csv")
     if names[0] != _LABEL:
@@ -30,7 +30,7 @@ def read_test(folder: Path) -> Pixels:
 
     Raises:
         FileNotFoundError: it is not there.
-        ValueError: a cell is no number.
+        ValueError: a cell is not a number.
     """
     return _read(folder / "test.csv")[1]
 

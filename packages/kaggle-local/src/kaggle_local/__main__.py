@@ -28,7 +28,7 @@ _EXPORTS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; see ``--help``."""
+    """Run the command line; see ``--help``."""
     options = _parser().parse_args(arguments)
     with safe_output():
         return _run(options)
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="MANIFEST",
         help="what kernels can import: a file of pins such as requirements/images/kaggle-cpu-2026-05.txt "
-        "(default: what the last push or serve set, else an empty Python)",
+        "(default: the image of the last push or serve, else an empty Python)",
     )
     command.add_argument(
         "--install",
@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, see below; may be repeated"
     )
-    commands.add_parser("gc", help="drop what nothing needs: forgotten uploads, archives for downloads, old images")
+    commands.add_parser("gc", help="delete unused files: forgotten uploads, archives for downloads, old images")
     command = commands.add_parser("reset", help="empty the storage")
     command.add_argument("--images", action="store_true", help="the images too, which take minutes to build")
     command.add_argument("--yes", action="store_true", help="do not ask")

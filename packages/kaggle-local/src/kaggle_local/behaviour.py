@@ -24,7 +24,7 @@ class Behaviour:
     Attributes:
         processing_seconds: how long a new version of a dataset or model is in processing.
         fresh_seconds: how long a new dataset answers 403 to its owner, and a new version of a kernel 404.
-        listing_seconds: how long the lists of a dataset's versions and files and of submissions lack what is new.
+        listing_seconds: how long the lists of a dataset's versions and files and of submissions lack new entries.
         mount_seconds: how long runs still see the previous version of a dataset after the next one is ready.
         notes_characters: how many characters of a version's notes are returned.
         one_at_a_time: a second version is refused (403) while the first is in processing.
@@ -33,7 +33,7 @@ class Behaviour:
         unpacked_bytes: how many bytes.
         unpacked_depth: how deep archives may lie in archives.
         strict_names: file names, titles and slugs that Kaggle refuses are refused, and titles that are taken.
-        permissions: what is private is its owner's alone, and nobody changes what is another's.
+        permissions: only its owner sees a private resource, and only its owner changes a resource.
         old_layout: inputs are mounted as ``/kaggle/input/<slug>``, not under ``datasets/<owner>`` and so on.
         shows_last_complete: a kernel without a version label is its last version that ran through.
         pins_datasets: ``owner/slug/1`` among a kernel's inputs mounts version 1 of a dataset.

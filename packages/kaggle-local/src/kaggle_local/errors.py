@@ -48,7 +48,7 @@ class ArchiveError(LocalKaggleError):
 
 
 class RunError(LocalKaggleError):
-    """A kernel cannot be run, or what it left cannot be kept."""
+    """A kernel cannot be run, or its output cannot be kept."""
 
 
 class SubmissionError(LocalKaggleError):

@@ -53,7 +53,7 @@ class Fault:
     outcome: Bad | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what would never come about.
+        """Refuse a fault that could never happen.
 
         Raises:
             FaultError: a value is not of its kind, or does not go with the place.

@@ -23,7 +23,7 @@ class LocalKaggle:
         url: its address, such as ``http://127.0.0.1:41234``.
         token: a token that the official client can use.
         tokens: tokens that are known beside ``local-<username>``, and whose they are.
-        faults: what is to go wrong.
+        faults: the failures to simulate.
     """
 
     def __init__(self, root: Path, behaviour: Behaviour, tokens: Mapping[str, str]) -> None:

@@ -17,10 +17,10 @@ from kaggle_local.storage import Storage, require_storage
 
 
 def collect_garbage(root: Path) -> int:
-    """Drop what a storage does not need; return the bytes that are free now.
+    """Delete a storage's unused files; return the number of bytes that became free.
 
     Raises:
-        StorageError: the storage is in use, or is none.
+        StorageError: the folder is in use, or not a storage.
     """
     require_storage(root)
     storage = Storage(root)

@@ -32,13 +32,13 @@ def _shown(character: str) -> str:
 class _SafeStream(io.TextIOBase):
     """Writes to another stream what `printable` leaves, and no line that GitHub's runner would obey.
 
-    Carriage returns pass, as progress bars need them; what follows one is looked at as a new line, as the runner does.
+    Carriage returns pass, for progress bars; the text after one is checked like a new line, as the runner does.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._lock = threading.Lock()
-        # As much of the line so far as decides what the next characters mean.
+        # The part of the line that decides the meaning of the next characters.
         self._line = ""
 
     def write(self, text: str) -> int:
@@ -83,7 +83,7 @@ def safe_output() -> Iterator[None]:
     """Neutralize all that is written to standard output and standard error until the block ends.
 
     Raises:
-        SystemExit: something was raised that is a mistake of ours; what a traceback quotes is neutralized, too.
+        SystemExit: an unexpected exception was raised; its traceback is neutralized, too.
     """
     for stream in (sys.stdout, sys.stderr):
         # A kernel can print characters that the terminal cannot encode.

@@ -20,17 +20,17 @@ from kaggle_local.terminal import safe_output
 from kaggle_offline.errors import OfflineError, SystemProblemError, TargetError
 
 _VERBS = {
-    "freeze": "make dataset folders with just what Kaggle's image lacks, installable offline",
-    "push": "publish what changed, push the kernel and see it run through",
-    "submit": "hand in the kernel that ran through and wait for its score",
-    "history": "show what was submitted, the newest first, and what it was made of",
-    "lock": "pin what is shipped, and show what the image provides, what is added and what is replaced",
+    "freeze": "write dataset folders with the packages that Kaggle's image lacks, installable offline",
+    "push": "publish changed datasets, push the kernel and wait until its run is complete",
+    "submit": "submit the kernel version whose run is complete, and wait for its score",
+    "history": "list submissions, newest first, with their tags, commits and versions",
+    "lock": "pin the shipped packages, and show which are provided, added and replaced",
 }
 
-# Where a subcommand's `run` is, if not in a module of its name.
+# The modules of subcommands that are not in kaggle_offline.commands.
 _ELSEWHERE = {"probe": "kaggle_offline.observation.probe"}
 
-# Subcommands that ask a Kaggle, or lock and freeze for one.
+# Subcommands that KAGGLE_TARGET changes.
 _WITH_TARGET = ("freeze", "push", "submit", "history", "lock", "doctor", "probe", "image")
 
 # As `kaggle_offline.repository.provenance` reads tags.
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_verb(options: argparse.Namespace) -> int:
-    """Run the subcommand; print what went wrong and return the exit code."""
+    """Run the subcommand; print its error, and return the exit code."""
     try:
         _dispatch(options)
     except OfflineError as error:
@@ -59,7 +59,7 @@ def _run_verb(options: argparse.Namespace) -> int:
         add_summary(f"### {options.verb} failed\n\n{fenced(error.problem)}\n\n→ {in_cell(error.cure)}")
         return error.exit_code
     except BrokenPipeError:
-        # Whoever read has seen enough; what is left to write goes nowhere.
+        # The reader of the pipe has closed it; the rest of the output goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
@@ -72,7 +72,7 @@ def _dispatch(options: argparse.Namespace) -> None:
     """Run the subcommand.
 
     Raises:
-        OfflineError: whatever goes wrong.
+        OfflineError: any failure.
     """
     from kaggle_offline.repository.kernel_folder import find_repository
 
@@ -84,7 +84,9 @@ def _dispatch(options: argparse.Namespace) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        problem = ": ".join(filter(None, [str(error.filename or ""), error.strerror or type(error).__name__]))
+        problem = error.strerror or type(error).__name__
+        if error.filename:
+            problem = f"{error.filename}: {problem}"
         raise SystemProblemError(problem, _cure_of(error)) from error
 
 
@@ -97,22 +99,23 @@ def _target() -> str:
 
 
 def _cure_of(error: OSError) -> str:
-    """Return what to do about what this machine refuses."""
+    """Return the hint for an error of this machine."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return "Make it readable, writable or empty, then run the same command again."
     place = Path(error.filename or Path.cwd())
-    there = next((folder for folder in (place, *place.absolute().parents) if folder.is_dir()), Path.cwd())
-    return f"{free_space(there)} in {there}: make room, then run the same command again; nothing is lost."
+    folders = [folder for folder in (place, *place.absolute().parents) if folder.is_dir()]
+    folder = folders[0] if folders else Path.cwd()
+    return f"{free_space(folder)} in {folder}: free some, then run the same command again; nothing is lost."
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="kaggle-offline",
         description="From a trained model to a leaderboard score, through a kernel without a network.",
-        epilog="KAGGLE_TARGET=local (the default) is a Kaggle of your own, without an account or network; "
+        epilog="KAGGLE_TARGET=local (the default) is the embedded Kaggle, without an account or network; "
         "KAGGLE_TARGET=kaggle is kaggle.com.",
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('kaggle-offline')}")
+    parser.add_argument("--version", action=_PrintVersion, nargs=0, help="print the version and exit")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb, text in _VERBS.items():
         command = _subcommand(verbs, verb, text)
@@ -121,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         if verb in ("push", "submit"):
             command.add_argument(
-                "--minutes", type=_minutes, metavar="N", help="give up after so many; run again, it goes on from there"
+                "--minutes", type=_minutes, metavar="N", help="give up after N minutes; the same command continues"
             )
         if verb == "push":
             command.add_argument(
@@ -139,13 +142,13 @@ def _parser() -> argparse.ArgumentParser:
                 metavar="PACKAGE",
                 help="take the newest version that fits: of PACKAGE, or of all (may be given several times)",
             )
-    text = "find what would go wrong, before it does; with KAGGLE_TARGET=kaggle, whose the credentials are, too"
+    text = "find problems before they cost a submission; with KAGGLE_TARGET=kaggle, ask Kaggle about the account, too"
     doctor = _subcommand(verbs, "doctor", text)
     doctor.add_argument("competitions", nargs="*", metavar="COMPETITION", help="a folder of kernels/ (default: all)")
-    text = "make a kernel folder, a package, a competition to rehearse on and tests, and lock them"
+    text = "begin a competition: a kernel folder, a package, data to rehearse on, tests and a lock"
     new = _subcommand(verbs, "new", text)
     new.add_argument("competition", metavar="COMPETITION", help="the last part of the competition's address on Kaggle")
-    new.add_argument("--kind", choices=KINDS, help="what it is about (default: asked on a terminal, else tabular)")
+    new.add_argument("--kind", choices=KINDS, help="kind of data (default: asked on a terminal, else tabular)")
     new.add_argument(
         "--from",
         dest="code",
@@ -160,9 +163,9 @@ def _parser() -> argparse.ArgumentParser:
         "tag",
         nargs="?",
         metavar="TAG",
-        help=f"on what is checked out: {TAGS}",
+        help=f"a tag on the checked-out commit: {TAGS}",
     )
-    about.add_argument("--since", metavar="REV", help="what has changed since the branch left REV, committed or not")
+    about.add_argument("--since", metavar="REV", help="plan the changes since the branch left REV, committed or not")
     text = "freeze, push and submit to the local Kaggle, and compare the score with that of the base"
     predict = _subcommand(verbs, "predict", text)
     predict.add_argument(
@@ -171,25 +174,37 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument(
         "--since", metavar="REV", help="the base is where the branch left REV (default: the origin's default branch)"
     )
-    text = "ask Kaggle what nobody has reported, with private datasets and kernels that are deleted afterwards"
+    text = "test assumptions about Kaggle, with a private dataset and private kernels that are deleted afterwards"
     probed = _subcommand(verbs, "probe", text)
-    probed.add_argument("--minutes", type=_minutes, metavar="N", help="give up after so many")
-    image = _subcommand(verbs, "image", "what Kaggle's image holds: capture it, or compare two")
+    probed.add_argument("--minutes", type=_minutes, metavar="N", help="give up after N minutes")
+    image = _subcommand(verbs, "image", "capture the packages of Kaggle's image, or compare two images")
     actions = image.add_subparsers(dest="action", required=True, metavar="ACTION")
-    text = "have a kernel report what its image holds, and write requirements/images/NAME.txt from that"
+    text = "let a kernel report the packages of its image, and write requirements/images/NAME.txt"
     capture = actions.add_parser("capture", help=text, description=text)
     capture.add_argument("name", metavar="NAME", help="of the image, such as kaggle-gpu-2026-11")
     capture.add_argument("--gpu", action="store_true", help="on a kernel with a GPU")
-    text = "capture the images that kernels are for anew, into build/"
+    text = "capture the images in use again, into build/"
     actions.add_parser("recapture", help=text, description=text)
-    text = "where an image was recaptured as another than it was, have kernels and locks follow"
+    text = "update kernels and locks to recaptured images that have changed"
     actions.add_parser("renew", help=text, description=text)
-    text = "show what two images have differently, what matters to the locks here first"
+    text = "compare two images, beginning with the packages that the locks here use"
     diff = actions.add_parser("diff", help=text, description=text)
     diff.add_argument("before", metavar="A", help="an image of requirements/images/")
     diff.add_argument("after", metavar="B", help="another")
-    diff.add_argument("--all", action="store_true", help="list what matters to no lock, too")
+    diff.add_argument("--all", action="store_true", help="also list the packages that no lock uses")
     return parser
+
+
+class _PrintVersion(argparse.Action):
+    """Print the version; in a clone, it comes from Git's tags, such as ``v0.1.0-12-g1a2b3c4``."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from kaggle_offline.git import git
+
+        described = git(Path(__file__).parent, "describe", "--tags", "--match", "v[0-9]*", "--always", "--dirty")
+        clone = f" ({described})" if described else ""
+        print(f"{parser.prog} {version('kaggle-offline')}{clone}")
+        parser.exit()
 
 
 def _minutes(text: str) -> float:

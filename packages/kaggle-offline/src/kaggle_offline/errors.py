@@ -1,4 +1,7 @@
-"""Every error that a person can meet, each with its exit code: what is wrong, and what to do."""
+"""Every error that a person can meet, ordered by exit code: the problem, and a hint.
+
+The docstrings of the classes that define a code are the table of exit codes in docs/reference.md.
+"""
 
 from typing import ClassVar
 
@@ -11,109 +14,109 @@ class OfflineError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, problem: str, cure: str) -> None:
-        # A problem quotes what Kaggle and kernels have said.
+        # A problem may quote Kaggle or a kernel.
         self.problem = printable(problem)
         self.cure = printable(cure)
         super().__init__(f"{self.problem}\n{self.cure}")
 
 
 class UnknownCompetitionError(OfflineError):
-    """There is no folder of that name below kernels/."""
+    """`kernels/` has no folder of that name."""
 
     exit_code = 10
 
 
 class ConfigurationError(OfflineError):
-    """A file that a person writes is missing or malformed."""
+    """A file that you write is missing or malformed."""
 
     exit_code = 11
 
 
 class CheckpointError(OfflineError):
-    """A file among the checkpoints is none."""
+    """A checkpoint is broken, unsafe, or not a checkpoint."""
 
     exit_code = 12
 
 
 class TargetError(OfflineError):
-    """KAGGLE_TARGET names no target."""
+    """`KAGGLE_TARGET` is unknown, or the environment leads elsewhere."""
 
     exit_code = 13
 
 
 class CredentialsError(OfflineError):
-    """Kaggle does not know who asks."""
+    """Kaggle does not accept the credentials."""
 
     exit_code = 14
 
 
 class TagError(OfflineError):
-    """A tag is none that submits, or not the next."""
+    """The tag is not a submit tag, or not the next one."""
 
     exit_code = 15
 
 
 class BuildError(OfflineError):
-    """A package of this repository cannot be built."""
+    """A package cannot be built."""
 
     exit_code = 20
 
 
 class LockError(OfflineError):
-    """The requirements cannot be resolved against the image."""
+    """The requirements cannot be met on the image."""
 
     exit_code = 21
 
 
-class StaleLockError(OfflineError):
-    """The committed lock is not that of its inputs, and may not be renewed here."""
-
-    exit_code = 25
-
-
-class ProtectedError(LockError):
-    """The requirements need another version of something that must stay as the image has it."""
-
-    exit_code = 26
-
-
 class DownloadError(OfflineError):
-    """A file that the lock names cannot be fetched."""
+    """A file of the lock cannot be downloaded."""
 
     exit_code = 22
 
 
 class NetworkError(DownloadError):
-    """A file that the lock names did not arrive, and the network may be to blame; a later try may succeed."""
+    """A file of the lock did not arrive; a later try may succeed."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem, "Check the network, then run again.")
 
 
 class NotFrozenError(OfflineError):
-    """There is nothing to push, or nothing to submit, yet."""
+    """Freeze or push has not been run, or not to the end."""
 
     exit_code = 23
 
 
 class RehearsalError(OfflineError):
-    """The local Kaggle cannot be opened, or the competition that it is to host cannot be made."""
+    """The local Kaggle, its image or its competition cannot be set up."""
 
     exit_code = 24
 
 
+class StaleLockError(OfflineError):
+    """The lock is stale, and `CI=true` forbids renewing it."""
+
+    exit_code = 25
+
+
+class ProtectedError(LockError):
+    """The requirements exclude the image's version of a protected distribution."""
+
+    exit_code = 26
+
+
 class KaggleError(OfflineError):
-    """Kaggle refused a call, did not answer, or does not get ready."""
+    """Kaggle refused a call, or did not answer in time."""
 
     exit_code = 30
 
 
 class TransientError(KaggleError):
-    """Kaggle is busy, cannot be reached or makes no sense for now; the same call may do later.
+    """Kaggle is busy, unreachable or inconsistent for now; the same call may succeed later.
 
     Attributes:
-        may_be_done: whether the call may have had its effect all the same.
-        status: the answer's HTTP status; None where there was no answer.
+        may_be_done: whether the call may have had its effect.
+        status: the answer's HTTP status; None without an answer.
         retry_after: seconds after which Kaggle wants to be asked again, if it says so.
     """
 
@@ -125,14 +128,14 @@ class TransientError(KaggleError):
         status: int | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(problem, "Run the same command again: what is done already is not done twice.")
+        super().__init__(problem, "Run the same command again: nothing is done twice.")
         self.may_be_done = may_be_done
         self.status = status
         self.retry_after = retry_after
 
 
 class NotThereError(KaggleError):
-    """Kaggle has nothing of that name, or not for who asks; of some things it says 403 in both cases.
+    """Kaggle has nothing of that name, or hides it from this account; for some resources it answers 403 to both.
 
     Attributes:
         forbidden: the answer was 403.
@@ -140,21 +143,21 @@ class NotThereError(KaggleError):
     """
 
     def __init__(self, problem: str, *, forbidden: bool, message: str) -> None:
-        super().__init__(problem, "See that it is there, and that your account may have it.")
+        super().__init__(problem, "Check that it exists, and that your account may use it.")
         self.forbidden = forbidden
         self.message = message
 
 
 class TakenError(KaggleError):
-    """Kaggle does not create a dataset or a kernel: one of that name exists, or it says what else is wrong."""
+    """Kaggle does not create a dataset or a kernel: the name is taken, or for another reason that it gives."""
 
 
 class SessionLimitError(KaggleError):
-    """As many kernels of this account run as Kaggle allows; nothing is wrong with this one."""
+    """The account already runs as many kernels as Kaggle allows; nothing is wrong with this one."""
 
 
 class RepeatedError(KaggleError):
-    """Kaggle took what this command made and does not show it; making it again could go on without end."""
+    """Kaggle accepted the work of this command and does not show it; repeating it could go on without end."""
 
 
 class PublishError(OfflineError):
@@ -164,7 +167,7 @@ class PublishError(OfflineError):
 
 
 class RunError(OfflineError):
-    """The kernel failed, or does not end."""
+    """The kernel's run failed or does not end: an import, an input, memory, time, or its exception."""
 
     exit_code = 32
 
@@ -176,31 +179,31 @@ class ScoringError(OfflineError):
 
 
 class OutputError(OfflineError):
-    """The competition does not take the file that the kernel left."""
+    """The kernel's submission file does not match the sample submission."""
 
     exit_code = 34
 
 
 class NotAllowedError(OfflineError):
-    """This account may not submit through the API; a click on Kaggle does it."""
+    """This account may not submit through the API: the message has a link to click."""
 
     exit_code = 35
 
 
 class DailyLimitError(OfflineError):
-    """The submissions of today are used up, or all that the competition allows."""
+    """The day's submissions, or all of them, are used up."""
 
     exit_code = 36
 
 
 class DeadlineError(OfflineError):
-    """The command's time is up before its work was done."""
+    """The time of `--minutes` is over."""
 
     exit_code = 37
 
 
 class SystemProblemError(OfflineError):
-    """This machine refuses something: a file, a folder, space on its disk."""
+    """This machine refuses a file, a folder, or disk space."""
 
     exit_code = 38
 
@@ -209,22 +212,22 @@ class NoSpaceError(SystemProblemError):
     """The disk of the local Kaggle's storage is full."""
 
     def __init__(self, problem: str) -> None:
-        super().__init__(problem, "Make room, then run the same command again; nothing is lost.")
+        super().__init__(problem, "Free some space, then run the same command again; nothing is lost.")
+
+
+class ScoreFellError(OfflineError):
+    """The score is worse than the base's by more than the tolerance."""
+
+    exit_code = 39
 
 
 class FindingsError(OfflineError):
-    """There is something that would go wrong."""
+    """`doctor` found problems."""
 
     exit_code = 40
 
 
 class EntryError(OfflineError):
-    """The competition takes no submission of this account: the rules are not accepted, it is closed, no GPU is left."""
+    """The competition accepts no submission of this account: rules not accepted, closed, or no GPU time left."""
 
     exit_code = 41
-
-
-class ScoreFellError(OfflineError):
-    """The score is worse than that of the base, by more than is tolerated."""
-
-    exit_code = 39

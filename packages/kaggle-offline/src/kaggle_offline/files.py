@@ -24,7 +24,7 @@ _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def is_lfs_pointer(file: IO[bytes]) -> bool:
-    """Tell whether an open file is what Git LFS leaves in the place of a file that it has not fetched."""
+    """Tell whether an open file is a Git LFS pointer: a stand-in for a file that has not been fetched."""
     return file.read(len(_LFS_POINTER)) == _LFS_POINTER
 
 
@@ -99,7 +99,7 @@ def write_json(path: Path, data: Any) -> None:
 def alone(folder: Path, pause: Callable[[], None] = lambda: time.sleep(0.1)) -> Iterator[None]:
     """Hold an inter-process lock on ``folder`` until the block ends; wait for it first.
 
-    Between two tries comes a ``pause``; what it raises ends the wait.
+    Between two tries comes a ``pause``; an exception that it raises ends the wait.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")

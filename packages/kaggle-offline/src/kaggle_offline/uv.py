@@ -30,5 +30,5 @@ def run_uv(*arguments: str, umask: int = -1, **variables: str) -> subprocess.Com
 
 
 def is_network(reason: str) -> bool:
-    """Tell whether it is the network's fault, by what uv says; that something is not there is not."""
+    """Tell whether uv's message is about the network; a missing package is not."""
     return any(sign in reason for sign in _NETWORK) and not re.search(r"HTTP status client error \(4\d\d", reason)

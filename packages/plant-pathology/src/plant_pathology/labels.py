@@ -51,7 +51,7 @@ def choose(
 ) -> npt.NDArray[np.bool_]:
     """Say which labels an image gets, by a probability for each: float to bool, both of shape ``(n, 6)``.
 
-    Labels above their threshold are kept; where there is none, the one nearest to its threshold is. The
+    Labels above their thresholds are kept; without any, the label nearest to its threshold is. The
     competition never combines ``healthy`` with a disease, so of the two sides the one further above wins.
     """
     margins = probabilities - np.asarray(thresholds)

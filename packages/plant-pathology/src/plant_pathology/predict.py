@@ -43,8 +43,8 @@ class Predictions:
         table: a row per image, sorted by name: ``image`` and a probability per label, float32. For an image that was
             not predicted they are how often each label occurs.
         predicted: of each row whether it was predicted, bool, shape ``(n,)``.
-        thresholds: what each label's probability has to exceed, shape ``(6,)``.
-        flaws: what was wrong with files, a line for each.
+        thresholds: the probability that each label has to exceed, shape ``(6,)``.
+        flaws: the problems with files, a line for each.
         late: images for which no time was left.
     """
 
@@ -55,7 +55,7 @@ class Predictions:
     late: int
 
     def submission(self) -> pd.DataFrame:
-        """Return the competition's table, ``image,labels``; what was not predicted has the most common label."""
+        """Return the competition's table, ``image,labels``; images without a prediction have the most common label."""
         chosen = choose(self.table[list(LABELS)].to_numpy(), self.thresholds)
         chosen[~self.predicted] = choose(prior()[None])
         return pd.DataFrame({"image": self.table["image"], "labels": decode(chosen)})
@@ -80,8 +80,8 @@ class RowWriter(BasePredictionWriter):
         images: how many there are in all.
 
     Attributes:
-        probabilities: of all images, when the run has ended, shape ``(n, 6)``; nan where there are none.
-        flaws: by an image's place, what is wrong with it.
+        probabilities: of all images, when the run has ended, shape ``(n, 6)``; nan for images without one.
+        flaws: the problems with images, by their places.
     """
 
     def __init__(self, folder: Path, images: int) -> None:
@@ -109,7 +109,7 @@ class RowWriter(BasePredictionWriter):
         batch_idx: int,
         dataloader_idx: int,
     ) -> None:
-        """Write a batch: the image's place, what is wrong with it, and its probabilities if it was read."""
+        """Write a batch: the image's place, its flaw, and its probabilities if it was read."""
         del trainer, pl_module, batch_indices, batch_idx, dataloader_idx
         places, _, flaws, readable = batch
         probabilities = iter(prediction.tolist())
@@ -121,7 +121,7 @@ class RowWriter(BasePredictionWriter):
         self.file.flush()
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Wait for all processes, read what they wrote, and wait again, as the first removes its folder then."""
+        """Wait for all processes, read their rows, and wait again, because the first then removes its folder."""
         del pl_module
         self.file.close()
         trainer.strategy.barrier()
@@ -188,7 +188,7 @@ def predict(
     strategy: str = "auto",
     precision: str = "auto",
 ) -> Predictions:
-    """Predict every test image of the competition; what cannot be read gets how often each label occurs.
+    """Predict every test image of the competition; unreadable images get the share of each label.
 
     Each image is decoded once, by worker processes, while the network works on those before it. On several
     devices each takes its share, and every process returns the whole.
@@ -205,11 +205,11 @@ def predict(
         accelerator: Lightning's.
         devices: Lightning's.
         strategy: Lightning's.
-        precision: Lightning's, or ``auto``: what the device is built for.
+        precision: Lightning's, or ``auto``: the fastest of the device.
 
     Raises:
         FileNotFoundError: a checkpoint is not there, or not one image.
-        CheckpointError: a checkpoint is none, or one of another competition.
+        CheckpointError: a file is not a checkpoint of this competition.
         ValueError: a weight is of no checkpoint.
     """
     deadline = time.monotonic() + time_limit
@@ -287,7 +287,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--flips", action="store_true", help="also show each image mirrored, in three ways")
     parser.add_argument("--scales", type=float, nargs="+", default=[1.0], help="of the network's size, averaged")
-    parser.add_argument("--time-limit", type=float, default=float("inf"), help="seconds until what is left is given up")
+    parser.add_argument(
+        "--time-limit", type=float, default=float("inf"), help="seconds until the remaining images are given up"
+    )
     parser.add_argument("--batch-size", type=int, default=32, help="images in a batch (default %(default)s)")
     parser.add_argument("--workers", type=int, help="processes that decode, for each device (default: its cores)")
     for name in ("accelerator", "devices", "strategy", "precision"):

@@ -39,7 +39,7 @@ class Settings:
     )
     run: Path = field(
         default=Path("training"),
-        metadata={"help": "folder for reports, and for what the same command goes on from when it was stopped"},
+        metadata={"help": "folder for reports, and for the state from which the same command resumes"},
     )
     backbone: str = field(default="mobilenetv3_small_050", metadata={"help": "a timm model"})
     pretrained: bool = field(default=False, metadata={"help": "start from timm's published weights"})
@@ -54,9 +54,7 @@ class Settings:
         default=0.25,
         metadata={"help": "0: each label counts as often as it occurs; 1: its presence weighs as much as its absence"},
     )
-    ema: float = field(
-        default=0.99, metadata={"help": "decay of the weights' moving average, which is what is kept; 0: none"}
-    )
+    ema: float = field(default=0.99, metadata={"help": "decay of the weights' moving average, which is kept; 0: none"})
     folds: int = field(default=6, metadata={"help": "parts of the images, with the same share of each label"})
     fold: int = field(default=0, metadata={"help": "the part to validate with, from 0"})
     seed: int = field(default=0, metadata={"help": "fixes the split, the weights and the order"})
@@ -65,7 +63,8 @@ class Settings:
     devices: str = field(default="auto", metadata={"help": "how many, or which: Lightning's"})
     strategy: str = field(default="auto", metadata={"help": "ddp, …: Lightning's"})
     precision: str = field(
-        default="auto", metadata={"help": "32-true, 16-mixed, bf16-mixed, …: Lightning's; auto: what the device is for"}
+        default="auto",
+        metadata={"help": "32-true, 16-mixed, bf16-mixed, …: Lightning's; auto: the fastest of the device"},
     )
 
     def checkpoint(self) -> Path:
@@ -302,8 +301,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (OSError, ValueError, RuntimeError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
     rank_zero_only(print)(
-        f"{settings.checkpoint()}: validation F1 {score:.4f}; what it learned and where it errs: "
-        f"{settings.folder() / 'report.html'}"
+        f"{settings.checkpoint()}: validation F1 {score:.4f}; curves and mistakes: {settings.folder() / 'report.html'}"
     )
 
 

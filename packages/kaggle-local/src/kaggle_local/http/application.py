@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 _LARGEST_NUMBER = 2**63
 
-# How the methods begin that need no credentials for what is public.
+# Prefixes of the methods that need no credentials for public resources.
 _READING = ("Get", "List", "Download")
 
 # Folders of the storage that downloads come from.
@@ -137,7 +137,7 @@ def _answer(kaggle: LocalKaggle, request: Request, body: bytes) -> Response:
     if method is None:
         return error(501, f"The local Kaggle does not have {name}")
     user = _user(kaggle, request)
-    # Without credentials, as opposed to wrong ones, what is public can be read.
+    # Without credentials (wrong ones are refused), public resources can be read.
     anonymous = "authorization" not in request.headers and request.path_params["method"].startswith(_READING)
     if user is None and not anonymous and name != "security.OAuthService/IntrospectToken":
         return error(401, "Unauthenticated: the token of the local Kaggle is local-<username>")
@@ -150,7 +150,7 @@ def _answer(kaggle: LocalKaggle, request: Request, body: bytes) -> Response:
 
 
 def _check_numbers(request: KaggleObject) -> None:
-    """See that whole numbers are some, and such as records can hold; the SDK takes anything.
+    """Check that whole numbers are some, and such as records can hold; the SDK takes anything.
 
     Raises:
         ValueError: one is not.

@@ -22,7 +22,7 @@ class Faulty:
         self._answers: dict[tuple[Fault, bytes], list[Message]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or do what a fault wants instead."""
+        """Answer a request, or carry out a fault instead."""
         place = _place(scope["path"]) if scope["type"] == "http" else ""
         size = dict(scope["headers"]).get(b"content-length") if place else None
         fault = self._faults.take(place, float(size or "inf")) if place else None
@@ -107,7 +107,7 @@ async def _read(receive: Receive) -> bytes:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """Return a request that has been read, to be read once more; what follows it is still to come."""
+    """Return a request whose body has been read, for a second reading; later messages are passed on."""
     read = False
 
     async def replayed() -> Message:

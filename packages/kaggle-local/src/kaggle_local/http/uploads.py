@@ -28,7 +28,7 @@ class UploadEndpoint:
         match = _RANGE.fullmatch(header)
         if match is None or int(match.group(3)) != upload.size or not _fits(request, match):
             return error(400, f"Content-Range {header!r} does not fit an upload of {upload.size} bytes")
-        # None where a client asks what has arrived.
+        # None if a client asks how many bytes have arrived.
         start = None if match.group(1) is None else int(match.group(1))
         # A complete upload is never written to again: a version may hold it already.
         if start is None or upload.complete or start > upload.received:
@@ -62,7 +62,7 @@ class UploadEndpoint:
 
 
 def _fits(request: Request, content_range: re.Match[str]) -> bool:
-    """Tell whether a range is as long as what comes with it, where both are told."""
+    """Tell whether a range is as long as its body, if both lengths are given."""
     length = request.headers.get("content-length")
     start, end, _ = content_range.groups()
     if length is None or start is None or "content-range" not in request.headers:

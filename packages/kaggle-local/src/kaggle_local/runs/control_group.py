@@ -75,7 +75,7 @@ def control_group(limits: RunLimits) -> Iterator[ControlGroup | None]:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a group; what has just been killed leaves it a moment later."""
+    """Remove a group; killed processes leave it a moment later."""
     until = time.monotonic() + _PATIENCE
     while folder.exists():
         try:

@@ -25,7 +25,7 @@ from kaggle_local.storage import remove_tree
 # Bytes of a name that is made for a file, with room for a number.
 _LONGEST_NAME = 240
 
-# Seconds between looks at whether a run has ended, and looks between those at what it uses.
+# Seconds between two checks whether a run has ended, and the number of them for each check of its limits.
 _POLL = 0.02
 _LOOKS = 12
 
@@ -43,7 +43,7 @@ class Stopped(Exception):  # noqa: N818 - not an error
 class Outcome:
     """How a run ended: the exit code of its last cell, and why it was stopped, if it was.
 
-    A session that is cancelled or takes too long ends as cancelled and keeps what it has written (reported live).
+    A session that is cancelled or takes too long ends as cancelled, and its files are kept (reported live).
     """
 
     code: int
@@ -61,9 +61,9 @@ class Executor:
     """Runs programs, one at a time.
 
     Attributes:
-        image: what they run in.
+        image: the image of the runs.
         given_up: whether the run is to end at once: the server is closing, or its kernel was deleted.
-        cancelled: whether the run is to end at once, and what it has written is to be kept.
+        cancelled: tells whether the run has to end at once, keeping its files.
     """
 
     image: Image
@@ -112,7 +112,7 @@ class Executor:
         if outcome.code > 0 and not outcome.stopped and not started:
             said = "".join(event["data"] for event in log.since(0)[0]).strip()
             raise SandboxError(f"the sandbox did not start: {said}", "Mend what bubblewrap names, then run again.")
-        # From here on the host reads what the kernel has left.
+        # From here on the host reads files of the kernel.
         for left in (folder / "output", run):
             _defuse(left)
         if (run / "executed").is_file():
@@ -163,7 +163,7 @@ class Executor:
             stopped = too_much_memory(program.limits)
         disk = usage.excess_of_disk()
         if disk:
-            # Nobody reads what is too much, and a file with holes is more than it seems.
+            # The log is bounded, and a file with holes reads as more than it takes.
             for left in (folder / "output", folder / "run"):
                 remove_tree(left)
                 left.mkdir()
@@ -172,7 +172,7 @@ class Executor:
 
 
 def _end(running: subprocess.Popen[str], usage: Usage, process: Process) -> None:
-    """See that nothing of a run is left."""
+    """Check that nothing of a run is left."""
     if running.poll() is None:
         left = usage.processes()
         # The whole group at once: what bubblewrap makes while it sets the sandbox up does not yet die with it.

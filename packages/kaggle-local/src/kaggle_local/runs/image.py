@@ -69,7 +69,7 @@ class ImageSpec:
 def read_manifest(path: Path, also: Collection[str] = ()) -> ImageSpec:
     """Read an image manifest: one pin a line, and the Python in a comment such as ``# python: 3.12.13``.
 
-    Kaggle's image is dozens of gigabytes: what is installed of it is `USUAL`, as far as it is pinned.
+    Kaggle's image has dozens of gigabytes; only the pinned distributions of `USUAL` are installed.
 
     Args:
         path: the manifest.
@@ -106,7 +106,7 @@ class Image:
 
     Attributes:
         folder: where it is on the host.
-        base: what the sandbox mounts of the interpreter below `BASE`: paths relative to the
+        base: the parts of the interpreter that the sandbox mounts below `BASE`: paths relative to the
             interpreter's prefix on the host. Empty where it belongs to the system's libraries.
         prefix: that prefix.
     """
@@ -138,7 +138,7 @@ def is_whole(folder: Path) -> bool:
 
 @functools.cache
 def _entries_of(folder: Path, _built: int) -> int:
-    """Count what is installed: 15,000 files take a tenth of a second, once in a process. Bytecode comes and goes."""
+    """Count the installed files: 15,000 take a tenth of a second, once in a process. Bytecode comes and goes."""
     entries = 0
     for _, folders, files in os.walk(folder / "lib"):
         folders[:] = [name for name in folders if name != "__pycache__"]
@@ -149,7 +149,7 @@ def _entries_of(folder: Path, _built: int) -> int:
 def build_image(spec: ImageSpec, store: Path) -> Image:
     """Build the environment for ``spec`` below ``store``, or find it there.
 
-    CPU builds of torch are taken where their index answers, else what the package index has.
+    CPU builds of torch are used if their index answers, else the builds of the package index.
 
     Raises:
         ImageError: the Python is not on this machine, or uv cannot resolve or install the distributions.
@@ -226,7 +226,7 @@ def _uv(*arguments: str, show: bool = False, **environment: str) -> None:
 
 
 def _compose(folder: Path) -> None:
-    """Write what the sandbox lays over the environment: its ``bin/`` and its ``pyvenv.cfg``."""
+    """Write the ``bin/`` and the ``pyvenv.cfg`` that the sandbox mounts over the environment's."""
     report = "import json, sys; print(json.dumps([sys.base_prefix, sys._base_executable, *sys.version_info[:2]]))"
     output = subprocess.run([folder / "bin" / "python", "-c", report], capture_output=True, text=True, check=True)
     base, executable, major, minor = json.loads(output.stdout)
@@ -235,7 +235,7 @@ def _compose(folder: Path) -> None:
     parts: list[str] = []
     inside = str(real)
     if prefix != Path("/usr"):
-        # The interpreter, its library, headers and the standard library; not what else is installed there.
+        # The interpreter, its library, headers and the standard library, without anything else installed there.
         relative = str(real.relative_to(prefix))
         libraries = [str(p.relative_to(prefix)) for p in sorted((prefix / "lib").glob("libpython*.so*"))]
         headers = [p for p in (f"include/python{major}.{minor}",) if (prefix / p).is_dir()]

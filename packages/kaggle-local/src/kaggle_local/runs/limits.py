@@ -48,7 +48,7 @@ class Usage:
 
     Args:
         pid: of the process that all others of the run descend from.
-        folders: those that the run can write to; what is in them counts as disk.
+        folders: the folders that the run can write to; their content counts as disk.
     """
 
     def __init__(self, pid: int, limits: RunLimits, folders: Sequence[Path]) -> None:
@@ -93,7 +93,7 @@ class Usage:
                         if entry.is_dir(follow_symlinks=False):
                             waiting.append((Path(entry.path), depth + 1))
             except PermissionError:
-                return "the run closed a folder to its owner, so that nobody sees what is in it"
+                return "the run closed a folder to its owner, which hides its content"
             except OSError as error:
                 if error.errno == errno.ENAMETOOLONG:
                     return _TOO_DEEP
@@ -132,7 +132,7 @@ def _threads(process: psutil.Process) -> int:
 
 
 def _inotify_instances(processes: list[psutil.Process]) -> int:
-    """Count what the host counts for its user, who has 128 of them unless told otherwise (inotify(7))."""
+    """Count inotify instances as the host does for its user, who has 128 of them by default (inotify(7))."""
     found = 0
     for process in processes:
         with suppress(OSError):

@@ -13,13 +13,13 @@ _LINE = 1_000_000
 
 # The cost of an event in memory beside its text.
 _EVENT = 250
-# Seconds that readers have for what is left.
+# Seconds that readers have for the rest.
 _PATIENCE = 10
 _STREAMS = ("stdout", "stderr")
 
 
 class Event(TypedDict):
-    """One piece of what a run printed; ``time`` counts from its start."""
+    """One piece of a run's output; ``time`` counts in seconds from its start."""
 
     stream_name: str
     time: float
@@ -27,7 +27,7 @@ class Event(TypedDict):
 
 
 class RunLog:
-    """Collects what a run prints, and can be read meanwhile."""
+    """Collects the output of a run, and can be read meanwhile."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -38,7 +38,7 @@ class RunLog:
         self._readers: list[threading.Thread] = []
 
     def read(self, process: subprocess.Popen[str], *, events: bool) -> None:
-        """Collect what a process prints; on its standard output are the notebook driver's events, or lines."""
+        """Collect a process's output; its standard output has the notebook driver's events, or lines."""
         assert process.stdout is not None
         assert process.stderr is not None
         read = self._read_events if events else self._read_lines
@@ -51,7 +51,7 @@ class RunLog:
             reader.start()
 
     def finish(self) -> None:
-        """Wait for the end of what the process printed, though not for one that somebody else holds open."""
+        """Wait for the end of the process's output, unless another process holds it open."""
         for reader in self._readers:
             reader.join(timeout=_PATIENCE)
 
@@ -76,7 +76,7 @@ class RunLog:
                 self._dropped += 1
 
     def _read_events(self, stream: IO[str], name: str) -> None:
-        # The kernel can write here too: what is no event is a line like any other.
+        # The kernel can write here too: any text that is not an event is a line.
         for line in iter(lambda: stream.readline(_LINE), ""):
             try:
                 event = json.loads(line)

@@ -35,7 +35,7 @@ def emit(stream: str, text: str) -> None:
 
 
 class LoggedClient(NotebookClient):
-    """A notebook client that passes on what the cells print while they run."""
+    """A notebook client that passes on the output of cells while they run."""
 
     def output(self, outs: list[Any], msg: dict[str, Any], display_id: str | None, cell_index: int) -> Any:
         """Called for every output of a cell."""

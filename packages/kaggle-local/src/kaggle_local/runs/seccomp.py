@@ -1,6 +1,6 @@
 """The system calls that a kernel is refused.
 
-A network namespace shuts off what has network devices; a socket to the hypervisor (``AF_VSOCK``),
+A network namespace cuts off network devices; a socket to the hypervisor (``AF_VSOCK``),
 say, goes around it. So kernels get the families of local and of (unreachable) internet sockets,
 and nothing that makes sockets by another way. The keys that the system keeps for a user and a
 session know no namespace; a kernel gets none of those calls, nor those that observe the whole host.
@@ -19,7 +19,7 @@ from kaggle_local.errors import SandboxError
 
 @dataclass(frozen=True)
 class _Machine:
-    """Numbers of an architecture: audit's, of socket(2), where a foreign table begins, of what is refused."""
+    """Numbers of an architecture: audit's, socket(2), the first of a foreign table, and the refused calls."""
 
     audit: int
     socket: int

@@ -1,4 +1,4 @@
-"""The metrics, which are scikit-learn's; what Kaggle does beside them is said where it is done."""
+"""The metrics, which are scikit-learn's; a comment marks each difference of Kaggle's."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Metric:
         cells: what both must hold.
         greater_is_better: which way the leaderboard goes.
         columns: how many there may be.
-        flaw: what of a solution does not suit it, if anything, and what would.
+        flaw: returns the problem with a solution and a hint; None if the solution suits the metric.
     """
 
     compute: Callable[["pd.DataFrame", "pd.DataFrame"], float]
@@ -60,7 +60,7 @@ def accuracy(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
 
 
 def log_loss(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
-    """Negative logarithm of the probability given to what is true, averaged over the rows; 0 is best.
+    """Return the mean negative logarithm of the true class's probability; 0 is best.
 
     One column is the probability of 1. Several are those of classes, of which the truth has one a
     row; as on Kaggle each row is divided by its sum, so they need not add up to 1, and none counts as
@@ -95,7 +95,7 @@ def auc(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
 def quadratic_kappa(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
     """Agreement of ratings beyond chance, disagreement weighed by its square (Cohen's kappa), up to 1.
 
-    The squares of what the pairs differ by, over those of every truth with every prediction. That is
+    The squared differences of the pairs, divided by those of every truth with every prediction. That is
     scikit-learn's ``cohen_kappa_score(weights="quadratic")`` over all ratings from the lowest to the
     highest, whose table of ratings by ratings one wild prediction would make larger than any memory.
     """

@@ -11,7 +11,7 @@ from kaggle_local.scoring.metrics import Cells
 if TYPE_CHECKING:
     import pandas as pd
 
-# Bytes of a submission: more is no table that anybody scores.
+# Bytes of a submission; a larger table is refused.
 _LARGEST = 2**30
 
 

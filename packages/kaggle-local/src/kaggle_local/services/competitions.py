@@ -158,7 +158,7 @@ def download_data_file(call: Call, request: ApiDownloadDataFileRequest) -> HttpR
     """Return one of those files.
 
     Raises:
-        ApiError: 403 where the rules are not accepted, 404 where there is no such file or competition.
+        ApiError: 403 where the rules are not accepted, 404 for an unknown file or competition.
     """
     competition = _entered(call, request.competition_name)
     if competition.public / request.file_name not in _data_files(competition):
@@ -212,7 +212,7 @@ def create_code_submission(call: Call, request: ApiCreateCodeSubmissionRequest) 
         ApiError: 400 for a version that did not run through, whose output lacks the file, that may
             use the network where the competition forbids it, or over the day's limit; 403 for
             another's kernel, and where the rules are not accepted or submissions are disabled; 404
-            where there is no such version.
+            for an unknown version.
     """
     competition = _open(call, request.competition_name)
     require_owner(call, request.kernel_owner)

@@ -105,7 +105,7 @@ def create_dataset_version(call: Call, request: ApiCreateDatasetVersionRequest) 
 
     Raises:
         ApiError: 400 for a bad file, 403 for another's dataset or while the first version is in
-            processing, 404 where there is no such dataset.
+            processing, 404 for an unknown dataset.
     """
     return _version(call, find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}"), request.body)
 
@@ -281,16 +281,16 @@ def get_dataset_metadata(call: Call, request: ApiGetDatasetMetadataRequest) -> A
 
 
 def update_dataset_metadata(call: Call, request: ApiUpdateDatasetMetadataRequest) -> ApiUpdateDatasetMetadataResponse:
-    """Change what a dataset is.
+    """Change a dataset's title, description, license or keywords.
 
     Raises:
-        ApiError: 403 for another's dataset, 404 where there is none.
+        ApiError: 403 for another's dataset, 404 for an unknown one.
     """
     resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
     require_owner(call, resource.owner)
     settings = request.settings
     if settings is None:
-        raise ApiError(400, "There are no settings to change")
+        raise ApiError(400, "No settings to change")
     licenses = [license_of.name for license_of in settings.licenses or []]
     license_ = licenses[0] if licenses else resource.details["license"]
     details = {
@@ -316,7 +316,7 @@ def delete_dataset(call: Call, request: ApiDeleteDatasetRequest) -> ApiDeleteDat
     """Have a dataset gone.
 
     Raises:
-        ApiError: 403 for another's dataset, 404 where there is none.
+        ApiError: 403 for another's dataset, 404 for an unknown one.
     """
     resource = find(call, "dataset", f"{request.owner_slug}/{request.dataset_slug}")
     require_owner(call, resource.owner)

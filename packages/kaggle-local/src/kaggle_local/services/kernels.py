@@ -411,7 +411,7 @@ def download_kernel_output(call: Call, request: ApiDownloadKernelOutputRequest) 
     """Return a file that a run left, or all of them as a zip.
 
     Raises:
-        ApiError: 403 for another's private kernel, 404 where there is no such version or file.
+        ApiError: 403 for another's private kernel, 404 for an unknown version or file.
     """
     version = call.storage.kernels.get(request.owner_slug, request.kernel_slug, request.version_number or None)
     if version is None or version.status in ("queued", "running"):
@@ -429,7 +429,7 @@ def delete_kernel(call: Call, request: ApiDeleteKernelRequest) -> ApiDeleteKerne
     """Have a kernel gone, with all its versions.
 
     Raises:
-        ApiError: 403 for another's kernel, 404 where there is none.
+        ApiError: 403 for another's kernel, 404 for an unknown one.
     """
     version = _version(call, request)
     require_owner(call, version.owner)

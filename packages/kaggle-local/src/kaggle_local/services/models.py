@@ -87,7 +87,7 @@ def create_model_instance(call: Call, request: ApiCreateModelInstanceRequest) ->
     """Create a variation with its first version; one that exists is answered with an error in the response.
 
     Raises:
-        ApiError: 400 for a bad slug or file, 403 for another's model, 404 where there is none.
+        ApiError: 400 for a bad slug or file, 403 for another's model, 404 for an unknown one.
     """
     body = request.body
     if body is None:
@@ -115,7 +115,7 @@ def create_model_instance_version(call: Call, request: ApiCreateModelInstanceVer
 
     Raises:
         ApiError: 400 for a bad file, 403 for another's model or while the first version is in
-            processing, 404 where there is no such variation.
+            processing, 404 for an unknown variation.
     """
     resource = find(call, "variation", _ref(request))
     require_owner(call, resource.owner)
@@ -268,10 +268,10 @@ def download_model_instance_version(call: Call, request: ApiDownloadModelInstanc
 
 
 def update_model(call: Call, request: ApiUpdateModelRequest) -> ApiUpdateModelResponse:
-    """Change what the request's mask names of a model; its variations follow in privacy.
+    """Change the fields of a model that the request's mask names; its variations follow in privacy.
 
     Raises:
-        ApiError: 403 for another's model, 404 where there is none.
+        ApiError: 403 for another's model, 404 for an unknown one.
     """
     model = find(call, "model", f"{request.owner_slug}/{request.model_slug}")
     require_owner(call, model.owner)
@@ -288,10 +288,10 @@ def update_model(call: Call, request: ApiUpdateModelRequest) -> ApiUpdateModelRe
 
 
 def update_model_instance(call: Call, request: ApiUpdateModelInstanceRequest) -> ApiUpdateModelResponse:
-    """Change what the request's mask names of a variation.
+    """Change the fields of a variation that the request's mask names.
 
     Raises:
-        ApiError: 403 for another's model, 404 where there is no such variation.
+        ApiError: 403 for another's model, 404 for an unknown variation.
     """
     variation = find(call, "variation", _ref(request))
     require_owner(call, variation.owner)
@@ -339,7 +339,7 @@ def delete_model_instance_version(call: Call, request: ApiDeleteModelInstanceVer
     """Have a version gone; with the last one its variation goes.
 
     Raises:
-        ApiError: 403 for another's model, 404 where there is no such version.
+        ApiError: 403 for another's model, 404 for an unknown version.
     """
     variation = find(call, "variation", _ref(request))
     require_owner(call, variation.owner)

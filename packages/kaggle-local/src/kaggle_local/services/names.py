@@ -1,4 +1,4 @@
-"""Names: what Kaggle refuses for files, folders and slugs, and what no storage could take."""
+"""Names of files, folders and slugs that Kaggle refuses, or that no storage can hold."""
 
 import re
 

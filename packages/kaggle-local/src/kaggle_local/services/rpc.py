@@ -74,7 +74,7 @@ def require_owner(call: Call, owner: str) -> None:
 
 
 def require_visible(call: Call, owner: str, private: bool) -> None:
-    """Refuse to show what is somebody else's and private.
+    """Refuse to show another user's private resource.
 
     Raises:
         ApiError: 403.
@@ -108,7 +108,7 @@ def page(items: Sequence[T], request: Any) -> tuple[Sequence[T], str]:
     """Return the items that a request asks for by ``page_size`` and ``page_token`` or ``page``, and the next token.
 
     Raises:
-        ApiError: 400 for a token that is none.
+        ApiError: 400 for an invalid token.
     """
     size = min(request.page_size, _LARGEST_PAGE) if (request.page_size or 0) > 0 else DEFAULT_PAGE
     token = request.page_token or str((max(1, getattr(request, "page", 1) or 1) - 1) * size)

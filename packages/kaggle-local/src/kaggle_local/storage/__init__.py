@@ -2,8 +2,8 @@
 
 ::
 
-    kaggle.db, secret                the records, and what links to downloads are signed with
-    uploads/<token>                  what was uploaded
+    kaggle.db, secret                the records, and the key that signs links to downloads
+    uploads/<token>                  uploaded files
     blobs/<first two>/<sha256>       every content once; all below are links to it
     datasets/<owner>/<slug>/<version>/
     models/<owner>/<model>/<framework>/<variation>/<version>/
@@ -11,7 +11,7 @@
     submissions/<ref>/               the file handed in, log.json of the rerun on the hidden test set
     bundles/                         archives made for downloads
     images/, image.json              environments (see image.py), and which one new versions of kernels run in
-    drafts/                          what is being written
+    drafts/                          files that are being written
     lock                             held by the one process that may use it
 """
 
@@ -125,7 +125,7 @@ def reset(root: Path, *, images: bool) -> None:
     """Empty a storage; the images, which take minutes to build, only if told so.
 
     Raises:
-        StorageError: the folder is in use, or is no storage.
+        StorageError: the folder is in use, or not a storage.
     """
     require_storage(root)
     lock = _lock(root)
@@ -142,7 +142,7 @@ def reset(root: Path, *, images: bool) -> None:
 
 
 def require_storage(root: Path) -> None:
-    """See that a folder is a storage.
+    """Check that a folder is a storage.
 
     Raises:
         StorageError: it is not.

@@ -111,8 +111,8 @@ class _Left:
 def _unpack(path: Path, target: Path, name: str, left: _Left) -> list[Path]:
     """Unpack one archive into an empty folder; return its files.
 
-    Plain files and folders alone come into being, so that no name can lead through a link; what is
-    written is counted, not what the archive says of itself.
+    Only plain files and folders are created, so that no name can lead through a link. The bytes
+    written are counted, not the sizes that the archive states.
     """
     files = []
     seen = {PurePosixPath(".")}
@@ -156,7 +156,7 @@ def _is_text(name: str) -> bool:
 
 
 def _directory_bytes(path: Path) -> int:
-    """Return the size of a zip's list of members, which is read as a whole; 0 of what is no zip."""
+    """Return the size of a zip's list of members, which is read as a whole; 0 if the file is not a zip."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _LARGEST_END))

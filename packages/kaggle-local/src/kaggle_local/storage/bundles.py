@@ -43,7 +43,7 @@ class Bundles:
 
 
 def _zip(target: Path, files: list[tuple[Path, str]]) -> None:
-    # Stored: what is worth compressing is rare among checkpoints and images, and time is not.
+    # Stored: checkpoints and images hardly compress, and the attempt takes time.
     with zipfile.ZipFile(target, "w", strict_timestamps=False) as archive:
         for path, name in files:
             archive.write(path, name)

@@ -10,7 +10,7 @@ ACCEPTED = re.compile(r"[\w .()+,=!\[\]{}~-]+")
 
 
 def check_unpacked_names(folder: Path) -> None:
-    """See that Kaggle takes all names below a folder: it looks at those in archives only when they are unpacked.
+    """Check that Kaggle takes all names below a folder: it looks at those in archives only when they are unpacked.
 
     Raises:
         ArchiveError: it refuses one.

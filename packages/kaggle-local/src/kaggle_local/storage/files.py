@@ -52,7 +52,7 @@ class Files:
             self.put(folder, target)
 
     def put(self, path: Path, target: Path) -> None:
-        """Have a file or folder be ``target``, in place of what was there."""
+        """Move a file or folder to ``target``, replacing it."""
         target.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             self.remove(target)
@@ -89,7 +89,7 @@ class Files:
     def keep(self, path: Path) -> None:
         """Make a file a link to the one blob with its content; the first of its kind becomes the blob.
 
-        The file is read once, in pieces: whatever its size, memory is not what it takes.
+        The file is read once, in pieces, to use little memory.
         """
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -114,7 +114,7 @@ class Files:
         return total
 
     def link(self, source: Path, target: Path) -> None:
-        """Have ``target`` be the same file as ``source``, in one step, in place of what it was."""
+        """Hard-link ``source`` to ``target`` in one step, replacing it."""
         if target.exists() and target.samefile(source):
             return
         with self.scratch() as draft:

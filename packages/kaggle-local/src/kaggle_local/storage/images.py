@@ -1,4 +1,4 @@
-"""Images: what the one is made of that new kernel versions run in, and where the environments are."""
+"""Images: the specification of the one that new kernel versions run in, and the environments."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from kaggle_local.runs.image import ImageSpec
 
 
 class Images:
-    """The images of a storage; the environments in ``images/`` can be built anew, from what they are made of."""
+    """The images of a storage; the environments in ``images/`` can be rebuilt from their specifications."""
 
     def __init__(self, root: Path) -> None:
         self.folder = root / "images"

@@ -29,7 +29,7 @@ class KernelVersion:
     Status: ``queued``, ``running``, ``complete``, ``error`` or ``cancelled``; ``saved`` for one that is not to run.
 
     ``settings`` are those of the push; ``image`` is the one that was in use then, which it runs in, and is
-    rerun in; ``inputs`` what the run saw.
+    rerun in; ``inputs`` are those of the run.
     """
 
     kernel_id: int
@@ -75,7 +75,7 @@ _VERSIONS = (
 
 
 class Kernels:
-    """The kernels of a storage; what a run left lies in ``kernels/<owner>/<slug>/<number>``."""
+    """The kernels of a storage; ``kernels/<owner>/<slug>/<number>`` has the files of a run."""
 
     def __init__(self, database: Database, files: Files, images: Images) -> None:
         self._database = database
@@ -124,7 +124,7 @@ class Kernels:
         return known is not None and known.kernel_id == version.kernel_id
 
     def start(self, version: KernelVersion, inputs: list[Input]) -> None:
-        """Record that the run has begun, and what it sees."""
+        """Record that the run has begun, and its inputs."""
         with self._database.transaction() as db:
             db.execute(
                 "UPDATE kernel_versions SET status = 'running', inputs = ? WHERE kernel = ? AND number = ?",
@@ -132,7 +132,7 @@ class Kernels:
             )
 
     def finish(self, version: KernelVersion, status: str, failure: str) -> None:
-        """Record what the run came to."""
+        """Record the end of the run."""
         with self._database.transaction() as db:
             db.execute(
                 "UPDATE kernel_versions SET status = ?, failure = ? WHERE kernel = ? AND number = ?",

@@ -1,4 +1,4 @@
-"""Datasets, models and their variations: what has an owner and, but for models, versions that are snapshots."""
+"""Datasets, models and their variations: resources with an owner and, except for models, versions."""
 
 import json
 import re
@@ -88,7 +88,7 @@ class Resources:
     def __init__(self, database: Database, files: Files) -> None:
         self._database = database
         self._files = files
-        # A version must not become visible while what it belongs to is being deleted.
+        # A version must not become visible while its resource is being deleted.
         self._lock = threading.Lock()
 
     def add(

@@ -1,4 +1,4 @@
-"""Competitions that are hosted, and what was handed in to them."""
+"""Hosted competitions and their submissions."""
 
 import json
 import sqlite3

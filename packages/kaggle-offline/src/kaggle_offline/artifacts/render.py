@@ -89,7 +89,7 @@ print(f"ran through, {{peak / 2**20:.0f}} MiB of memory at the peak")"""
 def _install_cell(packages: Dataset) -> str:
     """Return the code for the cell tagged ``install``; a notebook shows a process's output only if told to."""
     return f"""\
-# Written by push: install what the image lacks, from the dataset that brings its own installer.
+# Written by push: install the packages that the image lacks, with the installer in their dataset.
 import importlib
 import json
 import os
@@ -158,7 +158,7 @@ def read_notebook(path: Path) -> Any:
 
 
 def _tagged(notebook: Any, tag: str) -> Any:
-    """Return the first cell of code with a tag; None where there is none."""
+    """Return the first cell of code with a tag; None without one."""
     for cell in notebook.cells:
         if cell.cell_type == "code" and tag in cell.metadata.get("tags", []):
             return cell

@@ -62,7 +62,7 @@ _DISTRIBUTIONS = {
 }
 # Namespaces that several distributions share, and the beginnings of those distributions' names.
 _NAMESPACES = {"google": ("google-", "protobuf"), "mpl_toolkits": ("matplotlib", "basemap"), "ruamel": ("ruamel",)}
-# The standard library of the Pythons that images have had, and what the newest Python has removed of it. Modules
+# The standard library of the Pythons that images have had, and its modules that the newest Python lacks. Modules
 # that are gone for longer, such as parser, are more likely a file of the competitor's.
 _VERSIONS = tuple(stdlibs.KNOWN_VERSIONS[stdlibs.KNOWN_VERSIONS.index("3.11") :])
 _STANDARD = frozenset[str]().union(*map(stdlibs.stdlib_module_names, _VERSIONS))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kaggle_offline.code.cells import CELL_MAGIC, HELP, MAGIC, logical_lines, nodes_of, parse, parsed, without_magics
 
-# Where inputs are, and a folder there, under the old layout or the new: then a slug, and what is within it.
+# The folder of inputs, and an input in it under the old or the new layout: its slug, then a path within it.
 _INPUTS = re.compile(r"(?:/kaggle|(?:\.\./)+)/?input(?=/|$|['\"])")
 _INPUT = re.compile(
     rf"{_INPUTS.pattern}/(?:competitions/|c/|(?P<kind>datasets|notebooks|models)/(?P<owner>[\w-]+)/)?"
@@ -119,7 +119,7 @@ def _input_path(
     Args:
         node: the literal.
         segment: its source.
-        searches: whether the code searches for its inputs: then the folder of all inputs is no problem.
+        searches: whether the code searches for its inputs: then a path of the folder of all inputs is fine.
         is_certain: whether the code needs the path.
     """
     text = node.value if isinstance(node, ast.Constant) else segment

@@ -38,7 +38,7 @@ _FETCHES = re.compile(
 
 
 def fetches(code: str) -> list[tuple[int, str]]:
-    """Lines, counted from 1, and the code in them; what pip installs is not among them."""
+    """Return lines, from 1, that use the network, and their code; installations by pip are left out."""
     found = [(command.line, command.text) for command in commands(code) if _FETCHES.search(command.command)]
     for node in nodes_of(code):
         if isinstance(node, ast.Call):

@@ -1,4 +1,4 @@
-"""``doctor``: print what would go wrong, and ask Kaggle whether it would take a submission."""
+"""``doctor``: print problems, and ask Kaggle whether it accepts a submission."""
 
 import argparse
 from pathlib import Path
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace, repository: Path) -> None:
             patience = Patience(answer=_SECONDS, repeat=_SECONDS)
             with open_target("kaggle", repository, patience=patience) as target:
                 target.client.check_credentials()
-                print(f"Kaggle knows you as {target.client.owner}: what is pushed will be yours")
+                print(f"Kaggle knows you as {target.client.owner}: pushes go to that account")
                 for name in found:
                     found[name] += _ask_about(target, repository, name)
         except OfflineError as error:
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace, repository: Path) -> None:
 
 
 def _ask_about(target: Target, repository: Path, name: str) -> list[Finding]:
-    """Ask Kaggle about a competition; print what is worth knowing, return what would stop a submission."""
+    """Ask Kaggle about a competition; print notices, and return the problems that would stop a submission."""
     try:
         Preflight(target, read_kernel_folder(repository, name)).before_sending()
     except ConfigurationError:

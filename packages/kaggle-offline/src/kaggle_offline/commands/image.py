@@ -1,4 +1,4 @@
-"""``image``: capture what Kaggle's image holds, compare two images, renew those in use."""
+"""``image``: capture the packages of Kaggle's image, compare two images, renew those in use."""
 
 import argparse
 from datetime import UTC, datetime

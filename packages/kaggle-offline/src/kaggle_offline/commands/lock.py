@@ -1,4 +1,4 @@
-"""``lock``: pin what is shipped, and print what the lock comes to."""
+"""``lock``: pin the shipped packages, and print the lock as a table."""
 
 import argparse
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""``new``: write a competition's folders, and lock what they require."""
+"""``new``: write a competition's folders, and lock its requirements."""
 
 import argparse
 import shutil

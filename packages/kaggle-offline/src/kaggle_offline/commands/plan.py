@@ -98,7 +98,7 @@ def plan_tag(repository: Path, text: str) -> Plan:
     _check(tag, earlier, tags, commit)
     title = f"{tag} at {commit[:COMMIT_LENGTH]}"
     if tag.competition:
-        others = {name: "not what the tag names" for name in inputs if name != tag.competition}
+        others = {name: "not named by the tag" for name in inputs if name != tag.competition}
         return Plan(title=title, reasons={tag.competition: "the tag names it"}, others=others)
     bases = _bases(repository, tag, earlier, inputs)
     comparisons = {base: _Comparison(repository, base.commit, commit) for base in set(bases.values())}

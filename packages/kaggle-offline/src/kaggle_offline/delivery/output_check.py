@@ -20,7 +20,7 @@ _NAMED = 3
 _LONGEST = 2**26
 # An id and a prediction.
 _LEAST_COLUMNS = 2
-_CURE = "Correct what the kernel writes, then run freeze and push again."
+_CURE = "Correct the kernel's output, then run freeze and push again."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class _Table:
 
 
 def check_output(path: Path, sample: Path | None) -> str:
-    """See that a submission has what the sample has: its columns and its ids, as often, and a value in each cell.
+    """Check that a submission has the sample's columns and ids, each id as often, and a value in each cell.
 
     The first column of the sample is the id. A column in which the sample has cells without a value
     may have some; the order of columns and of rows is free.
@@ -43,11 +43,11 @@ def check_output(path: Path, sample: Path | None) -> str:
         sample: the sample, also as a zip file; None where the competition has none.
 
     Returns:
-        What was seen, in words.
+        A summary in words.
 
     Raises:
         OutputError: it differs; the message says in what.
-        KaggleError: the sample is none.
+        KaggleError: the sample is malformed.
     """
     if sample is None:
         submission = _read(path)

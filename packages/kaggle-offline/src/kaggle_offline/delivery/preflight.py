@@ -1,4 +1,4 @@
-"""Checks before work: Kaggle is asked whether the competition takes what is about to be sent."""
+"""Checks before an upload: ask Kaggle whether the competition accepts a submission."""
 
 from datetime import UTC, datetime
 
@@ -47,7 +47,7 @@ def check_entry(client: KaggleClient, kernel: KernelFolder) -> list[str]:
 
 
 def check_accelerator(client: KaggleClient, kernel: KernelFolder) -> list[str]:
-    """Compare the GPU time that is left this week with what a run may take (GetAcceleratorQuotaStatistics).
+    """Compare the GPU time that is left this week with the limit on a run (GetAcceleratorQuotaStatistics).
 
     Returns:
         Notices, a line each. They stop nothing.
@@ -89,10 +89,10 @@ class Preflight:
         self._checked = False
 
     def before_sending(self) -> None:
-        """Check the competition and the account, once, and print what is worth knowing.
+        """Check the competition and the account once, and print notices.
 
         Raises:
-            EntryError: the competition would not take what is sent.
+            EntryError: the competition would refuse the submission.
         """
         if not self._checked:
             client, kernel = self._target.client, self._kernel

@@ -1,4 +1,4 @@
-"""The log of a kernel's run, as Kaggle keeps it: what it says, and why a run failed."""
+"""The log of a kernel's run, as Kaggle keeps it, and the cause of a failure."""
 
 import json
 import re
@@ -18,7 +18,7 @@ class RunLog:
 
     Attributes:
         seconds: until its last event.
-        lines: what the run printed.
+        lines: the output of the run.
     """
 
     seconds: float
@@ -36,7 +36,7 @@ class RunLog:
 
     @property
     def end(self) -> str:
-        """The last lines, set off from what is around them."""
+        """The last lines, set off from the text around them."""
         return "\n".join(f"  | {line}" for line in self.lines[-LINES:])
 
     def misses(self, datasets: Collection[str]) -> bool:
@@ -59,7 +59,7 @@ class Cause:
 
 _AGAIN = "Then run freeze and push again."
 
-# The usual causes, by what the last exception or Kaggle's message says; the first that fits.
+# The usual causes, by patterns of the last exception or Kaggle's message; the first that fits counts.
 _CAUSES: tuple[tuple[str, str, str], ...] = (
     (
         r"No module named '([^']+)'|cannot import name '([^']+)'|(\S+): cannot open shared object file",
@@ -74,7 +74,7 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
     (
         r"(?i)name resolution|network is unreachable|connect ?timeout|connection timed out|establish a new connection",
         "it wanted the network, which it does not have",
-        "Ship what it fetches: packages as requirements, weights as checkpoints. " + _AGAIN,
+        "Ship its downloads: packages as requirements, weights as checkpoints. " + _AGAIN,
     ),
     (
         r"(?i)longer than its limit|time ?-?out|timed out|time limit|max(?:imum)? allowed (?:execution|run)",
@@ -89,7 +89,7 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
     (
         r"(?:FileNotFound|NotADirectory)Error.*/kaggle/input|StopIteration|not among this kernel's inputs",
         "it missed an input",
-        "Name what it reads in kernel-metadata.json, and find it below /kaggle/input under both layouts. " + _AGAIN,
+        "Name its inputs in kernel-metadata.json, and find them below /kaggle/input under both layouts. " + _AGAIN,
     ),
 )
 

@@ -77,10 +77,10 @@ class Target(Protocol):
         """Return the packages for the Python that kernels run on there."""
 
     def check_image(self) -> None:
-        """See that there is an image that kernels were given.
+        """Check that there is an image that kernels were given.
 
         Raises:
-            RehearsalError: there is none.
+            RehearsalError: the local Kaggle has no image.
         """
 
     def comparison(self, kernel: KernelFolder, submission: Submission) -> Submission:
@@ -235,7 +235,7 @@ def open_target(
 
 
 def _require_kaggle_com() -> None:
-    """See that the official client would go to kaggle.com.
+    """Check that the official client would go to kaggle.com.
 
     Raises:
         TargetError: the environment leads it elsewhere, as that of `kaggle-local serve` does.
@@ -305,14 +305,14 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def _competition_inputs(kernel: KernelFolder, frozen: Frozen) -> str:
-    """Return the digest of what the competition folder depends on."""
+    """Return the digest of the competition folder's inputs."""
     return digest_of_data([kernel.rehearsal, frozen.rehearsal.digest])
 
 
 def _make_competition(kernel: KernelFolder, frozen: Frozen, image: Image) -> Path:
     """Run the command of ``[rehearsal]``, unless it has been run for this very package.
 
-    It runs with the image's distributions and what is shipped, as the kernel does, but on the host.
+    It runs with the image's and the shipped distributions, as the kernel does, but on the host.
     """
     folder = kernel.build / "competition"
     stamp = kernel.build / ".competition-inputs"

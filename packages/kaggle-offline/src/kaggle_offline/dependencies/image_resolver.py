@@ -192,7 +192,7 @@ class Resolver:
         return min(candidates, key=lambda candidate: candidate[:2])[2] if candidates else None
 
     def _try(self, roots: "_Roots", freedom: Freedom, *, settled: bool = False) -> Solution | str:
-        """Resolve once; return uv's explanation where there is no solution.
+        """Resolve once; return uv's explanation if that fails.
 
         ``settled`` says that every replaceable distribution has to be replaced: its earlier pin is preferred to the
         image's version.

@@ -1,4 +1,4 @@
-r"""``requirements/<competition>.txt``: what a competition ships, pinned and hashed, with what it was made from.
+r"""``requirements/<competition>.txt``: the packages that a competition ships, pinned and hashed, and their origin.
 
 In requirements format; what only this tool needs is in comments::
 
@@ -64,9 +64,9 @@ class Lock:
 
     Attributes:
         path: where it is.
-        inputs: digest of what it was resolved from.
-        pins: what is shipped.
-        provided: version of what the image has of the requirements, by name.
+        inputs: the digest of the lock's inputs.
+        pins: the shipped distributions.
+        provided: the versions of required distributions that the image provides, by name.
         replaced: what of the pins takes the place of another version in the image.
         builds_with: constraints on what wheels are built with, such as ``"hatchling==1.28.0"``.
         edited: whether the file is not as it was written.
@@ -93,7 +93,7 @@ class Inputs:
     Attributes:
         packages: the wheels of this repository by the folders that they were built from, the project's first.
         extras: of the project.
-        image: what is there already.
+        image: the image.
         protected: patterns of names that are never replaced.
     """
 

@@ -1,4 +1,4 @@
-"""Locking a competition: its packages are built, and what they require is pinned."""
+"""Locking a competition: build its packages and pin their requirements."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from kaggle_offline.repository.kernel_folder import KernelFolder
 
 @dataclass(frozen=True, kw_only=True)
 class Locked:
-    """A lock, and what it was resolved from.
+    """A lock and its inputs.
 
     Attributes:
         packages: the wheels of this repository, the project's first.
-        lock: of what they require.
-        before: the lock that it takes the place of; None where there was none.
+        lock: of their requirements.
+        before: the previous lock; None for the first.
         image: that it is for.
     """
 
@@ -30,7 +30,7 @@ class Locked:
 def lock_kernel(
     kernel: KernelFolder, *, image: ImageManifest | None = None, renew: bool = True, upgrade: Collection[str] = ()
 ) -> Locked:
-    """Build the packages and lock what they require; an unchanged lock is only read.
+    """Build the packages and lock their requirements; an unchanged lock is only read.
 
     Args:
         kernel: the competition's.

@@ -50,7 +50,7 @@ class Pin:
 
     @property
     def is_source(self) -> bool:
-        """Tell whether what is fetched is a source."""
+        """Tell whether the downloaded file is a source."""
         return self.kind in (Kind.BUILT, Kind.SOURCE)
 
     @property

@@ -22,7 +22,7 @@ from kaggle_offline.repository.image_manifest import ImageManifest
 if TYPE_CHECKING or sys.version_info >= (3, 12):
     import tarfile
 else:
-    # Debian 12 has a Python 3.11 that is older than tarfile's checks of what is unpacked.
+    # Debian 12 has a Python 3.11 that is older than tarfile's checks of members.
     from backports import tarfile
 
 # Kaggle unpacks archives; under another extension it leaves them alone, and install.py renames them back.
@@ -34,7 +34,7 @@ def build_source(pin: Pin, archive: Path, folder: Path, image: ImageManifest, co
 
     Raises:
         BuildError: it cannot be built here, or its wheel is for this machine rather than the image.
-        DownloadError: it is no source distribution.
+        DownloadError: not a source distribution.
     """
     with unpacked(archive) as tree:
         wheel = run_build(tree, folder, constraints, str(pin), version=pin.version)
@@ -53,7 +53,7 @@ def unpacked(archive: Path) -> Iterator[Path]:
     """Yield the tree of a source distribution, which is its only folder, until the block ends.
 
     Raises:
-        DownloadError: it is no archive, or not one of a single folder, or leads outside of it.
+        DownloadError: not an archive of a single folder, or a member leads outside of it.
     """
     with tempfile.TemporaryDirectory() as scratch:
         try:
@@ -97,7 +97,7 @@ def _git(pin: Pin, *arguments: str) -> None:
     try:
         result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
-        raise DownloadError(f"{pin.name} @ {pin.url}: there is no git here", "Install Git.") from error
+        raise DownloadError(f"{pin.name} @ {pin.url}: git not found", "Install Git.") from error
     if result.returncode != 0:
         raise NetworkError(f"{pin.name} @ {pin.url}: {result.stderr.strip()}")
 

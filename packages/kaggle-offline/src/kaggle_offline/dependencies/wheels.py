@@ -62,7 +62,7 @@ def build_packages(
     Args:
         package: the project, a folder of ``packages/``.
         folder: for the wheels.
-        constraints: on what the builds are made with, such as ``"hatchling==1.28.0"``.
+        constraints: on the build requirements, such as ``"hatchling==1.28.0"``.
         environment: what markers see where the wheels are installed.
         extras: of the project.
 
@@ -70,7 +70,7 @@ def build_packages(
         The wheels by the folders that they were built from; the project's is the first.
 
     Raises:
-        BuildError: the build backend failed; says what it printed.
+        BuildError: the build backend failed; quotes the end of its output.
     """
     neighbours = _neighbours(package)
     wheels = {package: build_wheel(package, folder / package.name, constraints)}
@@ -89,7 +89,7 @@ def build_packages(
             if not requirement.specifier.contains(version, prereleases=True):
                 raise BuildError(
                     f"{tree}: requires {requirement}, but {neighbour} is {version}",
-                    "Make the two agree: what is in this repository ships as it is.",
+                    "Make the two agree: packages of this repository ship in their own versions.",
                 )
             found = {(neighbour, name) for name in ("", *requirement.extras)} - seen
             seen |= found
@@ -110,7 +110,7 @@ def build_wheel(package: Path, folder: Path, constraints: Sequence[str]) -> Whee
     built = next(folder.glob("*.whl"), None)
     if built is None or not holds(stamp, f"{inputs} {digest_of_file(built)}"):
         with new_folder(folder) as draft:
-            # In a copy of its own, so that what a build leaves behind is no input of the next one.
+            # In a copy, so that files of one build are not inputs of the next.
             with tempfile.TemporaryDirectory() as scratch:
                 source = Path(scratch) / package.name
                 for name, path in files.items():
@@ -128,7 +128,7 @@ def build_wheel(package: Path, folder: Path, constraints: Sequence[str]) -> Whee
 
 
 def _require_no_pointers(wheel: Path, package: Path) -> None:
-    """See that a wheel has every file that Git LFS keeps.
+    """Check that a wheel has every file that Git LFS keeps.
 
     Raises:
         BuildError: it has a pointer in the place of one.
@@ -140,16 +140,16 @@ def _require_no_pointers(wheel: Path, package: Path) -> None:
                     if is_lfs_pointer(file):
                         raise BuildError(f"{package}: {name}: a Git LFS pointer, not the file", "Run: git lfs pull")
     except UNREADABLE_ZIP:
-        return  # read_wheel says what is wrong with it
+        return  # read_wheel reports it
 
 
 def run_build(source: Path, folder: Path, constraints: Sequence[str], what: str, *, version: str = "") -> Path:
     """Build the wheel of a source tree, a copy of its own, in an isolated environment; return its path.
 
-    ``version`` is for trees that would ask Git for it, where there is no Git any more.
+    ``version`` is for trees that ask Git for it, in a copy without a repository.
 
     Raises:
-        BuildError: the backend failed; says what it printed.
+        BuildError: the backend failed; quotes the end of its output.
     """
     if (source / "setup.cfg").is_file() and not any((source / n).is_file() for n in ("setup.py", "pyproject.toml")):
         # The files that setuptools once made do with; without either, no tool of today sees a project.
@@ -182,7 +182,7 @@ def build_requirements(tree: Path) -> tuple[str, ...]:
 def _files_of(package: Path) -> dict[str, Path]:
     """Return every file of a source tree by its relative path, but for what Python and earlier builds leave there.
 
-    Links are followed, as what they lead to ends up in the wheel; broken ones lead to nothing.
+    Links are followed, because their targets end up in the wheel; broken ones are left out.
 
     Raises:
         BuildError: one leads out of the repository.
@@ -208,7 +208,7 @@ def _files_of(package: Path) -> dict[str, Path]:
 
 
 def _is_executable(path: Path) -> bool:
-    """Return all of a file's mode that Git knows: what a umask made of it must not show in the wheel."""
+    """Return the part of a file's mode that Git keeps: the umask must not change the wheel."""
     return bool(path.stat().st_mode & stat.S_IXUSR)
 
 
@@ -239,7 +239,7 @@ def read_wheel(path: Path) -> Wheel:
     """Read a wheel's metadata.
 
     Raises:
-        BuildError: it is no wheel, or its metadata is malformed.
+        BuildError: not a wheel, or its metadata is malformed.
     """
     try:
         with zipfile.ZipFile(path) as archive:

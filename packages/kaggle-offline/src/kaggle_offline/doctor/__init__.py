@@ -1,1 +1,1 @@
-"""Checks that find what would go wrong before it does."""
+"""Checks that find problems before they cost a submission."""

@@ -1,4 +1,4 @@
-"""The examination of a competition: every check, and what they find."""
+"""The examination of a competition: all checks, and their findings."""
 
 from pathlib import Path
 
@@ -13,10 +13,10 @@ from kaggle_offline.repository.kernel_folder import read_kernel_folder
 
 
 def examine(repository: Path, competition: str) -> list[Finding]:
-    """Return all that is found of a competition; what cannot be read is one finding, and ends it.
+    """Return all findings of a competition; a file that cannot be read is the only one, and ends the examination.
 
     Raises:
-        UnknownCompetitionError: there is no such competition.
+        UnknownCompetitionError: competition not found.
     """
     try:
         kernel = read_kernel_folder(repository, competition)

@@ -1,4 +1,4 @@
-"""Checks of the kernel's metadata: what Kaggle would refuse, replace or show to everybody."""
+"""Checks of the kernel's metadata: settings that Kaggle would refuse, replace or show to everybody."""
 
 import difflib
 import json
@@ -109,7 +109,7 @@ def _imported_early(subject: Subject) -> Iterator[Finding]:
 def _tpu(subject: Subject) -> Iterator[Finding]:
     if subject.kernel.metadata.get("enable_tpu"):
         yield Finding(
-            f"{subject.metadata}: enable_tpu is true, and {subject.image.name} is no image of a kernel with a TPU",
+            f"{subject.metadata}: enable_tpu is true, and {subject.image.name} is not an image for TPUs",
             "Set it to false.",
         )
 

@@ -36,7 +36,7 @@ class Code:
 
     @cached_property
     def tree(self) -> ast.Module:
-        """Its syntax tree; an empty one where it is no Python."""
+        """The syntax tree; empty if the code is not Python."""
         return parse(self.text) or ast.Module([], [])
 
 
@@ -65,13 +65,13 @@ class Subject:
         found, others = list(self.cells), {code.module: code for code in self.modules}
         for code in found:
             for name in sorted(_own_names(code)):
-                # To import one is to import what it lies in.
+                # Importing a module imports its packages.
                 parts = name.split(".")
                 found += filter(None, (others.pop(".".join(parts[:n]), None) for n in range(1, len(parts) + 1)))
         return found
 
     def ignored(self, name: str) -> Iterator[Finding]:
-        """That Git ignores a file of the repository, if it does; what it keeps all the same is none."""
+        """Yield a problem if Git ignores a file of the repository and does not track it."""
         if git(self.kernel.repository, "check-ignore", "--quiet", name) is not None:
             yield Finding(
                 f"{name}: is ignored by Git, so a tag's run would not have it", "Have Git keep it: .gitignore"
@@ -83,7 +83,7 @@ class Subject:
 
 
 Check = Callable[[Subject], Iterable[Finding]]
-"""Examines a competition; what it raises is a finding, too."""
+"""Examines a competition; an error that it raises is a finding, too."""
 
 
 def source_root(package: Path) -> Path:

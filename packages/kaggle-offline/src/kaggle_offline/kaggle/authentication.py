@@ -63,7 +63,7 @@ def authenticate(seconds: float, local: bool) -> Any:
     """Return the official client, authenticated, each of whose requests takes at the most so many seconds.
 
     Raises:
-        CredentialsError: there are no credentials that Kaggle takes.
+        CredentialsError: Kaggle does not accept the credentials.
     """
     with _offline_import():
         from kaggle.api.kaggle_api_extended import KaggleApi
@@ -112,7 +112,7 @@ def find_token() -> str:
 
     try:
         token, _ = get_access_token_from_env()
-    except (OSError, ValueError):  # what it takes for a file's name can be no name
+    except (OSError, ValueError):  # the value may not be a valid file name
         return os.environ.get("KAGGLE_API_TOKEN", "")
     return token or ""
 

@@ -18,7 +18,7 @@ from kaggle_offline.kaggle.transfers import save
 
 T = TypeVar("T")
 
-# A digest, or as much of one as tells it from others: Kaggle may shorten what it is given.
+# A digest, or a part of one that is still unique: Kaggle may shorten texts.
 _DIGEST = re.compile(r"sha256:[0-9a-f]{16,64}")
 _PAGE = 200
 
@@ -27,7 +27,7 @@ MOST_VERSIONS = 2
 
 # How often something may be made, lost answers included.
 _MOST_LOST = 2
-# A server that is unavailable has not taken what it was sent (RFC 9110, 15.6.4).
+# An unavailable server has not handled the request (RFC 9110, 15.6.4).
 _NOT_TAKEN = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
@@ -61,7 +61,7 @@ class Calls:
         self.api = api
         self.waits = waits
         self.owner = str(api.config_values["username"])
-        # How often Kaggle has taken what was made, by what it is.
+        # The number of times that Kaggle has accepted each thing that this command makes.
         self._made: Counter[str] = Counter()
         # How often the answer was lost.
         self._lost: Counter[str] = Counter()
@@ -76,7 +76,7 @@ class Calls:
             save(answer, path, partial(self.waits.check, what))
 
     def answer_to(self, call: Callable[[Any], Any]) -> str:
-        """Return what Kaggle answers to a call of the SDK, which may be a refusal: HTTP status and body.
+        """Return the HTTP status and the body of Kaggle's answer to a call of the SDK, which may be a refusal.
 
         Raises:
             KaggleError: Kaggle does not answer.
@@ -151,7 +151,7 @@ class Calls:
         Args:
             what: the call makes.
             act: the call.
-            effect: looks for what it makes; returns what the call would, or None.
+            effect: looks for the call's effect; returns the call's result, or None.
             most: how often Kaggle may take it in the life of this client, which is one command.
             expected: what ``effect`` looks for, in words.
 

@@ -124,7 +124,7 @@ class Competitions:
         self._calls = calls
 
     def fetch_data_file(self, competition: str, name: str, path: Path) -> bool:
-        """Fetch a file of a competition's data; return False where there is none of that name.
+        """Fetch a file of a competition's data; return False if it does not exist.
 
         Raises:
             KaggleError: it cannot be had, for instance as the rules have not been accepted.
@@ -248,14 +248,14 @@ class Competitions:
             file_name: of its output.
             description: of the submission.
             digest: in the description.
-            before: what Kaggle counted before.
+            before: Kaggle's counts before.
 
         Returns:
             The submission's reference.
 
         Raises:
             NotThereError: the account may not.
-            RepeatedError: Kaggle does not show what it took.
+            RepeatedError: Kaggle accepted the submission and does not show it.
             KaggleError: Kaggle refuses it.
         """
         what = f"submission of {self._calls.owner}/{slug} version {version} to {competition}"

@@ -60,7 +60,7 @@ class Datasets:
         self._calls = calls
 
     def state(self, slug: str, *, ask_status: bool = False) -> DatasetState | None:
-        """Return the latest version of the owner's dataset, or None where there is no such dataset.
+        """Return the latest version of the owner's dataset, or None if it does not exist.
 
         With ``ask_status`` the status is also that of a version in processing that is not listed yet.
         """

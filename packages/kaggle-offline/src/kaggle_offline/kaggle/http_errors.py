@@ -25,7 +25,7 @@ _PASSING = frozenset(
     }
 )
 
-# Links to uploads and downloads work for whoever has them, as does what a header says.
+# Links to uploads and downloads, and values of headers, work for anybody who has them.
 _PRIVATE = re.compile(r"\b(?:with url|for url): \S+|https?://\S+|(?:Bearer|Basic)\b.*", re.DOTALL)
 
 
@@ -58,11 +58,11 @@ def translated(what: str) -> Iterator[None]:
         # The client takes answers apart without looking at them.
         raise senseless(what, f" ({type(error).__name__})") from error
     except ValueError as error:
-        raise KaggleError(f"Kaggle's client: {what}: {_reason(error)}", "Correct what it names.") from error
+        raise KaggleError(f"Kaggle's client: {what}: {_reason(error)}", "Correct the setting that it names.") from error
 
 
 def senseless(what: str, details: str = "") -> TransientError:
-    """Return the error for a success that cannot be read, or says nothing: what was asked for may be done."""
+    """Return the error for an answer of success that cannot be read: the call may have had its effect."""
     return TransientError(f"Kaggle: {what}: an answer that makes no sense{details}", status=HTTPStatus.OK)
 
 
@@ -71,7 +71,7 @@ def _refusal(what: str, error: requests.HTTPError) -> KaggleError | CredentialsE
     response = error.response
     status = response.status_code
     if status < HTTPStatus.BAD_REQUEST:
-        # The client raises it for what the body says.
+        # The client raises it for the text of the body.
         status = int(response.json()["code"])
     message = _message(response)
     problem = f"Kaggle: {what}: {status} {message or _reason(error)}"
@@ -88,7 +88,7 @@ def _refusal(what: str, error: requests.HTTPError) -> KaggleError | CredentialsE
         asks = f", ask again in {retry_after:.0f} s" if retry_after is not None else ""
         may_be_done = status != HTTPStatus.TOO_MANY_REQUESTS
         return TransientError(f"{problem}{asks}", may_be_done=may_be_done, status=status, retry_after=retry_after)
-    return KaggleError(problem, "Correct what it names, then run the same command again.")
+    return KaggleError(problem, "Correct the setting that it names, then run the same command again.")
 
 
 def _message(response: requests.Response) -> str:

@@ -71,7 +71,7 @@ def _label(version: int) -> str:
 
 @contextlib.contextmanager
 def _explained_push(settings: dict[str, Any]) -> Iterator[None]:
-    """Explain what Kaggle answers to a push without saying why.
+    """Explain Kaggle's refusals of a push that give no reason.
 
     Args:
         settings: those of the kernel, as ``kernel-metadata.json`` has them.
@@ -234,7 +234,7 @@ class Kernels:
         """Yield the text that a kernel version's run prints, from its beginning, while it runs.
 
         Raises:
-            KaggleError: there is no more to be had for now.
+            KaggleError: the log cannot be read for now.
         """
         with translated(f"log of {self._calls.owner}/{slug}"):
             # The client makes the label of the number.

@@ -1,4 +1,4 @@
-"""Waiting for Kaggle: for its answers, and for what it does in its own time; never past a deadline."""
+"""Waiting for Kaggle's answers and for its asynchronous work, never past a deadline."""
 
 import time
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class Patience:
         first_pause: before the second call; later ones are longer.
         longest_pause: between two calls, unless Kaggle asks for more.
         poll: between two looks at something that takes its time.
-        settle: until what a call did shows everywhere, at the latest.
+        settle: the longest time until a call's effect shows everywhere.
         mount: until a dataset version that is ready is what kernels see, usually.
         processing: of a dataset version.
         run: of a kernel.
@@ -136,7 +136,7 @@ class Waits:
         self._end = max(self._end, time.monotonic() + seconds)
 
     def check(self, what: str, seconds: float = 0) -> None:
-        """See that the command has so much time left.
+        """Check that the command has so much time left.
 
         Raises:
             DeadlineError: it has not.

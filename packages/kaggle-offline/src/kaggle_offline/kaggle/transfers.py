@@ -26,7 +26,7 @@ class Upload:
         path: the file.
         link: where to; who has it can write there.
         seconds: to wait for a connection, and for each part of an answer.
-        check: called now and then while bytes are sent; what it raises ends the upload.
+        check: called now and then while bytes are sent; an exception that it raises ends the upload.
     """
 
     def __init__(self, path: Path, link: str, seconds: float, check: Callable[[], None]) -> None:
@@ -38,7 +38,7 @@ class Upload:
         self._begun = False
 
     def send(self) -> None:
-        """Send the file, or what has not arrived of it; may be called again until it returns.
+        """Send the file, or the rest of it; may be called again until it returns.
 
         Raises:
             TransientError: only a part has arrived.

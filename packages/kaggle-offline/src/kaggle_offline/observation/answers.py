@@ -12,7 +12,7 @@ MOST_SHOWN = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A row of the table: what this tool assumes of Kaggle, and what was seen.
+    """A row of the table: an assumption about Kaggle, and the observation.
 
     ``as_assumed`` is None where Kaggle was not asked.
     """

@@ -52,9 +52,9 @@ def capture(target: Target, repository: Path, name: str, *, gpu: bool) -> None:
         gpu: whether the kernel has a GPU; it has one in any case where the manifest to update is of such a kernel.
 
     Raises:
-        ConfigurationError: the name is no name, or too long for a kernel's title, or another target's image has it.
+        ConfigurationError: the name is invalid, or too long for a kernel's title, or another target's image has it.
         RehearsalError: the local Kaggle has no image yet.
-        RunError: the kernel failed, or its report is none.
+        RunError: the kernel failed, or its report is malformed.
         KaggleError: Kaggle refused something.
     """
     _title(name)
@@ -77,8 +77,8 @@ def draft_manifest(target: Target, repository: Path, name: str, *, gpu: bool) ->
     """Have a kernel report what its image holds; return a manifest of that, below ``build/``.
 
     Raises:
-        ConfigurationError: the name is no name, or too long for a kernel's title.
-        RunError: the kernel failed, or its report is none.
+        ConfigurationError: the name is invalid, or too long for a kernel's title.
+        RunError: the kernel failed, or its report is malformed.
         KaggleError: Kaggle refused something.
     """
     title = _title(name)
@@ -115,7 +115,7 @@ def _title(name: str) -> str:
     """Return the title of the kernel that captures an image of that name.
 
     Raises:
-        ConfigurationError: the name is no name, or too long for a title.
+        ConfigurationError: the name is invalid, or too long for a title.
     """
     title = f"Capture of image {name}"
     if not _NAME.fullmatch(name) or len(title) not in TITLE_LENGTHS:
@@ -126,10 +126,10 @@ def _title(name: str) -> str:
 
 
 def _read_report(path: Path) -> tuple[dict[str, str], dict[NormalizedName, str]]:
-    """Return the header and pins of a manifest, from what a kernel has told of itself.
+    """Return the header and pins of a manifest, from a kernel's report.
 
     Raises:
-        RunError: that is not what the kernel's code writes.
+        RunError: the report is malformed.
     """
     try:
         report: dict[str, Any] = read_json(path)
@@ -139,7 +139,7 @@ def _read_report(path: Path) -> tuple[dict[str, str], dict[NormalizedName, str]]
         pins: dict[NormalizedName, str] = {}
         for name, text in report["distributions"]:
             if not (isinstance(name, str) and isinstance(text, str)):
-                raise TypeError(f"{name!r} and {text!r} are no name and version")
+                raise TypeError(f"{name!r} and {text!r}: not a name and a version")
             try:
                 # The first on the path is the one that is imported.
                 pins.setdefault(canonicalize_name(name), str(Version(text)))

@@ -13,7 +13,7 @@ def compare(repository: Path, before: str, after: str, *, everything: bool) -> s
     """Return how the image ``after`` differs from ``before``; differences that matter to the locks come first.
 
     Raises:
-        ConfigurationError: there is no such image.
+        ConfigurationError: image not found.
     """
     old, new = (read_image_manifest(image_path(repository, name)) for name in (before, after))
     return changes(old, new, locks_of(repository), everything=everything)

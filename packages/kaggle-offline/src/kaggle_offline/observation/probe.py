@@ -53,7 +53,7 @@ def probe(target: Target) -> Iterator[Answer]:
     A dataset with some versions and two kernels are made, all private, and deleted in the end, whatever happens.
 
     Raises:
-        KaggleError: Kaggle refused what must work.
+        KaggleError: Kaggle refused a call that must work.
         RunError: a kernel does not end.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +71,7 @@ def _mounted(told: dict[str, Any]) -> str:
 
 
 class _Probe:
-    """One probe: the names of what it makes, and the steps, each of which yields answers."""
+    """One probe: the names of its dataset and kernels, and the steps, each of which yields answers."""
 
     def __init__(self, target: Target, folder: Path) -> None:
         self._target = target
@@ -85,7 +85,7 @@ class _Probe:
 
     def answers(self) -> Iterator[Answer]:
         """Yield all answers, in the order of the questions."""
-        print(f"probing as {self._client.owner}; what is made is called {self._dataset}…", flush=True)
+        print(f"probing as {self._client.owner}, with a dataset and kernels named {self._dataset}…", flush=True)
         yield from self._file_names()
         yield from self._notes()
         yield from self._first_cell_and_mount()
@@ -94,7 +94,7 @@ class _Probe:
         yield from self._refusals()
 
     def clean_up(self) -> None:
-        """Delete what was made; name what cannot be deleted."""
+        """Delete the dataset and the kernels; print those that cannot be deleted."""
         self._target.waits.extend(_CLEANING_SECONDS)
         for slug in self._kernel_versions:
             self._delete(f"kernel {slug}", self._client.kernels.delete, slug)
@@ -221,7 +221,7 @@ class _Probe:
         yield self._shown_version(slug, f"after version {failing} failed", failing)
 
     def _refusals(self) -> Iterator[Answer]:
-        print("  what is refused, and how", flush=True)
+        print("  the answers to calls that Kaggle refuses", flush=True)
         (token,) = self._upload({"a.txt": "1"})
         asked = (
             ("a file that is not in a dataset", "404 ", refusals.of_missing_file(self._client, self._dataset)),
@@ -348,7 +348,7 @@ def run(options: argparse.Namespace, repository: Path) -> None:
     answers: list[Answer] = []
     with open_target(options.target, repository, minutes=options.minutes) as target:
         try:
-            # One after the other: what is known is shown even if the rest fails.
+            # One after the other: the answers so far are shown even if the rest fails.
             answers.extend(probe(target))
         finally:
             if answers:

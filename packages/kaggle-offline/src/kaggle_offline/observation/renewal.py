@@ -1,4 +1,4 @@
-"""``image recapture`` and ``image renew``: what Kaggle's images hold now, and the locks for that, as a change.
+"""``image recapture`` and ``image renew``: Kaggle's current images and the locks for them, as a change.
 
 Two steps with files between them, as the first needs Kaggle's credentials, and the second builds packages,
 which is code of others that must not come near them.
@@ -23,8 +23,8 @@ from kaggle_offline.repository.image_manifest import ImageManifest, read_image_m
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder
 from kaggle_offline.repository.submission_toml import read_settings
 
-# Below build/images/: manifests of what was captured, each under the name of the image that it renews; and
-# what came of them, as a change that Git applies and in Markdown.
+# Below build/images/: captured manifests, each under the name of the image that it renews; and
+# their changes, as a patch for Git and in Markdown.
 _RECAPTURED, _RENEWAL = "recaptured", "renewal"
 _PATCH, _DESCRIPTION = "change.patch", "description.md"
 

@@ -41,7 +41,7 @@ class _Line:
 
 
 def forget_report(build: Path) -> None:
-    """Delete both reports, before a push replaces what they describe."""
+    """Delete both reports, before a push makes them outdated."""
     for name in (SUMMARY, PAGE):
         (build / name).unlink(missing_ok=True)
 

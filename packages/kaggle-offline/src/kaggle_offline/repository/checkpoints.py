@@ -15,7 +15,7 @@ SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
 # Names of imports that an error shows.
 _SHOWN = 3
 
-# Kaggle unpacks these, so what is published would not be what was packed.
+# Kaggle unpacks these, so the published files would not be the packed ones.
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 # The form of a name that Kaggle takes for a dataset's file.
 FILE_NAME = re.compile(r"[\w .()+,=!\[\]{}~-]{1,200}")

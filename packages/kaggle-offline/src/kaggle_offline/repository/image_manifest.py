@@ -1,4 +1,4 @@
-"""``requirements/images/<image>.txt``: what Kaggle's image holds, pinned, under a header.
+"""``requirements/images/<image>.txt``: the packages of Kaggle's image, pinned, under a header.
 
 ::
 
@@ -12,7 +12,7 @@
     # unlisted: boto3 catboost
     numpy==2.0.2
 
-Python and platform (which names the glibc) must be there. ``unlisted`` names what the image has
+Python and platform (which names the glibc) are required. ``unlisted`` names distributions of the image
 besides, in versions that the list's source does not give.
 """
 
@@ -72,7 +72,7 @@ class ImageManifest:
 
     @property
     def unlisted(self) -> frozenset[str]:
-        """Names of what the image has in versions that are not known."""
+        """Names of the image's distributions in unknown versions."""
         return frozenset(canonicalize_name(name) for name in self.header.get("unlisted", "").split())
 
     @property

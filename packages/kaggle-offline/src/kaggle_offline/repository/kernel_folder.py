@@ -1,4 +1,4 @@
-"""``kernels/<competition>/``: what a person writes for a competition, read and checked."""
+"""``kernels/<competition>/``: a competition's files that people write, read and checked."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ class KernelFolder:
         image: the image manifest's file.
         checkpoints: the folder whose files become the model dataset; None where the kernel needs none.
         trusted: names of those files that may run code when they are loaded.
-        weights: of some of those files in the mean of what they predict, for the kernel to use.
+        weights: the weights of some of those files in the mean of their predictions, for the kernel.
         output: the file that the kernel hands in.
         sample: the file of the competition's data that shows how such a file must look; empty for none.
         protected: patterns of names that are never replaced in the image.
-        limits: what the competition asks of a run, if that is told.
+        limits: the competition's limits on a run, if they are given.
         rehearsal: the command that writes the local Kaggle's competition folder.
         tolerance: by how much a change may worsen the rehearsal's score.
         metadata: ``kernel-metadata.json``.
@@ -97,7 +97,7 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
     """Read a competition's kernel folder and check it.
 
     Raises:
-        UnknownCompetitionError: there is no such folder.
+        UnknownCompetitionError: folder not found.
         ConfigurationError: a file is missing or malformed; the message names the key.
     """
     folder = repository / "kernels" / competition
@@ -154,7 +154,7 @@ def read_kernel_folders(repository: Path, names: Sequence[str]) -> list[KernelFo
     """Read the kernel folders of some competitions, by default of all.
 
     Raises:
-        UnknownCompetitionError: there is no such folder, or none at all.
+        UnknownCompetitionError: a folder is not found, or there are no folders.
         ConfigurationError: a file is missing or malformed; the message names the key.
     """
     names = names or list_competitions(repository)

@@ -1,6 +1,6 @@
 """Pickles, taken apart and not loaded: what loading one would import, and so may call.
 
-A list of what is harmless, not of what is harmful: the ways to run code are too many to name.
+The list has harmless imports: harmful ones are too many to name.
 """
 
 import io
@@ -19,7 +19,7 @@ from kaggle_offline.files import UNREADABLE_ZIP
 logging.getLogger("picklescan").setLevel(logging.CRITICAL + 1)
 
 UNREADABLE = "something that cannot be read"
-"""Stands for what the imports are in a pickle that cannot be taken apart."""
+"""Stands for the imports of a pickle that cannot be disassembled."""
 
 # The imports that torch.load(weights_only=True) takes (torch/_weights_only_unpickler.py, _get_allowed_globals,
 # torch 2.10), and the plain values that Lightning keeps beside weights. None of them calls anything that the pickle
@@ -62,7 +62,7 @@ def harmful_imports(path: Path) -> list[str]:
 
 
 def _pickles_of(path: Path) -> Iterator[bytes]:
-    """Yield what a file holds of pickles.
+    """Yield the pickles of a file.
 
     Raises:
         zipfile.BadZipFile, OSError: it is damaged, larger than can be looked into, or two things at once.
@@ -101,7 +101,7 @@ def _imports(content: bytes) -> Iterator[str]:
         # Frames say nothing but how much to read at once; one between two names would confuse the scanner.
         ends = [at for _, at in operations[1:]] + [stream.tell()]
         kept = [content[at:end] for (name, at), end in zip(operations, ends, strict=True) if name != "FRAME"]
-        # By itself, as what a pickle remembers ends with it.
+        # Each by itself: the memory of a pickle ends with it.
         result = scan_pickle_bytes(io.BytesIO(b"".join(kept)), "", multiple_pickles=False)
         yield from (f"{each.module}.{each.name}" for each in result.globals)
         if result.scan_err:

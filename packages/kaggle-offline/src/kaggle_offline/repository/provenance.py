@@ -35,10 +35,10 @@ class SubmitTag:
 
 
 def parse_tag(text: str) -> SubmitTag:
-    """Read a tag; of no text are there two readings, as the version is what follows the last hyphen.
+    """Read a tag; the version follows the last hyphen, so no text has two readings.
 
     Raises:
-        TagError: it is no submit tag.
+        TagError: not a submit tag.
     """
     found = _TAG.fullmatch(text)
     if found is None:
@@ -83,7 +83,7 @@ class Chain:
     def __str__(self) -> str:
         """Return the description of a submission, which `read_chain` reads.
 
-        The digest comes first: a description that Kaggle shortens still tells what was submitted.
+        The digest comes first: a description that Kaggle shortens still identifies the content.
         """
         tag, commit = self.source.tag or _UNKNOWN, self.source.commit or _UNKNOWN
         models = _UNKNOWN if self.models is None else self.models

@@ -41,7 +41,7 @@ class Names:
     Attributes:
         competition: the slug that Kaggle has for it.
         package: the folder in ``packages/``, and the distribution.
-        module: what is imported.
+        module: the name of the package's module.
         title: of the competition, for people.
         kernel_title: of the kernel.
     """
@@ -65,7 +65,7 @@ def names_of(competition: str, taken: Collection[str] = ()) -> Names:
         taken: names of distributions, and of modules, that its package must not hide.
 
     Raises:
-        ConfigurationError: it is no slug that Kaggle could have, or too long for its datasets.
+        ConfigurationError: not a valid slug, or too long for dataset names.
     """
     if not _SLUG.fullmatch(competition):
         raise ConfigurationError(
@@ -93,7 +93,7 @@ def image_for_new(repository: Path, *, gpu: bool = False) -> ImageManifest:
     """Return the image that is newest by its name, of those with or without a GPU where there are any.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: no image manifest found.
     """
     manifests = [read_image_manifest(path) for path in sorted((repository / "requirements" / "images").glob("*.txt"))]
     if not manifests:
@@ -186,7 +186,7 @@ def _read(folder: Traversable, into: Path) -> dict[Path, str]:
 
 
 def _filled(text: str, replacements: Mapping[str, str]) -> str:
-    # In one go: what is filled in may look like a placeholder.
+    # In one pass: a value may look like a placeholder.
     return re.sub("|".join(map(re.escape, replacements)), lambda match: replacements[match[0]], text)
 
 

@@ -38,7 +38,7 @@ class LeafBatches:
         workers: processes that decode. 0 decodes in this one, which an image may kill or hold up, then.
 
     Raises:
-        RuntimeError: a worker failed, and it was no image's doing.
+        RuntimeError: a worker failed, and no image is to blame.
     """
 
     def __init__(self, leaves: LeafDataset, places: Sequence[int], *, batch_size: int, workers: int) -> None:

@@ -22,7 +22,7 @@ Size = tuple[int, int]
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
 
-# Pillow's names of what is read. Formats that Pillow hands to another program, such as EPS, are not among them.
+# Pillow's names of the formats that are read. Formats that Pillow hands to another program, such as EPS, are left out.
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP")
 
 # No photograph is larger, but a hostile or broken file may be; it is read whole.
@@ -42,7 +42,7 @@ class Picture:
 
     Attributes:
         pixels: of each size, uint8, shape ``(3, height, width)``, red, green and blue.
-        flaw: what was wrong with the file, where something could be read all the same; else empty.
+        flaw: the problem with the file, if something could be read in spite of it; else empty.
     """
 
     pixels: tuple[Tensor, ...]
@@ -52,7 +52,7 @@ class Picture:
 def read_image(path: Path, sizes: Sequence[Size]) -> Picture:
     """Decode an image once, turn it upright and scale it to each of ``sizes``.
 
-    libjpeg-turbo decodes a JPEG at the smallest of eight scales that is not below what is needed, which
+    libjpeg-turbo decodes a JPEG at the smallest of eight scales that is large enough, which
     is several times faster on the competition's photographs than decoding them whole. Everything else is
     Pillow's: CMYK, 16 bits (of which the upper eight count), palettes, alpha (left away), of an animation
     the first picture. A truncated file yields the rows that it has, and a flaw that says so.
@@ -62,7 +62,7 @@ def read_image(path: Path, sizes: Sequence[Size]) -> Picture:
         sizes: (height, width) of each result.
 
     Raises:
-        ImageError: there is no such file, or no image in it.
+        ImageError: the file is missing, or not an image.
     """
     try:
         # Reading a pipe would wait for ever.
@@ -138,7 +138,7 @@ def _decode_other(image: Image.Image, size: Size) -> tuple[Pixels, str]:
 
 @contextmanager
 def _truncated_allowed() -> Iterator[None]:
-    """Have Pillow fill what is missing of a file; it knows no other way to be told."""
+    """Let Pillow fill the missing part of a file; Pillow has only this global switch."""
     before = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
@@ -156,7 +156,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _turn(pixels: Pixels, orientation: int) -> Pixels:
-    """Turn an image upright, as EXIF's numbers say: what is its first row and first column."""
+    """Turn an image upright; EXIF's numbers say which sides are its first row and first column."""
     if orientation in _TURNED:
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (3, 4, 7, 8):

@@ -15,7 +15,7 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 # The flaw of an image for which no time was left.
 LATE = "late"
 
-# Its place in the list, its pixels at each size (uint8, (3, height, width)), what is wrong, whether it was read.
+# Its place in the list, its pixels at each size (uint8, (3, height, width)), its flaw, whether it was read.
 Leaf = tuple[int, tuple[Tensor, ...], str, bool]
 
 
@@ -25,8 +25,8 @@ def list_test_images(root: Path) -> list[Path]:
     They are what lies in ``test_images/`` under an image's name, and what ``sample_submission.csv`` asks for.
 
     Raises:
-        FileNotFoundError: there is no image at all.
-        ValueError: the sample asks for something that is no file's name, or has no images.
+        FileNotFoundError: no images found.
+        ValueError: the sample has a row without a valid file name, or no rows.
     """
     folder, sample = root / "test_images", root / "sample_submission.csv"
     names = {p.name for p in folder.glob("*") if p.suffix.lower() in IMAGE_SUFFIXES}
@@ -39,7 +39,7 @@ def list_test_images(root: Path) -> list[Path]:
             raise ValueError(f"{sample}: no column image, but {', '.join(table.columns)}")
         wrong = [name for name in table["image"] if name != Path(name).name]
         if wrong:
-            raise ValueError(f"{sample}: {wrong[0]!r} is no file's name")
+            raise ValueError(f"{sample}: {wrong[0]!r} is not a file name")
         names |= set(table["image"])
     return [folder / name for name in sorted(names)]
 
@@ -50,7 +50,7 @@ class LeafDataset(Dataset[Leaf]):
     Args:
         paths: the files.
         sizes: (height, width) of each result.
-        deadline: by ``time.monotonic()``; from then on no file is read, and what is wrong is `LATE`.
+        deadline: by ``time.monotonic()``; from then on no file is read, and the flaw is `LATE`.
 
     Attributes:
         given_up: by an image's place, why it is not to be read.

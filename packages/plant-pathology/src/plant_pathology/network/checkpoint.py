@@ -20,7 +20,7 @@ SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
 
 
 class CheckpointError(ValueError):
-    """A file is no checkpoint of this competition, or not a whole one; the message says what to do."""
+    """A file is not a checkpoint of this competition, or an incomplete one; the message has a hint."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +31,9 @@ class Metadata:
         backbone: name of a timm model.
         image_size: (height, width) that the network sees, in pixels.
         mean: of each channel, red, green, blue, from 0 to 1: subtracted from the pixels.
-        std: of each channel: what the pixels are divided by then.
+        std: of each channel; the pixels are divided by it.
         labels: in the order of the network's outputs.
-        thresholds: what each label's probability has to exceed.
+        thresholds: the probability that each label has to exceed.
         commit: of the code that it was trained with.
         data: the digest of the images that it was trained on.
     """
@@ -50,7 +50,7 @@ class Metadata:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A checkpoint that was read: what it says of itself, and the network's weights by name."""
+    """A checkpoint: its metadata, and the network's weights by name."""
 
     metadata: Metadata
     weights: dict[str, Tensor]
@@ -79,11 +79,11 @@ def read_checkpoint(path: Path, given: Mapping[str, Any] | None = None) -> Check
 
     Args:
         path: what `write_checkpoint` or Lightning wrote.
-        given: values of `Metadata` that a checkpoint of another origin lacks; they win over what it says.
+        given: values of `Metadata` that a checkpoint of another origin lacks; they win over its own.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        CheckpointError: the file is no checkpoint, it lacks something, or is of other labels.
+        FileNotFoundError: file not found.
+        CheckpointError: the file is not a checkpoint, is incomplete, or has other labels.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -140,7 +140,7 @@ def _metadata(path: Path, known: Mapping[str, Any]) -> Metadata:
         metadata = Metadata(**values)
         _check(metadata)
     except (TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: what it says of itself is wrong: {error}") from error
+        raise CheckpointError(f"{path}: invalid metadata: {error}") from error
     return metadata
 
 

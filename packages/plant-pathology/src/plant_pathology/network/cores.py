@@ -1,4 +1,4 @@
-"""Cores of this machine; of GPUs and what else torch knows `devices` tells."""
+"""Cores of this machine; `devices` counts GPUs and the other devices of torch."""
 
 import os
 

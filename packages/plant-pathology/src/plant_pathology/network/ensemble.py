@@ -16,7 +16,7 @@ from plant_pathology.labels import LABELS
 from plant_pathology.network.checkpoint import CheckpointError, Metadata, read_checkpoint
 from plant_pathology.network.model import Classifier, build_classifier
 
-# Backbones halve an image five times; what they see is a multiple of that.
+# Backbones halve an image five times; image sizes are multiples of that.
 _STRIDE = 32
 
 # The largest multiple of a network's own size; more is a mistake.
@@ -109,14 +109,14 @@ def load_ensemble(
 
     Raises:
         FileNotFoundError: a file is not there.
-        CheckpointError: one is no checkpoint of this competition, or there is none.
+        CheckpointError: a file is not a checkpoint of this competition, or no file is given.
         ValueError: a weight is of no checkpoint, of two, or not above 0; a scale is not above 0, or above 4; a
             checkpoint is there twice.
     """
     if not all(0 < scale <= _LARGEST_SCALE for scale in scales) or not scales:
         raise ValueError(f"scales {list(scales)}: each must be above 0, and at most {_LARGEST_SCALE}")
     if not paths:
-        raise CheckpointError("there is no checkpoint to predict with")
+        raise CheckpointError("no checkpoint to predict with")
     weights = weights or {}
     for path, times in Counter(path.resolve() for path in paths).items():
         if times > 1:

@@ -63,7 +63,7 @@ def build_classifier(checkpoint: Checkpoint, path: Path) -> Classifier:
     try:
         with torch.inference_mode():
             classifier(torch.zeros((1, 3, *metadata.image_size), dtype=torch.uint8))
-    except Exception as error:  # each backbone raises what it likes
+    except Exception as error:  # backbones raise all kinds of exceptions
         raise CheckpointError(f"{path}: {metadata.backbone} cannot see {metadata.image_size}: {error}") from error
     return classifier
 

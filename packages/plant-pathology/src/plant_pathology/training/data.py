@@ -53,7 +53,7 @@ class PlantPathologyDM(pl.LightningDataModule):
         seed: fixes the split.
 
     Raises:
-        ValueError: there is no such fold.
+        ValueError: unknown fold.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class PlantPathologyDM(pl.LightningDataModule):
         from sklearn.model_selection import StratifiedKFold
 
         if stage != "fit":
-            raise ValueError(f"{stage}: this is what is trained on; LeafDataset is what is predicted")
+            raise ValueError(f"{stage}: this module has training data; LeafDataset has the images to predict")
         table = pd.read_csv(self.root / "train.csv", dtype=str, keep_default_na=False)
         # The order of a cell's labels says nothing.
         combinations = [" ".join(sorted(cell.split())) for cell in table["labels"]]

@@ -49,7 +49,7 @@ def write_report(
     if worst:
         sheet = io.BytesIO()
         contact_sheet([images[n] for n in worst], captions).save(sheet, "JPEG")
-        mistakes += _picture(sheet.getvalue(), "jpeg", "images with what they are and what was said")
+        mistakes += _picture(sheet.getvalue(), "jpeg", "images with their labels and predictions")
     path.write_text(
         f"""\
 <!doctype html>

@@ -1,7 +1,7 @@
-"""Install what the image lacks, in a kernel that has no network; freeze put this file here.
+"""Install the packages that the image lacks, in a kernel without a network; freeze put this file here.
 
 ``python install.py --digest sha256:…`` checks every file beside it against ``freeze.json`` before
-anything is installed, installs the lock without resolving, and checks what can be imported then.
+anything is installed, installs the lock without resolving, and checks the importable versions.
 ``--check`` does all but the installing. The variable KAGGLE_OFFLINE_IMPORTED may name a file with
 the paths of all modules that the kernel has imported, a JSON list. Standard library only, Python 3.10
 or newer.
@@ -202,10 +202,10 @@ def version_key(version: str) -> list[str]:
 
 
 def check_image(manifest: dict[str, Any], before: dict[str, Installed], wheels: list[Path]) -> list[str]:
-    """See that the image has what the lock takes from it, and that no wheel would write over it.
+    """Check that the image has the distributions that it provides, and that no wheel would overwrite their files.
 
     Returns:
-        What the image has in another version than the lock was made for.
+        The distributions that the image has in another version than the lock.
 
     Raises:
         RefusedError: something is missing, or would be written over.
@@ -226,7 +226,7 @@ def check_image(manifest: dict[str, Any], before: dict[str, Installed], wheels: 
 
 
 def check_imported(manifest: dict[str, Any], before: dict[str, Installed], imported: list[str]) -> None:
-    """See that nothing is replaced that the kernel has imported: it would keep the old code.
+    """Check that nothing is replaced that the kernel has imported: it would keep the old code.
 
     Kaggle's notebooks import matplotlib and all that it needs before the first cell
     (``IPKernelApp.matplotlib = 'inline'``: Kaggle/docker-python, Dockerfile.tmpl).
@@ -290,7 +290,7 @@ def read_wheel_record(wheel: Path) -> dict[str, str]:
     """Return the hash of every file of a wheel, by path.
 
     Raises:
-        RefusedError: it is no wheel.
+        RefusedError: not a wheel.
     """
     import zipfile
 
@@ -326,7 +326,7 @@ def install(folder: Path, manifest: dict[str, Any], uv: str | None) -> None:
     """Install wheels and sources as they are, with uv where the image has it, else with pip.
 
     Raises:
-        FailedError: it could not; says what was printed.
+        FailedError: the installation failed; quotes the end of its output.
     """
     import shutil
     import tempfile
@@ -366,10 +366,10 @@ def install(folder: Path, manifest: dict[str, Any], uv: str | None) -> None:
 
 
 def check_installed(manifest: dict[str, Any], before: dict[str, Installed]) -> list[str]:
-    """See that what can be imported now is what was shipped, and all else as it was.
+    """Check that the shipped versions can be imported, and that all other distributions are unchanged.
 
     Returns:
-        What was shipped, as ``name version``.
+        The shipped distributions, as ``name version``.
 
     Raises:
         FailedError: a distribution is not there, hidden by another, or changed.
