@@ -24,7 +24,7 @@ def test_capitals_do_not_matter(tmp_path: Path) -> None:
 def test_what_is_not_there_is_named_with_what_is(tmp_path: Path) -> None:
     for place in ("datasets/somebody/models", "competitions/digits"):
         (tmp_path / place).mkdir(parents=True)
-    with pytest.raises(FileNotFoundError, match=r"^leaves is not among .*there are: .*digits, models"):
+    with pytest.raises(FileNotFoundError, match=r"^leaves is not among .* inputs: .*digits, models"):
         find_input("leaves", tmp_path)
-    with pytest.raises(FileNotFoundError, match="there are: none"):
+    with pytest.raises(FileNotFoundError, match="inputs: none"):
         find_input("leaves", tmp_path / "nowhere")

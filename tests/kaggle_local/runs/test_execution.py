@@ -14,7 +14,8 @@ from kaggle_local.interpreters import OWN_VERSION
 from kaggle_local.local_kaggle import USERNAME, LocalKaggle
 from kaggle_local.runs import sandbox
 from kaggle_local.runs.control_group import control_group
-from kaggle_local.runs.image import Image, ImageSpec, build_image
+from kaggle_local.runs.execution import ready_image
+from kaggle_local.runs.image import Image, ImageSpec
 from kaggle_local.runs.limits import RunLimits
 from kaggle_local.server import serve
 from kaggle_local.storage import KernelSource, KernelVersion
@@ -112,7 +113,7 @@ def test_another_kernels_output_is_that_of_its_last_run_that_went_through(local:
     assert printed(second).strip() == "good"
     assert [vars(i) for i in second.inputs] == [{"kind": "kernel", "ref": f"{USERNAME}/first", "number": 1}]
     missing = run_script(local, "", kernels=[f"{USERNAME}/never"])
-    assert "no version has run through" in missing.failure
+    assert "no version is complete" in missing.failure
 
 
 def test_the_environment_is_kaggles_and_nothing_of_the_server(
@@ -128,9 +129,9 @@ def test_the_environment_is_kaggles_and_nothing_of_the_server(
 def test_the_log_does_not_count_the_building_of_the_image(local: LocalKaggle, monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(spec: ImageSpec, store: Path) -> Image:
         time.sleep(3)
-        return build_image(spec, store)
+        return ready_image(spec, store)
 
-    monkeypatch.setattr("kaggle_local.worker.build_image", slow)
+    monkeypatch.setattr("kaggle_local.worker.ready_image", slow)
     (event,) = json.loads(run_script(local, "print('first')").log())
     assert event["time"] < 3
 
@@ -424,7 +425,7 @@ def test_a_run_can_fail_or_hang_on_demand(local: LocalKaggle) -> None:
     local.faults.add(Fault(on="run", outcome="failed"), Fault(on="run", outcome="stuck"))
     failed = run_script(local, "print('never')")
     assert failed.status == "error"
-    assert "on demand" in printed(failed)
+    assert "simulated failure" in printed(failed)
     version = local.storage.kernels.add_version(
         USERNAME, "my-kernel", "", "print(1)", settings_of(kernel_type="script", seconds=2)
     )

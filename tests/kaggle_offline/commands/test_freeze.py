@@ -164,7 +164,7 @@ def test_a_name_that_kaggle_would_change_is_refused_before_anything_is_made(repo
     (repository / "kernels" / "small").rename(repository / "kernels" / "small_kernel")
     metadata = repository / "kernels" / "small_kernel" / "kernel-metadata.json"
     metadata.write_text(metadata.read_text().replace('["small"]', '["small_kernel"]'))
-    with pytest.raises(ConfigurationError, match="small_kernel-models: a dataset's name has 6 to 50 characters"):
+    with pytest.raises(ConfigurationError, match="small_kernel-models: a dataset's name must have 6 to 50 characters"):
         freeze(read_kernel_folder(repository, "small_kernel"))
 
 

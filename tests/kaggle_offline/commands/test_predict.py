@@ -120,7 +120,7 @@ def test_the_command_takes_what_has_changed_and_never_leaves_this_machine(
     summary = tmp_path / "summary"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     assert main(["predict"]) == 11
-    assert "no origin/HEAD" in capsys.readouterr().err
+    assert "origin/HEAD is not set" in capsys.readouterr().err
     git(kernel.repository, "update-ref", "refs/remotes/origin/main", "HEAD")
     git(kernel.repository, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
     summary.unlink()

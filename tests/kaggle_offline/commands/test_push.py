@@ -132,7 +132,7 @@ def test_the_last_score_stands_beside_the_next(kernel: KernelFolder) -> None:
     assert go(kernel)["submission"]["last_score"] is None
     kernel.code.write_text(f"{kernel.code.read_text()}\n# Changed.\n")
     assert go(kernel)["submission"]["last_score"] == pytest.approx(2 / 3, abs=1e-5)
-    assert "| the last one's | 0.66667 |" in (kernel.build / "summary.md").read_text()
+    assert "| previous score | 0.66667 |" in (kernel.build / "summary.md").read_text()
 
 
 def test_an_unchanged_push_asks_little(kernel: KernelFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,7 +367,7 @@ def test_pictures_of_any_name_do_no_harm(rehearsed: Path) -> None:
 
 def test_there_is_nothing_to_push_before_a_freeze(rehearsed: Path) -> None:
     kernel = read_kernel_folder(rehearsed, "small")
-    with opened(kernel) as target, pytest.raises(NotFrozenError, match="nothing is frozen"):
+    with opened(kernel) as target, pytest.raises(NotFrozenError, match="not frozen"):
         push(kernel, target)
 
 

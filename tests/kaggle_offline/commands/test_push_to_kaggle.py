@@ -341,7 +341,7 @@ def test_notes_that_come_back_shortened_or_not_at_all_publish_nothing_twice(
         changed(kernel)
         push(kernel, target)
         assert versions(target, "packages") == 2
-        assert ("its files' names decide" in capsys.readouterr().out) == told
+        assert ("its file names are compared" in capsys.readouterr().out) == told
         push(kernel, target)
         assert (versions(target, "packages"), kernels(target)) == (2, 2)
 

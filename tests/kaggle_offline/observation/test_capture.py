@@ -52,7 +52,7 @@ def test_a_captured_image_is_what_the_local_one_holds(kernel: KernelFolder, caps
         # Once more, it is the same image, and that is said.
         capsys.readouterr()
         capture(target, kernel.repository, "captured", gpu=False)
-        assert "captured → captured\n  small: nothing of it changed" in capsys.readouterr().out
+        assert "captured → captured\n  small: none of its distributions changed" in capsys.readouterr().out
 
 
 @pytest.mark.nightly
@@ -116,7 +116,7 @@ def test_two_images_are_compared_by_what_matters_to_the_locks(repository: Path) 
         "    iniconfig absent → 2.1.0 (shipped)",
         "    packaging 24.2 → 25.0 (provided)",
         "  1 others new (--all lists them)",
-        "  1 others gone (--all lists them)",
+        "  1 others removed (--all lists them)",
     ]
     everything = compare(repository, "small", "newer", everything=True)
     assert "    attrs absent → 25.1.0" in everything

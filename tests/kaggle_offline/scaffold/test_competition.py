@@ -186,7 +186,7 @@ def test_what_cannot_be_done_is_left_and_said(tmp_path: Path) -> None:
         "find the input with find_input: !cp",
         "'../input/train.csv': begin it with find_input and the name of its competition or dataset",
         "'../input/apples/x.csv': begin it with find_input('apples')",
-        "nobody_knows: add what brings it",
+        "nobody_knows: add its distribution",
         "helper.py: '/kaggle/input/apples': begin",
     ):
         assert text in left

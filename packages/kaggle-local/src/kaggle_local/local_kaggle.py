@@ -5,7 +5,8 @@ from pathlib import Path
 
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.faults import Faults
-from kaggle_local.runs.image import Image, ImageSpec, build_image, image_folder, is_whole
+from kaggle_local.runs.execution import ready_image
+from kaggle_local.runs.image import Image, ImageSpec, image_folder, is_whole
 from kaggle_local.runs.sandbox import find_bwrap
 from kaggle_local.scoring.competition import Competition, load_competition
 from kaggle_local.scoring.score import metric_of
@@ -72,7 +73,7 @@ class LocalKaggle:
             SandboxError: this machine cannot isolate kernels.
         """
         find_bwrap()
-        image = build_image(spec, self.storage.images.folder)
+        image = ready_image(spec, self.storage.images.folder)
         self.storage.images.use(spec)
         return image
 

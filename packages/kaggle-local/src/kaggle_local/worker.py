@@ -17,8 +17,7 @@ from pathlib import Path
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import ArchiveError, LocalKaggleError, RunError, SubmissionError
 from kaggle_local.faults import Faults
-from kaggle_local.runs.execution import Executor, Outcome, Stopped
-from kaggle_local.runs.image import build_image
+from kaggle_local.runs.execution import Executor, Outcome, Stopped, ready_image
 from kaggle_local.runs.isolation import Program
 from kaggle_local.runs.limits import RunLimits
 from kaggle_local.runs.log import Event, RunLog
@@ -274,7 +273,7 @@ class Worker:
             Stopped: the run is no longer wanted.
         """
         program = self._program(version, inputs, rerun_of)
-        image = build_image(version.image, self._storage.images.folder)
+        image = ready_image(version.image, self._storage.images.folder)
         # The log starts here: Kaggle does not count the time that the image takes.
         log = RunLog()
         abandoned = threading.Event()

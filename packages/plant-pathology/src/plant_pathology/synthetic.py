@@ -424,7 +424,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--train", type=int, default=24, help="images to train on (default %(default)s)")
     parser.add_argument("--public", type=int, default=12, help="public test images (default %(default)s)")
     parser.add_argument("--hidden", type=int, default=150, help="hidden test images (default %(default)s)")
-    parser.add_argument("--size", type=_size, default=(1000, 668), help="WIDTHxHEIGHT (default 1000x668)")
+    parser.add_argument("--size", type=_size, default=(600, 400), help="WIDTHxHEIGHT (default 600x400)")
     parser.add_argument("--seed", type=int, default=2021, help="fixes every byte (default %(default)s)")
     options = parser.parse_args(arguments)
     try:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,11 +16,11 @@ from pathlib import Path
 import psutil
 
 from kaggle_local.errors import SandboxError
-from kaggle_local.runs.image import Image
+from kaggle_local.runs.image import Image, ImageSpec, build_image
 from kaggle_local.runs.isolation import Process, Program, in_sandbox
-from kaggle_local.runs.limits import TOOK_LONGER, Usage, too_much_memory
+from kaggle_local.runs.limits import TOOK_LONGER, RunLimits, Usage, too_much_memory
 from kaggle_local.runs.log import RunLog
-from kaggle_local.runs.sandbox import RUN, SCRIPT, UTILITY_SCRIPTS, Mount
+from kaggle_local.runs.sandbox import LIBRARIES, RUN, SCRIPT, UTILITY_SCRIPTS, Mount
 from kaggle_local.storage import remove_tree
 
 # Bytes of a name that is made for a file, with room for a number.
@@ -33,6 +34,26 @@ _CANCELLED = "the run was cancelled"
 
 # So that it is the watch that ends a run whose file grows too large, and names the cause.
 _FILE_SLACK = 64 * 2**20
+
+
+# Imports modules, and with those that import few of their own, such as sklearn, the public modules in them.
+_IMPORT = """\
+import importlib, pkgutil, sys
+from contextlib import suppress
+
+for name in {modules!r}:
+    with suppress(BaseException):
+        module = importlib.import_module(name)
+        if sum(other.startswith(f"{{name}}.") for other in sys.modules) > 50:
+            continue
+        for part in pkgutil.iter_modules(getattr(module, "__path__", ())):
+            if not part.name.startswith(("_", "test", "conftest")):
+                with suppress(BaseException):
+                    importlib.import_module(f"{{name}}.{{part.name}}")
+"""
+# The parts of the runner that a notebook's run imports.
+_RUNNER_MODULES = ("ipykernel.kernelapp", "matplotlib.pyplot", "matplotlib_inline.backend_inline", "wrapt")
+_IMPORT_LIMITS = RunLimits(seconds=600, memory_bytes=8 * 2**30, output_bytes=2**30, processes=1000)
 
 
 class Stopped(Exception):  # noqa: N818 - not an error
@@ -225,3 +246,35 @@ def _with_text_name(entry: Path) -> Path:
 
 def _raise(error: OSError) -> None:
     raise error
+
+
+def ready_image(spec: ImageSpec, store: Path) -> Image:
+    """Build the environment for ``spec`` below ``store``, or find it there, with the bytecode of likely imports.
+
+    Kernels cannot write to the image: without bytecode, every run would compile its imports. Compiling all files would
+    take a minute and more where torch is installed; so the image's own imports, in the sandbox, choose the files.
+
+    Raises:
+        ImageError: the Python is not found, or uv cannot resolve or install the distributions.
+        SandboxError: this machine cannot isolate kernels.
+    """
+    image = build_image(spec, store)
+    compiled = image.folder / "compiled"
+    if not compiled.exists():
+        program = Program(
+            source=_IMPORT.format(modules=[*_RUNNER_MODULES, *image.modules_of(spec.distributions)]),
+            kind="script",
+            mounts=(),
+            environment={},
+            limits=_IMPORT_LIMITS,
+            gpu=False,
+            writable=[Mount(image.folder / "lib", LIBRARIES)],
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            Executor(image=image, given_up=_never, cancelled=_never).run(program, Path(folder), RunLog())
+        compiled.touch()
+    return image
+
+
+def _never() -> bool:
+    return False

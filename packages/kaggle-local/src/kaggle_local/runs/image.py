@@ -7,6 +7,7 @@ the host's Python below `BASE`, so that no path a kernel works with is one of th
 
 import functools
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
@@ -28,7 +29,7 @@ PREFIX = "/opt/kaggle/image"
 BASE = "/opt/kaggle/python"
 
 # The version of the files that `_compose` writes: with another number, images are built anew.
-_FORMAT = 5
+_FORMAT = 6
 
 USUAL = ("numpy", "pandas", "scipy", "scikit-learn", "pillow", "tqdm")
 """Distributions that most kernels import."""
@@ -120,6 +121,19 @@ class Image:
         """The environment's interpreter, for use on the host."""
         return self.folder / "bin" / "python"
 
+    def modules_of(self, distributions: Collection[str]) -> list[str]:
+        """Return the top-level modules of some of its distributions, sorted."""
+        wanted = {canonicalize_name(name) for name in distributions}
+        (site,) = self.folder.glob("lib/python*/site-packages")
+        modules = set()
+        for distribution in importlib.metadata.distributions(path=[str(site)]):
+            if canonicalize_name(distribution.name) in wanted:
+                for file in distribution.files or ():
+                    top = file.parts[0].removesuffix(".py")
+                    if file.suffix == ".py" and top.isidentifier():
+                        modules.add(top)
+        return sorted(modules)
+
 
 def image_folder(spec: ImageSpec, store: Path) -> Path:
     """Return the folder of the environment for ``spec``, which may not be built yet."""
@@ -195,8 +209,7 @@ def _install(spec: ImageSpec, folder: Path) -> None:
     requirements.write_text("".join(lines.get(name, f"{name}\n") for name in wanted))
     constraints = folder / "constraints.txt"
     constraints.write_text("".join(line for name, line in sorted(lines.items()) if not name.startswith(_ACCELERATOR)))
-    # Kernels cannot write to the image: without bytecode each would compile all that it imports.
-    install = ["pip", "install", "--compile-bytecode", "--python", str(folder / "bin" / "python")]
+    install = ["pip", "install", "--python", str(folder / "bin" / "python")]
     install += ["--requirement", str(requirements), "--constraint", str(constraints)]
     cpu: tuple[str, ...] = ("--torch-backend", "cpu")
     try:

@@ -25,6 +25,7 @@ class Program:
         mounts: inputs, by where the kernel sees them.
         environment: variables that the kernel sees.
         utility_scripts: sources of other kernels that this one can import, by ``owner/slug``.
+        writable: further folders that it can write to.
     """
 
     source: str
@@ -34,6 +35,7 @@ class Program:
     limits: RunLimits
     gpu: bool
     utility_scripts: Mapping[str, str] = field(default_factory=dict)
+    writable: Sequence[Mount] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +84,7 @@ def in_sandbox(image: Image, program: Program, arguments: Sequence[str], folder:
             image,
             arguments,
             mounts=program.mounts,
-            writable=[Mount(folder / "output", WORKING), Mount(folder / "run", RUN)],
+            writable=[Mount(folder / "output", WORKING), Mount(folder / "run", RUN), *program.writable],
             environment=program.environment,
             seccomp=filter_file.fileno(),
             status=report.fileno(),

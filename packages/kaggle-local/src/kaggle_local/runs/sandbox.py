@@ -83,6 +83,8 @@ def find_bwrap() -> str:
     )
 
 
+LIBRARIES = f"{PREFIX}/lib"
+
 _TEMPORARY = "/tmp"  # noqa: S108 - the sandbox's own, a tmpfs
 _HOME = "/root"
 # Folders that a kernel may write to, gone when it ends.
@@ -232,5 +234,5 @@ def _environment(image: Image, memory_bytes: int) -> list[str]:
     options += ["--size", str(memory_bytes), "--tmpfs", PREFIX]
     options += ["--overlay-src", str(image.folder / "sandbox-bin"), "--tmp-overlay", f"{PREFIX}/bin"]
     options += ["--ro-bind", str(image.folder / "sandbox.cfg"), f"{PREFIX}/pyvenv.cfg"]
-    options += ["--overlay-src", str(image.folder / "lib"), "--tmp-overlay", f"{PREFIX}/lib"]
+    options += ["--overlay-src", str(image.folder / "lib"), "--tmp-overlay", LIBRARIES]
     return [*options, "--symlink", "lib", f"{PREFIX}/lib64"]
