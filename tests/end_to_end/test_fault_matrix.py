@@ -18,13 +18,25 @@ PASSING = {"429", "429 wait", "500", "503", "late, not done", "late, done", "res
 PLACES = {case.place for case in MATRIX}
 CODES = {error.exit_code for error in vars(errors).values() if isinstance(error, type) and hasattr(error, "exit_code")}
 
-# By day the first case of each place and of each kind.
-FIRST = {id(next(case for case in MATRIX if case.place == place)) for place in PLACES}
-FIRST |= {id(next(case for case in MATRIX if case.kind == kind)) for kind in {case.kind for case in MATRIX}}
+
+def by_day() -> set[int]:
+    """Choose few cases, by `id`, that have every place and every kind."""
+    chosen: list[Case] = []
+    for place in sorted(PLACES):
+        own = [case for case in MATRIX if case.place == place]
+        new = [case for case in own if case.kind not in {other.kind for other in chosen}]
+        chosen.append((new or own)[0])
+    for case in MATRIX:
+        if case.kind not in {other.kind for other in chosen}:
+            chosen.append(case)
+    return {id(case) for case in chosen}
+
+
+BY_DAY = by_day()
 
 
 def marks(case: Case) -> tuple[pytest.MarkDecorator, ...]:
-    return () if id(case) in FIRST else (pytest.mark.nightly,)
+    return () if id(case) in BY_DAY else (pytest.mark.nightly,)
 
 
 @pytest.fixture(scope="session", autouse=True)

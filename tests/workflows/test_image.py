@@ -20,7 +20,8 @@ from tests.stand_in import TOKENS
 from tests.workflows.act import Run, run_workflow, way_to
 from tests.workflows.repository import IMAGE, add_competition, commit, copy_repository
 
-pytestmark = pytest.mark.xdist_group("image")
+# A weekly job, of minutes: no pull request waits for it.
+pytestmark = [pytest.mark.xdist_group("image"), pytest.mark.nightly]
 
 # Says that there is no pull request yet, unless one has been created, and notes what it is told.
 GH = """\

@@ -123,7 +123,7 @@ def test_what_is_broken_fails_alone_and_says_why(run: Run, place: Place) -> None
     assert steps["Freeze"] == "failure"
     assert "Push" not in steps
     assert run.steps("submit", "broken")["Keep what was built"] == "success"
-    assert "output: must be a text, is 1" in run.summary("submit", "broken")
+    assert "output: 1 must be a text" in run.summary("submit", "broken")
     assert run.result("submit") == "failure"
     assert place.kaggle.storage.kernels.get(USER, "broken-kernel") is None
 
@@ -140,7 +140,7 @@ def test_the_summary_is_worth_reading(run: Run) -> None:
         "| pytorch-lightning |",
     ):
         assert text in summary, summary
-    assert "| alpha | changed since submit-v1: packages/alpha |" in run.summary("plan")
+    assert "| alpha | changed since submit-v1: packages/alpha/" in run.summary("plan")
 
 
 def test_what_was_built_is_kept(run: Run, place: Place) -> None:

@@ -212,7 +212,7 @@ def test_serve_prints_what_points_the_client_here_and_ends_on_interrupt(storage:
     assert set(names.split()) == exported
 
 
-@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("there", [True, pytest.param(False, marks=pytest.mark.nightly)])
 def test_serve_builds_an_image_of_a_manifest(*, there: bool, storage: Path, tmp_path: Path) -> None:
     manifest = tmp_path / "image.txt"
     # Another version for each: images are shared.
