@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -64,14 +65,6 @@ def write_text(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def holds(path: Path, text: str) -> bool:
-    """Tell whether a file is there and holds just ``text``: the stamp of a stage that need not run again."""
-    try:
-        return path.read_bytes() == text.encode()
-    except OSError:
-        return False
-
-
 def as_json(data: Any) -> str:
     """Plain data as JSON for files."""
     return json.dumps(data, indent=2) + "\n"
@@ -93,6 +86,31 @@ def read_json(path: Path) -> Any:
 def write_json(path: Path, data: Any) -> None:
     """Write plain data as JSON, in one step."""
     write_text(path, as_json(data))
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """A file beside a stage's output that names the inputs of the output: while they match, the stage is skipped.
+
+    Attributes:
+        path: the file.
+        inputs: the digest of the stage's present inputs.
+    """
+
+    path: Path
+    inputs: str
+
+    def note(self) -> Any:
+        """Return the note of the stage's last run if its inputs were the same, else None."""
+        try:
+            document = read_json(self.path)
+            return document["note"] if document["inputs"] == self.inputs else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, note: Any) -> None:
+        """Record that the stage has run, with a note in plain data."""
+        write_json(self.path, {"inputs": self.inputs, "note": note})
 
 
 @contextmanager

@@ -15,7 +15,9 @@ from kaggle_offline.dependencies.pins import Kind
 from kaggle_offline.dependencies.wheels import Wheel
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import (
+    Stamp,
     as_json,
+    digest_of_data,
     digest_of_file,
     digest_of_names,
     digest_of_text,
@@ -169,21 +171,20 @@ def pack_models(kernel: KernelFolder, folder: Path) -> Dataset | None:
     """
     if kernel.checkpoints is None:
         return None
-    stamp = folder.with_name(f".{folder.name}.json")
+    inputs = digest_of_data([_seen(kernel.checkpoints), list(kernel.trusted)])
+    stamp = Stamp(folder.with_name(f".{folder.name}.json"), inputs)
     try:
-        known = read_json(stamp)
-        if known["files"] == [_seen(kernel.checkpoints), _seen(folder)] and known["trusted"] == list(kernel.trusted):
-            return Dataset(folder=folder, slug=known["slug"], digest=known["digest"])
-    except (OSError, ValueError, KeyError, TypeError):
+        note = stamp.note()
+        if note["files"] == _seen(folder):
+            return Dataset(folder=folder, slug=note["slug"], digest=note["digest"])
+    except (OSError, KeyError, TypeError):
         pass
-    before = _seen(kernel.checkpoints)
     with new_folder(folder) as draft:
         for path in list_checkpoints(kernel.checkpoints, kernel.repository, kernel.trusted):
             shutil.copyfile(path, draft / path.name)
         digest = _digest_of_folder(draft)
         slug = _write_metadata(draft, kernel, "models")
-    seen = {"files": [before, _seen(folder)], "trusted": list(kernel.trusted)}
-    write_json(stamp, {**seen, "slug": slug, "digest": digest})
+    stamp.write({"files": _seen(folder), "slug": slug, "digest": digest})
     return Dataset(folder=folder, slug=slug, digest=digest)
 
 

@@ -13,11 +13,11 @@ from kaggle_offline.artifacts.pack import OWNER, Dataset
 from kaggle_offline.code.cells import cells_of
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import (
+    Stamp,
     digest_of_data,
     digest_of_file,
     digest_of_names,
     new_folder,
-    read_json,
     write_json,
     write_text,
 )
@@ -202,9 +202,10 @@ def render_kernel(
     image = digest_of_file(kernel.image)
     digests = [dataset.digest for dataset in datasets]
     made_of = [settings, *digests, kernel.weights, image, kernel.output, list(surroundings)]
-    folder, stamp = kernel.build / "kernel", kernel.build / ".kernel.json"
+    folder = kernel.build / "kernel"
     inputs = digest_of_data([made_of, owner, *map(digest_of_file, (kernel.code, Path(__file__)))])
-    digest = _known_digest(stamp, folder, inputs)
+    stamp = Stamp(kernel.build / ".kernel.json", inputs)
+    digest = _rendered_digest(folder, stamp.note())
     suffix = ".py" if kernel.is_script else ".ipynb"
     metadata = {
         **settings,
@@ -217,20 +218,17 @@ def render_kernel(
         with new_folder(folder) as draft:
             write_text(draft / metadata["code_file"], code)
             write_json(draft / "kernel-metadata.json", metadata)
-        write_json(stamp, {"inputs": inputs, "digest": digest, "files": _digest_of_folder(folder)})
+        stamp.write({"digest": digest, "files": _digest_of_folder(folder)})
     shipped = tuple(dataset.slug for dataset in datasets)
     return RenderedKernel(folder=folder, digest=digest, sources=sources_of(metadata), shipped=shipped)
 
 
-def _known_digest(stamp: Path, folder: Path, inputs: str) -> str:
-    """Return the digest of the kernel in ``folder``, if it was rendered from ``inputs``; else an empty text."""
+def _rendered_digest(folder: Path, note: Any) -> str:
+    """Return the digest of the kernel in ``folder`` from the note of its rendering; empty if a file has changed."""
     try:
-        known = read_json(stamp)
-        if known["inputs"] == inputs and known["files"] == _digest_of_folder(folder):
-            return str(known["digest"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    return ""
+        return str(note["digest"]) if note["files"] == _digest_of_folder(folder) else ""
+    except (OSError, KeyError, TypeError):
+        return ""
 
 
 def _digest_of_folder(folder: Path) -> str:

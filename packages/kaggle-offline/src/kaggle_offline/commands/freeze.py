@@ -19,7 +19,7 @@ from kaggle_offline.dependencies.lock_table import rows, table
 from kaggle_offline.dependencies.locking import Locked, lock_kernel
 from kaggle_offline.dependencies.pins import Pin, read_pins
 from kaggle_offline.errors import CredentialsError, NotFrozenError
-from kaggle_offline.files import alone, digest_of_data, digest_of_file, holds, write_text
+from kaggle_offline.files import Stamp, alone, digest_of_data, digest_of_file
 from kaggle_offline.reports.github import in_ci
 from kaggle_offline.reports.result import update_result
 from kaggle_offline.repository.image_manifest import ImageManifest, read_image_manifest
@@ -57,7 +57,7 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
     packages = pack(build / "packages", shipped=shipped, python=image.python)
     python, rehearsal = searched.result(), packages
     if python != image.python:
-        host_pins = _pins_here(pins, python, image, build / "rehearsal" / "requirements.txt")
+        host_pins = _pins_here(pins, python, image, build / "rehearsal" / "pins.json")
         shipped = download(host_pins, build / "rehearsal" / "wheels", image, constraints=constraints, for_image=shipped)
         rehearsal = pack(build / "rehearsal" / "packages", shipped=shipped, python=python)
     update_result(kernel.build, seconds={"freeze": time.monotonic() - started})
@@ -87,26 +87,25 @@ def _check_notebook(kernel: KernelFolder) -> None:
     Raises:
         ConfigurationError: it cannot be read.
     """
-    stamp = kernel.build / ".notebook-inputs"
-    digest = digest_of_file(kernel.code)
-    if not holds(stamp, digest):
+    stamp = Stamp(kernel.build / ".notebook.json", digest_of_file(kernel.code))
+    if not stamp.note():
         from kaggle_offline.artifacts.render import read_notebook
 
         read_notebook(kernel.code)
-        write_text(stamp, digest)
+        stamp.write("readable")
 
 
 def _pins_here(pins: tuple[Pin, ...], python: str, image: ImageManifest, path: Path) -> tuple[Pin, ...]:
-    """Return the pins for this machine's Python, from ``path`` if it is up to date."""
-    head = f"# of: {digest_of_data([python, *(pin.lines() for pin in pins)])}\n"
+    """Return the pins for this machine's Python, from the stamp at ``path`` if it is up to date."""
+    stamp = Stamp(path, digest_of_data([python, *(pin.lines() for pin in pins)]))
+    note = stamp.note()
     try:
-        text = path.read_text(encoding="utf-8")
-        if text.startswith(head):
-            return read_pins(text.splitlines())
-    except (OSError, ValueError):
+        if isinstance(note, str):
+            return read_pins(note.splitlines())
+    except ValueError:
         pass
     found = tuple(pins_for_python(pins, python, image))
-    write_text(path, "".join([head, *(pin.lines() for pin in found)]))
+    stamp.write("".join(pin.lines() for pin in found))
     return found
 
 

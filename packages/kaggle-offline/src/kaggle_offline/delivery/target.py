@@ -23,7 +23,7 @@ from kaggle_offline.artifacts.frozen import Frozen
 from kaggle_offline.artifacts.pack import Dataset
 from kaggle_offline.environment import environment_for_others
 from kaggle_offline.errors import RehearsalError, TargetError
-from kaggle_offline.files import alone, digest_of_data, holds, new_folder, write_text
+from kaggle_offline.files import Stamp, alone, digest_of_data, new_folder
 from kaggle_offline.kaggle.authentication import find_token
 from kaggle_offline.kaggle.client import KaggleClient
 from kaggle_offline.kaggle.retries import Patience, Waits
@@ -315,10 +315,9 @@ def _make_competition(kernel: KernelFolder, frozen: Frozen, image: Image) -> Pat
     It runs with the image's and the shipped distributions, as the kernel does, but on the host.
     """
     folder = kernel.build / "competition"
-    stamp = kernel.build / ".competition-inputs"
-    inputs = _competition_inputs(kernel, frozen)
-    whole = all((folder / name).is_file() for name in ("competition.toml", "solution.csv"))
-    if whole and holds(stamp, inputs):
+    stamp = Stamp(kernel.build / ".competition.json", _competition_inputs(kernel, frozen))
+    is_whole = all((folder / name).is_file() for name in ("competition.toml", "solution.csv"))
+    if is_whole and stamp.note():
         return folder
     print(f"  making the competition: {kernel.rehearsal}", flush=True)
     program, *arguments = shlex.split(kernel.rehearsal)
@@ -350,7 +349,7 @@ def _make_competition(kernel: KernelFolder, frozen: Frozen, image: Image) -> Pat
             )
         with _explained():
             load_competition(draft)
-    write_text(stamp, inputs)
+    stamp.write("written")
     return folder
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
@@ -22,13 +22,14 @@ from kaggle_offline.dependencies.source_distributions import EXTENSION, build_so
 from kaggle_offline.dependencies.wheels import Wheel, read_wheel
 from kaggle_offline.environment import environment_for_others
 from kaggle_offline.errors import DownloadError, NetworkError
-from kaggle_offline.files import digest_of_data, digest_of_file, new_folder, read_json, write_json
+from kaggle_offline.files import Stamp, digest_of_data, digest_of_file, new_folder
 from kaggle_offline.repository.image_manifest import ImageManifest
 
 # pip downloads one file after the other, so several run at once. Each occupies a core for most of a second.
 _PROCESSES = min(4, max(2, os.cpu_count() or 1))
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)\s*$")
 _LAST_LINES = 12
+_STAMP = ".inputs.json"
 # The settings of pip for package indexes and the network.
 _PIP = (
     *("CACHE", "CERT", "CLIENT", "CONFIG", "DEFAULT_TIMEOUT", "EXTRA_INDEX", "FIND_LINKS", "INDEX", "KEYRING"),
@@ -68,10 +69,9 @@ def download(
     """
     lines = [pin.lines() for pin in pins]
     inputs = digest_of_data([lines, image.digest, sorted(constraints), for_image is not None])
-    stamp = folder / ".inputs"
-    shipped = _read_stamp(stamp, inputs, pins)
-    if shipped is not None:
-        return shipped
+    names = _downloaded(folder, Stamp(folder / _STAMP, inputs).note(), pins)
+    if names is not None:
+        return [Shipped(path=folder / names[pin], pin=pin) for pin in pins]
     with new_folder(folder) as draft:
         names = _copy_files(for_image or (), pins, draft)
         missing = [pin for pin in pins if pin not in names]
@@ -79,7 +79,7 @@ def download(
         names |= _download_wheels([pin for pin in missing if not pin.is_source], draft, tags)
         names |= _download_sources([pin for pin in missing if pin.is_source], draft, image, constraints)
         entries = [[names[pin], digest_of_file(draft / names[pin])] for pin in pins]
-        write_json(draft / stamp.name, {"inputs": inputs, "files": entries})
+        Stamp(draft / _STAMP, inputs).write(entries)
     return [Shipped(path=folder / names[pin], pin=pin) for pin in pins]
 
 
@@ -166,19 +166,14 @@ def read_wheels(lines: Sequence[str], image: ImageManifest) -> list[Wheel]:
         return [read_wheel(path) for path in sorted(folder.glob("*.whl"))]
 
 
-def _read_stamp(stamp: Path, inputs: str, pins: Sequence[Pin]) -> list[Shipped] | None:
-    """Return the files of an earlier download, if its inputs were the same and no file has changed since."""
+def _downloaded(folder: Path, note: Any, pins: Sequence[Pin]) -> dict[Pin, str] | None:
+    """Return the file names of an earlier download, if no file has changed since; else None."""
     try:
-        document = read_json(stamp)
-        files = dict(document["files"])
-        names_now = {path.name for path in stamp.parent.iterdir()}
-        if document["inputs"] != inputs or names_now != {*files, stamp.name}:
+        hashes = {path.name: digest_of_file(path) for path in folder.iterdir() if path.name != _STAMP}
+        if dict(note) != hashes:
             return None
-        if any(digest_of_file(stamp.parent / name) != sha256 for name, sha256 in files.items()):
-            return None
-        names = [name for name, _ in document["files"]]
-        return [Shipped(path=stamp.parent / name, pin=pin) for name, pin in zip(names, pins, strict=True)]
-    except (OSError, ValueError, KeyError, TypeError):
+        return {pin: name for pin, (name, _) in zip(pins, note, strict=True)}
+    except (OSError, ValueError, TypeError):
         return None
 
 

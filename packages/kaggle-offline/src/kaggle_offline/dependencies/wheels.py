@@ -1,6 +1,5 @@
 """Wheels of the packages of this repository: same tree, same bytes, whatever the clock and the path."""
 
-import email
 import shutil
 import stat
 import sys
@@ -10,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.metadata import parse_email
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
@@ -18,13 +18,12 @@ from kaggle_offline.errors import BuildError
 from kaggle_offline.files import (
     COPY_IT,
     UNREADABLE_ZIP,
+    Stamp,
     digest_of_data,
     digest_of_file,
-    holds,
     is_lfs_pointer,
     link_outside,
     new_folder,
-    write_text,
 )
 from kaggle_offline.repository.packages import name_of, read_project_file
 from kaggle_offline.uv import is_network, run_uv
@@ -36,6 +35,8 @@ _EPOCH = "1577836800"
 _DEFAULT_BACKEND = ("setuptools>=40.8.0",)
 
 _LAST_LINES = 15
+
+_STAMP = ".inputs.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ def build_packages(
 
 
 def build_wheel(package: Path, folder: Path, constraints: Sequence[str]) -> Wheel:
-    """Build ``package`` into ``folder``, unless the wheel of just this tree is there.
+    """Build ``package`` into ``folder``, unless the folder has the wheel of the same tree.
 
     Raises:
         BuildError: the build backend failed, or its wheel is not for every machine.
@@ -106,9 +107,8 @@ def build_wheel(package: Path, folder: Path, constraints: Sequence[str]) -> Whee
     files = _files_of(package)
     contents = [[name, digest_of_file(path), _is_executable(path)] for name, path in files.items()]
     inputs = digest_of_data([contents, sorted(constraints)])
-    stamp = folder / ".inputs"
     built = next(folder.glob("*.whl"), None)
-    if built is None or not holds(stamp, f"{inputs} {digest_of_file(built)}"):
+    if built is None or Stamp(folder / _STAMP, inputs).note() != digest_of_file(built):
         with new_folder(folder) as draft:
             # In a copy, so that files of one build are not inputs of the next.
             with tempfile.TemporaryDirectory() as scratch:
@@ -122,7 +122,7 @@ def build_wheel(package: Path, folder: Path, constraints: Sequence[str]) -> Whee
                     "Keep what needs a compiler in a distribution of its own, and require that.",
                 )
             _require_no_pointers(built, package)
-            write_text(draft / stamp.name, f"{inputs} {digest_of_file(built)}")
+            Stamp(draft / _STAMP, inputs).write(digest_of_file(built))
         built = folder / built.name
     return read_wheel(built)
 
@@ -244,13 +244,13 @@ def read_wheel(path: Path) -> Wheel:
     try:
         with zipfile.ZipFile(path) as archive:
             name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
-            metadata = email.message_from_bytes(archive.read(name))
+            metadata, _ = parse_email(archive.read(name))
         return Wheel(
             path=path,
-            name=canonicalize_name(metadata["Name"], validate=True),
-            version=str(Version(metadata["Version"])),
-            requirements=tuple(str(Requirement(str(line))) for line in metadata.get_all("Requires-Dist", [])),
-            requires_python=str(metadata.get("Requires-Python", "")),
+            name=canonicalize_name(metadata["name"], validate=True),
+            version=str(Version(metadata["version"])),
+            requirements=tuple(str(Requirement(line)) for line in metadata.get("requires_dist", [])),
+            requires_python=metadata.get("requires_python", ""),
         )
-    except (*UNREADABLE_ZIP, StopIteration, TypeError) as error:
+    except (*UNREADABLE_ZIP, StopIteration, KeyError, TypeError) as error:
         raise BuildError(f"{path}: not a wheel: {error}", "Delete it, or build it again.") from error

@@ -4,11 +4,11 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 import requests
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
 
 from kaggle_offline.errors import CredentialsError, KaggleError, NoSpaceError, NotThereError, TakenError, TransientError
 
@@ -120,13 +120,8 @@ def _reason(error: Exception) -> str:
 
 
 def _seconds(text: str) -> float | None:
-    """Return the seconds that a ``Retry-After`` asks for: it holds a number of them, or a date (RFC 9110, 10.2.3)."""
-    if re.fullmatch(r"[0-9]{1,9}", text.strip()):
-        return float(text)
+    """Return the seconds of a ``Retry-After``, which holds a number of them or a date (RFC 9110, 10.2.3)."""
     try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
+        return float(Retry().parse_retry_after(text))
+    except (InvalidHeader, ValueError, OverflowError):
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())
