@@ -48,7 +48,7 @@ PYTEST = [
 # Have a session of their own.
 WORKFLOWS = "tests/workflows"
 # The tests of a competition's package need these beside it, in the image's versions or else in dev.txt's.
-TEST_TOOLS = ("hypothesis", "pandas-stubs", "pytest", "pytest-timeout", "pytest-xdist", "types-tqdm")
+TEST_TOOLS = ("hypothesis", "pandas-stubs", "pytest", "pytest-cov", "pytest-timeout", "pytest-xdist", "types-tqdm")
 DEV = Path("requirements/dev.txt")
 # No test depends on new releases.
 FIXED_INDEX = {"UV_EXCLUDE_NEWER": "2026-11-24T00:00:00Z"}

@@ -136,6 +136,15 @@ def test_the_log_does_not_count_the_building_of_the_image(local: LocalKaggle, mo
     assert event["time"] < 3
 
 
+def test_an_image_has_the_bytecode_of_its_imports_alone(local: LocalKaggle) -> None:
+    run_script(local, "")
+    image = ready_image(local.storage.images.in_use(), local.storage.images.folder)
+    compiled = {path.parent.parent.name for path in image.folder.rglob("*.pyc")}
+    assert {"kernelapp", "pyplot"} <= {path.name.partition(".")[0] for path in image.folder.rglob("*.pyc")}
+    assert "matplotlib" in compiled
+    assert "_internal" not in compiled, "pip is installed, and imported by few"
+
+
 # Limits
 
 
