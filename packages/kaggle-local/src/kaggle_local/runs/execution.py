@@ -118,7 +118,8 @@ class Executor:
             shutil.copyfile(Path(__file__).with_name(name), run / name)
         # The largest size of any file, in memory too; the watch bounds files on disk further.
         largest = max(program.limits.output_bytes, program.limits.memory_bytes) + _FILE_SLACK
-        arguments = [f"{RUN}/launcher.py", str(largest)]
+        # Twice the limit: the watch names it, and no burst of processes outruns the watch.
+        arguments = [f"{RUN}/launcher.py", str(largest), str(2 * program.limits.processes)]
         if notebook:
             arguments += [f"{RUN}/notebook_driver.py", f"{RUN}/source", f"{RUN}/executed"]
         else:

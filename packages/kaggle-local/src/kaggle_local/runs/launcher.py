@@ -1,4 +1,4 @@
-"""The first program of a run, inside the sandbox: ``launcher.py FILE_BYTES ARGUMENT...``.
+"""The first program of a run, inside the sandbox: ``launcher.py FILE_BYTES PROCESSES ARGUMENT...``.
 
 Bounds what no outer process can bound in time, and starts Python with the arguments as a process of
 its own. It is process 1, which the system protects from signals and hands every orphan: a kernel
@@ -10,11 +10,19 @@ import resource
 import sys
 
 
-def main(file_bytes: str, *arguments: str) -> int:
-    """Run the kernel with these limits for all that follows from it; return its exit code as a shell does."""
+# From this Linux on, the processes of a user are counted in each user namespace by itself (kernel/ucount.c); before, the
+# host's processes of the same user would count.
+_COUNTS_BY_NAMESPACE = (5, 14)
+
+
+def main(file_bytes: str, processes: str, *arguments: str) -> int:
+    """Run the kernel with these limits for all its processes; return its exit code as a shell does."""
+    limits = {resource.RLIMIT_FSIZE: int(file_bytes), resource.RLIMIT_CORE: 0}
+    if _linux() >= _COUNTS_BY_NAMESPACE:
+        limits[resource.RLIMIT_NPROC] = int(processes)
     kernel = os.fork()
     if kernel == 0:
-        for kind, limit in ((resource.RLIMIT_FSIZE, int(file_bytes)), (resource.RLIMIT_CORE, 0)):
+        for kind, limit in limits.items():
             _, highest = resource.getrlimit(kind)
             bound = limit if highest == resource.RLIM_INFINITY else min(limit, highest)
             resource.setrlimit(kind, (bound, bound))
@@ -24,6 +32,11 @@ def main(file_bytes: str, *arguments: str) -> int:
         if ended == kernel:
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
+
+
+def _linux() -> tuple[int, ...]:
+    numbers = os.uname().release.split("-")[0].split(".")[:2]
+    return tuple(int(number) for number in numbers if number.isdigit())
 
 
 if __name__ == "__main__":
