@@ -9,9 +9,8 @@ import os
 import resource
 import sys
 
-
-# From this Linux on, the processes of a user are counted in each user namespace by itself (kernel/ucount.c); before, the
-# host's processes of the same user would count.
+# Since this Linux, each user namespace counts a user's processes by itself (kernel/ucount.c); before, the host's
+# processes of the same user would count.
 _COUNTS_BY_NAMESPACE = (5, 14)
 
 
