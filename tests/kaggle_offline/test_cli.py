@@ -136,7 +136,7 @@ def test_a_full_disk_is_said_with_the_path_and_what_is_free(
     assert main(["freeze"]) == SystemProblemError.exit_code
     said = capsys.readouterr().err
     assert f"{draft}: No space left on device" in said
-    assert re.search(rf"[\d,]+ MB are free in {re.escape(str(draft.parent))}: make room", said)
+    assert re.search(rf"[\d,]+ MB are free in {re.escape(str(draft.parent))}: free some", said)
     assert "reset" not in said
 
 

@@ -192,7 +192,7 @@ def test_what_cannot_be_done_is_left_and_said(tmp_path: Path) -> None:
         assert text in left
     assert "return'../input/apples/x.csv'" in adopted.code
     for text in (
-        "./wheel.whl: ship",
+        "./wheel.whl: not a requirement",
         "git+https",
         "find_input('apples')",
         "some-weights: also an input",
