@@ -199,7 +199,7 @@ def test_what_cannot_be_done_is_left_and_said(tmp_path: Path) -> None:
         "not Python",
     ):
         assert text in left
-    assert "requirements.txt: ship" in left
+    assert "requirements.txt: not a requirement" in left
     assert not [line for line in adopted.left if line.startswith("https")]
     assert adopted.requirements == ("timm",)
 
