@@ -39,7 +39,7 @@ def read_frozen(kernel: KernelFolder) -> Frozen:
     """Read the result of the last freeze.
 
     Raises:
-        NotFrozenError: there is no result, or it is malformed.
+        NotFrozenError: ``frozen.json`` is missing or malformed.
     """
     try:
         document = read_json(kernel.build / RECORD)

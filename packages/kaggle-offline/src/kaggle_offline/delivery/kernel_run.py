@@ -29,7 +29,7 @@ from kaggle_offline.kaggle.kernels import KernelState, RunState
 from kaggle_offline.reports.result import PICTURES, KernelVersion, Result, Run
 from kaggle_offline.repository.kernel_folder import KernelFolder
 
-# Waits for the rest of a log after its run has ended.
+# Seconds that the rest of a log has to arrive after its run has ended.
 _REST_SECONDS = 2.0
 
 # The number of times that a run is repeated because its datasets were not mounted yet.

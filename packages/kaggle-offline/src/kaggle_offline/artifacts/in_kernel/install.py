@@ -439,7 +439,7 @@ def read_options() -> Any:
 
 
 def main() -> int:
-    """Return the command line: 0 done, 2 refused before anything was installed, 3 failed."""
+    """Run the command line; return 0 if done, 2 if it refused, 3 if it failed."""
     try:
         uv = find_uv()
         with ask_early(uv):
