@@ -171,7 +171,7 @@ def pack_models(kernel: KernelFolder, folder: Path) -> Dataset | None:
     """
     if kernel.checkpoints is None:
         return None
-    inputs = digest_of_data([_seen(kernel.checkpoints), list(kernel.trusted)])
+    inputs = digest_of_data([_seen(kernel.checkpoints), list(kernel.settings.trusted)])
     stamp = Stamp(folder.with_name(f".{folder.name}.json"), inputs)
     try:
         note = stamp.note()
@@ -180,7 +180,7 @@ def pack_models(kernel: KernelFolder, folder: Path) -> Dataset | None:
     except (OSError, KeyError, TypeError):
         pass
     with new_folder(folder) as draft:
-        for path in list_checkpoints(kernel.checkpoints, kernel.repository, kernel.trusted):
+        for path in list_checkpoints(kernel.checkpoints, kernel.repository, kernel.settings.trusted):
             shutil.copyfile(path, draft / path.name)
         digest = _digest_of_folder(draft)
         slug = _write_metadata(draft, kernel, "models")

@@ -201,7 +201,7 @@ def render_kernel(
     settings.pop("id_no", None)
     image = digest_of_file(kernel.image)
     digests = [dataset.digest for dataset in datasets]
-    made_of = [settings, *digests, kernel.weights, image, kernel.output, list(surroundings)]
+    made_of = [settings, *digests, kernel.settings.weights, image, kernel.settings.output, list(surroundings)]
     folder = kernel.build / "kernel"
     inputs = digest_of_data([made_of, owner, *map(digest_of_file, (kernel.code, Path(__file__)))])
     stamp = Stamp(kernel.build / ".kernel.json", inputs)
@@ -251,7 +251,7 @@ def _render(kernel: KernelFolder, packages: Dataset, models: Dataset | None, mad
     digest = digest_of_data([[(cell.cell_type, cell.source) for cell in notebook.cells], made_of])
     parameters.source = (
         f'# Written by push: the origin of this kernel.\nPACKAGES_DIGEST = "{packages.digest}"\n'
-        f'KERNEL_DIGEST = "{digest}"\nWEIGHTS = {kernel.weights!r}'
+        f'KERNEL_DIGEST = "{digest}"\nWEIGHTS = {kernel.settings.weights!r}'
     )
     if kernel.is_script:
         notebook.metadata = {"jupytext": {"notebook_metadata_filter": "-all", "cell_metadata_filter": "-all"}}

@@ -32,22 +32,22 @@ def predict(kernel: KernelFolder, base: str, *, renew_lock: bool) -> None:
     here = _rehearse(kernel, renew_lock=renew_lock)
     if known is None or known.commit != base or known.score is None:
         known = _rehearse_base(kernel, base)
-    known = replace(known, tolerance=kernel.tolerance)
+    known = replace(known, tolerance=kernel.settings.tolerance)
     result = update_result(kernel.build, seconds={}, base=known)
     write_report(kernel.build, kernel.competition, result)
     commit = base[:COMMIT_LENGTH]
     if known.score is None:
         print(f"  no score on the base, {commit}, to compare it with: {known.problem}")
         return
-    print(f"  on the base, {commit}: {known.score:.5f}, tolerance {kernel.tolerance:g}")
+    print(f"  on the base, {commit}: {known.score:.5f}, tolerance {kernel.settings.tolerance:g}")
     if here.score is None:
         return
     gain = here.score - known.score if here.greater_is_better else known.score - here.score
     loss = round(-gain, SCORE_DIGITS)
-    if loss > kernel.tolerance:
+    if loss > kernel.settings.tolerance:
         raise ScoreFellError(
             f"{kernel.competition}: the score is {here.score:.5f}, and {known.score:.5f} on the base, {commit}: "
-            f"worse by {loss:.5f}, where {kernel.tolerance:g} is tolerated",
+            f"worse by {loss:.5f}, where {kernel.settings.tolerance:g} is tolerated",
             f"To allow it, set [rehearsal] tolerance = {loss} in {kernel.folder / 'submission.toml'}",
         )
 

@@ -196,7 +196,7 @@ def _create(kernel: KernelFolder, target: Target, chain: Chain, limits: Submissi
             kernel.competition,
             kernel.slug,
             chain.kernel,
-            kernel.output,
+            kernel.settings.output,
             str(chain),
             digest=chain.digest,
             before=limits,

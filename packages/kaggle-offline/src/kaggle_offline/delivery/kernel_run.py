@@ -62,7 +62,7 @@ def run_kernel(
     state = client.kernels.state(kernel.slug)
     if state is not None and _is_same(state, rendered):
         latest = KernelVersion(ref=ref, version=state.version, digest=rendered.digest)
-        if known.kernel == latest and known.run is not None and (output / kernel.output).is_file():
+        if known.kernel == latest and known.run is not None and (output / kernel.settings.output).is_file():
             print(f"  {kernel.slug}: version {state.version}, unchanged, already run", flush=True)
             return latest, known.run
     after, same = _latest(target, kernel.slug, rendered, state)
@@ -77,9 +77,9 @@ def run_kernel(
             print(f"  {kernel.slug}: version {version}, pushed, running without a network", flush=True)
         ended, shown = wait_for_run(target, kernel.slug, version)
         with new_folder(output) as draft:
-            wanted = partial(_is_wanted, kernel.output)
+            wanted = partial(_is_wanted, kernel.settings.output)
             # A failed run need not have written them: the search for them would ask for every page of the listing.
-            needed = (kernel.output, RUN_RECORD) if ended.status == "complete" else ()
+            needed = (kernel.settings.output, RUN_RECORD) if ended.status == "complete" else ()
             log = read_log(client.kernels.fetch_output(kernel.slug, version, draft, wanted, needed=needed))
         if ended.status == "complete":
             break
@@ -90,8 +90,10 @@ def run_kernel(
         target.waits.sleep(seconds, "mounting the new version")
         after = version
         same = False
-    seen = _check(kernel, target, output / kernel.output)
-    print(f"  {kernel.slug}: complete in {log.seconds:.0f} s, wrote {output / kernel.output}: {seen}", flush=True)
+    seen = _check(kernel, target, output / kernel.settings.output)
+    print(
+        f"  {kernel.slug}: complete in {log.seconds:.0f} s, wrote {output / kernel.settings.output}: {seen}", flush=True
+    )
     run = Run(status=ended.status, seconds=log.seconds, peak_memory_bytes=_peak_memory(output))
     return KernelVersion(ref=ref, version=version, digest=rendered.digest), run
 
@@ -255,13 +257,13 @@ def _check(kernel: KernelFolder, target: Target, path: Path) -> str:
     """
     if not path.is_file():
         raise OutputError(
-            f"{kernel.slug}: complete, but it did not write {kernel.output}",
-            f"Write /kaggle/working/{kernel.output} in the kernel, then run freeze and push again.",
+            f"{kernel.slug}: complete, but it did not write {kernel.settings.output}",
+            f"Write /kaggle/working/{kernel.settings.output} in the kernel, then run freeze and push again.",
         )
-    if not kernel.sample:
+    if not kernel.settings.sample:
         return check_output(path, None)
-    sample = kernel.build / kernel.sample
-    if not target.client.competitions.fetch_data_file(kernel.competition, kernel.sample, sample):
+    sample = kernel.build / kernel.settings.sample
+    if not target.client.competitions.fetch_data_file(kernel.competition, kernel.settings.sample, sample):
         return check_output(path, None)
     return check_output(path, sample)
 

@@ -68,7 +68,7 @@ def check_accelerator(client: KaggleClient, kernel: KernelFolder) -> list[str]:
             f"{kernel.competition}: no GPU time is left this week",
             f"Wait until Saturday 00:00 UTC ({_WEB}/settings shows it), or set enable_gpu to false.",
         )
-    hours = kernel.limits.hours if kernel.limits else 0
+    hours = kernel.settings.limits.hours if kernel.settings.limits else 0
     less = f", less than the {hours:g} that a run may take" if seconds < hours * _HOUR else ""
     return [*notices, f"{kernel.competition}: {seconds / _HOUR:.1f} hours of GPU time are left this week{less}"]
 

@@ -306,7 +306,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 def _competition_inputs(kernel: KernelFolder, frozen: Frozen) -> str:
     """Return the digest of the competition folder's inputs."""
-    return digest_of_data([kernel.rehearsal, frozen.rehearsal.digest])
+    return digest_of_data([kernel.settings.rehearsal, frozen.rehearsal.digest])
 
 
 def _make_competition(kernel: KernelFolder, frozen: Frozen, image: Image) -> Path:
@@ -319,8 +319,9 @@ def _make_competition(kernel: KernelFolder, frozen: Frozen, image: Image) -> Pat
     is_whole = all((folder / name).is_file() for name in ("competition.toml", "solution.csv"))
     if is_whole and stamp.note():
         return folder
-    print(f"  making the competition: {kernel.rehearsal}", flush=True)
-    program, *arguments = shlex.split(kernel.rehearsal)
+    command = kernel.settings.rehearsal
+    print(f"  making the competition: {command}", flush=True)
+    program, *arguments = shlex.split(command)
     if program == "python":
         program = str(image.python)
     site = kernel.build / "rehearsal" / "site"
@@ -344,7 +345,7 @@ def _make_competition(kernel: KernelFolder, frozen: Frozen, image: Image) -> Pat
         if result.returncode != 0:
             end = "\n".join((result.stderr or "").strip().splitlines()[-_LAST_LINES:])
             raise RehearsalError(
-                f"submission.toml: rehearsal.competition: {kernel.rehearsal!r} ended with {result.returncode}\n{end}",
+                f"submission.toml: rehearsal.competition: {command!r} ended with {result.returncode}\n{end}",
                 "Correct the command; it is given the folder to write as its last argument.",
             )
         with _explained():

@@ -45,10 +45,14 @@ def lock_kernel(
     before = read_lock(kernel.lock)
     builds_with = before.builds_with if before else ()
     build = partial(
-        build_packages, kernel.package, kernel.build / "dist", environment=image.environment, extras=kernel.extras
+        build_packages,
+        kernel.package,
+        kernel.build / "dist",
+        environment=image.environment,
+        extras=kernel.settings.extras,
     )
     packages = build(constraints=builds_with)
-    inputs = Inputs(packages=packages, extras=kernel.extras, image=image, protected=kernel.protected)
+    inputs = Inputs(packages=packages, extras=kernel.settings.extras, image=image, protected=kernel.settings.protected)
     locked = lock(inputs, kernel.lock, renew=renew, upgrade=upgrade)
     if locked.builds_with != builds_with:
         packages = build(constraints=locked.builds_with)

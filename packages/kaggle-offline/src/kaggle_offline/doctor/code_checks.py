@@ -223,7 +223,7 @@ def _own_modules(subject: Subject) -> Iterator[Finding]:
 
 
 def _output(subject: Subject) -> Iterator[Finding]:
-    name = subject.kernel.output
+    name = subject.kernel.settings.output
     named = re.compile(rf"(?:.*/)?{re.escape(name)}")
     texts: set[str] = set()
     for code in subject.reached:

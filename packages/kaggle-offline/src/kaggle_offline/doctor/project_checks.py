@@ -52,7 +52,7 @@ def _lock(subject: Subject) -> Iterator[Finding]:
 
 
 def _rehearsal(subject: Subject) -> Iterator[Finding]:
-    words = shlex.split(subject.kernel.rehearsal)
+    words = shlex.split(subject.kernel.settings.rehearsal)
     if words[:2] == ["python", "-m"] and len(words) > 2:  # noqa: PLR2004
         module = Path(*words[2].split("."))
         # The module may be one of a required neighbour.
@@ -78,7 +78,7 @@ def _checkpoints(subject: Subject) -> Iterator[Finding]:
     yield from pointers
     if not pointers:
         try:
-            list_checkpoints(folder, repository, subject.kernel.trusted)
+            list_checkpoints(folder, repository, subject.kernel.settings.trusted)
         except OfflineError as error:
             yield finding_of(repository, error)
     for path in files:
@@ -107,14 +107,14 @@ def _secrets(subject: Subject) -> Iterator[Finding]:
 
 def _time(subject: Subject) -> Iterator[Finding]:
     """Compare the last run's time, in proportion to its rows, with the limit; start-up makes the estimate too long."""
-    limits = subject.kernel.limits
+    limits = subject.kernel.settings.limits
     run = read_result(subject.kernel.build).run
     if limits is not None and limits.hours > _MOST_HOURS:
         yield Finding(
             f"{subject.settings}: limits.hours: {limits.hours:g}, and Kaggle gives no kernel more than {_MOST_HOURS}",
             "Write the competition's limit, in hours.",
         )
-    output = subject.kernel.build / "output" / subject.kernel.output
+    output = subject.kernel.build / "output" / subject.kernel.settings.output
     if limits is None or run is None or not output.is_file():
         return
     with output.open("rb") as file:

@@ -1,13 +1,13 @@
 """``kernels/<competition>/``: a competition's files that people write, read and checked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kaggle_offline.errors import ConfigurationError, UnknownCompetitionError
 from kaggle_offline.repository.kernel_metadata import read_metadata
-from kaggle_offline.repository.submission_toml import PLAIN_NAME, CompetitionLimits, read_settings
+from kaggle_offline.repository.submission_toml import PLAIN_NAME, Settings, read_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,43 +17,39 @@ class KernelFolder:
     Attributes:
         competition: the competition's slug, which names the folder.
         repository: the root of the repository.
-        package: the folder of the project's package.
-        extras: of the package, that are shipped with it.
-        image: the image manifest's file.
-        checkpoints: the folder whose files become the model dataset; None where the kernel needs none.
-        trusted: names of those files that may run code when they are loaded.
-        weights: the weights of some of those files in the mean of their predictions, for the kernel.
-        output: the file that the kernel hands in.
-        sample: the file of the competition's data that shows how such a file must look; empty for none.
-        protected: patterns of names that are never replaced in the image.
-        limits: the competition's limits on a run, if they are given.
-        rehearsal: the command that writes the local Kaggle's competition folder.
-        tolerance: by how much a change may worsen the rehearsal's score.
+        settings: ``submission.toml``.
         metadata: ``kernel-metadata.json``.
-        code: the notebook or script, in percent format.
     """
 
     competition: str
     repository: Path
-    package: Path
-    extras: tuple[str, ...]
-    image: Path
-    checkpoints: Path | None
-    trusted: tuple[str, ...]
-    weights: Mapping[str, float]
-    output: str
-    sample: str
-    protected: tuple[str, ...]
-    limits: CompetitionLimits | None
-    rehearsal: str
-    tolerance: float
+    settings: Settings
     metadata: dict[str, Any]
-    code: Path
 
     @property
     def folder(self) -> Path:
         """``kernels/<competition>``."""
         return self.repository / "kernels" / self.competition
+
+    @property
+    def code(self) -> Path:
+        """The notebook or script, in percent format."""
+        return self.folder / str(self.metadata["code_file"])
+
+    @property
+    def package(self) -> Path:
+        """The folder of the project's package."""
+        return self.repository / "packages" / self.settings.package
+
+    @property
+    def image(self) -> Path:
+        """The image manifest's file."""
+        return self.repository / "requirements" / "images" / f"{self.settings.image}.txt"
+
+    @property
+    def checkpoints(self) -> Path | None:
+        """The folder whose files become the model dataset; None where the kernel needs none."""
+        return self.folder / self.settings.checkpoints if self.settings.checkpoints else None
 
     @property
     def lock(self) -> Path:
@@ -106,26 +102,11 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
             f"kernels/{competition}: no such competition folder",
             f"There are: {', '.join(list_competitions(repository)) or 'none'}.",
         )
-    settings = read_settings(folder / "submission.toml")
-    metadata = read_metadata(folder / "kernel-metadata.json", competition)
-    checkpoints = folder / settings.checkpoints if settings.checkpoints else None
     result = KernelFolder(
         competition=competition,
         repository=repository,
-        package=repository / "packages" / settings.package,
-        extras=settings.extras,
-        image=repository / "requirements" / "images" / f"{settings.image}.txt",
-        checkpoints=checkpoints,
-        trusted=settings.trusted,
-        output=settings.output,
-        weights=settings.weights,
-        sample=settings.sample,
-        protected=settings.protected,
-        limits=settings.limits,
-        rehearsal=settings.rehearsal,
-        tolerance=settings.tolerance,
-        metadata=metadata,
-        code=folder / metadata["code_file"],
+        settings=read_settings(folder / "submission.toml"),
+        metadata=read_metadata(folder / "kernel-metadata.json", competition),
     )
     _check_paths(result)
     return result
@@ -142,7 +123,7 @@ def _check_paths(kernel: KernelFolder) -> None:
         if folder is not None and not folder.is_dir():
             raise ConfigurationError(f"{path}: {key}: {folder}: not found", f"Correct {key}, or create the folder.")
     existing = {file.name for file in kernel.checkpoints.iterdir()} if kernel.checkpoints else set[str]()
-    for key, names in (("weights", kernel.weights), ("trusted", kernel.trusted)):
+    for key, names in (("weights", kernel.settings.weights), ("trusted", kernel.settings.trusted)):
         missing = sorted(set(names) - existing)
         if missing:
             raise ConfigurationError(
