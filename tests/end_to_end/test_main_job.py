@@ -238,6 +238,7 @@ def test_against_the_local_image_as_captured_nothing_is_shipped_that_it_has(clon
         captured.unlink(missing_ok=True)
 
 
+@pytest.mark.nightly
 def test_the_first_page_leads_to_a_competition_of_ones_own(clone: Path) -> None:
     """New, tested, scored, changed, predicted, tagged, submitted."""
     said = {command: type_in(clone, command) for command in commands_of(DOCS / "first-five-minutes.md")[2:]}

@@ -23,7 +23,7 @@ from tests.killing import DIE_AT_CALL, KILL_AT
 KILLS = 30
 # The work takes about as many calls.
 CALLS = 36
-BY_DAY = (8, 16, 26)
+BY_DAY = (16,)
 SERVE = "from kaggle_local.__main__ import main; main()"
 # Seconds that a server lives, at most; an upload, two versions, a run and a submission take about one.
 LONGEST = 1.5

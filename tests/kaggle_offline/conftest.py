@@ -69,18 +69,17 @@ images = sorted(path.name for path in next(Path("/kaggle/input").rglob("test_ima
 Path("/kaggle/working/submission.csv").write_text("image,labels\\n" + "".join(f"{name},scab\\n" for name in images))
 """
 
+# flit_core builds in a fraction of the time that others take.
 PROJECT = """\
 [build-system]
-requires = ["hatchling"]
-build-backend = "hatchling.build"
+requires = ["flit_core"]
+build-backend = "flit_core.buildapi"
 
 [project]
 name = "small"
 version = "1.0"
+description = ""
 dependencies = ["packaging>=22", "iniconfig>=2"]
-
-[tool.hatch.build.targets.wheel]
-packages = ["src/small"]
 """
 
 # Writes a competition folder: tests ask for what it holds, so it is as plain as can be.
@@ -119,7 +118,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def require(repository: Path, *lines: str) -> None:
     """Have the package require ``lines`` and nothing else."""
     text = PROJECT.replace('["packaging>=22", "iniconfig>=2"]', json.dumps(lines))
-    text += "\n[tool.hatch.metadata]\nallow-direct-references = true\n"
     (repository / "packages" / "small" / "pyproject.toml").write_text(text)
 
 

@@ -58,10 +58,12 @@ def test_together_they_are_at_least_as_good_as_the_best_of_them(tmp_path: Path) 
     assert score(predict(hidden, CHECKPOINTS), hidden) >= max(alone)
 
 
+@pytest.mark.nightly
 def test_the_rehearsal_is_scored_well(hidden: Path, together: Predictions) -> None:
     assert score(together, hidden) >= 0.9
 
 
+@pytest.mark.nightly
 def test_scaled_decoding_changes_next_to_no_label(hidden: Path, together: Predictions, tmp_path: Path) -> None:
     """Against Pillow alone, which decodes each image whole; it is then read from a file that is not scaled again."""
     (largest,) = {max(size) for size in [load_ensemble(CHECKPOINTS).sizes]}

@@ -52,13 +52,20 @@ def test_an_unchanged_freeze_does_nothing_again(repository: Path, capsys: pytest
     assert "nothing changed" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("backend", ["hatchling", "setuptools"])
+HATCHLING = """\
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[tool.hatch.build.targets.wheel]
+packages = ["src/small"]
+"""
+
+
+@pytest.mark.parametrize("backend", [HATCHLING, 'requires = ["setuptools"]'], ids=["hatchling", "setuptools"])
 def test_the_same_tree_elsewhere_has_the_same_digest(backend: str, repository: Path, tmp_path: Path) -> None:
-    package = repository / "packages" / "small"
-    if backend == "setuptools":
-        text = (package / "pyproject.toml").read_text()
-        text = text.replace('requires = ["hatchling"]\nbuild-backend = "hatchling.build"', 'requires = ["setuptools"]')
-        (package / "pyproject.toml").write_text(text)
+    project = repository / "packages" / "small" / "pyproject.toml"
+    _, _, rest = project.read_text().partition("[project]")
+    project.write_text(f"[build-system]\n{backend}\n[project]{rest}")
     elsewhere = copy_of(repository, tmp_path / "elsewhere")
     for path in elsewhere.rglob("*"):
         os.utime(path, (10**9, 10**9))

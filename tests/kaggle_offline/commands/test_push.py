@@ -309,6 +309,7 @@ def test_what_was_changed_since_it_was_frozen_is_not_published(kernel: KernelFol
         push(kernel, target)
 
 
+@pytest.mark.nightly
 def test_another_competition_or_output_is_another_run(kernel: KernelFolder) -> None:
     assert go(kernel)["kernel"]["version"] == 1
     settings = kernel.folder / "submission.toml"

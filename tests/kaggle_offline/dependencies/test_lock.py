@@ -51,7 +51,7 @@ def test_a_lock_is_resolved_for_the_image_and_not_for_this_machine(kernel: Kerne
     assert versions(locked) == {"six": "1.16.0"}
     assert locked.lock.provided == {"packaging": "24.2"}
     assert read_lock(kernel.lock) == locked.lock
-    assert locked.lock.builds_with[0].startswith("hatchling==")
+    assert locked.lock.builds_with[0].startswith("flit-core==")
 
 
 def change_requirements(kernel: KernelFolder) -> None:
@@ -69,7 +69,7 @@ def change_protected(kernel: KernelFolder) -> None:
 
 def change_backend(kernel: KernelFolder) -> None:
     project = kernel.package / "pyproject.toml"
-    project.write_text(project.read_text().replace('requires = ["hatchling"]', 'requires = ["hatchling>=1"]'))
+    project.write_text(project.read_text().replace('requires = ["flit_core"]', 'requires = ["flit_core>=3"]'))
 
 
 @pytest.mark.parametrize("change", [change_requirements, change_image, change_protected, change_backend])
@@ -299,7 +299,7 @@ def test_settings_of_this_machine_change_nothing(kernel: KernelFolder, monkeypat
 def test_what_builds_a_package_is_published_too(line: str, kernel: KernelFolder) -> None:
     project = kernel.package / "pyproject.toml"
     lock_kernel(kernel)
-    project.write_text(project.read_text().replace('["hatchling"]', f'["hatchling", "{line}"]'))
+    project.write_text(project.read_text().replace('["flit_core"]', f'["flit_core", "{line}"]'))
     with pytest.raises(OfflineError) as refusal:
         lock_kernel(kernel)
     assert "s3cret" not in str(refusal.value)
