@@ -62,4 +62,4 @@ def test_no_value_of_a_key_raises_anything_undocumented(repository: Path, key: s
     except ConfigurationError as error:
         assert str(path) in error.problem  # noqa: PT017 - some values do fit
     else:
-        assert kernel.metadata[key] == value
+        assert kernel.metadata.document[key] == value

@@ -253,7 +253,7 @@ def test_what_a_kernel_saw_and_ran_on_is_kept(tmp_path: Path, place: Path) -> No
     ]
     assert len([line for line in adopted.left if "to rehearse with it" in line]) == 3
     write_competition(place, names_of("apples"), "tabular", image_for_new(place), adopted)
-    written = read_kernel_folder(place, "apples").metadata
+    written = read_kernel_folder(place, "apples").metadata.document
     assert {key: written[key] for key in adopted.settings} == adopted.settings
     assert written["enable_internet"] is False
     assert written["competition_sources"] == ["apples"]

@@ -195,8 +195,8 @@ def render_kernel(
         ConfigurationError: the code cannot be read.
     """
     datasets = [packages, models] if models else [packages]
-    sources = [*kernel.metadata.get("dataset_sources", []), *(f"{OWNER}/{dataset.slug}" for dataset in datasets)]
-    settings = {**kernel.metadata, "id": f"{OWNER}/{kernel.slug}", "dataset_sources": sources}
+    sources = [*kernel.metadata.sources["dataset"], *(f"{OWNER}/{dataset.slug}" for dataset in datasets)]
+    settings = {**kernel.metadata.document, "id": f"{OWNER}/{kernel.slug}", "dataset_sources": sources}
     # `kaggle kernels pull -m` writes the number of somebody's kernel, which would win over the id.
     settings.pop("id_no", None)
     image = digest_of_file(kernel.image)

@@ -141,7 +141,7 @@ def _find(kernel: KernelFolder, chain: Chain, known: str, submissions: list[Subm
 
     A failed submission counts: the same content would fail again, and use up another of the day's submissions.
     """
-    clicked = re.compile(rf"{re.escape(kernel.metadata['title'])}\W.*\bversion {chain.kernel}\b", re.IGNORECASE)
+    clicked = re.compile(rf"{re.escape(kernel.metadata.title)}\W.*\bversion {chain.kernel}\b", re.IGNORECASE)
     for submission in submissions:
         if submission.ref == known or submission.shows(chain.digest):
             return submission

@@ -55,10 +55,10 @@ def check_accelerator(client: KaggleClient, kernel: KernelFolder) -> list[str]:
     Raises:
         EntryError: no GPU time is left.
     """
-    shape = str(kernel.metadata.get("machine_shape", ""))
+    shape = kernel.metadata.machine_shape
     warning = warning_about_retired(shape) or warning_about_granted(shape)
     notices = [f"{kernel.competition}: {warning}"] if warning else []
-    if not (kernel.metadata.get("enable_gpu") or is_gpu(shape)):
+    if not (kernel.metadata.enable_gpu or is_gpu(shape)):
         return notices
     seconds = client.kernels.gpu_seconds_left()
     if seconds is None:

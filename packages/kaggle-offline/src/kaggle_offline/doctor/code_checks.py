@@ -171,8 +171,8 @@ def _inputs(subject: Subject) -> Iterator[Finding]:
     slugs = {kernel.competition, f"{kernel.competition}-packages"}
     if kernel.checkpoints:
         slugs.add(f"{kernel.competition}-models")
-    for key in ("dataset_sources", "kernel_sources", "model_sources"):
-        slugs |= {source.split("/")[1] for source in kernel.metadata.get(key, []) if "/" in source}
+    for sources in kernel.metadata.sources.values():
+        slugs |= {source.split("/")[1] for source in sources if "/" in source}
     known = ", ".join(sorted(slugs))
     for code in subject.reached:
         for call in _find_input_calls(code.tree):

@@ -13,12 +13,12 @@ from kaggle_offline.files import read_json
 from kaggle_offline.repository.image_manifest import read_image_manifest
 from kaggle_offline.repository.kernel_metadata import METADATA_KEYS, warning_about_retired
 
-# The further sources that a kernel may name, by key: their form, and how to say it.
+# The further sources that a kernel may name, by kind: their form, and how to say it.
 _OWNED = re.compile(r"(?!INSERT)[A-Za-z0-9][\w-]*/[a-z0-9][a-z0-9-]*(/(versions/)?\d+)?")
 _SOURCE_FORMS = (
-    ("dataset_sources", _OWNED, "owner/slug"),
-    ("kernel_sources", _OWNED, "owner/slug"),
-    ("model_sources", re.compile(r"[^/\s]+(/[^/\s]+){2,3}(/\d+)?"), "owner/model/framework/variation/version"),
+    ("dataset", _OWNED, "owner/slug"),
+    ("kernel", _OWNED, "owner/slug"),
+    ("model", re.compile(r"[^/\s]+(/[^/\s]+){2,3}(/\d+)?"), "owner/model/framework/variation/version"),
 )
 
 
@@ -29,25 +29,25 @@ def _names(subject: Subject) -> Iterable[Finding]:
 
 
 def _visibility(subject: Subject) -> Iterator[Finding]:
-    if subject.kernel.metadata.get("is_private") is not True:
+    if not subject.kernel.metadata.is_private:
         yield Finding(
-            f"{subject.metadata}: is_private: {json.dumps(subject.kernel.metadata.get('is_private'))}",
+            f"{subject.metadata}: is_private: {json.dumps(subject.kernel.metadata.is_private)}",
             "Everybody would see the kernel, which many competitions forbid: set it to true.",
         )
 
 
 def _sources(subject: Subject) -> Iterator[Finding]:
-    for key, form, cure in _SOURCE_FORMS:
-        sources = subject.kernel.metadata.get(key, [])
+    for kind, form, cure in _SOURCE_FORMS:
+        sources, key = subject.kernel.metadata.sources[kind], f"{kind}_sources"
         for source in sources:
-            if not form.fullmatch(source) or (source.startswith(f"{OWNER}/") and key != "dataset_sources"):
+            if not form.fullmatch(source) or (source.startswith(f"{OWNER}/") and kind != "dataset"):
                 yield Finding(f"{subject.metadata}: {key}: {source!r}", f"Write it as {cure}.")
         if len(set(sources)) < len(sources):
             yield Finding(f"{subject.metadata}: {key}: names one twice", "Name each once.")
 
 
 def _keys(subject: Subject) -> Iterator[Finding]:
-    for key in sorted(set(subject.kernel.metadata) - METADATA_KEYS):
+    for key in sorted(set(subject.kernel.metadata.document) - METADATA_KEYS):
         likely = difflib.get_close_matches(key, METADATA_KEYS, 1)
         cure = f"Write {likely[0]}." if likely else "Take it out: Kaggle does not know it."
         yield Finding(f"{subject.metadata}: {key}: unknown key", cure)
@@ -68,7 +68,7 @@ def _twins(subject: Subject) -> Iterator[Finding]:
 
 
 def _accelerator(subject: Subject) -> Iterator[Finding]:
-    wanted = bool(subject.kernel.metadata.get("enable_gpu"))
+    wanted = subject.kernel.metadata.enable_gpu
     has_gpu = subject.image.has_gpu
     whose = "with a GPU" if has_gpu else "without a GPU"
     if wanted != has_gpu and "accelerator" in subject.image.header:
@@ -79,7 +79,7 @@ def _accelerator(subject: Subject) -> Iterator[Finding]:
 
 
 def _machine_shape(subject: Subject) -> Iterator[Finding]:
-    warning = warning_about_retired(str(subject.kernel.metadata.get("machine_shape", "")))
+    warning = warning_about_retired(subject.kernel.metadata.machine_shape)
     if warning:
         yield Finding(f"{subject.metadata}: machine_shape: {warning}", "Name another, or take the key out.")
 
@@ -107,7 +107,7 @@ def _imported_early(subject: Subject) -> Iterator[Finding]:
 
 
 def _tpu(subject: Subject) -> Iterator[Finding]:
-    if subject.kernel.metadata.get("enable_tpu"):
+    if subject.kernel.metadata.enable_tpu:
         yield Finding(
             f"{subject.metadata}: enable_tpu is true, and {subject.image.name} is not an image for TPUs",
             "Set it to false.",

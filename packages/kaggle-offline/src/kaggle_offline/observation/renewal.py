@@ -95,7 +95,7 @@ def renew(repository: Path, kernels: list[KernelFolder]) -> None:
 
 
 def _is_pinned(kernel: KernelFolder) -> bool:
-    return kernel.metadata.get("docker_image_pinning_type") == "original" or bool(kernel.metadata.get("docker_image"))
+    return kernel.metadata.docker_image_pinning_type == "original" or bool(kernel.metadata.docker_image)
 
 
 def _facts(image: ImageManifest) -> tuple[object, ...]:

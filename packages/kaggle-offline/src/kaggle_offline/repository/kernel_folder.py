@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from kaggle_offline.errors import ConfigurationError, UnknownCompetitionError
-from kaggle_offline.repository.kernel_metadata import read_metadata
+from kaggle_offline.repository.kernel_metadata import KernelMetadata, read_metadata
 from kaggle_offline.repository.submission_toml import PLAIN_NAME, Settings, read_settings
 
 
@@ -24,7 +23,7 @@ class KernelFolder:
     competition: str
     repository: Path
     settings: Settings
-    metadata: dict[str, Any]
+    metadata: KernelMetadata
 
     @property
     def folder(self) -> Path:
@@ -34,7 +33,7 @@ class KernelFolder:
     @property
     def code(self) -> Path:
         """The notebook or script, in percent format."""
-        return self.folder / str(self.metadata["code_file"])
+        return self.folder / self.metadata.code_file
 
     @property
     def package(self) -> Path:
@@ -64,12 +63,12 @@ class KernelFolder:
     @property
     def slug(self) -> str:
         """The kernel's slug."""
-        return str(self.metadata["id"]).partition("/")[2]
+        return self.metadata.id.partition("/")[2]
 
     @property
     def is_script(self) -> bool:
         """Tell whether Kaggle runs the code as a script; else as a notebook."""
-        return bool(self.metadata["kernel_type"] == "script")
+        return self.metadata.kernel_type == "script"
 
 
 def find_repository(start: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,40 @@ METADATA_KEYS = frozenset(
 """The keys that ``kernel-metadata.json`` may have."""
 
 
-def read_metadata(path: Path, competition: str) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class KernelMetadata:
+    """A kernel's settings on Kaggle; kaggle-cli's docs/kernels_metadata.md describes each.
+
+    Attributes:
+        document: the file as it is, with keys that only Kaggle knows.
+        id: owner and slug, with a slash between them.
+        title: the kernel's title.
+        code_file: the name of the notebook or script.
+        kernel_type: "notebook" or "script".
+        is_private: None where the file does not say.
+        enable_gpu: whether the kernel asks for a GPU.
+        enable_tpu: whether it asks for a TPU.
+        machine_shape: the accelerator by name, or empty.
+        docker_image: the image by name or digest, or empty.
+        docker_image_pinning_type: "original", "latest" or empty.
+        sources: the inputs of each of `SOURCES`.
+    """
+
+    document: Mapping[str, Any]
+    id: str
+    title: str
+    code_file: str
+    kernel_type: str
+    is_private: bool | None
+    enable_gpu: bool
+    enable_tpu: bool
+    machine_shape: str
+    docker_image: str
+    docker_image_pinning_type: str
+    sources: Mapping[str, tuple[str, ...]]
+
+
+def read_metadata(path: Path, competition: str) -> KernelMetadata:
     """Read a competition's ``kernel-metadata.json`` and check it.
 
     Raises:
@@ -72,14 +106,27 @@ def read_metadata(path: Path, competition: str) -> dict[str, Any]:
             )
     _check_types(path, metadata)
     _check_code(path, metadata["code_file"])
-    return metadata
+    return KernelMetadata(
+        document=metadata,
+        id=metadata["id"],
+        title=metadata["title"],
+        code_file=metadata["code_file"],
+        kernel_type=metadata["kernel_type"],
+        is_private=metadata.get("is_private"),
+        enable_gpu=metadata.get("enable_gpu", False),
+        enable_tpu=metadata.get("enable_tpu", False),
+        machine_shape=metadata.get("machine_shape", ""),
+        docker_image=metadata.get("docker_image", ""),
+        docker_image_pinning_type=metadata.get("docker_image_pinning_type", ""),
+        sources={kind: tuple(metadata.get(f"{kind}_sources", ())) for kind in SOURCES},
+    )
 
 
-def sources_of(metadata: Mapping[str, Any]) -> frozenset[str]:
-    """Return the sources of all kinds in a kernel's metadata."""
+def sources_of(document: Mapping[str, Any]) -> frozenset[str]:
+    """Return the sources of all kinds in a ``kernel-metadata.json``."""
     found: set[str] = set()
     for kind in SOURCES:
-        found.update(metadata.get(f"{kind}_sources", []))
+        found.update(document.get(f"{kind}_sources", []))
     return frozenset(found)
 
 
