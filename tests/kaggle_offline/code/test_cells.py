@@ -60,6 +60,10 @@ def test_what_would_be_no_python_any_more_stays(code: str) -> None:
         "%%time\nx = 1",
         "if a:\n    !ls",
         'y = """\n!pip install a\n"""',
+        'y = """\n!pip install a\n"""\n!ls',
+        "x = [\n    1\n    % 2\n]\n%time f()",
+        "a.b?\n?a\nx = %timeit -o f()",
+        "ls data\ncd ..",
     ],
 )
 def test_what_ipython_takes_is_python(code: str) -> None:

@@ -168,7 +168,7 @@ def test_what_cannot_be_done_is_left_and_said(tmp_path: Path) -> None:
         "!pip install -r requirements.txt ./wheel.whl git+https://example.org/x -f https://example.org/links timm",
         "path = 'see /kaggle/input/apples/a.csv'",
         "weights = '../input/some-weights/model.pt'",
-        "what is this?",
+        "what is: this?!",
         "!yes | pip install more",
         "import os\nos.system('pip install most')",
         "!cp ../input/apples/x.csv .",

@@ -4,13 +4,10 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
-# A line that only IPython understands.
-MAGIC = re.compile(r"\s*(?:[\w, ]+=\s*)?(?:!|%{1,2}(?=\w))")
-# IPython's help, and its commands without a % before them; looked for only in cells that are not Python.
-HELP = re.compile(
-    r"\s*(?:\?{1,2}[\w.]+|%{0,2}[\w.]+\?{1,2}|(?:cat|cd|cp|ls|mkdir|mv|pwd|rm|rmdir)(?:\s+[^\s=(].*)?)\s*$"
-)
+# IPython runs these without a % before them; looked for only in cells that are not Python.
+_BARE_COMMAND = re.compile(r"\s*(?:cat|cd|cp|ls|mkdir|mv|pwd|rm|rmdir)(?:\s+[^\s=(].*)?\s*$")
 # A cell for another program than Python: it begins with a magic, other than these.
 CELL_MAGIC = re.compile(r"\s*%%(?!(?:time|timeit|capture|prun)\b)")
 _WRITES_MODULE = re.compile(r"\s*%%writefile\s+(?:-a\s+)?(?:\./)?(\w+)\.py[ \t]*\n")
@@ -23,14 +20,67 @@ def without_magics(code: str) -> str:
     """
     if CELL_MAGIC.match(code):
         return ""
+    return "\n".join(_without_magics(code.split("\n"))[0])
+
+
+def magics(code: str) -> list[tuple[int, str]]:
+    """Return IPython's lines with their numbers, from 1; lines that a backslash continues are one.
+
+    A cell that is Python has none; of one for another program it is the first.
+    """
+    if parsed(code) is not None:
+        return []
     lines = code.split("\n")
-    for first, line in logical_lines(code):
-        if MAGIC.match(line) or HELP.match(line):
-            # A block may hold nothing else.
-            lines[first - 1] = f"{indent(line)}pass"
-            for number in range(first, first + line.count("\n")):
-                lines[number] = ""
-    return "\n".join(lines)
+    if CELL_MAGIC.match(code):
+        first = code[: code.index("%%")].count("\n")
+        return [(first + 1, lines[first])]
+    _, spans = _without_magics(lines)
+    return [(span.start + 1, "\n".join(lines[span.start : span.stop])) for span in spans]
+
+
+def _without_magics(lines: list[str]) -> tuple[list[str], list[range]]:
+    """Replace IPython's lines by ``pass``, as a block may hold nothing else; return the lines, and where theirs were.
+
+    IPython finds its syntax among Python's tokens, one piece after the other: what looks like it inside a string
+    stays. Its own transformation is not used, since it joins lines.
+    """
+    # Half a second, which only cells that are not Python cost.
+    from IPython.core.inputtransformer2 import (
+        TransformerManager,
+        find_end_of_continued_line,
+        make_tokens_by_line,
+    )
+
+    spans: list[range] = []
+    ended = [f"{line}\n" for line in lines]
+    first = next((number for number, line in enumerate(ended) if line.strip()), 0)
+    if ended[first].lstrip().startswith("%%"):
+        spans.append(_blank(ended, first, first))
+    finders: list[Any] = TransformerManager().token_transformers  # type: ignore[no-untyped-call]
+    while True:
+        try:
+            tokens = make_tokens_by_line(ended)
+        except SyntaxError:
+            break
+        found = [finder.find(tokens) for finder in finders]
+        found = [piece for piece in found if piece is not None]
+        if not found:
+            break
+        first = min(piece.start_line for piece in found)
+        last = min(find_end_of_continued_line(ended, first), len(ended) - 1)
+        spans.append(_blank(ended, first, last))
+    if parsed("".join(ended)) is None:
+        for number, line in enumerate(ended):
+            if _BARE_COMMAND.match(line):
+                spans.append(_blank(ended, number, number))
+    return [line.removesuffix("\n") for line in ended], sorted(spans, key=lambda span: span.start)
+
+
+def _blank(lines: list[str], first: int, last: int) -> range:
+    lines[first] = f"{indent(lines[first])}pass\n"
+    for number in range(first + 1, last + 1):
+        lines[number] = "\n"
+    return range(first, last + 1)
 
 
 def parse(code: str) -> ast.Module | None:

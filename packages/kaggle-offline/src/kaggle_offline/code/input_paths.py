@@ -5,7 +5,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from kaggle_offline.code.cells import CELL_MAGIC, HELP, MAGIC, logical_lines, nodes_of, parse, parsed, without_magics
+from kaggle_offline.code.cells import CELL_MAGIC, logical_lines, magics, nodes_of, parse, parsed, without_magics
 
 # The folder of inputs, and an input in it under the old or the new layout: its slug, then a path within it.
 _INPUTS = re.compile(r"(?:/kaggle|(?:\.\./)+)/?input(?=/|$|['\"])")
@@ -69,12 +69,8 @@ def tested_names(code: str) -> frozenset[str]:
 
 def magics_with_inputs(code: str) -> list[str]:
     """Return IPython's lines with the path of an input, and such lines of cells for another program than Python."""
-    is_foreign = CELL_MAGIC.match(code) is not None
-    found = []
-    for _, line in logical_lines(code):
-        if is_foreign or MAGIC.match(line) or HELP.match(line):
-            found.append(line.strip())
-    return [line for line in found if _INPUTS.search(line)]
+    lines = logical_lines(code) if CELL_MAGIC.match(code) else magics(code)
+    return [line.strip() for _, line in lines if _INPUTS.search(line)]
 
 
 def _is_test(node: ast.AST) -> bool:

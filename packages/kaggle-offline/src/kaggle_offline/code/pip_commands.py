@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from kaggle_offline.code.cells import indent, logical_lines, parsed
+from kaggle_offline.code.cells import indent, magics
 from kaggle_offline.code.shell_commands import commands
 
 _ANY_PIP = re.compile(r"\bpip3?\b.*?\b(?:install|download)\b", re.DOTALL)
@@ -50,9 +50,7 @@ class PipInstall:
 def pip_installs(code: str) -> list[PipInstall]:
     """Return the lines of a cell that install with pip."""
     found: list[PipInstall] = []
-    if parsed(code):
-        return found  # a Python string may hold such a line
-    for first, line in logical_lines(code):
+    for first, line in magics(code):
         match = _PIP.match(line)
         if match is None:
             continue

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kaggle_offline.code.cells import MAGIC, logical_lines, nodes_of, parsed
+from kaggle_offline.code.cells import logical_lines, magics, nodes_of
 
 # Calls that run a command.
 _SHELLS = (
@@ -42,8 +42,7 @@ def commands(code: str) -> list[Command]:
             if text and not text.startswith("#"):
                 found.append(Command(line=number, text=text, command=text))
         return found
-    magics = [] if parsed(code) else [(number, line) for number, line in logical_lines(code) if MAGIC.match(line)]
-    for number, line in magics:
+    for number, line in magics(code):
         found.append(Command(line=number, text=line.strip(), command=line.partition("!")[2] or line.strip(" %")))
     for node in nodes_of(code):
         if isinstance(node, ast.Call) and node.args and is_called(ast.unparse(node.func), _SHELLS):
