@@ -239,6 +239,18 @@ m = mmap.mmap(f.fileno(), 70 * 10**6)
 f.close()
 time.sleep(20)""",
     ),
+    "writes to files that it has removed and that are on their way through a socket": (
+        DISK,
+        "left more than",
+        """
+a, b = socket.socketpair()
+for n in range(6):
+    f = write('big', 30)
+    os.unlink('big')
+    a.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [f.fileno()]))])
+    f.close()
+time.sleep(20)""",
+    ),
     "makes folders in folders": (
         {},
         "folders too deep",
@@ -247,7 +259,7 @@ time.sleep(20)""",
 }
 
 PREPARE = """
-import mmap, os, threading, time
+import array, mmap, os, socket, threading, time
 def write(name, megabytes):
     file = open(name, 'wb')
     file.write(bytes(megabytes * 10**6))
@@ -268,7 +280,6 @@ def test_a_run_over_a_limit_is_ended_and_says_which(what: str, storage: Path, co
 # Memory that no process shows.
 UNSEEN = {
     "files in memory on their way through a socket": """
-import array, socket
 a, b = socket.socketpair()
 for _ in range(9):
     fd = os.memfd_create('x')
@@ -277,7 +288,7 @@ for _ in range(9):
     os.close(fd)
 """,
     "messages that nobody reads": """
-import resource, socket
+import resource
 _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 pairs = []
@@ -318,6 +329,8 @@ def test_without_a_control_group_the_same_runs_do(storage: Path, competition: Pa
         assert json.loads((version.folder / "limits.json").read_text())["kept_by_the_system"] == []
         limits, cause, source = EXCESSES["grows"]
         assert cause in limited(storage, competition, PREPARE + source, **limits).failure
+        for unseen in UNSEEN.values():
+            assert cause in limited(storage, competition, f"{PREPARE}{unseen}\ntime.sleep(20)", **MEMORY).failure
 
 
 def test_a_run_does_not_use_up_the_hosts_inotify_instances(local: LocalKaggle) -> None:

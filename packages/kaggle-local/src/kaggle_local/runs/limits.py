@@ -5,6 +5,8 @@ Measured several times a second, beside the control group where there can be one
 
 import errno
 import os
+import re
+import shutil
 import stat
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -22,6 +24,9 @@ TOOK_LONGER = "the run took longer than its limit"
 # The cost of a file beside its content, so that a million empty ones are not free.
 _ENTRY_BYTES = 512
 
+# The memory that a file in memory takes beside its content: its inode and its name (about 0.9 KiB on x86-64).
+_INODE_BYTES = 1024
+
 _MOST_INOTIFY = 32
 
 # Levels of folders in a kernel's output.
@@ -31,6 +36,11 @@ _TOO_DEEP = f"the run made folders too deep, {_DEEPEST} levels are kept"
 # How the system names memory that several processes share: without a name, and with one but no folder.
 _SHARED = ("/dev/zero", "/SYSV")
 _MEMFD = "/memfd:"
+
+# How the system tells of a socket that holds descriptors which nobody has received; since Linux 5.6
+# (net/unix/af_unix.c, unix_show_fdinfo).
+_IN_FLIGHT = re.compile(r"^scm_fds:\s*[1-9]", re.MULTILINE)
+_SHARED_MEMORY = re.compile(r"^Shmem:\s*(\d+) kB", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +68,9 @@ class Usage:
         self._disk = folders[0].stat().st_dev
         self._hosts = {device for device, _ in _memory_mounts("self")}
         self._started = time.monotonic()
+        self._free_before = shutil.disk_usage(folders[0]).free
+        self._shared_before = _shared_memory()
+        self._socket_bytes = _socket_bytes()
 
     def excess(self) -> str:
         """Return the limit that the run exceeds, in words for its status; empty if it exceeds none."""
@@ -69,12 +82,26 @@ class Usage:
             return f"the run had more than its limit of {limits.processes} processes"
         if _inotify_instances(processes) > _MOST_INOTIFY:
             return f"the run had more than {_MOST_INOTIFY} inotify instances"
+        sockets, in_flight = _sockets(processes)
+        if sockets * self._socket_bytes > limits.memory_bytes:
+            return f"the run had {sockets} sockets, which can hold {_more_memory(limits)}"
+        return self._excess_of_files(processes, in_flight=in_flight)
+
+    def _excess_of_files(self, processes: list[psutil.Process], *, in_flight: bool) -> str:
+        """Check the memory of processes, and files in memory and on disk, as `excess` does."""
+        limits = self._limits
         on_disk, memfds = _without_name(processes, self._disk)
         in_sandbox = (_in_sandbox(process.pid, self._hosts) for process in reversed(processes))
-        files = sum(memfds.values()) + next((size for size in in_sandbox if size is not None), 0)
-        if _memory(processes, files, memfds, limits.memory_bytes) > limits.memory_bytes:
+        in_memory = sum(memfds.values()) + next((size for size in in_sandbox if size is not None), 0)
+        if in_flight:
+            # No process shows a file that only a message has. The host's own figures include it.
+            in_memory = max(in_memory, _shared_memory() - self._shared_before)
+            on_disk = max(on_disk, self._free_before - shutil.disk_usage(self._folders[0]).free)
+        if _memory(processes, in_memory, memfds, limits.memory_bytes) > limits.memory_bytes:
             return too_much_memory(limits)
-        return self.excess_of_disk(on_disk)
+        if on_disk > limits.output_bytes:
+            return self._too_much_on_disk()
+        return self.excess_of_disk(0 if in_flight else on_disk)
 
     def excess_of_disk(self, beside: int = 0) -> str:
         """Check the run's folders, and the bytes ``beside`` them on the same disk, as `excess` does."""
@@ -89,7 +116,7 @@ class Usage:
                     for entry in entries:
                         left -= _cost(entry)
                         if left < 0:
-                            return f"the run left more than its limit of {self._limits.output_bytes / 1e9:.2f} GB"
+                            return self._too_much_on_disk()
                         if entry.is_dir(follow_symlinks=False):
                             waiting.append((Path(entry.path), depth + 1))
             except PermissionError:
@@ -99,6 +126,9 @@ class Usage:
                     return _TOO_DEEP
                 continue  # gone meanwhile
         return ""
+
+    def _too_much_on_disk(self) -> str:
+        return f"the run left more than its limit of {self._limits.output_bytes / 1e9:.2f} GB"
 
     def processes(self) -> list[psutil.Process]:
         """Return every process of the run."""
@@ -110,7 +140,11 @@ class Usage:
 
 def too_much_memory(limits: RunLimits) -> str:
     """Say that a run is over its limit of memory."""
-    return f"the run used more memory than its limit of {limits.memory_bytes / _GIB:.2f} GiB"
+    return f"the run used {_more_memory(limits)}"
+
+
+def _more_memory(limits: RunLimits) -> str:
+    return f"more memory than its limit of {limits.memory_bytes / _GIB:.2f} GiB"
 
 
 def _cost(entry: "os.DirEntry[str]") -> int:
@@ -140,6 +174,33 @@ def _inotify_instances(processes: list[psutil.Process]) -> int:
                 with suppress(OSError):
                     found += str(entry.readlink()) == "anon_inode:inotify"
     return found
+
+
+def _sockets(processes: list[psutil.Process]) -> tuple[int, bool]:
+    """Count the sockets of the run, and tell whether one holds descriptors that nobody has received."""
+    found: set[str] = set()
+    in_flight = False
+    for process in processes:
+        folder = Path(f"/proc/{process.pid}")
+        with suppress(OSError):
+            for entry in (folder / "fd").iterdir():
+                with suppress(OSError):
+                    name = str(entry.readlink())
+                    if name.startswith("socket:") and name not in found:
+                        found.add(name)
+                        in_flight = in_flight or bool(_IN_FLIGHT.search(_text(folder / "fdinfo" / entry.name)))
+    return len(found), in_flight
+
+
+def _socket_bytes() -> int:
+    """Return the bytes of unread messages that a socket can have sent: twice the largest buffer (socket(7))."""
+    return 2 * int(_text(Path("/proc/sys/net/core/wmem_max")))
+
+
+def _shared_memory() -> int:
+    """Return the bytes of the host's files in memory (proc_meminfo(5))."""
+    match = _SHARED_MEMORY.search(_text(Path("/proc/meminfo")))
+    return int(match[1]) * 1024 if match else 0
 
 
 def _without_name(processes: list[psutil.Process], disk: int) -> tuple[int, dict[int, int]]:
@@ -246,6 +307,7 @@ def _in_sandbox(pid: int, hosts: set[str]) -> int | None:
                 with suppress(OSError):
                     status = os.statvfs(f"/proc/{pid}/root{place}")
                     used[device] = (status.f_blocks - status.f_bfree) * status.f_frsize
+                    used[device] += (status.f_files - status.f_ffree) * _INODE_BYTES
     return sum(used.values()) if used else None
 
 
