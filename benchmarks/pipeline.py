@@ -60,7 +60,8 @@ STAGES: tuple[tuple[Any, str, str], ...] = (
     (kernel_run, "wait_for_run", "push: run the kernel"),
     (Kernels, "fetch_output", "push: fetch the output"),
     (kernel_run, "_check", "push: check the output"),
-    (submit, "_submission", "submit: hand in, rerun, score"),
+    (submit, "_submit_once", "submit: hand in"),
+    (submit, "_wait_for_score", "submit: rerun, score"),
 )
 
 

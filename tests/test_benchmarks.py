@@ -1,5 +1,6 @@
 """The benchmarks run; at night with their real sizes (nightly.yml), here with small ones."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -27,3 +28,13 @@ def test_it_runs(name: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (BENCHMARKS.parent / "build" / "bench" / "quick" / f"{name}.json").is_file()
+
+
+def test_the_stages_of_the_pipeline_are_functions_that_exist() -> None:
+    spec = importlib.util.spec_from_file_location("pipeline", BENCHMARKS / "pipeline.py")
+    assert spec is not None
+    assert spec.loader is not None
+    pipeline = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pipeline)
+    for owner, function, _ in pipeline.STAGES:
+        assert callable(getattr(owner, function))
