@@ -54,6 +54,8 @@ DEV = Path("requirements/dev.txt")
 FIXED_INDEX = {"UV_EXCLUDE_NEWER": "2026-11-24T00:00:00Z"}
 # On Windows, too, files are UTF-8. Without bytecode every process would compile its imports again.
 PYTHON = {"PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": ""}
+# Each worker of the tests has a core: more threads of torch would wait for each other, busily.
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 
 @nox.session
@@ -181,7 +183,7 @@ def tests(session: nox.Session) -> None:
             # The warnings of the image's libraries are not ours to mend.
             how = ["--numprocesses", "auto", "--dist", "loadfile", "-W", "default"]
             command = [_project(session, name), "-m", "pytest", *how, _tests_of(name)]
-            session.run(*command, *options, external=True, env=PYTHON, success_codes=[0, 5])
+            session.run(*command, *options, external=True, env={**PYTHON, **ONE_THREAD}, success_codes=[0, 5])
     if not named:
         left = [f"--ignore={path}" for path in [*map(_tests_of, competitions), WORKFLOWS]]
         _run(session, *PYTEST, *left, *options, success_codes=[0, 5], env=FIXED_INDEX)

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import sys
 import threading
 import unicodedata
 
@@ -68,6 +69,14 @@ def test_threads_do_not_tear_each_others_lines() -> None:
     shown = stream.getvalue()
     assert len(shown.replace(" ", "")) == 300 * 11
     assert obeyed(shown) == []
+
+
+def test_it_may_outlive_the_stream_that_it_writes_to() -> None:
+    with contextlib.redirect_stdout(io.StringIO()) as stream, safe_output():
+        safe = sys.stdout
+        print("said")
+    stream.close()
+    safe.close()
 
 
 def test_a_mistake_of_ours_is_a_traceback_that_steers_nothing() -> None:

@@ -1,6 +1,7 @@
 """A small synthetic competition, drawn once, and checkpoints: one trained on it for a moment, others not at all."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,13 +51,20 @@ def make_checkpoint(tmp_path: Path) -> MakeCheckpoint:
         mean, std = normalisation(backbone)
         values = {"backbone": backbone, "image_size": size, "mean": mean, "std": std, "labels": LABELS}
         metadata = Metadata(**{**values, "thresholds": DEFAULT_THRESHOLDS, **other})  # type: ignore[arg-type]
-        torch.manual_seed(len(name))
-        network = Classifier(backbone, mean, std).network
-        # As it is made, a network says nearly the same of everything: have its normalisations see something.
-        for _ in range(20):
-            network(torch.randn(16, 3, 1, 1) + torch.randn(16, 3, *size))
-        network.get_classifier().weight.data *= 100
-        write_checkpoint(Checkpoint(metadata=metadata, weights=network.state_dict()), tmp_path / name)
+        write_checkpoint(Checkpoint(metadata=metadata, weights=_weights(backbone, size, len(name))), tmp_path / name)
         return tmp_path / name
 
     return make
+
+
+@cache
+def _weights(backbone: str, size: tuple[int, int], seed: int) -> dict[str, torch.Tensor]:
+    """Return the weights of a network that has learned nothing; making them takes seconds."""
+    torch.manual_seed(seed)
+    network = Classifier(backbone, *normalisation(backbone)).network
+    # As it is made, a network says nearly the same of everything: have its normalisations see something.
+    for _ in range(20):
+        network(torch.randn(16, 3, 1, 1) + torch.randn(16, 3, *size))
+    network.get_classifier().weight.data *= 100
+    weights: dict[str, torch.Tensor] = network.state_dict()
+    return weights

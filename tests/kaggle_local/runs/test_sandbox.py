@@ -85,7 +85,7 @@ def test_a_kernel_works_in_its_own_folder_and_can_install(local: LocalKaggle) ->
     assert dict(version.output())["out.txt"].read_text() == "/kaggle/working"
     assert "installed 7 0 /opt/kaggle/image" in printed(version)
     assert "libraries" in printed(version)
-    again = run(local, "import added_module")
+    again = run_script(local, "import added_module")
     assert again.status == "error", "what a kernel installs is gone with it"
 
 
@@ -125,7 +125,7 @@ def test_a_submission_that_is_no_file_is_refused_and_its_log_is_kept(
         "import os; path = 'submission.csv'\nprint('the rerun')\n"
         f"if 'KAGGLE_IS_COMPETITION_RERUN' in os.environ: {trick}\nelse: open(path, 'w').write('x')"
     )
-    version = run(local, source, competitions=["leaves"])
+    version = run_script(local, source, competitions=["leaves"])
     source_of = KernelSource(owner=USERNAME, slug="my-kernel", number=version.number)
     ref = local.storage.submissions.add("leaves", source_of, "submission.csv", "", USERNAME)
     local.worker.score(ref)
@@ -164,7 +164,7 @@ for number in range(3, 12):
 
 def test_names_that_are_no_text_are_kept_as_some(local: LocalKaggle) -> None:
     source = "import os; os.mkdir(b'\\xff'); open(b'\\xff/\\xfe.txt', 'w').write('x'); open('good.txt', 'w').write('y')"
-    version = run(local, source)
+    version = run_script(local, source)
     assert [name for name, _ in version.output()] == ["good.txt", "�/�.txt"]
     body = {"userName": USERNAME, "kernelSlug": "my-kernel"}
     assert len(ask(local, "kernels.KernelsApiService/ListKernelSessionOutput", **body).json()["files"]) == 2
@@ -186,10 +186,10 @@ def test_many_short_lines_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_folders_too_deep_to_walk_fail_the_run(local: LocalKaggle) -> None:
-    version = run(local, "import os\nfor _ in range(1500): os.mkdir('d'); os.chdir('d')")
+    version = run_script(local, "import os\nfor _ in range(1500): os.mkdir('d'); os.chdir('d')")
     assert version.status == "error"
     assert "too deep" in version.failure
-    assert run(local, "print('next')").status == "complete"
+    assert run_script(local, "print('next')").status == "complete"
 
 
 def test_a_sandbox_that_does_not_start_says_why(local: LocalKaggle, competition: Path) -> None:

@@ -100,31 +100,28 @@ def test_the_whole_way_and_once_more(notebook: KernelFolder, capsys: pytest.Capt
     assert "version 1 is submitted already" in output
 
 
-def test_a_script_without_checkpoints_goes_the_same_way(notebook: KernelFolder) -> None:
+def test_a_script_without_checkpoints_goes_the_same_way(kernel: KernelFolder) -> None:
     """And what an earlier version had as checkpoints is not told of any more."""
-    go(notebook)
-    metadata, settings = notebook.folder / "kernel-metadata.json", notebook.folder / "submission.toml"
-    # A kernel cannot turn from notebook to script: it is another one.
-    text = metadata.read_text().replace('"notebook"', '"script"')
-    metadata.write_text(text.replace("small-kernel", "small-script").replace("Small kernel", "Small script"))
+    go(kernel)
+    settings = kernel.folder / "submission.toml"
     settings.write_text(settings.read_text().replace('checkpoints = "checkpoints"\n', ""))
     # The installer is written by push, where there is a place for it.
     cells = PREDICT.split("\n\n")
-    notebook.code.write_text("\n\n".join([cells[0], '# %% tags=["install"]\n# Here.', *cells[2:]]))
-    script = read_kernel_folder(notebook.repository, "small")
-    result = go(script)
+    kernel.code.write_text("\n\n".join([cells[0], '# %% tags=["install"]\n# Here.', *cells[2:]]))
+    kernel = read_kernel_folder(kernel.repository, "small")
+    result = go(kernel)
     assert "models" not in result
     assert result["submission"]["score"] == pytest.approx(2 / 3, abs=1e-5)
-    assert sorted(p.name for p in (notebook.build / "kernel").iterdir()) == ["kernel-metadata.json", "predict.py"]
-    code = (notebook.build / "kernel" / "predict.py").read_text()
+    assert sorted(p.name for p in (kernel.build / "kernel").iterdir()) == ["kernel-metadata.json", "predict.py"]
+    code = (kernel.build / "kernel" / "predict.py").read_text()
     assert result["kernel"]["digest"] == digest_of_source(code)
     assert "small-models" not in code
     compile(code, "predict.py", "exec")
     for name in ("summary.md", "report.html"):
-        assert "models" not in (notebook.build / name).read_text()
-    with opened(script) as target:
+        assert "models" not in (kernel.build / name).read_text()
+    with opened(kernel) as target:
         assert "models" in history(target.client, "small").splitlines()[1], "of the first"
-    again = go(script)
+    again = go(kernel)
     assert (again["kernel"], again["run"]) == (result["kernel"], result["run"])
 
 

@@ -51,7 +51,9 @@ class _SafeStream(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        self._stream.flush()
+        # Python closes this one when nobody has it any more, which flushes it; the other may be closed before.
+        if not self._stream.closed:
+            self._stream.flush()
 
     def isatty(self) -> bool:
         return self._stream.isatty()

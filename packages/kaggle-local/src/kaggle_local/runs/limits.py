@@ -96,12 +96,12 @@ class Usage:
         if in_flight:
             # No process shows a file that only a message has. The host's own figures include it.
             in_memory = max(in_memory, _shared_memory() - self._shared_before)
-            on_disk = max(on_disk, self._free_before - shutil.disk_usage(self._folders[0]).free)
+            lost = self._free_before - shutil.disk_usage(self._folders[0]).free
+            if lost > limits.output_bytes:
+                return self._too_much_on_disk()
         if _memory(processes, in_memory, memfds, limits.memory_bytes) > limits.memory_bytes:
             return too_much_memory(limits)
-        if on_disk > limits.output_bytes:
-            return self._too_much_on_disk()
-        return self.excess_of_disk(0 if in_flight else on_disk)
+        return self.excess_of_disk(on_disk)
 
     def excess_of_disk(self, beside: int = 0) -> str:
         """Check the run's folders, and the bytes ``beside`` them on the same disk, as `excess` does."""
