@@ -54,7 +54,7 @@ DEV = Path("requirements/dev.txt")
 FIXED_INDEX = {"UV_EXCLUDE_NEWER": "2026-11-24T00:00:00Z"}
 # On Windows, too, files are UTF-8. Without bytecode every process would compile its imports again.
 PYTHON = {"PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": ""}
-# Each worker of the tests has a core: more threads of torch would wait for each other, busily.
+# Each test worker has one core: more threads of torch would only spin, waiting for each other.
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 

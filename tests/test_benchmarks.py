@@ -1,4 +1,4 @@
-"""The benchmarks run; at night with their real sizes (nightly.yml), here with small ones."""
+"""The benchmarks run, with small sizes; at night with their real ones, too (nightly.yml)."""
 
 import importlib.util
 import subprocess

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kaggle_offline.code.cells import parse, without_magics
+from kaggle_offline.code.cells import magics, parse, without_magics
 from kaggle_offline.code.input_paths import input_paths, with_inputs_found
 from kaggle_offline.code.network_access import fetches
 from kaggle_offline.code.pip_commands import pip_installs, without_pip
@@ -70,6 +70,17 @@ def test_what_ipython_takes_is_python(code: str) -> None:
     assert parse(code) is not None
     assert pip_installs(code) == []
     assert without_pip(code) == code
+
+
+@pytest.mark.parametrize("code", ["print('hi')?", "f(x)?", "x='\ud800'\n!ls"])
+def test_what_ipython_refuses_is_not_python(code: str) -> None:
+    assert parse(code) is None
+
+
+def test_lines_keep_their_numbers() -> None:
+    code = "x = 1\n!pip install a \\\n    b\ny = 2\nf(\n  x)\nz?\n"
+    assert magics(code) == [(2, "!pip install a \\\n    b"), (7, "z?")]
+    assert without_magics(code).split("\n") == ["x = 1", "pass", "", "y = 2", "f(", "  x)", "pass", ""]
 
 
 def test_a_block_of_a_pip_line_alone_stays_one() -> None:

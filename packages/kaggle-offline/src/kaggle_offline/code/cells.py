@@ -3,13 +3,16 @@
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 # IPython runs these without a % before them; looked for only in cells that are not Python.
 _BARE_COMMAND = re.compile(r"\s*(?:cat|cd|cp|ls|mkdir|mv|pwd|rm|rmdir)(?:\s+[^\s=(].*)?\s*$")
 # A cell for another program than Python: it begins with a magic, other than these.
 CELL_MAGIC = re.compile(r"\s*%%(?!(?:time|timeit|capture|prun)\b)")
+# As many pieces of its syntax IPython itself looks for in a cell (TransformerManager.do_token_transforms).
+_MOST_MAGICS = 500
 _WRITES_MODULE = re.compile(r"\s*%%writefile\s+(?:-a\s+)?(?:\./)?(\w+)\.py[ \t]*\n")
 
 
@@ -20,7 +23,7 @@ def without_magics(code: str) -> str:
     """
     if CELL_MAGIC.match(code):
         return ""
-    return "\n".join(_without_magics(code.split("\n"))[0])
+    return _without_magics(code)[0]
 
 
 def magics(code: str) -> list[tuple[int, str]]:
@@ -34,46 +37,55 @@ def magics(code: str) -> list[tuple[int, str]]:
     if CELL_MAGIC.match(code):
         first = code[: code.index("%%")].count("\n")
         return [(first + 1, lines[first])]
-    _, spans = _without_magics(lines)
+    _, spans = _without_magics(code)
     return [(span.start + 1, "\n".join(lines[span.start : span.stop])) for span in spans]
 
 
-def _without_magics(lines: list[str]) -> tuple[list[str], list[range]]:
-    """Replace IPython's lines by ``pass``, as a block may hold nothing else; return the lines, and where theirs were.
+@lru_cache(maxsize=64)
+def _without_magics(code: str) -> tuple[str, tuple[range, ...]]:
+    """Replace IPython's lines by ``pass``, as a block may hold nothing else; return the code, and where theirs were.
 
     IPython finds its syntax among Python's tokens, one piece after the other: what looks like it inside a string
     stays. Its own transformation is not used, since it joins lines.
     """
-    # Half a second, which only cells that are not Python cost.
-    from IPython.core.inputtransformer2 import (
-        TransformerManager,
-        find_end_of_continued_line,
-        make_tokens_by_line,
-    )
+    # Importing this takes half a second; only cells that are not plain Python need it.
+    from IPython.core.inputtransformer2 import TransformerManager, find_end_of_continued_line, make_tokens_by_line
 
     spans: list[range] = []
-    ended = [f"{line}\n" for line in lines]
-    first = next((number for number, line in enumerate(ended) if line.strip()), 0)
-    if ended[first].lstrip().startswith("%%"):
-        spans.append(_blank(ended, first, first))
+    lines = [f"{line}\n" for line in code.split("\n")]
+    first = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    if lines[first].lstrip().startswith("%%"):
+        spans.append(_blank(lines, first, first))
     finders: list[Any] = TransformerManager().token_transformers  # type: ignore[no-untyped-call]
-    while True:
+    for _ in range(_MOST_MAGICS):
         try:
-            tokens = make_tokens_by_line(ended)
-        except SyntaxError:
+            tokens = make_tokens_by_line(lines)
+        except (SyntaxError, ValueError):
             break
-        found = [finder.find(tokens) for finder in finders]
-        found = [piece for piece in found if piece is not None]
-        if not found:
+        piece = _first_piece([finder.find(tokens) for finder in finders], lines)
+        if piece is None:
             break
-        first = min(piece.start_line for piece in found)
-        last = min(find_end_of_continued_line(ended, first), len(ended) - 1)
-        spans.append(_blank(ended, first, last))
-    if parsed("".join(ended)) is None:
-        for number, line in enumerate(ended):
+        # Help ends with its question mark, a magic or command with the line that no backslash continues.
+        last = max(find_end_of_continued_line(lines, piece.start_line), getattr(piece, "q_line", 0))
+        spans.append(_blank(lines, piece.start_line, min(last, len(lines) - 1)))
+    if parsed("".join(lines)) is None:
+        for number, line in enumerate(lines):
             if _BARE_COMMAND.match(line):
-                spans.append(_blank(ended, number, number))
-    return [line.removesuffix("\n") for line in ended], sorted(spans, key=lambda span: span.start)
+                spans.append(_blank(lines, number, number))
+    text = "".join(lines).removesuffix("\n")
+    return text, tuple(sorted(spans, key=lambda span: span.start))
+
+
+def _first_piece(found: Sequence[Any], lines: list[str]) -> Any:
+    """Return the first piece of IPython's syntax that IPython would transform; None if there is none."""
+    pieces = [piece for piece in found if piece is not None]
+    for piece in sorted(pieces, key=lambda piece: piece.sortby()):
+        try:
+            piece.transform(list(lines))
+        except SyntaxError:
+            continue
+        return piece
+    return None
 
 
 def _blank(lines: list[str], first: int, last: int) -> range:
