@@ -119,7 +119,7 @@ class Executor:
         # The largest size of any file, in memory too; the watch bounds files on disk further.
         largest = max(program.limits.output_bytes, program.limits.memory_bytes) + _FILE_SLACK
         # Twice the limit: the watch names it, and no burst of processes outruns the watch.
-        # Without the imports that the image makes whenever Python starts.
+        # The launcher needs the standard library alone, not what the image imports whenever Python starts.
         arguments = ["-I", "-S", f"{RUN}/launcher.py", str(largest), str(2 * program.limits.processes)]
         if notebook:
             arguments += [f"{RUN}/notebook_driver.py", f"{RUN}/source", f"{RUN}/executed"]

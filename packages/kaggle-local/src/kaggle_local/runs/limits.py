@@ -85,11 +85,12 @@ class Usage:
         processes = self.processes()
         if sum(map(_threads, processes)) > limits.processes:
             return f"the run had more than its limit of {limits.processes} processes"
-        if _inotify_instances(processes) > _MOST_INOTIFY:
+        descriptors = _descriptors(processes)
+        if _inotify_instances(descriptors) > _MOST_INOTIFY:
             return f"the run had more than {_MOST_INOTIFY} inotify instances"
-        sockets, in_flight = _sockets(processes)
+        sockets, in_flight = _sockets(descriptors)
         self._looks_in_flight = self._looks_in_flight + 1 if in_flight else 0
-        return self._excess_of_messages(sockets) or self._excess_of_files(processes)
+        return self._excess_of_messages(sockets) or self._excess_of_files(processes, descriptors)
 
     def _excess_of_messages(self, sockets: int) -> str:
         """Check what only messages have that nobody receives, as `excess` does.
@@ -109,10 +110,10 @@ class Usage:
                 return self._too_much_on_disk()
         return ""
 
-    def _excess_of_files(self, processes: list[psutil.Process]) -> str:
+    def _excess_of_files(self, processes: list[psutil.Process], descriptors: Sequence[tuple[Path, str]]) -> str:
         """Check the memory of processes, and files in memory and on disk, as `excess` does."""
         limits = self._limits
-        on_disk, memfds = _without_name(processes, self._disk)
+        on_disk, memfds = _without_name(processes, descriptors, self._disk)
         in_sandbox = (_in_sandbox(process.pid, self._hosts) for process in reversed(processes))
         in_memory = sum(memfds.values()) + next((size for size in in_sandbox if size is not None), 0)
         if _memory(processes, in_memory, memfds, limits.memory_bytes) > limits.memory_bytes:
@@ -177,31 +178,30 @@ def _threads(process: psutil.Process) -> int:
         return 0
 
 
-def _inotify_instances(processes: list[psutil.Process]) -> int:
-    """Count inotify instances as the host does for its user, who has 128 of them by default (inotify(7))."""
-    found = 0
+def _descriptors(processes: list[psutil.Process]) -> list[tuple[Path, str]]:
+    """Return the open descriptors of processes: each one's place in ``/proc``, and what the system calls its file."""
+    found = []
     for process in processes:
         with suppress(OSError):
             for entry in Path(f"/proc/{process.pid}/fd").iterdir():
                 with suppress(OSError):
-                    found += str(entry.readlink()) == "anon_inode:inotify"
+                    found.append((entry, str(entry.readlink())))
     return found
 
 
-def _sockets(processes: list[psutil.Process]) -> tuple[int, bool]:
-    """Count the sockets of the run, and tell whether one holds descriptors that nobody has received."""
-    found: set[str] = set()
-    in_flight = False
-    for process in processes:
-        folder = Path(f"/proc/{process.pid}")
+def _inotify_instances(descriptors: Sequence[tuple[Path, str]]) -> int:
+    """Count inotify instances as the host does for its user, who has 128 of them by default (inotify(7))."""
+    return sum(name == "anon_inode:inotify" for _, name in descriptors)
+
+
+def _sockets(descriptors: Sequence[tuple[Path, str]]) -> tuple[int, bool]:
+    """Count the sockets of a run, and tell whether one holds descriptors that nobody has received."""
+    sockets = {name: entry for entry, name in descriptors if name.startswith("socket:")}
+    for entry in sockets.values():
         with suppress(OSError):
-            for entry in (folder / "fd").iterdir():
-                with suppress(OSError):
-                    name = str(entry.readlink())
-                    if name.startswith("socket:") and name not in found:
-                        found.add(name)
-                        in_flight = in_flight or bool(_IN_FLIGHT.search(_text(folder / "fdinfo" / entry.name)))
-    return len(found), in_flight
+            if _IN_FLIGHT.search(_text(entry.parents[1] / "fdinfo" / entry.name)):
+                return len(sockets), True
+    return len(sockets), False
 
 
 def _socket_bytes() -> int:
@@ -218,20 +218,20 @@ def _of_host(name: str) -> int:
     return int(match[1]) * 1024 if match else 0
 
 
-def _without_name(processes: list[psutil.Process], disk: int) -> tuple[int, dict[int, int]]:
+def _without_name(
+    processes: list[psutil.Process], descriptors: Sequence[tuple[Path, str]], disk: int
+) -> tuple[int, dict[int, int]]:
     """Open files that no folder has: their bytes on a disk, and the bytes of each in memory, by inode."""
     on_disk: dict[int, int] = {}
     memfds: dict[int, int] = {}
-    for process in processes:
+    for entry, name in descriptors:
         with suppress(OSError):
-            for entry in Path(f"/proc/{process.pid}/fd").iterdir():
-                with suppress(OSError):
-                    status = entry.stat()
-                    if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
-                        if str(entry.readlink()).startswith(_MEMFD):
-                            memfds[status.st_ino] = status.st_blocks * 512
-                        elif status.st_dev == disk:
-                            on_disk[status.st_ino] = status.st_blocks * 512
+            status = entry.stat()
+            if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
+                if name.startswith(_MEMFD):
+                    memfds[status.st_ino] = status.st_blocks * 512
+                elif status.st_dev == disk:
+                    on_disk[status.st_ino] = status.st_blocks * 512
     for process in processes:
         for inode, size in _deleted_and_mapped(process.pid, disk):
             on_disk.setdefault(inode, size)

@@ -77,7 +77,7 @@ def _without_magics(code: str) -> tuple[str, tuple[range, ...]]:
 
 
 def _first_piece(found: Sequence[Any], lines: list[str]) -> Any:
-    """Return the first piece of IPython's syntax that IPython would transform; None if there is none."""
+    """Return the first piece that IPython accepts as its syntax; None if it accepts none."""
     pieces = [piece for piece in found if piece is not None]
     for piece in sorted(pieces, key=lambda piece: piece.sortby()):
         try:
