@@ -14,7 +14,7 @@ from kaggle_offline.repository.image_manifest import read_image_manifest
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder
 from packaging.utils import canonicalize_name
 
-from tests.kaggle_offline.conftest import REPOSITORY, require
+from tests.kaggle_offline.conftest import require
 
 
 @pytest.fixture
@@ -89,10 +89,15 @@ def test_a_report_that_is_none_is_named(report: str, tmp_path: Path) -> None:
         _read_report(path)
 
 
+REPORT = {
+    **{"python": "3.12.13", "libc": ["glibc", "2.35"], "machine": "x86_64", "uv": False, "distributions": []},
+    **{"docker_image": "", "git_commit": "", "build_date": "", "devices": []},
+}
+
+
 def test_a_version_that_is_none_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "image.json"
-    report = {"python": "3.12.13", "libc": ["glibc", "2.35"], "machine": "x86_64", "uv": False}
-    path.write_text(json.dumps({**report, "distributions": [["Good", "1.0"], ["bad", "not-a-version"]]}))
+    path.write_text(json.dumps(REPORT | {"distributions": [["Good", "1.0"], ["bad", "not-a-version"]]}))
     header, pins = _read_report(path)
     assert pins == {"good": "1.0"}
     assert (header["platform"], header["uv"]) == ("manylinux_2_35_x86_64", "no")
@@ -125,13 +130,37 @@ def test_two_images_are_compared_by_what_matters_to_the_locks(repository: Path) 
         compare(repository, "small", "nowhere", everything=False)
 
 
-@pytest.mark.parametrize("accelerator", ["cpu", "gpu"])
-def test_the_images_of_kaggle_are_here(accelerator: str) -> None:
-    image = read_image_manifest(REPOSITORY / "requirements" / "images" / f"kaggle-{accelerator}-2026-05.txt")
-    assert (image.python, image.platform) == ("3.12", "manylinux_2_35_x86_64")
-    assert image.header["accelerator"] == accelerator
-    assert image.header["date"] == "2026-05-14"
-    assert len(image.pins) > 600
-    assert "pytorch-lightning" in image.unlisted
-    assert not image.unlisted & set(image.pins)
-    assert ("nvidia-cudnn-cu12" in image.pins) == (accelerator == "gpu")
+IDENTITY = {
+    "docker_image": "gcr.io/kaggle-private-byod/python@sha256:" + "0" * 64,
+    "git_commit": "fc61d5c0",
+    "build_date": "20260629-143000",
+    "devices": ["Tesla T4", "Tesla T4"],
+}
+
+
+def test_a_capture_says_which_image_it_is_of(tmp_path: Path) -> None:
+    path = tmp_path / "image.json"
+    path.write_text(json.dumps(REPORT | IDENTITY))
+    header, _ = _read_report(path)
+    assert header | {"docker-image": IDENTITY["docker_image"], "devices": "Tesla T4, Tesla T4"} == header
+    assert (header["git-commit"], header["build-date"]) == ("fc61d5c0", "20260629-143000")
+    # Text of a kernel that could be taken for another line of the manifest, or is of no known form, is left out.
+    path.write_text(json.dumps(REPORT | IDENTITY | {"docker_image": "kaggle-local", "git_commit": "abc\n# python: 2"}))
+    header, _ = _read_report(path)
+    assert not {"docker-image", "git-commit"} & set(header)
+
+
+def test_a_capture_confirms_a_derived_image(repository: Path) -> None:
+    folder = repository / "requirements" / "images"
+    derived = (folder / "small.txt").read_text().replace("# platform", "# estimated: packaging\n# platform")
+    (folder / "small.txt").write_text(derived + "attrs==25.1.0\n")
+    captured = derived.replace("# estimated: packaging", "# source: me/capture version 1 on kaggle, from inside")
+    (folder / "captured.txt").write_text(captured.replace("packaging==24.2", "packaging==25.0"))
+    assert compare(repository, "small", "captured", everything=True).splitlines() == [
+        "small → captured",
+        "  confirmed: 1 of 2 published versions, 0 of 1 estimated versions",
+        "  1 others changed",
+        "    packaging 24.2 (estimated) → 25.0",
+        "  1 others removed",
+        "    attrs 25.1.0 → removed",
+    ]

@@ -10,6 +10,7 @@ import math
 import os
 import sys
 from collections.abc import Sequence
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,8 @@ def _parser() -> argparse.ArgumentParser:
                 metavar="PACKAGE",
                 help="take the newest version that fits: of PACKAGE, or of all (may be given several times)",
             )
+            text = "show what would change for another image of requirements/images/, and write nothing"
+            command.add_argument("--image", default="", metavar="NAME", help=text)
     text = "find problems before they cost a submission; with KAGGLE_TARGET=kaggle, ask Kaggle about the account, too"
     doctor = _subcommand(verbs, "doctor", text)
     doctor.add_argument("competitions", nargs="*", metavar="COMPETITION", help="a folder of kernels/ (default: all)")
@@ -177,12 +180,28 @@ def _parser() -> argparse.ArgumentParser:
     text = "test assumptions about Kaggle, with a private dataset and private kernels that are deleted afterwards"
     probed = _subcommand(verbs, "probe", text)
     probed.add_argument("--minutes", type=_minutes, metavar="N", help="give up after N minutes")
-    image = _subcommand(verbs, "image", "capture the packages of Kaggle's image, or compare two images")
+    image = _subcommand(verbs, "image", "derive or capture the packages of Kaggle's image, or compare two images")
     actions = image.add_subparsers(dest="action", required=True, metavar="ACTION")
     text = "let a kernel report the packages of its image, and write requirements/images/NAME.txt"
     capture = actions.add_parser("capture", help=text, description=text)
     capture.add_argument("name", metavar="NAME", help="of the image, such as kaggle-gpu-2026-11")
     capture.add_argument("--gpu", action="store_true", help="on a kernel with a GPU")
+    text = "derive the packages of an image from public lists, and write requirements/images/NAME.txt"
+    derive = actions.add_parser("derive", help=text, description=text)
+    derive.add_argument("name", metavar="NAME", help="of the image, such as kaggle-gpu-2026-11")
+    derive.add_argument("--gpu", action="store_true", help="the image of kernels with a GPU")
+    derive.add_argument("--python", required=True, metavar="VERSION", help="the image's Python, such as 3.13.15")
+    derive.add_argument("--date", required=True, type=_date, metavar="DAY", help="of the build, such as 2026-10-03")
+    derive.add_argument("--as-of", type=_date, metavar="DAY", help="the newest releases to consider (default: --date)")
+    for option, what in (
+        ("base", "pip freeze of the Colab runtime"),
+        ("requirements", "Kaggle's kaggle_requirements.txt"),
+        ("dockerfile", "Kaggle's Dockerfile.tmpl, whose pip commands count"),
+    ):
+        text = f"{what}: a file or an address (default: the newest that is published)"
+        derive.add_argument(f"--{option}", default="", metavar="FILE", help=text)
+    derive.add_argument("--docker-image", default="", metavar="DIGEST", help="gcr.io/…/python@sha256:…, if it is known")
+    derive.add_argument("--source", default="", metavar="TEXT", help="where the lists come from, for the header")
     text = "capture the images in use again, into build/"
     actions.add_parser("recapture", help=text, description=text)
     text = "update kernels and locks to recaptured images that have changed"
@@ -205,6 +224,13 @@ class _PrintVersion(argparse.Action):
         clone = f" ({described})" if described else ""
         print(f"{parser.prog} {version('kaggle-offline')}{clone}")
         parser.exit()
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: not a day such as 2026-10-03") from None
 
 
 def _minutes(text: str) -> float:

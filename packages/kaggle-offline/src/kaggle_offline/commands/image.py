@@ -1,4 +1,4 @@
-"""``image``: capture the packages of Kaggle's image, compare two images, renew those in use."""
+"""``image``: derive or capture the packages of Kaggle's image, compare two images, renew those in use."""
 
 import argparse
 from datetime import UTC, datetime
@@ -6,8 +6,10 @@ from pathlib import Path
 
 from kaggle_offline.delivery.target import open_target
 from kaggle_offline.observation.capture import capture
-from kaggle_offline.observation.comparison import compare
+from kaggle_offline.observation.comparison import changes, compare, image_path, locks_of
+from kaggle_offline.observation.derivation import Recipe, derive, published_lists, read_source
 from kaggle_offline.observation.renewal import recapture, renew
+from kaggle_offline.repository.image_manifest import KAGGLE_PLATFORM, read_image_manifest, write_image_manifest
 from kaggle_offline.repository.kernel_folder import read_kernel_folders
 
 
@@ -15,6 +17,9 @@ def run(options: argparse.Namespace, repository: Path) -> None:
     """Run the subcommand."""
     if options.action == "diff":
         print(compare(repository, options.before, options.after, everything=options.all))
+        return
+    if options.action == "derive":
+        _derive(options, repository)
         return
     if options.action == "renew":
         renew(repository, read_kernel_folders(repository, []))
@@ -24,3 +29,27 @@ def run(options: argparse.Namespace, repository: Path) -> None:
             recapture(target, repository, read_kernel_folders(repository, []), datetime.now(UTC).date())
         else:
             capture(target, repository, options.name, gpu=options.gpu)
+
+
+def _derive(options: argparse.Namespace, repository: Path) -> None:
+    """Derive an image from public lists, write its manifest, and print what differs from the one before."""
+    path = image_path(repository, options.name)
+    before = read_image_manifest(path) if path.exists() else None
+    as_of = options.as_of or options.date
+    lists = {name: getattr(options, name) or address for name, address in published_lists(gpu=options.gpu).items()}
+    recipe = Recipe(**{name: read_source(place) for name, place in lists.items()})
+    header = {"image": options.name, "python": options.python, "platform": KAGGLE_PLATFORM}
+    header |= {"accelerator": "gpu" if options.gpu else "cpu", "date": str(options.date), "uv": "yes"}
+    if options.docker_image:
+        header["docker-image"] = options.docker_image
+    header["source"] = f"derived: {options.source or ', '.join(lists.values())}, resolved as of {as_of}"
+    print(f"  resolving what Kaggle adds to the base, as of {as_of}", flush=True)
+    header, pins = derive(recipe, header, as_of=as_of)
+    draft = repository / "build" / "images" / path.name
+    write_image_manifest(draft, header, pins)
+    # Read before it takes the place of one that can be.
+    derived = read_image_manifest(draft)
+    draft.replace(path)
+    print(f"  {path.relative_to(repository)}: {len(derived.pins)} distributions, {len(derived.estimated)} estimated")
+    if before is not None:
+        print(changes(before, derived, locks_of(repository), everything=False))

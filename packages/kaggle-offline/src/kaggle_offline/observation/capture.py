@@ -17,7 +17,7 @@ from kaggle_offline.delivery.target import Target
 from kaggle_offline.errors import ConfigurationError, RunError
 from kaggle_offline.files import new_folder, read_json, write_json, write_text
 from kaggle_offline.observation.comparison import changes, image_path, locks_of
-from kaggle_offline.repository.image_manifest import read_image_manifest, write_image_manifest
+from kaggle_offline.repository.image_manifest import DOCKER_IMAGE, read_image_manifest, write_image_manifest
 from kaggle_offline.repository.kernel_metadata import TITLE_LENGTHS
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
@@ -25,8 +25,17 @@ _REPORT = "image.json"
 
 # Runs in the kernel, which is any Python that Kaggle has.
 _CODE = f"""\
-import importlib.metadata, importlib.util, json, platform, shutil
+import importlib.metadata, importlib.util, json, os, platform, shutil, subprocess
 from pathlib import Path
+
+def content(path):
+    return Path(path).read_text().strip() if Path(path).is_file() else ""
+
+def devices():
+    if shutil.which("nvidia-smi"):
+        command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+        return subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
+    return ["TPU" for pattern in ("accel*", "vfio/[0-9]*") for path in Path("/dev").glob(pattern)]
 
 distributions = {{}}
 for distribution in importlib.metadata.distributions():
@@ -36,6 +45,11 @@ report = {{
     "libc": platform.libc_ver(),
     "machine": platform.machine(),
     "uv": bool(importlib.util.find_spec("uv") or shutil.which("uv")),
+    # Other variables hold tokens.
+    "docker_image": os.environ.get("KAGGLE_DOCKER_IMAGE", ""),
+    "git_commit": content("/etc/git_commit"),
+    "build_date": content("/etc/build_date"),
+    "devices": devices(),
     "distributions": [[name, version] for name, version in distributions.items() if name],
 }}
 Path("/kaggle/working/{_REPORT}").write_text(json.dumps(report))
@@ -111,6 +125,24 @@ def draft_manifest(target: Target, repository: Path, name: str, *, gpu: bool) ->
     return path
 
 
+# What a kernel tells of its image and its machine, by the header's key: the report's key, and the form.
+_IDENTITY = {
+    "docker-image": ("docker_image", DOCKER_IMAGE),
+    "git-commit": ("git_commit", re.compile(r"[0-9a-f]{7,40}")),
+    "build-date": ("build_date", re.compile(r"[\w:+. -]{1,40}", re.ASCII)),
+    "devices": ("devices", re.compile(r"[\w ./+,-]{1,200}", re.ASCII)),
+}
+
+
+def _identity(report: dict[str, Any]) -> dict[str, str]:
+    """Return the keys of a header that tell what the image is built from; those that the image does not say are left out.
+
+    docker-python writes ``/etc/git_commit`` and ``/etc/build_date`` (Kaggle/docker-python, Dockerfile.tmpl).
+    """
+    report = {**report, "devices": ", ".join(report["devices"])}
+    return {key: report[name] for key, (name, form) in _IDENTITY.items() if form.fullmatch(report[name])}
+
+
 def _title(name: str) -> str:
     """Return the title of the kernel that captures an image of that name.
 
@@ -151,6 +183,7 @@ def _read_report(path: Path) -> tuple[dict[str, str], dict[NormalizedName, str]]
             "platform": f"manylinux_{version.replace('.', '_')}_{report['machine']}",
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
             "uv": has_uv,
+            **_identity(report),
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{path}: not a report of an image: {error}", "Run the same command again.") from error

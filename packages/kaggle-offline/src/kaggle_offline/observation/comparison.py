@@ -33,6 +33,8 @@ def changes(before: ImageManifest, after: ImageManifest, locks: list[Lock], *, e
         old, new = before.header.get(key, "unknown"), after.header.get(key, "unknown")
         if old != new:
             lines.append(f"  {key}: {old} → {new}")
+    if after.is_captured and not before.is_captured:
+        lines.append(f"  {_confirmed(before, after)}")
     names = before.pins.keys() | after.pins.keys()
     changed = {name for name in names if before.pins.get(name) != after.pins.get(name)}
     rest = set(changed)
@@ -54,11 +56,27 @@ def changes(before: ImageManifest, after: ImageManifest, locks: list[Lock], *, e
     return "\n".join(lines)
 
 
+def _confirmed(derived: ImageManifest, captured: ImageManifest) -> str:
+    """Return how many versions of a derived image the captured one has, by how well they are known."""
+    counts = []
+    for word, names in (("published", derived.pins.keys() - derived.estimated), ("estimated", derived.estimated)):
+        right = sum(derived.pins.get(name) == captured.pins.get(name) for name in names)
+        counts.append(f"{right} of {len(names)} {word} versions")
+    return f"confirmed: {', '.join(counts)}"
+
+
 def _change(name: NormalizedName, before: ImageManifest, after: ImageManifest) -> str:
-    return f"{name} {before.pins.get(name, 'absent')} → {after.pins.get(name, 'removed')}"
+    return f"{name} {_version(name, before) or 'absent'} → {_version(name, after) or 'removed'}"
 
 
-FACTS = ("python", "platform", "accelerator", "uv")
+def _version(name: NormalizedName, image: ImageManifest) -> str:
+    if name in image.unlisted:
+        return "not listed"
+    estimated = " (estimated)" if name in image.estimated else ""
+    return f"{image.pins[name]}{estimated}" if name in image.pins else ""
+
+
+FACTS = ("python", "platform", "accelerator", "uv", "docker-image")
 """The facts of an image beside its distributions."""
 
 

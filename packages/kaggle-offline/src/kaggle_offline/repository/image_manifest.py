@@ -2,18 +2,22 @@
 
 ::
 
-    # image: kaggle-gpu-2026-05
-    # python: 3.12.13
+    # image: kaggle-gpu-2026-10
+    # python: 3.13.15
     # platform: manylinux_2_35_x86_64
     # accelerator: gpu
-    # date: 2026-05-14
+    # date: 2026-10-03
     # uv: yes
+    # docker-image: gcr.io/kaggle-private-byod/python@sha256:2757e0c7…
     # source: where the list comes from
-    # unlisted: boto3 catboost
-    numpy==2.0.2
+    # unlisted: learntools segment-anything
+    # estimated: boto3 catboost
+    numpy==2.1.3
 
-Python and platform (which names the glibc) are required. ``unlisted`` names distributions of the image
-besides, in versions that the list's source does not give.
+Python and platform (which names the glibc) are required. ``docker-image`` is the digest that pins a kernel to the
+image. A pin of a list from inside a kernel is *captured*. A pin of a derived list is *published*, or *estimated* if
+the header names it there: its version is what the resolver gives for the day of the build. ``unlisted`` names further
+distributions of the image, whose versions are not known.
 """
 
 import re
@@ -31,6 +35,11 @@ from kaggle_offline.files import digest_of_file, write_text
 
 _PLATFORM = re.compile(r"manylinux_2_(\d{1,3})_(x86_64|aarch64)", re.ASCII)
 _PYTHON = re.compile(r"(3\.\d{1,3})(\.\d{1,3}((a|b|rc)\d{1,3})?)?", re.ASCII)
+# A container image by its digest, as KAGGLE_DOCKER_IMAGE has it inside a session.
+DOCKER_IMAGE = re.compile(r"[\w.-]+(/[\w.-]+)+@sha256:[0-9a-f]{64}", re.ASCII)
+KAGGLE_PLATFORM = "manylinux_2_35_x86_64"
+"""The platform of Kaggle's images, which are Ubuntu 22.04 (googlecolab/backend-info, os-info.txt)."""
+
 # The oldest that wheels are made for today (manylinux2014).
 _OLDEST_GLIBC = 17
 
@@ -71,9 +80,27 @@ class ImageManifest:
         return " on local, " in self.header.get("source", "")
 
     @property
-    def unlisted(self) -> frozenset[str]:
+    def docker_image(self) -> str:
+        """The image by its digest, to pin kernels to; empty where it is not known."""
+        return self.header.get("docker-image", "")
+
+    @property
+    def is_captured(self) -> bool:
+        """Tell whether the list is a kernel's, from inside the image; otherwise it is derived from public lists."""
+        return self.header.get("source", "").endswith(", from inside")
+
+    @property
+    def estimated(self) -> frozenset[NormalizedName]:
+        """Names of pinned distributions whose versions are the resolver's, not those of a published list."""
+        return self._names("estimated")
+
+    @property
+    def unlisted(self) -> frozenset[NormalizedName]:
         """Names of the image's distributions in unknown versions."""
-        return frozenset(canonicalize_name(name) for name in self.header.get("unlisted", "").split())
+        return self._names("unlisted")
+
+    def _names(self, key: str) -> frozenset[NormalizedName]:
+        return frozenset(canonicalize_name(name) for name in self.header.get(key, "").split())
 
     @property
     def glibc(self) -> int:
@@ -152,6 +179,11 @@ def read_image_manifest(path: Path) -> ImageManifest:
     if platform is None or int(platform.group(1)) < _OLDEST_GLIBC:
         raise ConfigurationError(
             f"{path}: the header has no platform", "Add a line such as: # platform: manylinux_2_35_x86_64"
+        )
+    if not DOCKER_IMAGE.fullmatch(header.get("docker-image", "a/b@sha256:" + "0" * 64)):
+        raise ConfigurationError(
+            f"{path}: docker-image: {header['docker-image']!r} is not an image with its digest",
+            "Write it as KAGGLE_DOCKER_IMAGE has it inside a session: gcr.io/…/python@sha256:…",
         )
     return ImageManifest(
         name=path.stem,
