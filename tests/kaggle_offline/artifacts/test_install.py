@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kaggle_local.interpreters import OWN_VERSION, available_python, find_python
 from kaggle_offline.artifacts.pack import Dataset
 from kaggle_offline.commands.freeze import freeze
 from kaggle_offline.files import as_json, digest_of_text
@@ -36,15 +37,15 @@ def folder(frozen: Dataset, tmp_path: Path) -> Path:
     return Path(shutil.copytree(frozen.folder, tmp_path / "small-packages"))
 
 
-def interpreters() -> list[Path]:
-    """One of each Python from 3.10 on that lies beside the one that runs the tests."""
+def interpreters() -> dict[str, Path]:
+    """One of each Python from 3.10 on that lies beside the one that runs the tests, by version."""
     beside = sorted(Path(sys.base_prefix).resolve().parent.glob("*/bin/python3.1?"))
-    own = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    return list(({path.name: path for path in beside} | {own: Path(sys.executable)}).values())
+    return {path.name.removeprefix("python"): path for path in beside} | {OWN_VERSION: Path(sys.executable)}
 
 
-def make_image(folder: Path, python: Path = Path(sys.executable)) -> Path:
+def make_image(folder: Path, python: Path | None = None) -> Path:
     """An environment that has what the lock takes from the image, and neither uv nor pip."""
+    python = python or find_python(available_python("3.12"))
     for arguments in (
         ["venv", "--quiet", "--no-project", "--python", str(python), str(folder)],
         ["pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), "packaging==24.2"],
@@ -162,10 +163,41 @@ def test_a_manifest_that_leads_elsewhere_is_refused(image: Path, folder: Path) -
     assert "a name is a path" in refused(image, folder, digest)
 
 
+def provide(distribution: str, requirements: dict[str, str]) -> Callable[[dict[str, Any]], object]:
+    """Change what the manifest takes from the image."""
+    entry = {"distribution": distribution, "requirements": requirements}
+    return lambda manifest: manifest.update(provided=[entry])
+
+
 def test_an_image_without_what_it_should_provide_is_refused(folder: Path, frozen: Dataset, image: Path) -> None:
-    digest = rewrite(folder, lambda manifest: manifest.update(provided=["absent==1.0"]))
+    digest = rewrite(folder, provide("absent==1.0", {}))
     assert "absent: the lock takes it from the image, but this image does not" in refused(image, folder, digest)
     assert f"this kernel was made for {frozen.digest}, but {digest} is mounted" in refused(image, folder, frozen.digest)
+
+
+def test_another_python_is_refused_before_anything_else(folder: Path, image: Path) -> None:
+    digest = rewrite(folder, lambda manifest: manifest.update(python="3.9"))
+    # Hashing the files would take longer than telling.
+    next(folder.glob("small-*.whl")).write_text("changed")
+    version = subprocess.run([image, "-V"], capture_output=True, text=True, check=True).stdout.split()[1]
+    minor = version.rpartition(".")[0]
+    reason = refused(image, folder, digest)
+    assert reason == (
+        f"install.py: Python {minor}: the packages were locked for small, which has Python 3.9; pin the kernel to that "
+        f"image, or lock for the image with Python {minor}\n"
+    )
+
+
+@pytest.mark.parametrize("specifier", [">=25", "<24", "!=24.2,>=20", "==24.1.*"])
+def test_a_provided_version_that_does_not_fit_is_refused(specifier: str, folder: Path, image: Path) -> None:
+    digest = rewrite(folder, provide("packaging==25.0", {"other 2.0": ">=22", "small 1.0": specifier}))
+    reason = refused(image, folder, digest)
+    assert reason == f"install.py: packaging: small 1.0 requires packaging{specifier}, but this image has 24.2\n"
+
+
+def test_the_requirements_of_all_that_is_shipped_are_in_the_manifest(frozen: Dataset) -> None:
+    manifest = json.loads((frozen.folder / "freeze.json").read_text())
+    assert manifest["provided"] == [{"distribution": "packaging==24.2", "requirements": {"small 1.0": ">=22"}}]
 
 
 @pytest.mark.parametrize("prefix", ["", "other-1.0.data/purelib/"])
@@ -188,27 +220,27 @@ def test_a_wheel_that_would_write_over_the_image_is_refused(prefix: str, image: 
 
 
 @pytest.mark.parametrize("tool", ["uv", "pip"])
-@pytest.mark.parametrize("interpreter", interpreters(), ids=lambda path: path.name)
-def test_what_is_whole_is_installed(
-    *, tool: str, interpreter: Path, folder: Path, frozen: Dataset, tmp_path: Path, pip: Path
-) -> None:
-    python, path = make_image(tmp_path / "venv", interpreter), pip if tool == "pip" else None
-    checked = install(python, folder, "--check", "--digest", frozen.digest, tool=tool, path=path)
+@pytest.mark.parametrize("version", interpreters())
+def test_what_is_whole_is_installed(tool: str, version: str, folder: Path, tmp_path: Path, pip: Path) -> None:
+    python, path = make_image(tmp_path / "venv", interpreters()[version]), pip if tool == "pip" else None
+    # The files suit every Python.
+    digest = rewrite(folder, lambda manifest: manifest.update(python=version))
+    checked = install(python, folder, "--check", "--digest", digest, tool=tool, path=path)
     assert checked.returncode == 0, checked.stderr
-    assert f"of {frozen.digest}; nothing is installed" in checked.stdout
+    assert f"of {digest}; nothing is installed" in checked.stdout
     assert subprocess.run([python, "-c", "import small"], capture_output=True, check=False).returncode == 1
 
-    done = install(python, folder, "--digest", frozen.digest, tool=tool, path=path)
+    done = install(python, folder, "--digest", digest, tool=tool, path=path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("installed iniconfig 2")
-    assert done.stdout.rstrip().endswith(f", small 1.0 from {frozen.digest}")
+    assert done.stdout.rstrip().endswith(f", small 1.0 from {digest}")
     assert done.stdout.count("\n") == 1
     subprocess.run([python, "-c", "import iniconfig, small, packaging"], check=True)
 
 
 def test_an_image_that_has_moved_on_is_told_of_and_taken(folder: Path, tmp_path: Path) -> None:
     python = make_image(tmp_path / "venv")
-    digest = rewrite(folder, lambda manifest: manifest.update(provided=["packaging==24.1"]))
+    digest = rewrite(folder, provide("packaging==24.1", {"small 1.0": ">=22"}))
     done = install(python, folder, "--digest", digest, tool="uv")
     assert done.returncode == 0, done.stderr
     assert "the image has moved on: packaging 24.2 (locked for 24.1)" in done.stdout

@@ -12,7 +12,8 @@ from slugify import slugify
 from kaggle_offline.dependencies.download import Shipped
 from kaggle_offline.dependencies.lock import Lock
 from kaggle_offline.dependencies.pins import Kind
-from kaggle_offline.dependencies.wheels import Wheel
+from kaggle_offline.dependencies.provided import requirements_on
+from kaggle_offline.dependencies.wheels import Wheel, read_wheel
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import (
     Stamp,
@@ -112,7 +113,7 @@ def pack_packages(
         folder: to write.
         packages: the wheels of this repository, the project's first.
         shipped: the files of the lock.
-        lock: its list of the distributions that the image provides.
+        lock: its list of the distributions that the image provides; install.py checks them against what is shipped.
         image: the kernel's.
         python: the Python of the wheels: the image's, or this machine's in a rehearsal.
 
@@ -141,6 +142,12 @@ def pack_packages(
                     "distribution": distribution,
                 }
             )
+        wheels = [*packages, *(read_wheel(file.path) for file in shipped if file.path.suffix == ".whl")]
+        required = requirements_on(lock.provided, wheels, extras=kernel.settings.extras, image=image)
+        provided = []
+        for name, version in lock.provided.items():
+            requirements = {requirer: str(specifier) for requirer, specifier in required.get(name, {}).items()}
+            provided.append({"distribution": f"{name}=={version}", "requirements": requirements})
         manifest = {
             "competition": kernel.competition,
             "image": image.name,
@@ -148,7 +155,7 @@ def pack_packages(
             "platform": image.platform,
             "project": {"name": packages[0].name, "version": packages[0].version},
             "files": files,
-            "provided": [f"{name}=={version}" for name, version in lock.provided.items()],
+            "provided": provided,
         }
         digest = _digest_of_manifest(manifest)
         commit = git(kernel.repository, "rev-parse", "HEAD") or ""

@@ -143,7 +143,7 @@ class Resolver:
         roots = _Roots(project, tuple(neighbours), tuple(extras))
         nothing: frozenset[NormalizedName] = frozenset()
         names = frozenset(self._image.pins)
-        fixed = _matching(names, protected)
+        fixed = matching(names, protected)
         for name in sorted(fixed & roots.names):
             raise ProtectedError(
                 f"{name}: a package of this repository has the name of a protected distribution of the image",
@@ -365,7 +365,8 @@ class _Roots:
         return frozenset({self.project.name, *(wheel.name for wheel in self.neighbours)})
 
 
-def _matching(names: Collection[NormalizedName], patterns: Sequence[str]) -> frozenset[NormalizedName]:
+def matching(names: Collection[NormalizedName], patterns: Sequence[str]) -> frozenset[NormalizedName]:
+    """Return the names that match one of the patterns, such as ``"nvidia-*"``."""
     canonical = [canonicalize_name(pattern) for pattern in patterns]
     found: set[NormalizedName] = set()
     for pattern in canonical:

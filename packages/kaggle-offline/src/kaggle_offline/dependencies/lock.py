@@ -17,7 +17,7 @@ the digest of the other lines. While both match, nothing is resolved.
 
 import re
 import tempfile
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -26,9 +26,10 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from kaggle_offline.dependencies.download import fetch_sources, read_wheels
-from kaggle_offline.dependencies.image_resolver import Resolved, Resolver
+from kaggle_offline.dependencies.image_resolver import Resolved, Resolver, Solution, matching
 from kaggle_offline.dependencies.package_index import Files, compile_requirements, look_up, options_for
 from kaggle_offline.dependencies.pins import Kind, Pin, read_pins, refuse_secrets
+from kaggle_offline.dependencies.provided import requirements_on, uncertain
 from kaggle_offline.dependencies.source_distributions import build_source, unpacked
 from kaggle_offline.dependencies.wheels import Wheel, build_requirements
 from kaggle_offline.errors import BuildError, LockError, StaleLockError
@@ -112,7 +113,7 @@ class Inputs:
         """Return the digest of all inputs; the packages' code is not among them."""
         wheels = [[wheel.name, sorted(wheel.requirements), wheel.requires_python] for wheel in self.wheels]
         others = [sorted(self.extras), self.builds_with, self.image.digest, sorted(self.protected)]
-        return digest_of_data([2, wheels, *others])
+        return digest_of_data([3, wheels, *others])
 
     @property
     def builds_with(self) -> list[str]:
@@ -206,15 +207,31 @@ def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scr
         files = look_up([item.requirement() for item in resolved if item.shipped], target)
         return frozenset(name for name, found in files.items() if not found.wheels)
 
-    resolver = Resolver(
-        image,
-        previous=kept,
-        read_wheels=partial(read_wheels, image=image),
-        without_wheel=without_wheel,
-        folder=scratch,
-    )
-    project, *neighbours = inputs.wheels
-    solution = resolver.resolve(project, neighbours, extras=inputs.extras, protected=inputs.protected)
+    def resolve(left_out: Collection[NormalizedName]) -> tuple[Resolver, Solution]:
+        """Resolve on the image without some of its distributions."""
+        pins = {name: version for name, version in image.pins.items() if name not in left_out}
+        resolver = Resolver(
+            replace(image, pins=pins),
+            previous=kept,
+            read_wheels=partial(read_wheels, image=image),
+            without_wheel=without_wheel,
+            folder=Path(tempfile.mkdtemp(dir=scratch)),
+        )
+        project, *neighbours = inputs.wheels
+        return resolver, resolver.resolve(project, neighbours, extras=inputs.extras, protected=inputs.protected)
+
+    resolver, solution = resolve(())
+    uncertainties: dict[NormalizedName, str] = {}
+    while more := _uncertainties(solution, inputs, without_wheel):
+        uncertainties |= more
+        try:
+            resolver, solution = resolve(uncertainties)
+        except LockError as error:
+            if is_network(error.problem):
+                raise
+            # Nothing better than the image's version is left; install.py compares it with the requirements.
+            print(f"  {', '.join(more)}: estimated, and cannot be shipped instead", flush=True)
+            break
     _report_unknown_extras(resolver.unknown_extras, inputs)
     shipped = [resolved for resolved in solution.values() if resolved.shipped]
     files = look_up([resolved.requirement() for resolved in shipped], target)
@@ -222,7 +239,9 @@ def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scr
     pins, builds_with = _settle_sources(pins, inputs, kept, scratch)
     reasons = {}
     for resolved in shipped:
-        if resolved.name in image.pins:
+        if resolved.name in uncertainties:
+            reasons[resolved.name] = f"its version is estimated, and {uncertainties[resolved.name]}"
+        elif resolved.name in image.pins:
             reasons[resolved.name] = resolver.reason(solution, resolved.name, inputs.wheels)
     for wheel in inputs.wheels:
         if wheel.name in image.pins:
@@ -238,6 +257,21 @@ def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scr
         replaced=tuple(replaced),
         builds_with=tuple(builds_with),
     )
+
+
+def _uncertainties(
+    solution: Solution, inputs: Inputs, without_wheel: Callable[[Iterable[Resolved]], Collection[NormalizedName]]
+) -> dict[NormalizedName, str]:
+    """Return what is required of the estimated distributions that have to be shipped instead, by name."""
+    image = inputs.image
+    candidates = image.estimated - matching(image.pins, inputs.protected)
+    estimated = {name for name, resolved in solution.items() if resolved.provided and name in candidates}
+    requirers = set().union(*(solution[name].via for name in estimated))
+    shipped = [solution[name] for name in sorted(requirers) if name in solution and solution[name].shipped]
+    sources = without_wheel(shipped)
+    lines = [resolved.requirement() for resolved in shipped if not resolved.url and resolved.name not in sources]
+    wheels = [*inputs.wheels, *(read_wheels(lines, image) if lines else ())]
+    return uncertain(requirements_on(estimated, wheels, extras=inputs.extras, image=image), image)
 
 
 def _report_unknown_extras(extras: Iterable[str], inputs: Inputs) -> None:

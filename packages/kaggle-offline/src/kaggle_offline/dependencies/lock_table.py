@@ -39,7 +39,9 @@ def rows(lock: Lock, image: ImageManifest, packages: Sequence[Wheel]) -> tuple[R
         version = str(image.pins.get(wheel.name, ""))
         role = "replaced" if version else "added"
         found.append(Row(name=wheel.name, image=version, shipped=wheel.version, role=role, why="of this repository"))
-    found += [Row(name=name, image=version, shipped="", role="provided") for name, version in lock.provided.items()]
+    for name, version in lock.provided.items():
+        why = "estimated" if name in image.estimated else ""
+        found.append(Row(name=name, image=version, shipped="", role="provided", why=why))
     for pin in lock.installed:
         origin = _ORIGINS.get(pin.kind, "")
         if pin.name in reasons:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from kaggle_offline.dependencies.lock import Inputs, Lock, lock, read_lock
 from kaggle_offline.dependencies.wheels import Wheel, build_packages
@@ -28,13 +29,19 @@ class Locked:
 
 
 def lock_kernel(
-    kernel: KernelFolder, *, image: ImageManifest | None = None, renew: bool = True, upgrade: Collection[str] = ()
+    kernel: KernelFolder,
+    *,
+    image: ImageManifest | None = None,
+    path: Path | None = None,
+    renew: bool = True,
+    upgrade: Collection[str] = (),
 ) -> Locked:
     """Build the packages and lock their requirements; an unchanged lock is only read.
 
     Args:
         kernel: the competition's.
-        image: that of the kernel, where it has been read already.
+        image: to lock for; by default the kernel's.
+        path: the lock's file; by default the kernel's.
         renew: whether a stale lock is renewed.
         upgrade: names whose pins are not kept.
 
@@ -42,7 +49,8 @@ def lock_kernel(
         OfflineError: an input is malformed, or a package cannot be built or its requirements met.
     """
     image = image or read_image_manifest(kernel.image)
-    before = read_lock(kernel.lock)
+    path = path or kernel.lock
+    before = read_lock(path)
     builds_with = before.builds_with if before else ()
     build = partial(
         build_packages,
@@ -53,7 +61,7 @@ def lock_kernel(
     )
     packages = build(constraints=builds_with)
     inputs = Inputs(packages=packages, extras=kernel.settings.extras, image=image, protected=kernel.settings.protected)
-    locked = lock(inputs, kernel.lock, renew=renew, upgrade=upgrade)
+    locked = lock(inputs, path, renew=renew, upgrade=upgrade)
     if locked.builds_with != builds_with:
         packages = build(constraints=locked.builds_with)
     return Locked(packages=tuple(packages.values()), lock=locked, before=before, image=image)

@@ -1,21 +1,24 @@
 """Files of the package index for resolved distributions: wheels for a platform, or only a source."""
 
+import re
 import subprocess
 import sys
 import tempfile
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
 
 from kaggle_offline.dependencies.pins import refuse_secrets
 from kaggle_offline.errors import LockError
 from kaggle_offline.repository.image_manifest import ImageManifest
-from kaggle_offline.uv import run_uv
+from kaggle_offline.uv import is_network, run_uv
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +88,23 @@ def _files(entry: Mapping[str, Any]) -> Files:
         url += _fragment(archive)
     refuse_secrets(name, url)
     return Files(version=entry.get("version", ""), wheels=tuple(wheels), source=tuple(source), url=url)
+
+
+def newest_release(name: NormalizedName, image: ImageManifest, *, before: date) -> Version | None:
+    """Return the newest version of a distribution for an image on a day in the past; None if there was none.
+
+    Raises:
+        LockError: the package index does not answer.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / "requirements.in"
+        source.write_text(f"{name}\n")
+        options = ["--no-deps", "--no-annotate", "--exclude-newer", f"{before}T00:00:00Z"]
+        result = compile_requirements(source, *options_for(image), *options)
+    if result.returncode != 0 and is_network(result.stderr):
+        raise LockError(f"the package index does not answer:\n{result.stderr.strip()}", TRY_AGAIN)
+    match = re.search(r"(?m)^[\w.-]+==(\S+)", result.stdout)
+    return Version(match[1]) if match else None
 
 
 # The platforms that uv knows by name.

@@ -90,7 +90,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         digest = digest_of(as_json(content))
         if digest != manifest["digest"]:
             raise ValueError(f"its content has the digest {digest}, but it says {manifest['digest']}")
-        texts = list(manifest["provided"])
+        texts = [manifest["python"]]
+        for provided in manifest["provided"]:
+            texts += [provided["distribution"], *provided["requirements"], *provided["requirements"].values()]
         for entry in manifest["files"]:
             texts += [entry["name"], entry["sha256"], entry["kind"], entry["distribution"]]
             if Path(entry["name"]).name != entry["name"]:
@@ -100,6 +102,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RefusedError(f"{MANIFEST}: {type(error).__name__}: {error}") from error
     return manifest
+
+
+def check_python(manifest: dict[str, Any]) -> None:
+    """Check that this is the Python that the packages were locked for.
+
+    Raises:
+        RefusedError: it is another.
+    """
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if version != manifest["python"]:
+        raise RefusedError(
+            f"Python {version}: the packages were locked for {manifest['image']}, which has Python "
+            f"{manifest['python']}; pin the kernel to that image, or lock for the image with Python {version}"
+        )
 
 
 def of_kind(manifest: dict[str, Any], *kinds: str) -> list[dict[str, str]]:
@@ -208,21 +224,46 @@ def check_image(manifest: dict[str, Any], before: dict[str, Installed], wheels: 
         The distributions that the image has in another version than the lock.
 
     Raises:
-        RefusedError: something is missing, or would be written over.
+        RefusedError: something is missing, too old or too new, or would be written over.
     """
     others: list[str] = []
     writes: dict[str, tuple[str, str]] = {}
     for wheel in wheels:
         writes.update({path: (wheel.name, digest) for path, digest in read_wheel_record(wheel).items()})
-    for name, version in map(split, manifest["provided"]):
+    for entry in manifest["provided"]:
+        name, version = split(entry["distribution"])
         if name not in before:
             raise RefusedError(f"{name}: the lock takes it from the image, but this image does not have it")
         have = before[name]
         if not same(have.version.partition("+")[0], version.partition("+")[0]):
+            check_requirements(name, have.version, entry["requirements"])
             others.append(f"{name} {have.version} (locked for {version})")
     for what, path, name in written_over(manifest, before, writes):
         raise RefusedError(f"{what}: would write over {path} of {name}, which the image provides")
     return others
+
+
+def check_requirements(name: str, version: str, requirements: dict[str, str]) -> None:
+    """Check that a version of the image satisfies the specifiers (PEP 440) of all that is shipped.
+
+    Args:
+        name: of the distribution.
+        version: the image's, which is not the one of the lock.
+        requirements: the specifier of each shipped distribution that requires it, by name and version.
+
+    Raises:
+        RefusedError: it does not; names both.
+    """
+    specifiers = None
+    # Kaggle's image has the first; pip brings a copy of its own.
+    for module in ("packaging.specifiers", "pip._vendor.packaging.specifiers"):
+        with suppress(ImportError):
+            specifiers = specifiers or importlib.import_module(module)
+    if specifiers is None:
+        raise RefusedError("packaging: the image does not have it, so its versions cannot be compared with the lock's")
+    for requirer, specifier in requirements.items():
+        if not specifiers.SpecifierSet(specifier).contains(version, prereleases=True):
+            raise RefusedError(f"{name}: {requirer} requires {name}{specifier}, but this image has {version}")
 
 
 def check_imported(manifest: dict[str, Any], before: dict[str, Installed], imported: list[str]) -> None:
@@ -265,7 +306,8 @@ def written_over(
     if not writes:
         return []  # reading the RECORD of every distribution takes a while
     found = []
-    for name, _ in map(split, manifest["provided"]):
+    for entry in manifest["provided"]:
+        name, _ = split(entry["distribution"])
         for path, own in before[name].record(among=writes).items():
             what, digest = writes[path]
             if digest != own:
@@ -448,6 +490,7 @@ def main() -> int:
             imported = json.loads(Path(listed).read_text(encoding="utf-8")) if listed else []
             folder = find_files(options.digest)
             manifest = read_manifest(folder)
+            check_python(manifest)
             check_files(folder, manifest, options.digest)
             before = list_installed()
             wheels = [folder / entry["name"] for entry in of_kind(manifest, *WHEELS)]

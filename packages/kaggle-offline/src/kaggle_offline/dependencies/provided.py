@@ -1,0 +1,122 @@
+"""The requirements that are left to the image: who requires which version, and whether an estimate satisfies them.
+
+The version of an estimated distribution follows from the resolver's answer for the day of the image's build. The
+image was built from requirements without versions, so it can also hold an older release, as long as nothing in it
+asked for a newer one. An estimate therefore counts as provided only if every release of the year before the image
+satisfies what is shipped; otherwise the distribution is shipped.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+
+from kaggle_offline.dependencies.package_index import newest_release
+from kaggle_offline.dependencies.wheels import Wheel
+from kaggle_offline.repository.image_manifest import ImageManifest
+
+_YEAR = timedelta(days=365)
+# Each question to the index is a process that mostly waits.
+_QUESTIONS = 4
+
+Requirements = Mapping[str, SpecifierSet]
+"""The versions that distributions require of another, by the names and versions of those that require it."""
+
+
+def requirements_on(
+    names: Collection[NormalizedName], wheels: Sequence[Wheel], *, extras: Sequence[str], image: ImageManifest
+) -> dict[NormalizedName, dict[str, SpecifierSet]]:
+    """Collect the requirements of wheels on distributions of the image.
+
+    Args:
+        names: of the image's distributions.
+        wheels: the project's first.
+        extras: of the project; the extras of the others are those that a wheel requires.
+        image: markers are evaluated for it.
+
+    Returns:
+        The specifier of each wheel that requires a distribution, by the wheel's name and version, by the distribution.
+    """
+    wanted = {wheel.name: {""} for wheel in wheels}
+    wanted[wheels[0].name].update(extras)
+    waiting = list(wheels)
+    while waiting:
+        for requirement in _active(waiting.pop(), wanted, image):
+            name = canonicalize_name(requirement.name)
+            if not requirement.extras <= wanted.get(name, requirement.extras):
+                wanted[name] |= requirement.extras
+                waiting += [wheel for wheel in wheels if wheel.name == name]
+    found: dict[NormalizedName, dict[str, SpecifierSet]] = {}
+    for wheel in wheels:
+        for requirement in _active(wheel, wanted, image):
+            name = canonicalize_name(requirement.name)
+            if name in names:
+                of_name = found.setdefault(name, {})
+                requirer = f"{wheel.name} {wheel.version}"
+                of_name[requirer] = of_name.get(requirer, SpecifierSet()) & requirement.specifier
+    return found
+
+
+def _active(
+    wheel: Wheel, wanted: Mapping[NormalizedName, Collection[str]], image: ImageManifest
+) -> Iterator[Requirement]:
+    """Yield the requirements of a wheel that hold on the image, with its wanted extras."""
+    for requirement in map(Requirement, wheel.requirements):
+        marker = requirement.marker
+        if marker is None or any(
+            marker.evaluate({**image.environment, "extra": extra}) for extra in wanted[wheel.name]
+        ):
+            yield requirement
+
+
+def uncertain(required: Mapping[NormalizedName, Requirements], image: ImageManifest) -> dict[NormalizedName, str]:
+    """Find the estimated distributions whose version may not be what is required.
+
+    Args:
+        required: the requirements on distributions of the image.
+        image: its header has the date; without one, no estimate counts.
+
+    Returns:
+        A requirement that a release of the last year does not satisfy, such as ``"trl 1.0 requires datasets>=4.7"``,
+        by name.
+
+    Raises:
+        LockError: the package index does not answer.
+    """
+    names = [name for name in sorted(required) if name in image.estimated]
+    with ThreadPoolExecutor(_QUESTIONS) as threads:
+        ranges = threads.map(lambda name: _releases(name, image), names)
+        found = {}
+        for name, releases in zip(names, ranges, strict=True):
+            for requirer, specifier in required[name].items():
+                if len(specifier) and not (releases and _admits_all(specifier, *releases)):
+                    found.setdefault(name, f"{requirer} requires {name}{specifier}")
+    return found
+
+
+def _releases(name: NormalizedName, image: ImageManifest) -> tuple[Version, Version] | None:
+    """Return the oldest and the newest version that an image can have of an estimated distribution; None if unknown."""
+    try:
+        built = date.fromisoformat(image.header.get("date", ""))
+    except ValueError:
+        return None
+    oldest = newest_release(name, image, before=built - _YEAR)
+    newest = newest_release(name, image, before=built)
+    if oldest is None or newest is None:
+        return None
+    return min(oldest, image.pins[name]), max(newest, image.pins[name])
+
+
+def _admits_all(specifier: SpecifierSet, oldest: Version, newest: Version) -> bool:
+    """Tell whether a specifier admits every version from the oldest to the newest.
+
+    Each clause of a specifier but ``!=`` admits an interval (PEP 440).
+    """
+    for clause in specifier:
+        if clause.operator == "!=" and oldest <= Version(clause.version.removesuffix(".*")) <= newest:
+            return False
+    return all(specifier.contains(version, prereleases=True) for version in (oldest, newest))
