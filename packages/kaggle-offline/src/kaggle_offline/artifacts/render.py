@@ -21,8 +21,9 @@ from kaggle_offline.files import (
     write_json,
     write_text,
 )
+from kaggle_offline.repository.image_manifest import read_image_manifest
 from kaggle_offline.repository.kernel_folder import KernelFolder
-from kaggle_offline.repository.kernel_metadata import sources_of
+from kaggle_offline.repository.kernel_metadata import pin_of, sources_of
 
 # Tags of the cells that push writes: of the first there must be one, of the second there may be.
 PARAMETERS, INSTALL = "parameters", "install"
@@ -187,7 +188,8 @@ def render_kernel(
 ) -> RenderedKernel:
     """Render the kernel's code and metadata below ``build/``, unless they are up to date.
 
-    The parameters' cell is followed by one that refuses other checkpoints, if the kernel has any. The digest covers
+    The parameters' cell is followed by one that refuses other checkpoints, if the kernel has any. The metadata pin the
+    kernel to its image, so that the lock, the run and the rerun on the hidden test set use the same. The digest covers
     the code, its settings, the datasets, the image, the output's name and ``surroundings``: digests of everything
     else that the run sees. `digest_of_source` finds it in the code.
 
@@ -196,7 +198,8 @@ def render_kernel(
     """
     datasets = [packages, models] if models else [packages]
     sources = [*kernel.metadata.sources["dataset"], *(f"{OWNER}/{dataset.slug}" for dataset in datasets)]
-    settings = {**kernel.metadata.document, "id": f"{OWNER}/{kernel.slug}", "dataset_sources": sources}
+    pin = pin_of(kernel.metadata, read_image_manifest(kernel.image))
+    settings = {**pin, **kernel.metadata.document, "id": f"{OWNER}/{kernel.slug}", "dataset_sources": sources}
     # `kaggle kernels pull -m` writes the number of somebody's kernel, which would win over the id.
     settings.pop("id_no", None)
     image = digest_of_file(kernel.image)

@@ -11,7 +11,7 @@ from kaggle_offline.dependencies.lock import read_lock
 from kaggle_offline.doctor.subject import Check, Finding, Subject
 from kaggle_offline.files import read_json
 from kaggle_offline.repository.image_manifest import read_image_manifest
-from kaggle_offline.repository.kernel_metadata import METADATA_KEYS, warning_about_retired
+from kaggle_offline.repository.kernel_metadata import METADATA_KEYS, is_tpu, warning_about_retired
 
 # The further sources that a kernel may name, by kind: their form, and how to say it.
 _OWNED = re.compile(r"(?!INSERT)[A-Za-z0-9][\w-]*/[a-z0-9][a-z0-9-]*(/(versions/)?\d+)?")
@@ -114,6 +114,26 @@ def _tpu(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def _pin(subject: Subject) -> Iterator[Finding]:
+    """Compare the kernel's own setting, which wins, with the image of the lock."""
+    metadata, image = subject.kernel.metadata, subject.image
+    cure = "Take it out, and push pins the kernel to its image."
+    if metadata.docker_image and (metadata.enable_tpu or is_tpu(metadata.machine_shape)):
+        yield Finding(f"{subject.metadata}: docker_image: a kernel with a pinned image gets no TPU", "Take it out.")
+    elif metadata.docker_image and metadata.docker_image != image.docker_image:
+        of_lock = f"{image.name}, which is {image.docker_image}" if image.docker_image else image.name
+        yield Finding(
+            f"{subject.metadata}: docker_image: the kernel runs in {metadata.docker_image}, but its lock is for {of_lock}",
+            f"{cure} Or capture the image that it names, and name the capture in submission.toml.",
+        )
+    elif metadata.docker_image_pinning_type == "latest" and image.docker_image:
+        yield Finding(
+            f"{subject.metadata}: docker_image_pinning_type: latest runs the kernel in Kaggle's newest image, but its "
+            f"lock is for {image.name}; install.py refuses an image with another Python, or with versions that do not fit",
+            cure,
+        )
+
+
 def _newer_image(subject: Subject) -> Iterator[Finding]:
     manifests = [read_image_manifest(path) for path in sorted(subject.kernel.image.parent.glob("*.txt"))]
     kind = (subject.image.has_gpu, subject.image.is_local)
@@ -135,6 +155,7 @@ METADATA_CHECKS: tuple[Check, ...] = (
     _twins,
     _accelerator,
     _tpu,
+    _pin,
     _machine_shape,
     _shared_name,
     _imported_early,

@@ -10,6 +10,7 @@ from slugify import slugify
 
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import COPY_IT, link_outside, read_json
+from kaggle_offline.repository.image_manifest import ImageManifest
 from kaggle_offline.repository.submission_toml import PLAIN_NAME
 
 # The kinds of a kernel's inputs; each has its list in kernel-metadata.json.
@@ -122,6 +123,18 @@ def read_metadata(path: Path, competition: str) -> KernelMetadata:
     )
 
 
+def pin_of(metadata: KernelMetadata, image: ImageManifest) -> dict[str, str]:
+    """Return the settings that pin a kernel to its image; none where the kernel has its own, or would lose its TPU.
+
+    ``original`` keeps a kernel on the image that it names (kaggle-cli, docs/kernels_metadata.md). With a pinned image
+    a kernel gets no TPU (Kaggle/kaggle-cli issue 1197).
+    """
+    own = metadata.docker_image or metadata.docker_image_pinning_type
+    if own or not image.docker_image or metadata.enable_tpu or is_tpu(metadata.machine_shape):
+        return {}
+    return {"docker_image": image.docker_image, "docker_image_pinning_type": "original"}
+
+
 def sources_of(document: Mapping[str, Any]) -> frozenset[str]:
     """Return the sources of all kinds in a ``kernel-metadata.json``."""
     found: set[str] = set()
@@ -179,6 +192,11 @@ _GRANTED = ("nvidial4x1", "nvidiah100", "nvidiartxpro6000")
 def is_gpu(machine_shape: str) -> bool:
     """Tell whether an accelerator is a GPU."""
     return machine_shape.strip().casefold().startswith("nvidia")
+
+
+def is_tpu(machine_shape: str) -> bool:
+    """Tell whether an accelerator is a TPU."""
+    return machine_shape.strip().casefold().startswith("tpu")
 
 
 def warning_about_retired(machine_shape: str) -> str:
