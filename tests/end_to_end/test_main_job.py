@@ -225,7 +225,7 @@ def test_against_the_local_image_as_captured_nothing_is_shipped_that_it_has(clon
     captured = clone / "requirements" / "images" / "captured.txt"
     try:
         run("image", "capture", "captured")
-        settings.write_text(before.replace('image = "kaggle-gpu-2026-05"', 'image = "captured"'))
+        settings.write_text(before.replace('image = "kaggle-gpu-2026-10"', 'image = "captured"'))
         run("lock")
         image = read_image_manifest(captured)
         lock = read_lock(clone / "requirements" / f"{COMPETITION}.txt")

@@ -123,7 +123,7 @@ def require(repository: Path, *lines: str) -> None:
 
 def take_kaggles_image(repository: Path, *without: str) -> None:
     """Give the repository the manifest of Kaggle's real image, ``without`` some distributions."""
-    lines = (REPOSITORY / "requirements" / "images" / "kaggle-gpu-2026-05.txt").read_text().splitlines(keepends=True)
+    lines = (REPOSITORY / "requirements" / "images" / "kaggle-gpu-2026-06.txt").read_text().splitlines(keepends=True)
     kept = [line for line in lines if line.partition("==")[0] not in without]
     (repository / "requirements" / "images" / "small.txt").write_text("".join(kept))
 

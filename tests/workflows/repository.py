@@ -13,7 +13,7 @@ from tests.end_to_end.fault_matrix import PREDICT
 from tests.kaggle_offline.conftest import REPOSITORY, git, write_repository
 
 SEED = "plant-pathology-2021-fgvc8"
-IMAGE = "kaggle-gpu-2026-05"
+IMAGE = "kaggle-gpu-2026-10"
 
 
 def commit(clone: Path, message: str) -> None:

@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         "--image",
         type=Path,
         metavar="MANIFEST",
-        help="what kernels can import: a file of pins such as requirements/images/kaggle-cpu-2026-05.txt "
+        help="what kernels can import: a file of pins such as requirements/images/kaggle-cpu-2026-10.txt "
         "(default: the image of the last push or serve, else an empty Python)",
     )
     command.add_argument(

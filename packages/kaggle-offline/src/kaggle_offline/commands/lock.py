@@ -1,6 +1,8 @@
-"""``lock``: pin the shipped packages, and print the lock as a table."""
+"""``lock``: pin the shipped packages, and print the lock as a table; or show what another image would change."""
 
 import argparse
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from kaggle_offline.dependencies.lock_table import difference, rows, table
 from kaggle_offline.dependencies.locking import Locked, lock_kernel
 from kaggle_offline.errors import LockError
 from kaggle_offline.files import alone
+from kaggle_offline.observation.comparison import changes
+from kaggle_offline.repository.image_manifest import read_image_manifest
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folders
 
 
@@ -58,6 +62,49 @@ def report_lock(kernel: KernelFolder, locked: Locked) -> None:
         print(f"  {path} is unchanged")
 
 
+def preview(kernels: Sequence[KernelFolder], name: str) -> None:
+    """Print what would change if the competitions moved to another image; write nothing.
+
+    Args:
+        kernels: the competitions.
+        name: of the image.
+
+    Raises:
+        ConfigurationError: image not found.
+        LockError: a competition cannot be locked for the image.
+        OfflineError: an input is malformed, or a package cannot be built.
+    """
+    failed = []
+    for kernel in kernels:
+        before = read_image_manifest(kernel.image)
+        image = read_image_manifest(kernel.image.with_name(f"{name}.txt"))
+        lock = read_lock(kernel.lock)
+        print(f"{kernel.competition}: {changes(before, image, [lock] if lock else [], everything=False)}")
+        gone = sorted(before.pins.keys() - image.pins.keys() - image.unlisted)
+        if gone:
+            print(f"  {name} does not have: {', '.join(gone)}")
+        with tempfile.TemporaryDirectory() as scratch, alone(kernel.build):
+            path = Path(scratch) / kernel.lock.name
+            if lock is not None:
+                shutil.copyfile(kernel.lock, path)
+            try:
+                locked = lock_kernel(kernel, image=image, path=path)
+            except LockError as error:
+                failed.append(kernel.competition)
+                print(f"  cannot be locked: {error.problem}\n    → {error.cure}")
+                continue
+        print(table(rows(locked.lock, image, locked.packages)))
+        if lock is not None:
+            print("\n".join(f"    {line}" for line in difference(lock, locked.lock)))
+    if failed:
+        raise LockError(f"{', '.join(failed)}: cannot be locked for {name}", "The reasons stand above.")
+    print(f'nothing is written; to move, write image = "{name}" into submission.toml and run: nox -s lock')
+
+
 def run(options: argparse.Namespace, repository: Path) -> None:
     """Run the subcommand."""
-    lock_and_report(read_kernel_folders(repository, options.competitions), frozenset(options.upgrade))
+    kernels = read_kernel_folders(repository, options.competitions)
+    if options.image:
+        preview(kernels, options.image)
+    else:
+        lock_and_report(kernels, frozenset(options.upgrade))
