@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import requests
 from kaggle_local.faults import Fault, Faults
 from kaggle_local.interpreters import find_python
-from kaggle_offline.artifacts.frozen import read_frozen
+from kaggle_offline.artifacts.frozen import read_frozen, write_frozen
 from kaggle_offline.artifacts.render import digest_of_source, render_kernel
 from kaggle_offline.cli import main
 from kaggle_offline.commands.freeze import freeze
@@ -380,6 +381,38 @@ def test_the_rendered_kernel_is_what_kaggle_takes(notebook: KernelFolder) -> Non
     with opened(notebook) as target:
         push(notebook, target)
     assert (notebook.build / "kernel" / metadata["code_file"]).read_text() == text, "rendering is reproducible"
+
+
+def test_the_kernel_runs_in_the_image_that_the_lock_is_for(kernel: KernelFolder) -> None:
+    digest = "gcr.io/kaggle-images/python@sha256:" + "1" * 64
+    kernel.image.write_text(kernel.image.read_text().replace("# platform", f"# docker-image: {digest}\n# platform"))
+    kernel.code.write_text(f'{kernel.code.read_text()}\nimport os\nprint("ran in", os.environ["KAGGLE_DOCKER_IMAGE"])\n')
+    go(kernel)
+    metadata = json.loads((kernel.build / "kernel" / "kernel-metadata.json").read_text())
+    assert metadata["docker_image"] == digest
+    assert metadata["docker_image_pinning_type"] == "original"
+    with opened(kernel) as target:
+        log = "".join(target.client.kernels.follow_log("small-kernel", 1))
+    assert f"ran in {digest}" in log
+
+
+def test_an_image_that_does_not_fit_stops_the_kernel_before_it_installs_anything(kernel: KernelFolder) -> None:
+    """As a capture shows it too late: the image of the run has another version, or another Python."""
+    freeze(kernel)
+    manifest = kernel.image.read_text()
+    kernel.image.write_text(manifest.replace("packaging==24.2", "packaging==21.3"))
+    with opened(kernel) as target, pytest.raises(RunError) as failed:
+        push(kernel, target)
+    why = "packaging: small 1.0 requires packaging>=22, but this image has 21.3"
+    assert failed.value.problem == f"kaggler/small-kernel version 1 failed: {why}"
+
+    kernel.image.write_text(manifest)
+    frozen = read_frozen(kernel)
+    other = next(version for version in ("3.11", "3.12", "3.13") if version != frozen.python and find_python(version))
+    write_frozen(kernel, replace(frozen, python=other))
+    with opened(kernel) as target, pytest.raises(RunError) as failed:
+        push(kernel, target)
+    assert f"failed: Python {other}: the packages were locked for small, which has" in failed.value.problem
 
 
 def test_the_weights_of_submission_toml_reach_the_kernel(notebook: KernelFolder) -> None:

@@ -155,7 +155,7 @@ def test_push_waits_for_new_versions_to_show(kernel: KernelFolder, kaggle: Calla
             {"docker_image": "gcr.io/somebody/python"},
             None,
             "this account may not use the image gcr.io/somebody/python",
-            "Take docker_image out",
+            "Capture the image that your own sessions run in",
         ),
         ({}, Fault(on=SERVICES["SaveKernel"], status=500, times=1000), "deleted and made again", "rename it"),
         (

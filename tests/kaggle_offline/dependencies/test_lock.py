@@ -6,14 +6,12 @@ import re
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kaggle_offline.cli import main
 from kaggle_offline.commands.freeze import freeze
 from kaggle_offline.commands.lock import lock_and_report
 from kaggle_offline.dependencies.download import _follow, download
@@ -28,6 +26,7 @@ from packaging.version import Version
 from tqdm import tqdm
 
 from tests.kaggle_offline.conftest import require
+from tests.serving import serving
 
 
 @pytest.fixture
@@ -330,12 +329,9 @@ BRANCH = "from setuptools import setup\nsetup(name='branch', version='1.0', py_m
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[str]:
-    """The address of a server of ``tmp_path``."""
-    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    """The address of ``tmp_path``."""
+    with serving(tmp_path) as address:
+        yield address
 
 
 @pytest.mark.nightly
@@ -429,3 +425,30 @@ def test_a_difference_names_what_came_went_and_changed() -> None:
         "c: absent → 1 shipped",
     ]
     assert difference(lock(a="1"), lock(a="1")) == ["no version; the requirements or the image"]
+
+
+def test_a_move_to_another_image_is_shown_before_it_is_made(
+    kernel: KernelFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(kernel.repository)
+    lock_kernel(kernel)
+    before = kernel.lock.read_text()
+    newer = kernel.image.read_text().replace("packaging==24.2", "packaging==25.0").replace("numpy==2.0.2+cu128\n", "")
+    kernel.image.with_name("newer.txt").write_text(newer + "iniconfig==2.1.0\n")
+    assert main(["lock", "--image", "newer"]) == 0
+    output = capsys.readouterr().out
+    assert "small: small → newer\n" in output
+    assert "    packaging 24.2 → 25.0 (provided)\n" in output
+    assert "  newer does not have: numpy\n" in output
+    assert re.search(r"\n    iniconfig: \S+ shipped → 2\.1\.0 of the image\n", output)
+    assert 'nothing is written; to move, write image = "newer" into submission.toml' in output
+    assert kernel.lock.read_text() == before
+
+    # What cannot be met there is told, too.
+    require(kernel.repository, "packaging>=22", "numpy==2.0.2")
+    old = newer.replace("3.12.13", "3.13.15") + "numpy==1.26.4\n"
+    kernel.image.with_name("newer.txt").write_text(old)
+    assert main(["lock", "--image", "newer"]) == LockError.exit_code
+    captured = capsys.readouterr()
+    assert "  cannot be locked: numpy: the image has 1.26.4, which is protected" in captured.out
+    assert "small: cannot be locked for newer" in captured.err

@@ -99,6 +99,15 @@ def newer_image(repository: Path) -> None:
     (folder / "newer.txt").write_text((folder / "small.txt").read_text().replace("2026-05-14", "2026-11-01"))
 
 
+DOCKER_IMAGE = "gcr.io/kaggle-images/python@sha256:" + "0" * 64
+
+
+def latest_image(repository: Path) -> None:
+    replaced("requirements/images/small.txt", "# platform", f"# docker-image: {DOCKER_IMAGE}\n# platform")(repository)
+    lock_kernel(read_kernel_folder(repository, "small"))
+    metadata(docker_image_pinning_type="latest")(repository)
+
+
 def large_checkpoint(repository: Path) -> None:
     path = repository / "kernels" / "small" / "checkpoints" / "large.json"
     path.touch()
@@ -143,6 +152,15 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "no such package": (settings('"small"', '"other"'), "package: packages/other: not found"),
     "no such image": (settings('image = "small"', 'image = "other"'), "other.txt: no such image"),
+    "an image of its own": (
+        metadata(docker_image="gcr.io/kaggle-images/python:latest"),
+        "docker_image: the kernel runs in gcr.io/kaggle-images/python:latest, but its lock is for small",
+    ),
+    "the newest image": (latest_image, "latest runs the kernel in Kaggle's newest image, but its lock is for small"),
+    "a pinned TPU": (
+        metadata(docker_image=DOCKER_IMAGE, machine_shape="TpuV6E8"),
+        "docker_image: a kernel with a pinned image gets no TPU",
+    ),
     "a newer image": (newer_image, "small is of 2026-05-14, and newer of 2026-11-01 is there"),
     "an output that nothing writes": (settings("submission.csv", "result.csv"), "no code names result.csv"),
     "a rehearsal that is not there": (

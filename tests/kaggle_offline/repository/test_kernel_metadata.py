@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kaggle_offline.errors import ConfigurationError
+from kaggle_offline.repository.image_manifest import read_image_manifest
 from kaggle_offline.repository.kernel_folder import read_kernel_folder
+from kaggle_offline.repository.kernel_metadata import pin_of
 
-from tests.kaggle_offline.conftest import METADATA, anything
+from tests.kaggle_offline.conftest import METADATA, anything, change_metadata
 
 
 @pytest.mark.parametrize(
@@ -63,3 +65,32 @@ def test_no_value_of_a_key_raises_anything_undocumented(repository: Path, key: s
         assert str(path) in error.problem  # noqa: PT017 - some values do fit
     else:
         assert kernel.metadata.document[key] == value
+
+
+DOCKER_IMAGE = "gcr.io/kaggle-images/python@sha256:" + "0" * 64
+PIN = {"docker_image": DOCKER_IMAGE, "docker_image_pinning_type": "original"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "digest", "pin"),
+    [
+        ({}, DOCKER_IMAGE, PIN),
+        ({}, "", {}),
+        ({"enable_gpu": True, "machine_shape": "NvidiaTeslaT4"}, DOCKER_IMAGE, PIN),
+        # With a pinned image a kernel gets no TPU.
+        ({"machine_shape": "TpuV6E8"}, DOCKER_IMAGE, {}),
+        ({"enable_tpu": True}, DOCKER_IMAGE, {}),
+        # The kernel's own setting wins.
+        ({"docker_image": "gcr.io/kaggle-images/python:v170"}, DOCKER_IMAGE, {}),
+        ({"docker_image_pinning_type": "latest"}, DOCKER_IMAGE, {}),
+    ],
+)
+def test_a_kernel_is_pinned_to_its_image(
+    changes: dict[str, Any], digest: str, pin: dict[str, str], repository: Path
+) -> None:
+    change_metadata(repository, **changes)
+    kernel = read_kernel_folder(repository, "small")
+    if digest:
+        text = kernel.image.read_text()
+        kernel.image.write_text(text.replace("# platform", f"# docker-image: {digest}\n# platform"))
+    assert pin_of(kernel.metadata, read_image_manifest(kernel.image)) == pin

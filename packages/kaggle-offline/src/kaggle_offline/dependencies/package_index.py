@@ -90,19 +90,21 @@ def _files(entry: Mapping[str, Any]) -> Files:
     return Files(version=entry.get("version", ""), wheels=tuple(wheels), source=tuple(source), url=url)
 
 
-def newest_release(name: NormalizedName, image: ImageManifest, *, before: date) -> Version | None:
-    """Return the newest version of a distribution for an image on a day in the past; None if there was none.
+def newest_release(requirement: str, image: ImageManifest, *, before: date) -> Version | None:
+    """Return the newest version that satisfied a requirement on a day in the past; None if there was none.
 
     Raises:
         LockError: the package index does not answer.
     """
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "requirements.in"
-        source.write_text(f"{name}\n")
+        source.write_text(f"{requirement}\n")
         options = ["--no-deps", "--no-annotate", "--exclude-newer", f"{before}T00:00:00Z"]
         result = compile_requirements(source, *options_for(image), *options)
     if result.returncode != 0 and is_network(result.stderr):
-        raise LockError(f"the package index does not answer:\n{result.stderr.strip()}", TRY_AGAIN)
+        raise LockError(
+            f"the package index does not answer:\n{result.stderr.strip()}", "Check the network, then run again."
+        )
     match = re.search(r"(?m)^[\w.-]+==(\S+)", result.stdout)
     return Version(match[1]) if match else None
 

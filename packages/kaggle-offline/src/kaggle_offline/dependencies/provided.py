@@ -1,8 +1,7 @@
 """The requirements that are left to the image: who requires which version, and whether an estimate satisfies them.
 
-The version of an estimated distribution follows from the resolver's answer for the day of the image's build. The
-image was built from requirements without versions, so it can also hold an older release, as long as nothing in it
-asked for a newer one. An estimate therefore counts as provided only if every release of the year before the image
+The version of an estimated distribution is the resolver's answer for the day of the image's build, and the image can
+hold another release. An estimate therefore counts as provided only if every release of the year before the image
 satisfies what is shipped; otherwise the distribution is shipped.
 """
 
@@ -11,9 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import Specifier, SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
-from packaging.version import Version
 
 from kaggle_offline.dependencies.package_index import newest_release
 from kaggle_offline.dependencies.wheels import Wheel
@@ -22,6 +20,7 @@ from kaggle_offline.repository.image_manifest import ImageManifest
 _YEAR = timedelta(days=365)
 # Each question to the index is a process that mostly waits.
 _QUESTIONS = 4
+_OPPOSITES = {">=": "<", ">": "<=", "<": ">=", "<=": ">", "==": "!=", "!=": "==", "===": "!="}
 
 Requirements = Mapping[str, SpecifierSet]
 """The versions that distributions require of another, by the names and versions of those that require it."""
@@ -81,42 +80,45 @@ def uncertain(required: Mapping[NormalizedName, Requirements], image: ImageManif
         image: its header has the date; without one, no estimate counts.
 
     Returns:
-        A requirement that a release of the last year does not satisfy, such as ``"trl 1.0 requires datasets>=4.7"``,
-        by name.
+        A requirement that a release of the year before the image does not satisfy, such as
+        ``"trl 1.0 requires datasets>=4.7"``, by name.
 
     Raises:
         LockError: the package index does not answer.
     """
-    names = [name for name in sorted(required) if name in image.estimated]
+    questions = []
+    for name in sorted(required):
+        if name in image.estimated:
+            questions += [(name, requirer, specifier) for requirer, specifier in required[name].items()]
+    found: dict[NormalizedName, str] = {}
     with ThreadPoolExecutor(_QUESTIONS) as threads:
-        ranges = threads.map(lambda name: _releases(name, image), names)
-        found = {}
-        for name, releases in zip(names, ranges, strict=True):
-            for requirer, specifier in required[name].items():
-                if len(specifier) and not (releases and _admits_all(specifier, *releases)):
-                    found.setdefault(name, f"{requirer} requires {name}{specifier}")
+        answers = threads.map(lambda question: _was_violated(question[0], question[2], image), questions)
+        for (name, requirer, specifier), violated in zip(questions, answers, strict=True):
+            if violated:
+                found.setdefault(name, f"{requirer} requires {name}{specifier}")
     return found
 
 
-def _releases(name: NormalizedName, image: ImageManifest) -> tuple[Version, Version] | None:
-    """Return the oldest and the newest version that an image can have of an estimated distribution; None if unknown."""
+def _was_violated(name: NormalizedName, specifier: SpecifierSet, image: ImageManifest) -> bool:
+    """Tell whether a release of the year before the image does not satisfy a specifier.
+
+    The newest release that does not satisfy a clause is then another than a year before.
+    """
     try:
         built = date.fromisoformat(image.header.get("date", ""))
     except ValueError:
-        return None
-    oldest = newest_release(name, image, before=built - _YEAR)
-    newest = newest_release(name, image, before=built)
-    if oldest is None or newest is None:
-        return None
-    return min(oldest, image.pins[name]), max(newest, image.pins[name])
-
-
-def _admits_all(specifier: SpecifierSet, oldest: Version, newest: Version) -> bool:
-    """Tell whether a specifier admits every version from the oldest to the newest.
-
-    Each clause of a specifier but ``!=`` admits an interval (PEP 440).
-    """
+        return bool(len(specifier))
     for clause in specifier:
-        if clause.operator == "!=" and oldest <= Version(clause.version.removesuffix(".*")) <= newest:
-            return False
-    return all(specifier.contains(version, prereleases=True) for version in (oldest, newest))
+        for opposite in opposites(clause):
+            newest = newest_release(f"{name}{opposite}", image, before=built)
+            if newest is not None and newest != newest_release(f"{name}{opposite}", image, before=built - _YEAR):
+                return True
+    return False
+
+
+def opposites(clause: Specifier) -> list[str]:
+    """Return specifiers of which a version satisfies one if and only if it does not satisfy the clause (PEP 440)."""
+    if clause.operator == "~=":
+        series = clause.version.rpartition(".")[0]
+        return [f"<{clause.version}", f"!={series}.*"]
+    return [f"{_OPPOSITES[clause.operator]}{clause.version}"]
