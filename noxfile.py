@@ -78,7 +78,7 @@ def lock(session: nox.Session) -> None:
 
 @nox.session
 def image(session: nox.Session) -> None:
-    """Capture the packages of Kaggle's image, or compare: nox -s image -- capture|diff|recapture|renew."""
+    """Derive, capture or compare Kaggle's image: nox -s image -- derive|capture|diff|recapture|rederive|renew."""
     _run(session, "kaggle-offline", "image", *(session.posargs or ["--help"]))
 
 

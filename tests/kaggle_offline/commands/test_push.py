@@ -386,7 +386,9 @@ def test_the_rendered_kernel_is_what_kaggle_takes(notebook: KernelFolder) -> Non
 def test_the_kernel_runs_in_the_image_that_the_lock_is_for(kernel: KernelFolder) -> None:
     digest = "gcr.io/kaggle-images/python@sha256:" + "1" * 64
     kernel.image.write_text(kernel.image.read_text().replace("# platform", f"# docker-image: {digest}\n# platform"))
-    kernel.code.write_text(f'{kernel.code.read_text()}\nimport os\nprint("ran in", os.environ["KAGGLE_DOCKER_IMAGE"])\n')
+    kernel.code.write_text(
+        f'{kernel.code.read_text()}\nimport os\nprint("ran in", os.environ["KAGGLE_DOCKER_IMAGE"])\n'
+    )
     go(kernel)
     metadata = json.loads((kernel.build / "kernel" / "kernel-metadata.json").read_text())
     assert metadata["docker_image"] == digest

@@ -90,8 +90,16 @@ ESTIMATED = "# date: 2026-01-01\n# estimated: packaging\n# platform"
 
 @pytest.mark.parametrize(
     ("requirement", "certain"),
-    [("packaging", True), ("packaging>=25", True), ("packaging!=24.2", True), ("packaging>25", False)]
-    + [("packaging<26,>=22", True), ("packaging==25.0", True), ("packaging!=25.0", False), ("packaging~=24.0", False)],
+    [
+        ("packaging", True),
+        ("packaging>=25", True),
+        ("packaging!=24.2", True),
+        ("packaging<26,>=22", True),
+        ("packaging==25.0", True),
+        ("packaging>25", False),
+        ("packaging!=25.0", False),
+        ("packaging~=24.0", False),
+    ],
 )
 def test_an_estimate_is_certain_if_every_release_of_a_year_fits(
     *, requirement: str, certain: bool, kernel: KernelFolder

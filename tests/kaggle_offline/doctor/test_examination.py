@@ -108,6 +108,12 @@ def latest_image(repository: Path) -> None:
     metadata(docker_image_pinning_type="latest")(repository)
 
 
+def other_run(repository: Path) -> None:
+    run = {"status": "complete", "seconds": 20, "peak_memory_bytes": 1, "docker_image": DOCKER_IMAGE}
+    (repository / "build" / "small").mkdir(parents=True, exist_ok=True)
+    (repository / "build" / "small" / "result.json").write_text(json.dumps({"target": "kaggle", "run": run}))
+
+
 def large_checkpoint(repository: Path) -> None:
     path = repository / "kernels" / "small" / "checkpoints" / "large.json"
     path.touch()
@@ -160,6 +166,10 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a pinned TPU": (
         metadata(docker_image=DOCKER_IMAGE, machine_shape="TpuV6E8"),
         "docker_image: a kernel with a pinned image gets no TPU",
+    ),
+    "a run in another image": (
+        other_run,
+        f"the last run on Kaggle was in {DOCKER_IMAGE}",
     ),
     "a newer image": (newer_image, "small is of 2026-05-14, and newer of 2026-11-01 is there"),
     "an output that nothing writes": (settings("submission.csv", "result.csv"), "no code names result.csv"),

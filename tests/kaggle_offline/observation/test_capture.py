@@ -90,8 +90,15 @@ def test_a_report_that_is_none_is_named(report: str, tmp_path: Path) -> None:
 
 
 REPORT = {
-    **{"python": "3.12.13", "libc": ["glibc", "2.35"], "machine": "x86_64", "uv": False, "distributions": []},
-    **{"docker_image": "", "git_commit": "", "build_date": "", "devices": []},
+    "python": "3.12.13",
+    "libc": ["glibc", "2.35"],
+    "machine": "x86_64",
+    "uv": False,
+    "distributions": [],
+    "docker_image": "",
+    "git_commit": "",
+    "build_date": "",
+    "devices": [],
 }
 
 

@@ -30,8 +30,8 @@ OCTOBER = {
     "date": "2026-10-03",
     "as-of": "2026-10-02",
     "requirements": "kaggle_requirements-2026-10.txt",
-    "source": "the Colab runtime as published on 2026-08-19 (Kaggle built on that of 2026-09-17, which is not published "
-    "here), what docker-python adds",
+    "source": "the Colab runtime as published on 2026-08-19 (Kaggle built on that of 2026-09-17, which is not "
+    "published here), what docker-python adds",
 }
 BASES = {"2026-06": "2026-05-14", "2026-10": "2026-08-19"}
 
@@ -83,7 +83,9 @@ HEADER = {"python": "3.13.15", "platform": "manylinux_2_35_x86_64", "accelerator
 AS_OF = date(2026, 10, 2)
 
 
-def derived(base: str, requirements: str = "", dockerfile: str = "", **header: str) -> tuple[dict[str, str], dict[str, str]]:
+def derived(
+    base: str, requirements: str = "", dockerfile: str = "", **header: str
+) -> tuple[dict[str, str], dict[str, str]]:
     recipe = Recipe(base=base, requirements=requirements, dockerfile=dockerfile)
     found, pins = derive(recipe, HEADER | header, as_of=AS_OF)
     return found, {str(name): version for name, version in pins.items()}
@@ -140,7 +142,7 @@ def test_the_commands_of_the_dockerfile_are_followed(accelerator: str, added: st
 
 @pytest.mark.parametrize(("base", "requirements"), [("what is this\n", ""), ("", ">=1\n")])
 def test_a_malformed_list_is_named(base: str, requirements: str) -> None:
-    with pytest.raises(ConfigurationError, match="not a pin|not a requirement"):
+    with pytest.raises(ConfigurationError, match=r"not a pin|not a requirement"):
         derived(base, requirements)
 
 

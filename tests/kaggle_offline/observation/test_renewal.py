@@ -5,12 +5,15 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from kaggle_offline.cli import main
 from kaggle_offline.delivery.target import open_target
+from kaggle_offline.dependencies.locking import lock_kernel
 from kaggle_offline.errors import ConfigurationError, TargetError
 from kaggle_offline.observation.renewal import recapture, renew
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder
 
 from tests.kaggle_offline.conftest import IMAGE, git, require
+from tests.serving import serving
 
 
 @pytest.fixture
@@ -74,3 +77,39 @@ def test_a_setting_that_cannot_be_changed_is_left_and_named(kernel: KernelFolder
 def test_the_local_kaggle_has_nothing_to_renew(kernel: KernelFolder, rehearsed: Path) -> None:
     with open_target("local", rehearsed) as target, pytest.raises(TargetError, match="KAGGLE_TARGET=kaggle"):
         recapture(target, rehearsed, [kernel], date(2026, 11, 22))
+
+
+LISTS = {
+    "pip-freeze.txt": "packaging==26.0\nnumpy==2.0.2+cpu\n",
+    "kaggle_requirements.txt": "six\n",
+    "Dockerfile.tmpl": "ARG PACKAGE_PATH=/usr/local/lib/python3.14/dist-packages\n",
+}
+
+
+def test_without_an_account_the_newest_public_lists_are_compared(
+    kernel: KernelFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock_kernel(kernel)
+    before = kernel.lock.read_text()
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    for name, text in LISTS.items():
+        (mirror / name).write_text(text)
+    monkeypatch.chdir(kernel.repository)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    with serving(mirror) as address:
+        assert main(["image", "rederive", "--lists", address]) == 0
+    report = """\
+small → newest
+  python: 3.12.13 → 3.14
+  accelerator: unknown → cpu
+  small: 1 of its distributions changed
+    packaging 24.2 → 26.0 (provided)
+  1 others changed (--all lists them)
+"""
+    assert report in capsys.readouterr().out
+    assert report in (tmp_path / "summary.md").read_text()
+    # A report proposes nothing.
+    renew(kernel.repository, [kernel])
+    assert kernel.lock.read_text() == before
+    assert not (kernel.repository / "build" / "images" / "renewal" / "change.patch").exists()

@@ -143,8 +143,8 @@ def _parser() -> argparse.ArgumentParser:
                 metavar="PACKAGE",
                 help="take the newest version that fits: of PACKAGE, or of all (may be given several times)",
             )
-            text = "show what would change for another image of requirements/images/, and write nothing"
-            command.add_argument("--image", default="", metavar="NAME", help=text)
+            preview = "show what would change for another image of requirements/images/, and write nothing"
+            command.add_argument("--image", default="", metavar="NAME", help=preview)
     text = "find problems before they cost a submission; with KAGGLE_TARGET=kaggle, ask Kaggle about the account, too"
     doctor = _subcommand(verbs, "doctor", text)
     doctor.add_argument("competitions", nargs="*", metavar="COMPETITION", help="a folder of kernels/ (default: all)")
@@ -180,6 +180,12 @@ def _parser() -> argparse.ArgumentParser:
     text = "test assumptions about Kaggle, with a private dataset and private kernels that are deleted afterwards"
     probed = _subcommand(verbs, "probe", text)
     probed.add_argument("--minutes", type=_minutes, metavar="N", help="give up after N minutes")
+    _add_image(verbs)
+    return parser
+
+
+def _add_image(verbs: Any) -> None:
+    """Add the subcommand ``image`` with its actions."""
     image = _subcommand(verbs, "image", "derive or capture the packages of Kaggle's image, or compare two images")
     actions = image.add_subparsers(dest="action", required=True, metavar="ACTION")
     text = "let a kernel report the packages of its image, and write requirements/images/NAME.txt"
@@ -204,6 +210,11 @@ def _parser() -> argparse.ArgumentParser:
     derive.add_argument("--source", default="", metavar="TEXT", help="where the lists come from, for the header")
     text = "capture the images in use again, into build/"
     actions.add_parser("recapture", help=text, description=text)
+    text = "report how the newest public lists differ from the images in use; needs no account"
+    rederive = actions.add_parser("rederive", help=text, description=text)
+    rederive.add_argument(
+        "--lists", default="", metavar="FOLDER", help="a folder or an address with copies of the lists"
+    )
     text = "update kernels and locks to recaptured images that have changed"
     actions.add_parser("renew", help=text, description=text)
     text = "compare two images, beginning with the packages that the locks here use"
@@ -211,7 +222,6 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument("before", metavar="A", help="an image of requirements/images/")
     diff.add_argument("after", metavar="B", help="another")
     diff.add_argument("--all", action="store_true", help="also list the packages that no lock uses")
-    return parser
 
 
 class _PrintVersion(argparse.Action):

@@ -77,12 +77,13 @@ NOTEBOOK_METADATA = {
 
 # Appended to every kernel: what only the kernel itself can tell of its run.
 _RECORD_CELL = f"""\
-# How much memory the run took at its peak, for the report (ru_maxrss is in KiB on Linux).
-import json, resource
+# How much memory the run took at its peak, for the report (ru_maxrss is in KiB on Linux), and the image that it ran in.
+import json, os, resource
 from pathlib import Path
 
 peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) * 1024
-Path("/kaggle/working/{RUN_RECORD}").write_text(json.dumps({{"peak_memory_bytes": peak}}))
+record = {{"peak_memory_bytes": peak, "docker_image": os.environ.get("KAGGLE_DOCKER_IMAGE", "")}}
+Path("/kaggle/working/{RUN_RECORD}").write_text(json.dumps(record))
 # The last line of the log, so that its time is the run's.
 print(f"ran through, {{peak / 2**20:.0f}} MiB of memory at the peak")"""
 

@@ -79,7 +79,8 @@ def preview(kernels: Sequence[KernelFolder], name: str) -> None:
         before = read_image_manifest(kernel.image)
         image = read_image_manifest(kernel.image.with_name(f"{name}.txt"))
         lock = read_lock(kernel.lock)
-        print(f"{kernel.competition}: {changes(before, image, [lock] if lock else [], everything=False)}")
+        locks = [lock] if lock else []
+        print(f"{kernel.competition}: {changes(before, image, locks, everything=False)}")
         gone = sorted(before.pins.keys() - image.pins.keys() - image.unlisted)
         if gone:
             print(f"  {name} does not have: {', '.join(gone)}")

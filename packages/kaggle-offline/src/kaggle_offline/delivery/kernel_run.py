@@ -27,6 +27,7 @@ from kaggle_offline.files import new_folder, read_json
 from kaggle_offline.kaggle.calls import MOST_VERSIONS
 from kaggle_offline.kaggle.kernels import KernelState, RunState
 from kaggle_offline.reports.result import PICTURES, KernelVersion, Result, Run
+from kaggle_offline.repository.image_manifest import DOCKER_IMAGE
 from kaggle_offline.repository.kernel_folder import KernelFolder
 
 # Seconds that the rest of a log has to arrive after its run has ended.
@@ -94,7 +95,8 @@ def run_kernel(
     print(
         f"  {kernel.slug}: complete in {log.seconds:.0f} s, wrote {output / kernel.settings.output}: {seen}", flush=True
     )
-    run = Run(status=ended.status, seconds=log.seconds, peak_memory_bytes=_peak_memory(output))
+    peak, image = _read_record(output)
+    run = Run(status=ended.status, seconds=log.seconds, peak_memory_bytes=peak, docker_image=image)
     return KernelVersion(ref=ref, version=version, digest=rendered.digest), run
 
 
@@ -268,16 +270,22 @@ def _check(kernel: KernelFolder, target: Target, path: Path) -> str:
     return check_output(path, sample)
 
 
-# The kernel writes the record, and can write any number into it.
+# The kernel writes the record, and can write anything into it.
 _MOST_MEMORY = 2**50
 
 
-def _peak_memory(output: Path) -> int:
+def _read_record(output: Path) -> tuple[int, str]:
+    """Return the peak of the run's memory in bytes, 0 if it is unknown, and its image, empty if it is unknown."""
     try:
-        peak = int(read_json(output / RUN_RECORD)["peak_memory_bytes"])
+        record = read_json(output / RUN_RECORD)
+        peak, image = int(record["peak_memory_bytes"]), str(record["docker_image"])
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
-        return 0
-    return peak if 0 <= peak < _MOST_MEMORY else 0
+        return 0, ""
+    if not 0 <= peak < _MOST_MEMORY:
+        peak = 0
+    if not DOCKER_IMAGE.fullmatch(image):
+        image = ""
+    return peak, image
 
 
 def run_error(what: str, run: RunState, log: RunLog, *, shown: Sequence[str] = ()) -> RunError | NoSpaceError:

@@ -199,7 +199,58 @@ def pinned(current: Lock | None) -> dict[NormalizedName, str]:
     return versions
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Resolution:
+    """A solution for an image.
+
+    Attributes:
+        resolver: that found it.
+        solution: the distributions.
+        uncertainties: what is required of the estimated distributions that are shipped instead, by name.
+    """
+
+    resolver: Resolver
+    solution: Solution
+    uncertainties: Mapping[NormalizedName, str]
+
+
 def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scratch: Path) -> Lock:
+    image = inputs.image
+    found = _find_solution(inputs, kept, scratch)
+    _report_unknown_extras(found.resolver.unknown_extras, inputs)
+    shipped = [resolved for resolved in found.solution.values() if resolved.shipped]
+    files = look_up([resolved.requirement() for resolved in shipped], options_for(image))
+    pins = [_pin(resolved, files[resolved.name]) for resolved in shipped]
+    pins, builds_with = _settle_sources(pins, inputs, kept, scratch)
+    reasons = {}
+    for resolved in shipped:
+        if resolved.name in found.uncertainties:
+            reasons[resolved.name] = f"its version is estimated, and {found.uncertainties[resolved.name]}"
+        elif resolved.name in image.pins:
+            reasons[resolved.name] = found.resolver.reason(found.solution, resolved.name, inputs.wheels)
+    for wheel in inputs.wheels:
+        if wheel.name in image.pins:
+            reasons[wheel.name] = "it is a package of this repository"
+    replaced = []
+    for name, reason in sorted(reasons.items()):
+        replaced.append(Replaced(name=name, version=str(image.pins[name]), reason=reason))
+    provided = {name: found.solution[name].version for name in sorted(found.solution) if found.solution[name].provided}
+    return Lock(
+        path=path,
+        inputs=inputs.digest,
+        pins=tuple(sorted(pins, key=lambda pin: (pin.kind is Kind.BUILDER, pin.name))),
+        provided=provided,
+        replaced=tuple(replaced),
+        builds_with=tuple(builds_with),
+    )
+
+
+def _find_solution(inputs: Inputs, kept: Mapping[NormalizedName, str], scratch: Path) -> _Resolution:
+    """Resolve on the image, and again without the estimated distributions whose version is uncertain.
+
+    Raises:
+        LockError: the requirements cannot be met.
+    """
     image = inputs.image
     target = options_for(image)
 
@@ -207,9 +258,8 @@ def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scr
         files = look_up([item.requirement() for item in resolved if item.shipped], target)
         return frozenset(name for name, found in files.items() if not found.wheels)
 
-    def resolve(left_out: Collection[NormalizedName]) -> tuple[Resolver, Solution]:
-        """Resolve on the image without some of its distributions."""
-        pins = {name: version for name, version in image.pins.items() if name not in left_out}
+    def resolve(uncertainties: Mapping[NormalizedName, str]) -> _Resolution:
+        pins = {name: version for name, version in image.pins.items() if name not in uncertainties}
         resolver = Resolver(
             replace(image, pins=pins),
             previous=kept,
@@ -218,45 +268,20 @@ def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scr
             folder=Path(tempfile.mkdtemp(dir=scratch)),
         )
         project, *neighbours = inputs.wheels
-        return resolver, resolver.resolve(project, neighbours, extras=inputs.extras, protected=inputs.protected)
+        solution = resolver.resolve(project, neighbours, extras=inputs.extras, protected=inputs.protected)
+        return _Resolution(resolver=resolver, solution=solution, uncertainties=uncertainties)
 
-    resolver, solution = resolve(())
-    uncertainties: dict[NormalizedName, str] = {}
-    while more := _uncertainties(solution, inputs, without_wheel):
-        uncertainties |= more
+    found = resolve({})
+    while more := _uncertainties(found.solution, inputs, without_wheel):
         try:
-            resolver, solution = resolve(uncertainties)
+            found = resolve({**found.uncertainties, **more})
         except LockError as error:
             if is_network(error.problem):
                 raise
             # Nothing better than the image's version is left; install.py compares it with the requirements.
             print(f"  {', '.join(more)}: estimated, and cannot be shipped instead", flush=True)
             break
-    _report_unknown_extras(resolver.unknown_extras, inputs)
-    shipped = [resolved for resolved in solution.values() if resolved.shipped]
-    files = look_up([resolved.requirement() for resolved in shipped], target)
-    pins = [_pin(resolved, files[resolved.name]) for resolved in shipped]
-    pins, builds_with = _settle_sources(pins, inputs, kept, scratch)
-    reasons = {}
-    for resolved in shipped:
-        if resolved.name in uncertainties:
-            reasons[resolved.name] = f"its version is estimated, and {uncertainties[resolved.name]}"
-        elif resolved.name in image.pins:
-            reasons[resolved.name] = resolver.reason(solution, resolved.name, inputs.wheels)
-    for wheel in inputs.wheels:
-        if wheel.name in image.pins:
-            reasons[wheel.name] = "it is a package of this repository"
-    replaced = []
-    for name, reason in sorted(reasons.items()):
-        replaced.append(Replaced(name=name, version=str(image.pins[name]), reason=reason))
-    return Lock(
-        path=path,
-        inputs=inputs.digest,
-        pins=tuple(sorted(pins, key=lambda pin: (pin.kind is Kind.BUILDER, pin.name))),
-        provided={name: solution[name].version for name in sorted(solution) if solution[name].provided},
-        replaced=tuple(replaced),
-        builds_with=tuple(builds_with),
-    )
+    return found
 
 
 def _uncertainties(
@@ -270,7 +295,9 @@ def _uncertainties(
     shipped = [solution[name] for name in sorted(requirers) if name in solution and solution[name].shipped]
     sources = without_wheel(shipped)
     lines = [resolved.requirement() for resolved in shipped if not resolved.url and resolved.name not in sources]
-    wheels = [*inputs.wheels, *(read_wheels(lines, image) if lines else ())]
+    wheels = [*inputs.wheels]
+    if lines:
+        wheels += read_wheels(lines, image)
     return uncertain(requirements_on(estimated, wheels, extras=inputs.extras, image=image), image)
 
 

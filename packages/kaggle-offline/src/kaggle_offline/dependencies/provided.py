@@ -64,11 +64,10 @@ def _active(
     wheel: Wheel, wanted: Mapping[NormalizedName, Collection[str]], image: ImageManifest
 ) -> Iterator[Requirement]:
     """Yield the requirements of a wheel that hold on the image, with its wanted extras."""
+    environments = [{**image.environment, "extra": extra} for extra in wanted[wheel.name]]
     for requirement in map(Requirement, wheel.requirements):
         marker = requirement.marker
-        if marker is None or any(
-            marker.evaluate({**image.environment, "extra": extra}) for extra in wanted[wheel.name]
-        ):
+        if marker is None or any(map(marker.evaluate, environments)):
             yield requirement
 
 

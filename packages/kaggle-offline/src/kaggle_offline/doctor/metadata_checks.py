@@ -10,6 +10,7 @@ from kaggle_offline.artifacts.render import IMPORTED_EARLY
 from kaggle_offline.dependencies.lock import read_lock
 from kaggle_offline.doctor.subject import Check, Finding, Subject
 from kaggle_offline.files import read_json
+from kaggle_offline.reports.result import read_result
 from kaggle_offline.repository.image_manifest import read_image_manifest
 from kaggle_offline.repository.kernel_metadata import METADATA_KEYS, is_tpu, warning_about_retired
 
@@ -123,13 +124,14 @@ def _pin(subject: Subject) -> Iterator[Finding]:
     elif metadata.docker_image and metadata.docker_image != image.docker_image:
         of_lock = f"{image.name}, which is {image.docker_image}" if image.docker_image else image.name
         yield Finding(
-            f"{subject.metadata}: docker_image: the kernel runs in {metadata.docker_image}, but its lock is for {of_lock}",
+            f"{subject.metadata}: docker_image: the kernel runs in {metadata.docker_image}, but its lock is for "
+            f"{of_lock}",
             f"{cure} Or capture the image that it names, and name the capture in submission.toml.",
         )
     elif metadata.docker_image_pinning_type == "latest" and image.docker_image:
         yield Finding(
             f"{subject.metadata}: docker_image_pinning_type: latest runs the kernel in Kaggle's newest image, but its "
-            f"lock is for {image.name}; install.py refuses an image with another Python, or with versions that do not fit",
+            f"lock is for {image.name}; install.py refuses an image whose Python or versions do not fit",
             cure,
         )
 
@@ -143,7 +145,24 @@ def _newer_image(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             f"{subject.settings}: image: {subject.image.name} is of {subject.image.header['date']}, and "
             f"{newest.name} of {newest.header['date']} is there",
-            f'Kaggle has moved on: image = "{newest.name}", then nox -s lock.',
+            f"Kaggle has moved on. See what would change: nox -s lock -- --image {newest.name}",
+        )
+
+
+def _image_of_run(subject: Subject) -> Iterator[Finding]:
+    """Compare the image of the last run on Kaggle with the manifest's."""
+    result, image = read_result(subject.kernel.build), subject.image
+    ran_in = result.run.docker_image if result.run and result.target == "kaggle" else ""
+    manifest = subject.where(subject.kernel.image)
+    if ran_in and not image.docker_image:
+        yield Finding(
+            f"{manifest}: no docker-image; the last run on Kaggle was in {ran_in}",
+            f"If it is the image of the manifest, pin kernels to it: add the line # docker-image: {ran_in}",
+        )
+    elif ran_in and ran_in != image.docker_image:
+        yield Finding(
+            f"{manifest}: the last run on Kaggle was in {ran_in}, and the lock is for {image.docker_image}",
+            "Capture that image, and name it in submission.toml: KAGGLE_TARGET=kaggle nox -s image -- capture NAME",
         )
 
 
@@ -160,4 +179,5 @@ METADATA_CHECKS: tuple[Check, ...] = (
     _shared_name,
     _imported_early,
     _newer_image,
+    _image_of_run,
 )

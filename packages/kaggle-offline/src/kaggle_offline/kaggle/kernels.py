@@ -84,8 +84,8 @@ def _explained_push(settings: dict[str, Any]) -> Iterator[None]:
             raise
         raise KaggleError(
             f"{error.problem}, without a reason: this account may not use the image {image}",
-            "Capture the image that your own sessions run in, and name it in submission.toml: KAGGLE_TARGET=kaggle nox -s "
-            "image -- capture NAME. If kernel-metadata.json has docker_image, take it out.",
+            "Capture the image that your own sessions run in, and name it in submission.toml: "
+            "KAGGLE_TARGET=kaggle nox -s image -- capture NAME. If kernel-metadata.json has docker_image, take it out.",
         ) from error
     except (TransientError, RepeatedError) as error:
         failure = error.__cause__ if isinstance(error, RepeatedError) else error

@@ -125,7 +125,7 @@ def draft_manifest(target: Target, repository: Path, name: str, *, gpu: bool) ->
     return path
 
 
-# What a kernel tells of its image and its machine, by the header's key: the report's key, and the form.
+# The keys of a header that tell which image it is: the report's key, and the form of its value.
 _IDENTITY = {
     "docker-image": ("docker_image", DOCKER_IMAGE),
     "git-commit": ("git_commit", re.compile(r"[0-9a-f]{7,40}")),
@@ -135,7 +135,7 @@ _IDENTITY = {
 
 
 def _identity(report: dict[str, Any]) -> dict[str, str]:
-    """Return the keys of a header that tell what the image is built from; those that the image does not say are left out.
+    """Return the keys of a header that tell which image it is, as far as the image says so.
 
     docker-python writes ``/etc/git_commit`` and ``/etc/build_date`` (Kaggle/docker-python, Dockerfile.tmpl).
     """

@@ -40,12 +40,17 @@ _HELD = re.compile(r"tensorflow|keras|torch|jax")
 # Libraries that torch requires in other versions, or not at all, in another build than Kaggle's.
 _ACCELERATOR = re.compile(r"nvidia-|cuda-|triton")
 
+# The version of each distribution of a solution, and those that require it.
+_Solution = dict[NormalizedName, tuple[str, tuple[str, ...]]]
+
 _LINE = re.compile(r"([\w.-]+)(?:\[[^]]*\])?==(\S+?)(?:\s+# via (.*))?", re.ASCII)
 _VIA_FILE = re.compile(r"-r \S+")
 _BRANCH = re.compile(r"\{\{\s*(if eq \.Accelerator \"(\w+)\"|else|end)\s*\}\}")
 # Options of pip whose value is the next word.
-_WITH_VALUE = ("-c", "-e", "-f", "-i", "-r", "--constraint", "--editable", "--extra-index-url", "--find-links")
-_WITH_VALUE = (*_WITH_VALUE, "--index-url", "--python", "--requirement", "--target")
+_WITH_VALUE = (
+    *("-c", "-e", "-f", "-i", "-r", "-t", "--constraint", "--editable", "--extra-index-url", "--find-links"),
+    *("--index-url", "--python", "--requirement", "--target"),
+)
 
 _COLAB = "https://raw.githubusercontent.com/googlecolab/backend-info/main"
 _DOCKER_PYTHON = "https://raw.githubusercontent.com/Kaggle/docker-python/main"
@@ -105,14 +110,20 @@ def read_source(place: str) -> str:
     return answer.text
 
 
-def published_lists(*, gpu: bool) -> dict[str, str]:
-    """Return the addresses of the newest lists, by the attribute of a recipe."""
+def published_lists(*, gpu: bool, mirror: str = "") -> dict[str, str]:
+    """Return the places of the newest lists, by the attribute of a recipe; a mirror is a folder or address with all."""
     variant = ".gpu" if gpu else ""
     return {
-        "base": f"{_COLAB}/pip-freeze{variant}.txt",
-        "requirements": f"{_DOCKER_PYTHON}/kaggle_requirements.txt",
-        "dockerfile": f"{_DOCKER_PYTHON}/Dockerfile.tmpl",
+        "base": f"{mirror or _COLAB}/pip-freeze{variant}.txt",
+        "requirements": f"{mirror or _DOCKER_PYTHON}/kaggle_requirements.txt",
+        "dockerfile": f"{mirror or _DOCKER_PYTHON}/Dockerfile.tmpl",
     }
+
+
+def python_of(recipe: Recipe) -> str:
+    """Return the minor version of the image's Python, as the Dockerfile's folders have it; empty without one."""
+    found = re.search(r"/python(3\.\d+)/", recipe.dockerfile)
+    return found[1] if found else ""
 
 
 def derive(
@@ -168,7 +179,8 @@ def _version_of_archive(url: str) -> str:
     """Return the version that the name of a wheel or source distribution states; empty if it states none."""
     file = PurePosixPath(urlsplit(url).path).name
     try:
-        return str(parse_wheel_filename(file)[1] if file.endswith(".whl") else parse_sdist_filename(file)[1])
+        parsed = parse_wheel_filename(file)[:2] if file.endswith(".whl") else parse_sdist_filename(file)
+        return str(parsed[1])
     except (InvalidWheelFilename, InvalidSdistFilename):
         return ""
 
@@ -223,7 +235,7 @@ def _resolve(
     image: ImageManifest,
     as_of: date,
     *options: str,
-) -> dict[NormalizedName, tuple[str, tuple[str, ...]]]:
+) -> _Solution:
     """Resolve requirements; return the version of each distribution and those that require it, by name.
 
     Raises:
@@ -249,20 +261,17 @@ def _resolve(
         return found
 
 
-def _merge(
-    content: _Content, solution: Mapping[NormalizedName, tuple[str, tuple[str, ...]]], *, exact: set[NormalizedName]
-) -> None:
-    """Take over the versions of a solution that the content does not have; those that are not ``exact`` are estimated."""
+def _merge(content: _Content, solution: _Solution, *, exact: set[NormalizedName]) -> None:
+    """Take over the new versions of a solution; those of names that are not ``exact`` are estimated."""
     left_out = _of_another_torch(content, solution)
     for name, (version, _) in solution.items():
         if name not in left_out and _public(content.pins.get(name, "")) != version:
             content.pins[name] = version
-            (content.estimated.discard if name in exact else content.estimated.add)(name)
+            content.estimated.add(name)
+            content.estimated -= exact
 
 
-def _of_another_torch(
-    content: _Content, solution: Mapping[NormalizedName, tuple[str, tuple[str, ...]]]
-) -> set[NormalizedName]:
+def _of_another_torch(content: _Content, solution: _Solution) -> set[NormalizedName]:
     """Return the accelerator's libraries that the image lacks and nothing requires but torch, and each other."""
     found = set()
     for name, (_, requirers) in solution.items():

@@ -1,10 +1,13 @@
 """``image recapture`` and ``image renew``: Kaggle's current images and the locks for them, as a change.
 
 Two steps with files between them, as the first needs Kaggle's credentials, and the second builds packages,
-which is code of others that must not come near them.
+which is code of others that must not come near them. Without credentials, `rederive` reports what the public lists
+tell; only a capture changes a lock.
 """
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -16,10 +19,11 @@ from kaggle_offline.errors import ConfigurationError, SystemProblemError, Target
 from kaggle_offline.files import new_folder, write_text
 from kaggle_offline.git import git
 from kaggle_offline.observation.capture import draft_manifest
-from kaggle_offline.observation.comparison import FACTS, changes, image_path
+from kaggle_offline.observation.comparison import FACTS, changes, image_path, locks_of
+from kaggle_offline.observation.derivation import Recipe, derive, python_of
 from kaggle_offline.reports.github import add_summary
 from kaggle_offline.reports.markdown import fenced
-from kaggle_offline.repository.image_manifest import ImageManifest, read_image_manifest
+from kaggle_offline.repository.image_manifest import ImageManifest, read_image_manifest, write_image_manifest
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder
 from kaggle_offline.repository.submission_toml import read_settings
 
@@ -54,6 +58,43 @@ def recapture(target: Target, repository: Path, kernels: list[KernelFolder], tod
             name = f"{family}-{today:%Y-%m-%d}" if image_path(repository, name).exists() else name
             captured = draft_manifest(target, repository, name, gpu=before.has_gpu)
             captured.replace(draft / path.name)
+
+
+def rederive(repository: Path, kernels: list[KernelFolder], today: date, read: Callable[[bool], Recipe]) -> None:
+    """Report how the images in use differ from what the newest public lists lead to; nothing is changed.
+
+    Args:
+        repository: its root.
+        kernels: those whose images count.
+        today: the day to derive for.
+        read: returns the lists for the images with a GPU, or without.
+
+    Raises:
+        OfflineError: the lists cannot be read, or have no solution.
+    """
+    # Nothing that was captured before is taken for news.
+    with new_folder(repository / "build" / "images" / _RECAPTURED):
+        pass
+    parts = []
+    for path in {kernel.image: None for kernel in kernels if not _is_pinned(kernel)}:
+        before = read_image_manifest(path)
+        recipe = read(before.has_gpu)
+        kept = ("platform", "accelerator", "uv", "docker-image")
+        header = {key: before.header[key] for key in kept if key in before.header}
+        header |= {"image": "newest", "python": python_of(recipe) or before.header["python"], "date": str(today)}
+        header, pins = derive(recipe, {"accelerator": "cpu", **header}, as_of=today)
+        draft = repository / "build" / "images" / "newest.txt"
+        write_image_manifest(draft, header, pins)
+        newest = read_image_manifest(draft)
+        # Estimates change with the day alone.
+        names = {name for name in newest.pins if name not in newest.estimated | before.estimated}
+        names |= before.pins.keys() - newest.pins.keys()
+        published = replace(before, pins={name: before.pins[name] for name in names & before.pins.keys()})
+        now = replace(newest, pins={name: newest.pins[name] for name in names & newest.pins.keys()})
+        text = changes(published, now, locks_of(repository), everything=False)
+        print(text, flush=True)
+        parts.append(f"### {before.name} and the newest public lists\n\n{fenced(text)}")
+    add_summary("\n\n".join(parts) + "\n")
 
 
 def renew(repository: Path, kernels: list[KernelFolder]) -> None:

@@ -50,11 +50,19 @@ class KernelVersion:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A kernel version's run: its time in seconds, and its peak memory in bytes; 0 where it is unknown."""
+    """A kernel version's run.
+
+    Attributes:
+        status: ``complete``.
+        seconds: its time.
+        peak_memory_bytes: 0 where it is unknown.
+        docker_image: the image that it ran in, by its digest; empty where it is unknown.
+    """
 
     status: str
     seconds: float
     peak_memory_bytes: int
+    docker_image: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

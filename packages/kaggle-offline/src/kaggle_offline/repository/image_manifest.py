@@ -172,27 +172,35 @@ def read_image_manifest(path: Path) -> ImageManifest:
                 raise ConfigurationError(
                     f"{path}:{number}: {name} is pinned twice: {pins[name]} and {version}", "Keep one of the two."
                 )
-    python = _PYTHON.fullmatch(header.get("python", ""))
-    if python is None:
+    _check_header(path, header)
+    return ImageManifest(
+        name=path.stem,
+        python=".".join(header["python"].split(".")[:2]),
+        platform=header["platform"],
+        pins=pins,
+        header=header,
+        digest=digest_of_file(path),
+    )
+
+
+def _check_header(path: Path, header: Mapping[str, str]) -> None:
+    """Check the keys that other code relies on.
+
+    Raises:
+        ConfigurationError: one is missing or malformed.
+    """
+    if not _PYTHON.fullmatch(header.get("python", "")):
         raise ConfigurationError(f"{path}: the header has no python", "Add a line such as: # python: 3.12.13")
     platform = _PLATFORM.fullmatch(header.get("platform", ""))
     if platform is None or int(platform.group(1)) < _OLDEST_GLIBC:
         raise ConfigurationError(
             f"{path}: the header has no platform", "Add a line such as: # platform: manylinux_2_35_x86_64"
         )
-    if not DOCKER_IMAGE.fullmatch(header.get("docker-image", "a/b@sha256:" + "0" * 64)):
+    if "docker-image" in header and not DOCKER_IMAGE.fullmatch(header["docker-image"]):
         raise ConfigurationError(
             f"{path}: docker-image: {header['docker-image']!r} is not an image with its digest",
             "Write it as KAGGLE_DOCKER_IMAGE has it inside a session: gcr.io/…/python@sha256:…",
         )
-    return ImageManifest(
-        name=path.stem,
-        python=python.group(1),
-        platform=header["platform"],
-        pins=pins,
-        header=header,
-        digest=digest_of_file(path),
-    )
 
 
 def write_image_manifest(path: Path, header: Mapping[str, str], pins: Mapping[NormalizedName, str]) -> None:
