@@ -399,7 +399,7 @@ def test_the_kernel_runs_in_the_image_that_the_lock_is_for(kernel: KernelFolder)
 
 
 def test_an_image_that_does_not_fit_stops_the_kernel_before_it_installs_anything(kernel: KernelFolder) -> None:
-    """As a capture shows it too late: the image of the run has another version, or another Python."""
+    """The image of the run has another version than the manifest, or another Python."""
     freeze(kernel)
     manifest = kernel.image.read_text()
     kernel.image.write_text(manifest.replace("packaging==24.2", "packaging==21.3"))

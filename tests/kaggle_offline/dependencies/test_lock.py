@@ -444,7 +444,7 @@ def test_a_move_to_another_image_is_shown_before_it_is_made(
     assert 'nothing is written; to move, write image = "newer" into submission.toml' in output
     assert kernel.lock.read_text() == before
 
-    # What cannot be met there is told, too.
+    # A requirement that cannot be met there is named.
     require(kernel.repository, "packaging>=22", "numpy==2.0.2")
     old = newer.replace("3.12.13", "3.13.15") + "numpy==1.26.4\n"
     kernel.image.with_name("newer.txt").write_text(old)

@@ -84,7 +84,7 @@ def test_a_version_satisfies_a_clause_or_one_of_its_opposites(
     assert violates != clause.contains(Version(version))
 
 
-# Of the year before: 25.0 of April 2025, not 24.2 of November 2024.
+# The year before has 25.0, of April 2025, and not 24.2, of November 2024.
 ESTIMATED = "# date: 2026-01-01\n# estimated: packaging\n# platform"
 
 
@@ -135,7 +135,7 @@ def test_what_is_uncertain_is_shipped_and_the_table_says_so(
     why = "replaced, its version is estimated, and small 1.0 requires packaging!=24.2,>24"
     assert why in capsys.readouterr().out
 
-    # What is protected is never shipped.
+    # Protected distributions are never shipped.
     settings = kernel.folder / "submission.toml"
     settings.write_text(f'{settings.read_text()}\n[freeze]\nprotected = ["packaging"]\n')
     assert lock_kernel(read_kernel_folder(kernel.repository, "small")).lock.provided == {"packaging": "25.0"}

@@ -135,7 +135,7 @@ def test_the_commands_of_the_dockerfile_are_followed(accelerator: str, added: st
     base = "six==1.16.0\npackaging==23.0\niniconfig==2.0.0\n"
     header, pins = derived(base, dockerfile=DOCKERFILE, accelerator=accelerator)
     assert pins.keys() == {"packaging", "iniconfig", added}
-    # What the base has satisfies a plain install; a forced one takes the newest that fits.
+    # A plain install keeps a version that satisfies it; a forced one takes the newest that does.
     assert (pins["packaging"], pins["iniconfig"]) == ("24.1", "2.0.0")
     assert (header["estimated"], header["unlisted"]) == (added, "learntools")
 

@@ -318,7 +318,7 @@ def _run(command: _Command, content: _Content, image: ImageManifest, as_of: date
     """Apply a command of the Dockerfile to the content.
 
     The version of a requirement with a specifier is published: the bounds of the Dockerfile are below the newest
-    release, so that they leave one version. What has no wheel is built with the image, and known by name only.
+    release, so that they leave one version. A distribution without a wheel is known by name only.
     """
     if command.uninstall:
         for word in command.words:
