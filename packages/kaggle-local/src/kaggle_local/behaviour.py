@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields, replace
 
 from kaggle_local.errors import BehaviourError
+from kaggle_local.runs.container import ENGINES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,12 +17,18 @@ class ArchiveLimits:
 
 GIB = 2**30
 
+SANDBOX = "sandbox"
+"""The engine that needs nothing else."""
+
+_Value = bool | int | float | str
+
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
     """How a local Kaggle behaves; as it comes, like Kaggle, without the waiting.
 
     Attributes:
+        engine: where kernels run: sandbox, or podman or docker for the real image in a container.
         processing_seconds: how long a new version of a dataset or model is in processing.
         fresh_seconds: how long a new dataset answers 403 to its owner, and a new version of a kernel 404.
         listing_seconds: how long the lists of a dataset's versions and files and of submissions lack new entries.
@@ -50,6 +57,7 @@ class Behaviour:
         tell_reasons: a failed submission says why, which Kaggle hardly ever does.
     """
 
+    engine: str = SANDBOX
     processing_seconds: float = 0.0
     fresh_seconds: float = 0.0
     listing_seconds: float = 0.0
@@ -88,19 +96,33 @@ class Behaviour:
         Raises:
             BehaviourError: a setting is not known, or its value is not of its kind.
         """
-        defaults: dict[str, bool | int | float] = {field.name: getattr(Behaviour, field.name) for field in fields(self)}
-        values: dict[str, bool | int | float] = {}
+        defaults: dict[str, _Value] = {field.name: getattr(Behaviour, field.name) for field in fields(self)}
+        values: dict[str, _Value] = {}
         for setting in settings:
             name, _, text = setting.partition("=")
             if name not in defaults:
                 raise BehaviourError(f"no setting is called {name!r}", f"Known are: {', '.join(defaults)}.")
-            kind = type(defaults[name])
-            try:
-                value = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
-            except (KeyError, ValueError):
-                expected, example = ("choice", "true or false") if kind is bool else ("number", defaults[name])
-                raise BehaviourError(f"{setting}: not a {expected}", f"Write {name}={example}.") from None
-            if value < 0:
-                raise BehaviourError(f"{setting}: below 0", f"Its default is {defaults[name]}.")
-            values[name] = value
+            values[name] = _read(setting, text, defaults[name])
         return replace(self, **values)  # type: ignore[arg-type]
+
+
+def _read(setting: str, text: str, default: _Value) -> _Value:
+    """Return the value of a setting.
+
+    Raises:
+        BehaviourError: it is not of the default's kind.
+    """
+    name = setting.partition("=")[0]
+    if isinstance(default, str):
+        if text in (SANDBOX, *ENGINES):
+            return text
+        raise BehaviourError(f"{setting}: not an engine", f"Known are: {', '.join((SANDBOX, *ENGINES))}.")
+    kind = type(default)
+    try:
+        value = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+        expected, example = ("choice", "true or false") if kind is bool else ("number", default)
+        raise BehaviourError(f"{setting}: not a {expected}", f"Write {name}={example}.") from None
+    if value < 0:
+        raise BehaviourError(f"{setting}: below 0", f"Its default is {default}.")
+    return value

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from kaggle_local.behaviour import Behaviour
+from kaggle_local.behaviour import SANDBOX, Behaviour
+from kaggle_local.errors import SandboxError
 from kaggle_local.faults import Faults
+from kaggle_local.runs.container import Container
 from kaggle_local.runs.execution import ready_image
 from kaggle_local.runs.image import Image, ImageSpec, image_folder, is_whole
 from kaggle_local.runs.sandbox import find_bwrap
@@ -30,6 +32,12 @@ class LocalKaggle:
     def __init__(self, root: Path, behaviour: Behaviour, tokens: Mapping[str, str]) -> None:
         self.storage = Storage(root)
         self.behaviour = behaviour
+        if behaviour.engine != SANDBOX:
+            try:
+                self._container("").remove_leftovers()
+            except SandboxError:
+                self.storage.close()
+                raise
         self.tokens = tokens
         self.token = token_of(USERNAME)
         self.url = ""
@@ -59,6 +67,9 @@ class LocalKaggle:
         self.storage.submissions.host(competition.slug, competition.folder)
         return competition
 
+    def _container(self, reference: str) -> Container:
+        return Container(engine=self.behaviour.engine, reference=reference, owner=str(self.storage.root))
+
     def has_image(self, spec: ImageSpec) -> bool:
         """Tell whether the image has been built."""
         return is_whole(image_folder(spec, self.storage.images.folder))
@@ -69,9 +80,11 @@ class LocalKaggle:
         A version that is there keeps its own, in which it is rerun, too.
 
         Raises:
-            ImageError: it cannot be built.
+            ImageError: it cannot be built, or fetched for a container engine.
             SandboxError: this machine cannot isolate kernels.
         """
+        if self.behaviour.engine != SANDBOX:
+            self._container(spec.docker_image).fetch()
         find_bwrap()
         image = ready_image(spec, self.storage.images.folder)
         self.storage.images.use(spec)

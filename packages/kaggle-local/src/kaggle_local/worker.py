@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from kaggle_local.behaviour import Behaviour
+from kaggle_local.behaviour import SANDBOX, Behaviour
 from kaggle_local.errors import ArchiveError, LocalKaggleError, RunError, SubmissionError
 from kaggle_local.faults import Faults
+from kaggle_local.runs.container import Container
 from kaggle_local.runs.execution import Executor, Outcome, Stopped, ready_image
 from kaggle_local.runs.isolation import Program
 from kaggle_local.runs.limits import RunLimits
@@ -269,11 +270,16 @@ class Worker:
 
         Raises:
             RunError: an input is gone.
-            ImageError: the version's image is gone, and cannot be built again.
+            ImageError: the version's image is gone, and cannot be built or fetched again.
             Stopped: the run is no longer wanted.
         """
         program = self._program(version, inputs, rerun_of)
-        image = ready_image(version.image, self._storage.images.folder)
+        container = self._container(version)
+        image = None
+        if container is None:
+            image = ready_image(version.image, self._storage.images.folder)
+        else:
+            container.fetch()
         # The log starts here: Kaggle does not count the time that the image takes.
         log = RunLog()
         abandoned = threading.Event()
@@ -286,6 +292,7 @@ class Worker:
                 raise Stopped
         executor = Executor(
             image=image,
+            container=container,
             given_up=lambda: self._closing.is_set() or abandoned.is_set(),
             cancelled=cancelled.is_set,
         )
@@ -294,6 +301,13 @@ class Worker:
             if rerun_of is None:
                 self._storage.files.keep_tree(draft / "output")
         return result
+
+    def _container(self, version: KernelVersion) -> Container | None:
+        """Return the container that a version runs in: the kernel's own image wins; None for the sandbox."""
+        if self._behaviour.engine == SANDBOX:
+            return None
+        reference = version.settings["docker_image"] or version.image.docker_image
+        return Container(engine=self._behaviour.engine, reference=reference, owner=str(self._storage.root))
 
     def _program(self, version: KernelVersion, inputs: Sequence[Input], rerun_of: Competition | None) -> Program:
         """Return a version's source with its mounts, variables and limits.

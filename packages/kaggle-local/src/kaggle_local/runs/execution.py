@@ -16,9 +16,10 @@ from pathlib import Path
 import psutil
 
 from kaggle_local.errors import SandboxError
+from kaggle_local.runs.container import Container
 from kaggle_local.runs.image import Image, ImageSpec, build_image
-from kaggle_local.runs.isolation import Process, Program, in_sandbox
-from kaggle_local.runs.limits import TOOK_LONGER, RunLimits, Usage, too_much_memory
+from kaggle_local.runs.isolation import Process, Program, isolated
+from kaggle_local.runs.limits import TOOK_LONGER, RunLimits, Watch, too_much_memory
 from kaggle_local.runs.log import RunLog
 from kaggle_local.runs.sandbox import LIBRARIES, RUN, SCRIPT, UTILITY_SCRIPTS, Mount
 from kaggle_local.storage import remove_tree
@@ -82,14 +83,17 @@ class Executor:
     """Runs programs, one at a time.
 
     Attributes:
-        image: the image of the runs.
+        image: the image of the sandbox; None where there is a container.
+        container: the engine, and the image in it, that they run in; None for the sandbox.
         given_up: whether the run is to end at once: the server is closing, or its kernel was deleted.
         cancelled: tells whether the run has to end at once, keeping its files.
+        container: the engine, and the image in it, that programs run in; None for the sandbox.
     """
 
-    image: Image
+    image: Image | None
     given_up: Callable[[], bool]
     cancelled: Callable[[], bool]
+    container: Container | None = None
 
     def run(self, program: Program, folder: Path, log: RunLog) -> Outcome:
         """Run a program; leave ``output/``, ``log.json`` and a notebook as it was executed in ``folder``.
@@ -125,16 +129,16 @@ class Executor:
             arguments += [f"{RUN}/notebook_driver.py", f"{RUN}/source", f"{RUN}/executed"]
         else:
             arguments += ["-u", SCRIPT]
-        with in_sandbox(self.image, program, arguments, folder) as process:
+        with isolated(self.image, self.container, program, arguments, folder) as process:
             outcome = self._watch(process, program, folder, log)
             started = process.was_started()
-            by_system = ["memory_bytes", "processes"] if process.group is not None else []
-        limits = {**asdict(program.limits), "kept_by_the_system": by_system}
+        limits = {**asdict(program.limits), "kept_by_the_system": process.kept_by_system}
         (folder / "limits.json").write_text(json.dumps(limits, indent=2) + "\n")
         (folder / "log.json").write_text(log.to_json())
         if outcome.code > 0 and not outcome.stopped and not started:
             said = "".join(event["data"] for event in log.since(0)[0]).strip()
-            raise SandboxError(f"the sandbox did not start: {said}", "Mend what bubblewrap names, then run again.")
+            where = "sandbox" if self.container is None else "container"
+            raise SandboxError(f"the {where} did not start: {said}", "Mend what the message names, then run again.")
         # From here on the host reads files of the kernel.
         for left in (folder / "output", run):
             _defuse(left)
@@ -156,7 +160,7 @@ class Executor:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            env={},
+            env=dict(process.environment),
             cwd=folder / "output",
             pass_fds=process.inherited,
             start_new_session=True,
@@ -165,7 +169,7 @@ class Executor:
             assert running.stdin is not None
             running.stdin.close()
             log.read(running, events=program.kind == "notebook")
-            usage = Usage(running.pid, program.limits, [folder / "output", folder / "run"])
+            usage = process.watch(running.pid, program.limits, [folder / "output", folder / "run"])
             stopped, looks = "", 0
             try:
                 while running.poll() is None and not self.given_up() and not stopped:
@@ -182,7 +186,7 @@ class Executor:
                 raise Stopped
             # Within the block: at its end the pipes are closed, read or not.
             log.finish()
-        if not stopped and process.group is not None and process.group.ran_out_of_memory():
+        if not stopped and process.ran_out_of_memory(running.returncode):
             stopped = too_much_memory(program.limits)
         disk = usage.excess_of_disk()
         if disk:
@@ -194,7 +198,7 @@ class Executor:
         return Outcome(running.returncode, stopped or disk, cancelled=cancelled)
 
 
-def _end(running: subprocess.Popen[str], usage: Usage, process: Process) -> None:
+def _end(running: subprocess.Popen[str], usage: Watch, process: Process) -> None:
     """Check that nothing of a run is left."""
     if running.poll() is None:
         left = usage.processes()
@@ -205,13 +209,7 @@ def _end(running: subprocess.Popen[str], usage: Usage, process: Process) -> None
             with suppress(psutil.NoSuchProcess):
                 each.kill()
     running.wait()
-    # With the sandbox's first process, the system ends every other in it.
-    first = process.first()
-    if first is not None:
-        with suppress(OSError):
-            # Not one of the host's that has its number by now.
-            if Path(f"/proc/{first}/ns/pid").stat().st_ino != Path("/proc/self/ns/pid").stat().st_ino:
-                os.kill(first, signal.SIGKILL)
+    process.end()
 
 
 def _defuse(folder: Path) -> None:

@@ -51,15 +51,18 @@ class ImageSpec:
         python: the image's Python, such as ``"3.12"``.
         pins: the version of every distribution of the image, by name.
         distributions: those that kernels need; their dependencies come along.
+        docker_image: the real image by its digest, for a container engine; empty where it is not known.
     """
 
     python: str
     pins: Mapping[str, str]
     distributions: tuple[str, ...]
+    docker_image: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as plain data."""
-        return {"python": self.python, "pins": dict(self.pins), "distributions": list(self.distributions)}
+        lists = {"pins": dict(self.pins), "distributions": list(self.distributions)}
+        return {"python": self.python, **lists, "docker_image": self.docker_image}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "ImageSpec":
@@ -97,8 +100,11 @@ def read_manifest(path: Path, also: Collection[str] = ()) -> ImageSpec:
     if missing:
         raise ImageError(f"{path}: {missing[0]} is not pinned", "Name distributions that the manifest pins.")
     python = ".".join(python.split(".")[:2])
+    found = re.search(r"^# docker-image: (\S+)$", "\n".join(lines), re.MULTILINE)
+    docker_image = found[1] if found else ""
     wanted = [*(name for name in USUAL if name in pins), *map(canonicalize_name, also)]
-    return ImageSpec(python=python, pins=pins, distributions=tuple(dict.fromkeys(wanted)))
+    distributions = tuple(dict.fromkeys(wanted))
+    return ImageSpec(python=python, pins=pins, distributions=distributions, docker_image=docker_image)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +143,7 @@ class Image:
 
 def image_folder(spec: ImageSpec, store: Path) -> Path:
     """Return the folder of the environment for ``spec``, which may not be built yet."""
-    key = json.dumps([_FORMAT, spec.to_json(), _RUNNER], sort_keys=True)
+    key = json.dumps([_FORMAT, spec.python, dict(spec.pins), spec.distributions, _RUNNER], sort_keys=True)
     return store / hashlib.sha256(key.encode()).hexdigest()[:16]
 
 

@@ -1,16 +1,20 @@
-"""How a run is kept apart from the host: its program, and the process that runs it in the sandbox."""
+"""How a run is kept apart from the host: its program, and the process that runs it, in the sandbox or a container."""
 
+import os
 import re
+import secrets
+import signal
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
+from kaggle_local.runs.container import Container, ContainerProcess
 from kaggle_local.runs.control_group import ControlGroup, control_group
 from kaggle_local.runs.image import Image
-from kaggle_local.runs.limits import RunLimits
+from kaggle_local.runs.limits import RunLimits, Usage, Watch
 from kaggle_local.runs.sandbox import RUN, WORKING, Mount, device_nodes, sandboxed
 from kaggle_local.runs.seccomp import system_call_filter
 
@@ -38,9 +42,41 @@ class Program:
     writable: Sequence[Mount] = ()
 
 
+class Process(Protocol):
+    """How to start a run, and how to end it."""
+
+    @property
+    def command(self) -> list[str]:
+        """The command."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables of the command, not of the program that runs."""
+
+    @property
+    def inherited(self) -> Sequence[int]:
+        """The descriptors that the command inherits."""
+
+    @property
+    def kept_by_system(self) -> Sequence[str]:
+        """The limits that the system keeps, beside the watch."""
+
+    def watch(self, pid: int, limits: RunLimits, folders: Sequence[Path]) -> Watch:
+        """Return a watch of the run; ``pid`` is the command's."""
+
+    def end(self) -> None:
+        """End what is left of the run once its command has been ended."""
+
+    def was_started(self) -> bool:
+        """Tell whether the program was started before the command ended."""
+
+    def ran_out_of_memory(self, code: int) -> bool:
+        """Tell whether the system ended a process of the run, which ended with ``code``, as it had no more memory."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Process:
-    """How to start a run: the command, and the descriptors that it inherits.
+class SandboxProcess:
+    """A process in the sandbox; see `Process`.
 
     Attributes:
         report: where bubblewrap writes the program's exit code.
@@ -51,21 +87,83 @@ class Process:
     inherited: Sequence[int]
     report: IO[bytes]
     group: ControlGroup | None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
-    def first(self) -> int | None:
-        """Return the host's number of the sandbox's first process; None before bubblewrap has made one."""
+    @property
+    def kept_by_system(self) -> Sequence[str]:
+        """See `Process`."""
+        return () if self.group is None else ("memory_bytes", "processes")
+
+    def watch(self, pid: int, limits: RunLimits, folders: Sequence[Path]) -> Watch:
+        """See `Process`."""
+        return Usage(pid, limits, folders)
+
+    def end(self) -> None:
+        """See `Process`."""
+        # With the sandbox's first process, the system ends every other in it.
         self.report.seek(0)
         found = re.search(rb'"child-pid": (\d+)', self.report.read())
-        return None if found is None else int(found[1])
+        if found is not None:
+            first = int(found[1])
+            with suppress(OSError):
+                # Not one of the host's that has its number by now.
+                if Path(f"/proc/{first}/ns/pid").stat().st_ino != Path("/proc/self/ns/pid").stat().st_ino:
+                    os.kill(first, signal.SIGKILL)
 
     def was_started(self) -> bool:
-        """Tell whether the sandbox started the program before it ended (bwrap(1), ``--json-status-fd``)."""
+        """See `Process`; bwrap(1), ``--json-status-fd``."""
         self.report.seek(0)
         return b'"exit-code"' in self.report.read()
 
+    def ran_out_of_memory(self, code: int) -> bool:
+        """See `Process`."""
+        del code
+        return self.group is not None and self.group.ran_out_of_memory()
+
 
 @contextmanager
-def in_sandbox(image: Image, program: Program, arguments: Sequence[str], folder: Path) -> Iterator[Process]:
+def isolated(
+    image: Image | None, container: Container | None, program: Program, arguments: Sequence[str], folder: Path
+) -> Iterator[Process]:
+    """Yield the process that runs a program in a container, or without one in the sandbox.
+
+    Args:
+        image: of the sandbox; it may be missing where there is a container.
+        container: the engine, and the image in it.
+        program: to run.
+        arguments: for Python.
+        folder: of the run.
+
+    Raises:
+        SandboxError: this machine cannot isolate kernels.
+    """
+    mounts = [Mount(folder / "output", WORKING), Mount(folder / "run", RUN), *program.writable]
+    if container is None:
+        assert image is not None
+        with in_sandbox(image, program, arguments, folder, mounts) as process:
+            yield process
+    else:
+        name = f"kaggle-local-{secrets.token_hex(8)}"
+        command = container.command(
+            name,
+            arguments,
+            mounts=program.mounts,
+            writable=mounts,
+            environment=program.environment,
+            memory_bytes=program.limits.memory_bytes,
+            processes=program.limits.processes,
+            gpu=program.gpu,
+        )
+        try:
+            yield ContainerProcess(container=container, name=name, command=command)
+        finally:
+            container.remove(name)
+
+
+@contextmanager
+def in_sandbox(
+    image: Image, program: Program, arguments: Sequence[str], folder: Path, writable: Sequence[Mount]
+) -> Iterator[Process]:
     """Yield the process that runs a program in the sandbox.
 
     Raises:
@@ -84,7 +182,7 @@ def in_sandbox(image: Image, program: Program, arguments: Sequence[str], folder:
             image,
             arguments,
             mounts=program.mounts,
-            writable=[Mount(folder / "output", WORKING), Mount(folder / "run", RUN), *program.writable],
+            writable=writable,
             environment=program.environment,
             seccomp=filter_file.fileno(),
             status=report.fileno(),
@@ -94,4 +192,4 @@ def in_sandbox(image: Image, program: Program, arguments: Sequence[str], folder:
         if group is not None:
             command = group.joined(command)
         inherited = [filter_file.fileno(), report.fileno()]
-        yield Process(command=command, inherited=inherited, report=report, group=group)
+        yield SandboxProcess(command=command, inherited=inherited, report=report, group=group)

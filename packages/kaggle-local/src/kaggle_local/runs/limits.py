@@ -56,32 +56,90 @@ class RunLimits:
     processes: int
 
 
-class Usage:
-    """Watches a run.
+class Watch:
+    """Watches the time of a run, and the folders that it can write to.
+
+    Args:
+        limits: of the run.
+        folders: their content counts as disk.
+    """
+
+    def __init__(self, limits: RunLimits, folders: Sequence[Path]) -> None:
+        self._limits = limits
+        self._folders = folders
+        self._started = time.monotonic()
+
+    def excess(self) -> str:
+        """Return the limit that the run exceeds, in words for its status; empty if it exceeds none."""
+        return self._excess_of_time() or self.excess_of_disk()
+
+    def _excess_of_time(self) -> str:
+        if time.monotonic() - self._started > self._limits.seconds:
+            return f"{TOOK_LONGER} of {self._limits.seconds:.0f} s"
+        return ""
+
+    def excess_of_disk(self, beside: int = 0) -> str:
+        """Check the run's folders, and the bytes ``beside`` them on the same disk, as `excess` does."""
+        left = self._limits.output_bytes - beside
+        waiting = [(folder, 0) for folder in self._folders]
+        while waiting:
+            folder, depth = waiting.pop()
+            if depth > _DEEPEST:
+                return _TOO_DEEP
+            try:
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        left -= _cost(entry)
+                        if left < 0:
+                            return self._too_much_on_disk()
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append((Path(entry.path), depth + 1))
+            except PermissionError:
+                return "the run closed a folder to its owner, which hides its content"
+            except OSError as error:
+                if error.errno == errno.ENAMETOOLONG:
+                    return _TOO_DEEP
+                continue  # gone meanwhile
+        return ""
+
+    def _too_much_on_disk(self) -> str:
+        return f"the run left more than its limit of {self._limits.output_bytes / 1e9:.2f} GB"
+
+    def processes(self) -> list[psutil.Process]:
+        """Return every process of the run that this process can see."""
+        return []
+
+
+class Usage(Watch):
+    """Watches all that a run uses, by its processes.
 
     Args:
         pid: of the process that all others of the run descend from.
+        limits: of the run.
         folders: the folders that the run can write to; their content counts as disk.
     """
 
     def __init__(self, pid: int, limits: RunLimits, folders: Sequence[Path]) -> None:
+        super().__init__(limits, folders)
         self._process = psutil.Process(pid)
-        self._limits = limits
-        self._folders = folders
         self._disk = folders[0].stat().st_dev
         self._hosts = {device for device, _ in _memory_mounts("self")}
-        self._started = time.monotonic()
-        self._free_before = shutil.disk_usage(folders[0]).free
-        self._shared_before = _of_host("Shmem")
         self._available_before = _of_host("MemAvailable")
         self._socket_bytes = _socket_bytes()
         self._looks_in_flight = 0
+        self._note_host()
+
+    def _note_host(self) -> None:
+        """Note the host's figures, for a comparison once descriptors are in flight: until then all can be seen."""
+        self._free_before = shutil.disk_usage(self._folders[0]).free
+        self._shared_before = _of_host("Shmem")
 
     def excess(self) -> str:
         """Return the limit that the run exceeds, in words for its status; empty if it exceeds none."""
         limits = self._limits
-        if time.monotonic() - self._started > limits.seconds:
-            return f"{TOOK_LONGER} of {limits.seconds:.0f} s"
+        late = self._excess_of_time()
+        if late:
+            return late
         processes = self.processes()
         if sum(map(_threads, processes)) > limits.processes:
             return f"the run had more than its limit of {limits.processes} processes"
@@ -89,7 +147,11 @@ class Usage:
         if _inotify_instances(descriptors) > _MOST_INOTIFY:
             return f"the run had more than {_MOST_INOTIFY} inotify instances"
         sockets, in_flight = _sockets(descriptors)
-        self._looks_in_flight = self._looks_in_flight + 1 if in_flight else 0
+        if in_flight:
+            self._looks_in_flight += 1
+        else:
+            self._looks_in_flight = 0
+            self._note_host()
         return self._excess_of_messages(sockets) or self._excess_of_files(processes, descriptors)
 
     def _excess_of_messages(self, sockets: int) -> str:
@@ -119,33 +181,6 @@ class Usage:
         if _memory(processes, in_memory, memfds, limits.memory_bytes) > limits.memory_bytes:
             return too_much_memory(limits)
         return self.excess_of_disk(on_disk)
-
-    def excess_of_disk(self, beside: int = 0) -> str:
-        """Check the run's folders, and the bytes ``beside`` them on the same disk, as `excess` does."""
-        left = self._limits.output_bytes - beside
-        waiting = [(folder, 0) for folder in self._folders]
-        while waiting:
-            folder, depth = waiting.pop()
-            if depth > _DEEPEST:
-                return _TOO_DEEP
-            try:
-                with os.scandir(folder) as entries:
-                    for entry in entries:
-                        left -= _cost(entry)
-                        if left < 0:
-                            return self._too_much_on_disk()
-                        if entry.is_dir(follow_symlinks=False):
-                            waiting.append((Path(entry.path), depth + 1))
-            except PermissionError:
-                return "the run closed a folder to its owner, which hides its content"
-            except OSError as error:
-                if error.errno == errno.ENAMETOOLONG:
-                    return _TOO_DEEP
-                continue  # gone meanwhile
-        return ""
-
-    def _too_much_on_disk(self) -> str:
-        return f"the run left more than its limit of {self._limits.output_bytes / 1e9:.2f} GB"
 
     def processes(self) -> list[psutil.Process]:
         """Return every process of the run."""

@@ -156,6 +156,7 @@ class LocalTarget(_Opened):
             python=frozen.python,
             pins={name: str(version) for name, version in manifest.pins.items()},
             distributions=frozen.of_image,
+            docker_image=manifest.docker_image,
         )
         with _explained():
             if not self.local.has_image(spec):
