@@ -30,6 +30,21 @@ ELSEWHERE = {
     "KAGGLE_TARGET=kaggle .nox/tools/bin/kaggle-offline probe": (
         "tests/kaggle_offline/observation/test_probe.py::test_assumptions_are_confirmed"
     ),
+    ".venv/bin/nox -s image -- derive": (
+        "tests/kaggle_offline/observation/test_derivation.py::test_the_manifests_are_derived_from_the_lists"
+    ),
+    "KAGGLE_TARGET=kaggle .venv/bin/nox -s image -- capture": (
+        "tests/kaggle_offline/observation/test_capture.py::test_a_captured_image_is_what_the_local_one_holds"
+    ),
+    ".venv/bin/nox -s image -- diff": (
+        "tests/kaggle_offline/observation/test_capture.py::test_a_capture_confirms_a_derived_image"
+    ),
+    ".venv/bin/nox -s lock -- --image": (
+        "tests/kaggle_offline/dependencies/test_lock.py::test_a_move_to_another_image_is_shown_before_it_is_made"
+    ),
+    "KAGGLE_LOCAL_SETTINGS=engine=podman .venv/bin/nox -s freeze push submit": (
+        "tests/end_to_end/test_container.py::test_the_whole_way"
+    ),
     ".venv/bin/nox -s train --": "tests/plant_pathology/test_train.py::test_a_training_that_was_stopped_goes_on",
     ".nox/project-plant-pathology/bin/python -m plant_pathology.import_checkpoint": (
         "tests/plant_pathology/network/test_checkpoint.py::test_an_old_checkpoint_of_lightning_works_with_the_missing_values_given"

@@ -95,6 +95,7 @@ def test_a_notebook_runs_and_is_kept_as_it_was_executed(local: LocalKaggle) -> N
     assert "42" in (version.folder / "notebook.ipynb").read_text()
 
 
+@pytest.mark.nightly
 def test_an_exception_fails_the_run(local: LocalKaggle) -> None:
     version = run_script(local, "raise KeyError('missing')")
     assert version.status == "error"
@@ -117,7 +118,9 @@ EXCESSES = {
 }
 
 
-@pytest.mark.parametrize("what", EXCESSES)
+@pytest.mark.parametrize(
+    "what", ["grows", *(pytest.param(what, marks=pytest.mark.nightly) for what in EXCESSES if what != "grows")]
+)
 def test_a_run_over_a_limit_is_ended(what: str, spec: ImageSpec, tmp_path: Path) -> None:
     limits, cause, source = EXCESSES[what]
     with serve(tmp_path / "storage", behaviour=Behaviour(engine="podman", **limits)) as local:  # type: ignore[arg-type]
@@ -134,6 +137,7 @@ def containers(storage: Path) -> list[str]:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
 
+@pytest.mark.nightly
 def test_a_container_that_a_killed_server_left_is_removed(spec: ImageSpec, tmp_path: Path) -> None:
     storage = tmp_path / "storage"
     container = Container(engine="podman", reference=spec.docker_image, owner=str(storage))

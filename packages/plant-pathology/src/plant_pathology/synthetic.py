@@ -86,7 +86,7 @@ class Canvas:
     @property
     def unit(self) -> float:
         """Pixels in half the image's height."""
-        return self.pixels.shape[0] / 2
+        return len(self.pixels) / 2
 
     def paint(self, colour: Sequence[float], alpha: Pixels, window: tuple[slice, slice]) -> None:
         """Lay ``colour`` over the leaf in ``window``, as opaque as ``alpha`` says."""

@@ -5,6 +5,8 @@ inputs are read-only, no capability is left, and the engine bounds memory and pr
 watched as in the sandbox. Files that a kernel leaves outside of /kaggle/working lie in the container, and go with it.
 """
 
+import csv
+import io
 import json
 import os
 import resource
@@ -20,7 +22,11 @@ from kaggle_local.errors import ImageError, SandboxError
 from kaggle_local.runs.limits import RunLimits, Watch
 from kaggle_local.runs.sandbox import WORKING, Mount
 
-ENGINES = ("podman", "docker")
+# The options that show a container the host's GPUs, by engine.
+_GPUS = {"podman": ["--device", "nvidia.com/gpu=all"], "docker": ["--gpus", "all"]}
+
+ENGINES = tuple(_GPUS)
+"""The engines that are known."""
 
 # Marks containers, so that those of a server that was killed are found.
 _LABEL = "kaggle-local"
@@ -138,7 +144,7 @@ class Container:
         for mount in writable:
             command += ["--mount", _mount(mount)]
         if gpu and Path("/dev/nvidiactl").exists():
-            command += ["--gpus", "all"] if self.engine == "docker" else ["--device", "nvidia.com/gpu=all"]
+            command += _GPUS[self.engine]
         for variable, value in environment.items():
             command += ["--env", f"{variable}={value}"]
         return [*command, "--workdir", WORKING, "--entrypoint", "python3", self.reference, *arguments]
@@ -157,6 +163,8 @@ class Container:
 
     def remove(self, name: str) -> None:
         """End a container, if it runs, and delete it."""
+        # Deleting alone would first ask it to end, and wait.
+        self.kill(name)
         self._run("rm", "--force", "--volumes", name)
 
     def remove_leftovers(self) -> None:
@@ -174,7 +182,9 @@ class Container:
 def _mount(mount: Mount, *options: str) -> str:
     """Return a mount as the engines read it: CSV, so that a path may have a comma in it."""
     fields = ["type=bind", f"source={mount.source}", f"target={mount.target}", *options]
-    return ",".join(f'"{text}"' if "," in text else text for text in fields)
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)
+    return line.getvalue()
 
 
 @dataclass(frozen=True, kw_only=True)
