@@ -1,6 +1,7 @@
 """Properties of the workflows that no run on one machine and no linter would notice: who gets the token, who waits for
 whom."""
 
+import re
 from fnmatch import fnmatch
 from typing import Any
 
@@ -35,7 +36,8 @@ def sessions(name: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for job, step in steps(name):
         if step["name"] not in ("Install nox", "Allow user namespaces") and "run" in step:
-            found.setdefault(job, []).append(step["run"].removeprefix(".venv/bin/nox -s "))
+            commands = re.findall(r"\.venv/bin/nox -s (.+)", step["run"])
+            found.setdefault(job, []).extend(commands or [step["run"]])
     return found
 
 
