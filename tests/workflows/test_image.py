@@ -78,7 +78,7 @@ def test_a_changed_image_is_proposed_with_its_locks_and_then_it_is_as_it_was(clo
     told = json.loads(clone.with_name("run").joinpath("gh.jsonl").read_text())
     assert told["arguments"][:4] == ["pr", "create", "--head", "renew-images"]
     assert told["token"] == "of-this-run"
-    for text in (f"### {IMAGE} → {name}", "packaging 26.1 → 24.2 (provided)", "#### the lock of alpha"):
+    for text in (f"### {IMAGE} → {name}", "packaging 26.3 → 24.2 (provided)", "#### the lock of alpha"):
         assert text in told["body"]
         assert text in run.summary("renew")
 
