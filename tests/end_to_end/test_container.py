@@ -10,9 +10,11 @@ from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import ImageError, SandboxError
 from kaggle_local.interpreters import available_python
 from kaggle_local.local_kaggle import LocalKaggle
+from kaggle_local.runs import launcher
 from kaggle_local.runs.container import Container
 from kaggle_local.runs.execution import ready_image
 from kaggle_local.runs.image import ImageSpec
+from kaggle_local.runs.sandbox import WORKING, Mount
 from kaggle_local.server import serve
 from kaggle_offline.cli import main
 from kaggle_offline.errors import RehearsalError
@@ -54,9 +56,9 @@ from pathlib import Path
 print("python", sys.executable, os.getuid(), Path.cwd(), os.environ["KAGGLE_KERNEL_RUN_TYPE"])
 print("image", os.environ["KAGGLE_DOCKER_IMAGE"])
 print("input", Path("/kaggle/input/datasets/kaggler/my-data/file.txt").read_text())
-for write in ("/kaggle/input/datasets/kaggler/my-data/file.txt", "/kaggle/input/datasets/kaggler/my-data/other"):
+for write in ("datasets/kaggler/my-data/file.txt", "datasets/kaggler/my-data/other", "datasets/other", "other"):
     try:
-        Path(write).write_text("changed")
+        Path("/kaggle/input", write).write_text("changed")
     except OSError as error:
         print("read-only", error.strerror)
 try:
@@ -78,7 +80,7 @@ def test_a_script_sees_its_inputs_and_neither_the_network_nor_the_host(local: Lo
     assert lines[1:] == [
         f"image {spec.docker_image}",
         "input content",
-        *["read-only Read-only file system"] * 2,
+        *["read-only Read-only file system"] * 4,
         "network Network is unreachable",
         "capabilities ['CapEff:\\t0000000000000000']",
         "hosts []",
@@ -137,27 +139,42 @@ def containers(storage: Path) -> list[str]:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
 
-@pytest.mark.nightly
-def test_a_container_that_a_killed_server_left_is_removed(spec: ImageSpec, tmp_path: Path) -> None:
-    storage = tmp_path / "storage"
-    container = Container(engine="podman", reference=spec.docker_image, owner=str(storage))
-    command = container.command(
-        "kaggle-local-left-over",
-        ["-c", "import time; time.sleep(600)"],
-        mounts=(),
-        writable=(),
+@pytest.fixture
+def left(spec: ImageSpec, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A container of a storage, which sleeps."""
+    container = Container(engine="podman", reference=spec.docker_image, owner=str(tmp_path / "storage"))
+    (tmp_path / "working").mkdir()
+    command = container.create(
+        f"kaggle-local-{tmp_path.name}",
+        ["-I", "-S", "/launcher.py", "1000000000", "100", "lifeline", "-c", "import time; time.sleep(600)"],
+        mounts=[Mount(Path(launcher.__file__), "/launcher.py")],
+        writable=[Mount(tmp_path / "working", WORKING)],
         environment={},
         memory_bytes=10**9,
         processes=100,
         gpu=False,
     )
-    command[command.index("--workdir") + 1] = "/"
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as left:
-        while not containers(storage):
-            assert left.poll() is None
-        with serve(storage, behaviour=Behaviour(engine="podman")):
-            assert containers(storage) == []
-        left.wait()
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as started:
+        while not container.was_started(f"kaggle-local-{tmp_path.name}"):
+            assert started.poll() is None
+        try:
+            yield started
+        finally:
+            container.remove(f"kaggle-local-{tmp_path.name}")
+
+
+def test_a_container_ends_with_the_process_that_has_started_it(left: subprocess.Popen[bytes]) -> None:
+    assert left.stdin is not None
+    left.stdin.close()
+    assert left.wait(20) == 1
+
+
+@pytest.mark.nightly
+def test_a_container_that_a_killed_server_left_is_removed(left: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    assert len(containers(tmp_path / "storage")) == 1
+    with serve(tmp_path / "storage", behaviour=Behaviour(engine="podman")):
+        assert containers(tmp_path / "storage") == []
+    left.wait(20)
 
 
 def test_the_whole_way(
@@ -169,10 +186,17 @@ def test_the_whole_way(
     manifest = kernel.image.read_text().replace("# platform", f"# docker-image: {spec.docker_image}\n# platform")
     kernel.image.write_text(manifest)
     monkeypatch.chdir(repository)
+    for verb in ("freeze", "push", "submit"):
+        assert main([verb]) == 0, capsys.readouterr()
+    assert "small-kernel: version 1, pushed" in capsys.readouterr().out
+
+    # The run in the sandbox does not stand for one in the real image.
     monkeypatch.setenv("KAGGLE_LOCAL_SETTINGS", "engine=podman")
     for verb in ("freeze", "push", "submit"):
         assert main([verb]) == 0, capsys.readouterr()
-    assert "| installed iniconfig" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "small-kernel: version 2, pushed" in output
+    assert "| installed iniconfig" in output
     result = result_of(kernel.build)
     assert result["run"]["docker_image"] == spec.docker_image
     assert result["submission"]["score"] == pytest.approx(2 / 3, abs=1e-5)
@@ -197,13 +221,16 @@ def test_the_size_of_an_image_is_told_before_it_is_fetched(capsys: pytest.Captur
     assert f"fetching {reference}: about 12 GB, once\n" in capsys.readouterr().err
 
 
-def test_a_manifest_without_a_digest_cannot_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_manifest_without_a_digest_cannot_be_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     require_podman()
     repository = write_repository(tmp_path / "repository")
     monkeypatch.chdir(repository)
     monkeypatch.setenv("KAGGLE_LOCAL_SETTINGS", "engine=podman")
     assert main(["freeze"]) == 0
     assert main(["push"]) == RehearsalError.exit_code
+    assert "engine=podman: the manifest has no docker-image" in capsys.readouterr().err
 
 
 def test_an_engine_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -175,6 +175,13 @@ def test_an_image_without_what_it_should_provide_is_refused(folder: Path, frozen
     assert f"this kernel was made for {frozen.digest}, but {digest} is mounted" in refused(image, folder, frozen.digest)
 
 
+def test_a_dataset_that_is_mounted_late_is_told_of_first(folder: Path, image: Path) -> None:
+    """Push waits for the version then, whatever Python the older one is for."""
+    digest = rewrite(folder, lambda manifest: manifest.update(python="3.9"))
+    other = f"sha256:{'1' * 64}"
+    assert f"this kernel was made for {other}, but {digest} is mounted" in refused(image, folder, other)
+
+
 def test_another_python_is_refused_before_anything_else(folder: Path, image: Path) -> None:
     digest = rewrite(folder, lambda manifest: manifest.update(python="3.9"))
     # Hashing the files would take longer than telling.

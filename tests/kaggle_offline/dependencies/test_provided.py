@@ -10,6 +10,7 @@ from kaggle_offline.commands.lock import lock_and_report
 from kaggle_offline.dependencies.locking import lock_kernel
 from kaggle_offline.dependencies.provided import opposites, requirements_on, uncertain
 from kaggle_offline.dependencies.wheels import Wheel
+from kaggle_offline.errors import LockError
 from kaggle_offline.repository.image_manifest import ImageManifest, read_image_manifest
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder
 from packaging.specifiers import Specifier, SpecifierSet
@@ -108,6 +109,19 @@ def test_an_estimate_is_certain_if_every_release_of_a_year_fits(
     image = read_image_manifest(kernel.image)
     required = requirements_on([PACKAGING], [wheel("small", requirement)], extras=(), image=image)
     assert (not uncertain(required, image)) == certain
+
+
+def test_an_index_that_does_not_say_makes_nothing_certain(
+    kernel: KernelFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel.image.write_text(kernel.image.read_text().replace("# platform", ESTIMATED))
+    image = read_image_manifest(kernel.image)
+    required = requirements_on([PACKAGING], [wheel("small", "packaging>=25")], extras=(), image=image)
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("UV_CACHE_DIR", str(kernel.repository / "cache"))
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    with pytest.raises(LockError, match=r"packaging<25: the releases before 2026-01-01 are not known"):
+        uncertain(required, image)
 
 
 def test_without_a_date_no_estimate_is_certain(kernel: KernelFolder) -> None:

@@ -109,7 +109,8 @@ def latest_image(repository: Path) -> None:
 
 
 def other_run(repository: Path) -> None:
-    run = {"status": "complete", "seconds": 20, "peak_memory_bytes": 1, "docker_image": DOCKER_IMAGE}
+    run = {"status": "complete", "seconds": 20, "peak_memory_bytes": 1}
+    run |= {"image": "small", "docker_image": DOCKER_IMAGE}
     (repository / "build" / "small").mkdir(parents=True, exist_ok=True)
     (repository / "build" / "small" / "result.json").write_text(json.dumps({"target": "kaggle", "run": run}))
 

@@ -105,7 +105,7 @@ small → newest
   accelerator: unknown → cpu
   small: 1 of its distributions changed
     packaging 24.2 → 26.0 (provided)
-  1 others changed (--all lists them)
+  1 others changed
 """
     assert report in capsys.readouterr().out
     assert report in (tmp_path / "summary.md").read_text()

@@ -83,6 +83,8 @@ PIN = {"docker_image": DOCKER_IMAGE, "docker_image_pinning_type": "original"}
         # The kernel's own setting wins.
         ({"docker_image": "gcr.io/kaggle-images/python:v170"}, DOCKER_IMAGE, {}),
         ({"docker_image_pinning_type": "latest"}, DOCKER_IMAGE, {}),
+        # `kaggle kernels pull -m` writes empty ones.
+        ({"docker_image": "", "docker_image_pinning_type": "original"}, DOCKER_IMAGE, PIN),
     ],
 )
 def test_a_kernel_is_pinned_to_its_image(

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, fields, replace
 
 from kaggle_local.errors import BehaviourError
-from kaggle_local.runs.container import ENGINES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +18,9 @@ GIB = 2**30
 
 SANDBOX = "sandbox"
 """The engine that needs nothing else."""
+
+ENGINES = ("podman", "docker")
+"""The container engines."""
 
 _Value = bool | int | float | str
 

@@ -8,7 +8,7 @@ from kaggle_local.errors import SandboxError
 from kaggle_local.faults import Faults
 from kaggle_local.runs.container import Container
 from kaggle_local.runs.execution import ready_image
-from kaggle_local.runs.image import Image, ImageSpec, image_folder, is_whole
+from kaggle_local.runs.image import Image, ImageSpec, build_image, image_folder, is_whole
 from kaggle_local.runs.sandbox import find_bwrap
 from kaggle_local.scoring.competition import Competition, load_competition
 from kaggle_local.scoring.score import metric_of
@@ -70,6 +70,19 @@ class LocalKaggle:
     def _container(self, reference: str) -> Container:
         return Container(engine=self.behaviour.engine, reference=reference, owner=str(self.storage.root))
 
+    def fetch_image(self, reference: str) -> None:
+        """Fetch a real image for the container engine, if kernels run in one.
+
+        Args:
+            reference: the image by its digest, as a kernel's settings or a manifest name it.
+
+        Raises:
+            ImageError: no image is named, or it cannot be fetched.
+            SandboxError: the engine cannot be used.
+        """
+        if self.behaviour.engine != SANDBOX:
+            self._container(reference).fetch()
+
     def has_image(self, spec: ImageSpec) -> bool:
         """Tell whether the image has been built."""
         return is_whole(image_folder(spec, self.storage.images.folder))
@@ -80,13 +93,15 @@ class LocalKaggle:
         A version that is there keeps its own, in which it is rerun, too.
 
         Raises:
-            ImageError: it cannot be built, or fetched for a container engine.
+            ImageError: it cannot be built.
             SandboxError: this machine cannot isolate kernels.
         """
         if self.behaviour.engine != SANDBOX:
-            self._container(spec.docker_image).fetch()
-        find_bwrap()
-        image = ready_image(spec, self.storage.images.folder)
+            # Only the host's own programs use it.
+            image = build_image(spec, self.storage.images.folder)
+        else:
+            find_bwrap()
+            image = ready_image(spec, self.storage.images.folder)
         self.storage.images.use(spec)
         return image
 

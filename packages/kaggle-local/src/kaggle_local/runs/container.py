@@ -14,9 +14,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from kaggle_local.errors import ImageError, SandboxError
 from kaggle_local.runs.limits import RunLimits, Watch
@@ -25,13 +26,15 @@ from kaggle_local.runs.sandbox import WORKING, Mount
 # The options that show a container the host's GPUs, by engine.
 _GPUS = {"podman": ["--device", "nvidia.com/gpu=all"], "docker": ["--gpus", "all"]}
 
-ENGINES = tuple(_GPUS)
-"""The engines that are known."""
-
 # Marks containers, so that those of a server that was killed are found.
 _LABEL = "kaggle-local"
-# Kaggle's images are about as large (the layers of gcr.io/kaggle-images/python, compressed).
+# Kaggle's images are about as large, compressed.
 _TO_FETCH_GB = 12
+# Sessions with a GPU name the registry that Kaggle builds in; the same images are public in the other
+# (Kaggle/docker-python, README.md).
+_PUBLIC = ("gcr.io/kaggle-private-byod/", "gcr.io/kaggle-gpu-images/")
+# podman would hand the host's proxies to a container.
+_ENGINE_OPTIONS = {"podman": ["--http-proxy=false"], "docker": []}
 # A process that was killed, as when the control group has no more memory.
 _KILLED = 137
 # Variables of a command line tool: where it finds programs, its settings and its storage.
@@ -39,6 +42,8 @@ _VARIABLES = (
     *("PATH", "HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"),
     *("CONTAINERS_CONF", "CONTAINERS_REGISTRIES_CONF", "CONTAINERS_STORAGE_CONF", "DOCKER_CONFIG", "DOCKER_HOST"),
 )
+# The variables of a download.
+_NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +51,7 @@ class Container:
     """An engine, and an image for it.
 
     Attributes:
-        engine: the program, one of `ENGINES`.
+        engine: the program, podman or docker.
         reference: the image by its digest.
         owner: of the containers, such as a storage's path.
     """
@@ -60,13 +65,16 @@ class Container:
         """The engine's command.
 
         Raises:
-            SandboxError: the engine is not installed.
+            SandboxError: the engine is not installed, or this user cannot have it run kernels.
         """
         path = shutil.which(self.engine)
         if path is None:
             raise SandboxError(
                 f"{self.engine}: not found", f"Install it, or leave engine={self.engine} out to use the sandbox."
             )
+        if self.engine == "docker" and os.getuid() != 0:
+            # Its containers are root's, and so are the files that they leave.
+            raise SandboxError("docker: kernels would leave files of root", "Use engine=podman, or run this as root.")
         # crun refuses hybrid control groups; runc does not.
         is_hybrid = Path("/sys/fs/cgroup/unified").is_dir()
         runc = ["--runtime", "runc"] if self.engine == "podman" and is_hybrid and shutil.which("runc") else []
@@ -77,36 +85,55 @@ class Container:
         """The variables for the engine's command."""
         return {name: os.environ[name] for name in _VARIABLES if name in os.environ}
 
+    @property
+    def _places(self) -> list[str]:
+        """The references under which the image may be had."""
+        return list(dict.fromkeys([self.reference, self.reference.replace(*_PUBLIC)]))
+
     def fetch(self) -> None:
         """Fetch the image unless it is there; its size stands before the engine's progress.
 
         Raises:
             ImageError: no image is named, or the engine cannot fetch it.
-            SandboxError: the engine is not installed.
+            SandboxError: the engine cannot be used.
         """
         if not self.reference:
             raise ImageError(
                 f"engine={self.engine}: the manifest has no docker-image",
                 f"Use an image whose manifest has one, or leave engine={self.engine} out to use the sandbox.",
             )
-        if self._run("image", "inspect", self.reference).returncode == 0:
+        if self._present() is not None:
             return
-        print(f"fetching {self.reference}: about {_TO_FETCH_GB} GB, once", file=sys.stderr, flush=True)
-        command = [*self.program, "pull", self.reference]
+        place = self._places[-1]
+        print(f"fetching {place}: about {_TO_FETCH_GB} GB, once", file=sys.stderr, flush=True)
         # The engine's own progress, where a person watches.
         watched = sys.stderr.isatty()
         streams = None if watched else subprocess.PIPE
+        settings = {name: os.environ[name] for name in _NETWORK if name in os.environ}
         done = subprocess.run(
-            command, env=self.environment, stdout=streams, stderr=streams, text=True, errors="replace", check=False
+            [*self.program, "pull", place],
+            env={**self.environment, **settings},
+            stdout=streams,
+            stderr=streams,
+            text=True,
+            errors="replace",
+            check=False,
         )
         if done.returncode != 0:
-            reason = "see above" if watched else (done.stderr or "").strip().splitlines()[-1:]
+            reason = "see above" if watched else "".join(_last_line(done.stderr))
             raise ImageError(
-                f"{self.engine} cannot fetch {self.reference}: {''.join(reason)}",
+                f"{self.engine} cannot fetch {place}: {reason}",
                 "Check the network, the free space, and that the image is public.",
             )
 
-    def command(
+    def _present(self) -> str | None:
+        """Return the reference under which the engine has the image; None if it has not."""
+        for place in self._places:
+            if self._run("image", "inspect", place).returncode == 0:
+                return place
+        return None
+
+    def create(
         self,
         name: str,
         arguments: Sequence[str],
@@ -118,7 +145,7 @@ class Container:
         processes: int,
         gpu: bool,
     ) -> list[str]:
-        """Return the command that runs the image's Python with ``arguments`` in a new container.
+        """Create a container; return the command that runs the image's Python with ``arguments`` in it.
 
         Args:
             name: of the container.
@@ -129,10 +156,16 @@ class Container:
             memory_bytes: how much memory it may use, files in memory included.
             processes: how many processes and threads it may have.
             gpu: whether it sees the GPUs of the host.
+
+        Raises:
+            SandboxError: the engine refuses the container, or cannot keep its limits.
         """
-        command = [*self.program, "run", "--pull", "never", "--name", name, "--label", f"{_LABEL}={self.owner}"]
-        command += ["--network", "none", "--hostname", "kaggle"]
-        command += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+        # The standard input is the kernel's lifeline: it ends with this process, however that ends.
+        command = ["create", "--pull", "never", "--interactive", "--name", name, "--label", f"{_LABEL}={self.owner}"]
+        command += ["--network", "none", "--hostname", "kaggle", "--log-driver", "none"]
+        # Labels of SELinux would hide the mounts.
+        command += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--security-opt", "label=disable"]
+        command += _ENGINE_OPTIONS[self.engine]
         memory = f"{memory_bytes}b"
         command += ["--memory", memory, "--memory-swap", memory, "--shm-size", memory]
         command += ["--pids-limit", str(processes)]
@@ -147,15 +180,29 @@ class Container:
             command += _GPUS[self.engine]
         for variable, value in environment.items():
             command += ["--env", f"{variable}={value}"]
-        return [*command, "--workdir", WORKING, "--entrypoint", "python3", self.reference, *arguments]
+        place = self._present() or self.reference
+        created = self._run(*command, "--workdir", WORKING, "--entrypoint", "python3", place, *arguments)
+        if created.returncode != 0:
+            raise SandboxError(
+                f"{self.engine} cannot create a container: {''.join(_last_line(created.stderr))}",
+                "Mend what the message names, then run again.",
+            )
+        limits = self._inspect(name, "HostConfig")
+        if not (limits.get("Memory") and limits.get("PidsLimit")):
+            self.remove(name)
+            raise SandboxError(
+                f"{self.engine} cannot bound the memory and the processes of a kernel here",
+                "Use a system with cgroup v2, run this as root, or use the sandbox.",
+            )
+        return [*self.program, "start", "--attach", "--interactive", name]
 
     def was_started(self, name: str) -> bool:
         """Tell whether a container was started."""
-        found = self._run("container", "inspect", "--format", "{{json .State}}", name)
-        try:
-            return not str(json.loads(found.stdout)["StartedAt"]).startswith("0001-")
-        except (ValueError, KeyError, TypeError):
-            return False
+        return not str(self._inspect(name, "State").get("StartedAt", "0001-")).startswith("0001-")
+
+    def ran_out_of_memory(self, name: str) -> bool:
+        """Tell whether a container was ended as it had no more memory, where the engine knows."""
+        return bool(self._inspect(name, "State").get("OOMKilled"))
 
     def kill(self, name: str) -> None:
         """End a container, if it runs."""
@@ -172,11 +219,28 @@ class Container:
         for name in self._run("ps", "--all", "--quiet", "--filter", f"label={_LABEL}={self.owner}").stdout.split():
             self.remove(name)
 
+    def _inspect(self, name: str, part: str) -> dict[str, Any]:
+        found = self._run("container", "inspect", "--format", f"{{{{json .{part}}}}}", name)
+        try:
+            return dict(json.loads(found.stdout))
+        except (ValueError, TypeError):
+            return {}
+
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [*self.program, *arguments]
         return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, errors="replace", check=False
+            command,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
         )
+
+
+def _last_line(output: str | None) -> list[str]:
+    return (output or "").strip().splitlines()[-1:]
 
 
 def _mount(mount: Mount, *options: str) -> str:
@@ -195,7 +259,8 @@ class ContainerProcess:
     name: str
     command: list[str]
     inherited: Sequence[int] = ()
-    kept_by_system: Sequence[str] = field(default=("memory_bytes", "processes"))
+    kept_by_system: Sequence[str] = ("memory_bytes", "processes")
+    has_lifeline: bool = True
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -216,5 +281,5 @@ class ContainerProcess:
         return self.container.was_started(self.name)
 
     def ran_out_of_memory(self, code: int) -> bool:
-        """See `Process`; the engines report it on some systems only."""
-        return code == _KILLED
+        """See `Process`; where the engine does not know, no other than the system kills the first process."""
+        return code == _KILLED or self.container.ran_out_of_memory(self.name)

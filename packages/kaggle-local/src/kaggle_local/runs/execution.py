@@ -84,7 +84,6 @@ class Executor:
 
     Attributes:
         image: the image of the sandbox; None where there is a container.
-        container: the engine, and the image in it, that they run in; None for the sandbox.
         given_up: whether the run is to end at once: the server is closing, or its kernel was deleted.
         cancelled: tells whether the run has to end at once, keeping its files.
         container: the engine, and the image in it, that programs run in; None for the sandbox.
@@ -124,7 +123,8 @@ class Executor:
         largest = max(program.limits.output_bytes, program.limits.memory_bytes) + _FILE_SLACK
         # Twice the limit: the watch names it, and no burst of processes outruns the watch.
         # The launcher needs the standard library alone, not what the image imports whenever Python starts.
-        arguments = ["-I", "-S", f"{RUN}/launcher.py", str(largest), str(2 * program.limits.processes)]
+        lifeline = "lifeline" if self.container is not None else "none"
+        arguments = ["-I", "-S", f"{RUN}/launcher.py", str(largest), str(2 * program.limits.processes), lifeline]
         if notebook:
             arguments += [f"{RUN}/notebook_driver.py", f"{RUN}/source", f"{RUN}/executed"]
         else:
@@ -167,7 +167,8 @@ class Executor:
         ) as running:
             # A pipe that nobody writes to: a descriptor of the host's /dev/null would let its mode be changed.
             assert running.stdin is not None
-            running.stdin.close()
+            if not process.has_lifeline:
+                running.stdin.close()
             log.read(running, events=program.kind == "notebook")
             usage = process.watch(running.pid, program.limits, [folder / "output", folder / "run"])
             stopped, looks = "", 0

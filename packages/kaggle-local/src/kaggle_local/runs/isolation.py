@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from kaggle_local.runs.container import Container, ContainerProcess
 from kaggle_local.runs.control_group import ControlGroup, control_group
 from kaggle_local.runs.image import Image
 from kaggle_local.runs.limits import RunLimits, Usage, Watch
-from kaggle_local.runs.sandbox import RUN, WORKING, Mount, device_nodes, sandboxed
+from kaggle_local.runs.sandbox import INPUT, RUN, WORKING, Mount, device_nodes, sandboxed
 from kaggle_local.runs.seccomp import system_call_filter
 
 
@@ -61,6 +62,10 @@ class Process(Protocol):
     def kept_by_system(self) -> Sequence[str]:
         """The limits that the system keeps, beside the watch."""
 
+    @property
+    def has_lifeline(self) -> bool:
+        """Tell whether the run ends once its standard input is closed; otherwise it dies with the command."""
+
     def watch(self, pid: int, limits: RunLimits, folders: Sequence[Path]) -> Watch:
         """Return a watch of the run; ``pid`` is the command's."""
 
@@ -88,6 +93,7 @@ class SandboxProcess:
     report: IO[bytes]
     group: ControlGroup | None
     environment: Mapping[str, str] = field(default_factory=dict)
+    has_lifeline: bool = False
 
     @property
     def kept_by_system(self) -> Sequence[str]:
@@ -144,10 +150,16 @@ def isolated(
             yield process
     else:
         name = f"kaggle-local-{secrets.token_hex(8)}"
-        command = container.command(
+        # As in the sandbox and on Kaggle, nothing can be written beside the inputs.
+        inputs = folder / "inputs"
+        inputs.mkdir()
+        for mount in program.mounts:
+            if mount.target.startswith(f"{INPUT}/"):
+                (inputs / mount.target.removeprefix(f"{INPUT}/")).mkdir(parents=True, exist_ok=True)
+        command = container.create(
             name,
             arguments,
-            mounts=program.mounts,
+            mounts=[Mount(inputs, INPUT), *program.mounts],
             writable=mounts,
             environment=program.environment,
             memory_bytes=program.limits.memory_bytes,
@@ -158,6 +170,7 @@ def isolated(
             yield ContainerProcess(container=container, name=name, command=command)
         finally:
             container.remove(name)
+            shutil.rmtree(inputs)
 
 
 @contextmanager

@@ -142,7 +142,9 @@ def pack_packages(
                     "distribution": distribution,
                 }
             )
-        wheels = [*packages, *(read_wheel(file.path) for file in shipped if file.path.suffix == ".whl")]
+        # pip builds sources apart from the image: what builds them asks nothing of it.
+        files_of_kernel = [file.path for file in shipped if file.pin.kind is not Kind.BUILDER]
+        wheels = [*packages, *(read_wheel(path) for path in files_of_kernel if path.suffix == ".whl")]
         required = requirements_on(lock.provided, wheels, extras=kernel.settings.extras, image=image)
         provided = []
         for name, version in lock.provided.items():

@@ -200,7 +200,7 @@ def render_kernel(
     datasets = [packages, models] if models else [packages]
     sources = [*kernel.metadata.sources["dataset"], *(f"{OWNER}/{dataset.slug}" for dataset in datasets)]
     pin = pin_of(kernel.metadata, read_image_manifest(kernel.image))
-    settings = {**pin, **kernel.metadata.document, "id": f"{OWNER}/{kernel.slug}", "dataset_sources": sources}
+    settings = {**kernel.metadata.document, **pin, "id": f"{OWNER}/{kernel.slug}", "dataset_sources": sources}
     # `kaggle kernels pull -m` writes the number of somebody's kernel, which would win over the id.
     settings.pop("id_no", None)
     image = digest_of_file(kernel.image)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kaggle_offline.delivery.target import open_target
+from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.observation.capture import capture
 from kaggle_offline.observation.comparison import changes, compare, image_path, locks_of
 from kaggle_offline.observation.derivation import Recipe, derive, published_lists, read_source
@@ -46,6 +47,10 @@ def _derive(options: argparse.Namespace, repository: Path) -> None:
     """Derive an image from public lists, write its manifest, and print what differs from the one before."""
     path = image_path(repository, options.name)
     before = read_image_manifest(path) if path.exists() else None
+    if before is not None and before.is_captured:
+        raise ConfigurationError(
+            f"{path}: captured, which is more than derived", "Give the derived image another name."
+        )
     as_of = options.as_of or options.date
     recipe = _recipe(vars(options), gpu=options.gpu)
     header = {"image": options.name, "python": options.python, "platform": KAGGLE_PLATFORM}

@@ -62,12 +62,13 @@ def report_lock(kernel: KernelFolder, locked: Locked) -> None:
         print(f"  {path} is unchanged")
 
 
-def preview(kernels: Sequence[KernelFolder], name: str) -> None:
+def preview(kernels: Sequence[KernelFolder], name: str, upgrade: frozenset[str]) -> None:
     """Print what would change if the competitions moved to another image; write nothing.
 
     Args:
         kernels: the competitions.
         name: of the image.
+        upgrade: names whose pins are not kept; ``*`` is all of them.
 
     Raises:
         ConfigurationError: image not found.
@@ -89,7 +90,7 @@ def preview(kernels: Sequence[KernelFolder], name: str) -> None:
             if lock is not None:
                 shutil.copyfile(kernel.lock, path)
             try:
-                locked = lock_kernel(kernel, image=image, path=path)
+                locked = lock_kernel(kernel, image=image, path=path, upgrade=upgrade)
             except LockError as error:
                 failed.append(kernel.competition)
                 print(f"  cannot be locked: {error.problem}\n    → {error.cure}")
@@ -105,7 +106,8 @@ def preview(kernels: Sequence[KernelFolder], name: str) -> None:
 def run(options: argparse.Namespace, repository: Path) -> None:
     """Run the subcommand."""
     kernels = read_kernel_folders(repository, options.competitions)
+    upgrade = frozenset(options.upgrade)
     if options.image:
-        preview(kernels, options.image)
+        preview(kernels, options.image, upgrade & ALL or frozenset(map(canonicalize_name, upgrade)))
     else:
-        lock_and_report(kernels, frozenset(options.upgrade))
+        lock_and_report(kernels, upgrade)

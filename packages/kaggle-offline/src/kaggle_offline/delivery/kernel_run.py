@@ -96,7 +96,13 @@ def run_kernel(
         f"  {kernel.slug}: complete in {log.seconds:.0f} s, wrote {output / kernel.settings.output}: {seen}", flush=True
     )
     peak, image = _read_record(output)
-    run = Run(status=ended.status, seconds=log.seconds, peak_memory_bytes=peak, docker_image=image)
+    run = Run(
+        status=ended.status,
+        seconds=log.seconds,
+        peak_memory_bytes=peak,
+        image=kernel.settings.image,
+        docker_image=image,
+    )
     return KernelVersion(ref=ref, version=version, digest=rendered.digest), run
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from kaggle_local.behaviour import Behaviour
+from kaggle_local.behaviour import SANDBOX, Behaviour
 from kaggle_local.errors import LocalKaggleError
 from kaggle_local.runs.image import Image, ImageSpec
 from kaggle_local.scoring.competition import load_competition
@@ -162,12 +162,14 @@ class LocalTarget(_Opened):
             if not self.local.has_image(spec):
                 print(f"  building the image for Python {frozen.python}: {', '.join(spec.distributions)}", flush=True)
             image = self.local.set_image(spec)
+            self.local.fetch_image(kernel.metadata.docker_image or manifest.docker_image)
             self.local.host(_make_competition(kernel, frozen, image))
-        return [_competition_inputs(kernel, frozen)]
+        # A run in another engine is another run.
+        return [_competition_inputs(kernel, frozen), self.local.behaviour.engine]
 
     def packages_of(self, frozen: Frozen) -> Dataset:
-        """See `Target`."""
-        return frozen.rehearsal
+        """See `Target`; the real image has its own Python, whatever this machine has."""
+        return frozen.rehearsal if self.local.behaviour.engine == SANDBOX else frozen.packages
 
     def check_image(self) -> None:
         """See `Target`."""

@@ -272,27 +272,39 @@ def _find_solution(inputs: Inputs, kept: Mapping[NormalizedName, str], scratch: 
         return _Resolution(resolver=resolver, solution=solution, uncertainties=uncertainties)
 
     found = resolve({})
-    while more := _uncertainties(found.solution, inputs, without_wheel):
+    accepted: set[NormalizedName] = set()
+    while True:
+        more = _uncertainties(found.solution, inputs, without_wheel)
+        name = next((name for name in more if name not in accepted), None)
+        if name is None:
+            return found
         try:
-            found = resolve({**found.uncertainties, **more})
+            found = resolve({**found.uncertainties, name: more[name]})
         except LockError as error:
             if is_network(error.problem):
                 raise
             # Nothing better than the image's version is left; install.py compares it with the requirements.
-            print(f"  {', '.join(more)}: estimated, and cannot be shipped instead", flush=True)
-            break
-    return found
+            print(f"  {name}: estimated, and cannot be shipped instead, although {more[name]}", flush=True)
+            accepted.add(name)
 
 
 def _uncertainties(
     solution: Solution, inputs: Inputs, without_wheel: Callable[[Iterable[Resolved]], Collection[NormalizedName]]
 ) -> dict[NormalizedName, str]:
-    """Return what is required of the estimated distributions that have to be shipped instead, by name."""
+    """Return what is required of the estimated distributions that have to be shipped instead, by name.
+
+    The requirements of shipped sources and Git commits are not known before they are built.
+    """
     image = inputs.image
     candidates = image.estimated - matching(image.pins, inputs.protected)
     estimated = {name for name, resolved in solution.items() if resolved.provided and name in candidates}
-    requirers = set().union(*(solution[name].via for name in estimated))
-    shipped = [solution[name] for name in sorted(requirers) if name in solution and solution[name].shipped]
+    # An extra that is required further away can lead to a requirement.
+    requirers, waiting = set[NormalizedName](), [*estimated]
+    while waiting:
+        via = set(solution[waiting.pop()].via) & solution.keys() - requirers
+        requirers |= via
+        waiting += via
+    shipped = [solution[name] for name in sorted(requirers) if solution[name].shipped]
     sources = without_wheel(shipped)
     lines = [resolved.requirement() for resolved in shipped if not resolved.url and resolved.name not in sources]
     wheels = [*inputs.wheels]

@@ -90,20 +90,25 @@ def _files(entry: Mapping[str, Any]) -> Files:
     return Files(version=entry.get("version", ""), wheels=tuple(wheels), source=tuple(source), url=url)
 
 
+# How uv says that there is none.
+_NO_RELEASE = "No solution found"
+
+
 def newest_release(requirement: str, image: ImageManifest, *, before: date) -> Version | None:
     """Return the newest version that satisfied a requirement on a day in the past; None if there was none.
 
     Raises:
-        LockError: the package index does not answer.
+        LockError: the package index does not answer, or does not say.
     """
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "requirements.in"
         source.write_text(f"{requirement}\n")
         options = ["--no-deps", "--no-annotate", "--exclude-newer", f"{before}T00:00:00Z"]
         result = compile_requirements(source, *options_for(image), *options)
-    if result.returncode != 0 and is_network(result.stderr):
+    if result.returncode != 0 and (_NO_RELEASE not in result.stderr or is_network(result.stderr)):
         raise LockError(
-            f"the package index does not answer:\n{result.stderr.strip()}", "Check the network, then run again."
+            f"{requirement}: the releases before {before} are not known:\n{result.stderr.strip()}",
+            "Check the network and the package index, then run again.",
         )
     match = re.search(r"(?m)^[\w.-]+==(\S+)", result.stdout)
     return Version(match[1]) if match else None

@@ -83,7 +83,7 @@ def uncertain(required: Mapping[NormalizedName, Requirements], image: ImageManif
         ``"trl 1.0 requires datasets>=4.7"``, by name.
 
     Raises:
-        LockError: the package index does not answer.
+        LockError: the package index does not answer, or does not say.
     """
     questions = []
     for name in sorted(required):
@@ -101,7 +101,8 @@ def uncertain(required: Mapping[NormalizedName, Requirements], image: ImageManif
 def _was_violated(name: NormalizedName, specifier: SpecifierSet, image: ImageManifest) -> bool:
     """Tell whether a release of the year before the image does not satisfy a specifier.
 
-    The newest release that does not satisfy a clause is then another than a year before.
+    The newest release that does not satisfy a clause is then another than a year before. A later release of a series
+    that is older still goes unnoticed; install.py would notice it.
     """
     try:
         built = date.fromisoformat(image.header.get("date", ""))
@@ -116,7 +117,7 @@ def _was_violated(name: NormalizedName, specifier: SpecifierSet, image: ImageMan
 
 
 def opposites(clause: Specifier) -> list[str]:
-    """Return specifiers of which a version satisfies one if and only if it does not satisfy the clause (PEP 440)."""
+    """Return specifiers for the versions that do not satisfy a clause (PEP 440), post-releases of its bound apart."""
     if clause.operator == "~=":
         series = clause.version.rpartition(".")[0]
         return [f"<{clause.version}", f"!={series}.*"]

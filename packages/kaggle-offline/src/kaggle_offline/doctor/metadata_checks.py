@@ -126,7 +126,7 @@ def _pin(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             f"{subject.metadata}: docker_image: the kernel runs in {metadata.docker_image}, but its lock is for "
             f"{of_lock}",
-            f"{cure} Or capture the image that it names, and name the capture in submission.toml.",
+            f"{cure} Or name the manifest of that image in submission.toml.",
         )
     elif metadata.docker_image_pinning_type == "latest" and image.docker_image:
         yield Finding(
@@ -150,19 +150,15 @@ def _newer_image(subject: Subject) -> Iterator[Finding]:
 
 
 def _image_of_run(subject: Subject) -> Iterator[Finding]:
-    """Compare the image of the last run on Kaggle with the manifest's."""
-    result, image = read_result(subject.kernel.build), subject.image
-    ran_in = result.run.docker_image if result.run and result.target == "kaggle" else ""
-    manifest = subject.where(subject.kernel.image)
-    if ran_in and not image.docker_image:
+    """Report the digest of the last run on Kaggle, where the manifest lacks it."""
+    result = read_result(subject.kernel.build)
+    is_of_image = result.target == "kaggle" and result.run is not None and result.run.image == subject.image.name
+    if result.run and is_of_image and result.run.docker_image and not subject.image.docker_image:
         yield Finding(
-            f"{manifest}: no docker-image; the last run on Kaggle was in {ran_in}",
-            f"If it is the image of the manifest, pin kernels to it: add the line # docker-image: {ran_in}",
-        )
-    elif ran_in and ran_in != image.docker_image:
-        yield Finding(
-            f"{manifest}: the last run on Kaggle was in {ran_in}, and the lock is for {image.docker_image}",
-            "Capture that image, and name it in submission.toml: KAGGLE_TARGET=kaggle nox -s image -- capture NAME",
+            f"{subject.where(subject.kernel.image)}: no docker-image; the last run on Kaggle was in "
+            f"{result.run.docker_image}",
+            "Pin kernels to it, if it is the manifest's image: add the line "
+            f"# docker-image: {result.run.docker_image} to the manifest, and run: nox -s lock",
         )
 
 

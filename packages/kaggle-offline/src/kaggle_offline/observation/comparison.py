@@ -16,7 +16,8 @@ def compare(repository: Path, before: str, after: str, *, everything: bool) -> s
         ConfigurationError: image not found.
     """
     old, new = (read_image_manifest(image_path(repository, name)) for name in (before, after))
-    return changes(old, new, locks_of(repository), everything=everything)
+    hint = "" if everything else " (--all lists them)"
+    return changes(old, new, locks_of(repository), everything=everything, hint=hint)
 
 
 def locks_of(repository: Path) -> list[Lock]:
@@ -26,8 +27,16 @@ def locks_of(repository: Path) -> list[Lock]:
     return [lock for lock in found if lock is not None]
 
 
-def changes(before: ImageManifest, after: ImageManifest, locks: list[Lock], *, everything: bool) -> str:
-    """Return how one image differs from another: in full where it matters to ``locks``, else as names or a count."""
+def changes(before: ImageManifest, after: ImageManifest, locks: list[Lock], *, everything: bool, hint: str = "") -> str:
+    """Return how one image differs from another: in full where it matters to ``locks``, else as names or a count.
+
+    Args:
+        before: the first image.
+        after: the other.
+        locks: their distributions come first.
+        everything: whether the other distributions are listed, too.
+        hint: follows a count of those that are not.
+    """
     lines = [f"{before.name} → {after.name}"]
     for key in FACTS:
         old, new = before.header.get(key, "unknown"), after.header.get(key, "unknown")
@@ -47,7 +56,6 @@ def changes(before: ImageManifest, after: ImageManifest, locks: list[Lock], *, e
         lines += [f"    {_change(name, before, after)} ({roles[name]})" for name in matters]
     added = rest - before.pins.keys()
     removed = rest - after.pins.keys()
-    hint = "" if everything else " (--all lists them)"
     for word, group in (("changed", rest - added - removed), ("new", added), ("removed", removed)):
         if group:
             lines.append(f"  {len(group)} others {word}{hint}")

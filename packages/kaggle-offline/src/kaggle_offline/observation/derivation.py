@@ -34,6 +34,7 @@ from packaging.utils import (
 from kaggle_offline.dependencies.package_index import compile_requirements, options_for
 from kaggle_offline.errors import ConfigurationError, LockError, NetworkError
 from kaggle_offline.repository.image_manifest import ImageManifest
+from kaggle_offline.uv import is_network
 
 # As in the Dockerfile: pip freeze | grep -E 'tensorflow|keras|torch|jax'.
 _HELD = re.compile(r"tensorflow|keras|torch|jax")
@@ -328,17 +329,25 @@ def _run(command: _Command, content: _Content, image: ImageManifest, as_of: date
     content.unlisted.update(map(_name_of_repository, repositories))
     wanted = [_requirement(word) for word in command.words if word not in repositories]
     new = [requirement for requirement in wanted if command.forced or not _has(content, requirement)]
-    if not new:
-        return
-    preferred = {} if command.forced else content.pins
-    try:
+    if not _names(new, exact=False):
+        # Any release would do, one without a wheel included.
+        for requirement in new:
+            _add_if_there_is_a_wheel(requirement, content, image, as_of)
+    elif new:
+        preferred = {} if command.forced else content.pins
         solution = _resolve(list(map(str, new)), preferred, image, as_of, "--only-binary", ":all:")
-    except LockError:
-        if _names(new, exact=False):
-            raise
-        content.unlisted.update(canonicalize_name(requirement.name) for requirement in new)
-    else:
         _merge(content, solution, exact=_names(new, exact=False))
+
+
+def _add_if_there_is_a_wheel(requirement: Requirement, content: _Content, image: ImageManifest, as_of: date) -> None:
+    try:
+        solution = _resolve([str(requirement)], content.pins, image, as_of, "--only-binary", ":all:")
+    except LockError as error:
+        if is_network(error.problem):
+            raise
+        content.unlisted.add(canonicalize_name(requirement.name))
+    else:
+        _merge(content, solution, exact=set())
 
 
 def _has(content: _Content, requirement: Requirement) -> bool:

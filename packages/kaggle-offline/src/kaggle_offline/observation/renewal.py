@@ -81,7 +81,9 @@ def rederive(repository: Path, kernels: list[KernelFolder], today: date, read: C
         recipe = read(before.has_gpu)
         kept = ("platform", "accelerator", "uv", "docker-image")
         header = {key: before.header[key] for key in kept if key in before.header}
-        header |= {"image": "newest", "python": python_of(recipe) or before.header["python"], "date": str(today)}
+        minor = python_of(recipe)
+        python = before.header["python"] if minor in ("", before.python) else minor
+        header |= {"image": "newest", "python": python, "date": str(today)}
         header, pins = derive(recipe, {"accelerator": "cpu", **header}, as_of=today)
         draft = repository / "build" / "images" / "newest.txt"
         write_image_manifest(draft, header, pins)

@@ -56,12 +56,14 @@ class Run:
         status: ``complete``.
         seconds: its time.
         peak_memory_bytes: 0 where it is unknown.
+        image: the name of the image manifest that it was locked for.
         docker_image: the image that it ran in, by its digest; empty where it is unknown.
     """
 
     status: str
     seconds: float
     peak_memory_bytes: int
+    image: str = ""
     docker_image: str = ""
 
 

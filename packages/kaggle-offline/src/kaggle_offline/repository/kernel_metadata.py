@@ -124,13 +124,13 @@ def read_metadata(path: Path, competition: str) -> KernelMetadata:
 
 
 def pin_of(metadata: KernelMetadata, image: ImageManifest) -> dict[str, str]:
-    """Return the settings that pin a kernel to its image; none where the kernel has its own, or would lose its TPU.
+    """Return the settings that pin a kernel to its image; none where the kernel has others, or would lose its TPU.
 
     ``original`` keeps a kernel on the image that it names (kaggle-cli, docs/kernels_metadata.md). With a pinned image
     a kernel gets no TPU (Kaggle/kaggle-cli issue 1197).
     """
-    own = metadata.docker_image or metadata.docker_image_pinning_type
-    if own or not image.docker_image or metadata.enable_tpu or is_tpu(metadata.machine_shape):
+    has_others = metadata.docker_image or metadata.docker_image_pinning_type == "latest"
+    if has_others or not image.docker_image or metadata.enable_tpu or is_tpu(metadata.machine_shape):
         return {}
     return {"docker_image": image.docker_image, "docker_image_pinning_type": "original"}
 

@@ -123,15 +123,23 @@ def of_kind(manifest: dict[str, Any], *kinds: str) -> list[dict[str, str]]:
     return [entry for entry in manifest["files"] if entry["kind"] in kinds]
 
 
-def check_files(folder: Path, manifest: dict[str, Any], expected: str) -> None:
-    """Check that the folder has exactly the files that the kernel was made for.
+def check_version(folder: Path, manifest: dict[str, Any], expected: str) -> None:
+    """Check that the version of the dataset is mounted that the kernel was made for.
 
     Raises:
-        RefusedError: another version is mounted, or a file is missing, changed or unexpected.
+        RefusedError: it is another.
     """
-    entries = manifest["files"]
     if expected and manifest["digest"] != expected:
         raise RefusedError(f"{folder.name}: this kernel was made for {expected}, but {manifest['digest']} is mounted")
+
+
+def check_files(folder: Path, manifest: dict[str, Any]) -> None:
+    """Check that the folder has exactly the files of the manifest.
+
+    Raises:
+        RefusedError: a file is missing, changed or unexpected.
+    """
+    entries = manifest["files"]
     names = {entry["name"] for entry in entries}
     present = {path.name for path in folder.iterdir()}
     for name in sorted(names - present):
@@ -490,8 +498,9 @@ def main() -> int:
             imported = json.loads(Path(listed).read_text(encoding="utf-8")) if listed else []
             folder = find_files(options.digest)
             manifest = read_manifest(folder)
+            check_version(folder, manifest, options.digest)
             check_python(manifest)
-            check_files(folder, manifest, options.digest)
+            check_files(folder, manifest)
             before = list_installed()
             wheels = [folder / entry["name"] for entry in of_kind(manifest, *WHEELS)]
             others = check_image(manifest, before, wheels)
