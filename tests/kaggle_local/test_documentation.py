@@ -12,7 +12,7 @@ import pytest
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.faults import Fault
 from kaggle_local.scoring.competition import load_competition
-from kaggle_local.scoring.metrics import METRICS
+from kaggle_local.scoring.metrics import METRICS, PARAMETERS
 from kaggle_local.services import METHODS
 
 PAGE = Path(__file__).parents[2] / "docs" / "local-kaggle.md"
@@ -55,8 +55,9 @@ def test_the_example_of_a_competition_is_one(tmp_path: Path) -> None:
     (tmp_path / "solution.csv").write_text("image,labels\n")
     (tmp_path / "competition.toml").write_text(example)
     assert load_competition(tmp_path).limits.memory_bytes == 16 * 10**9
-    for metric in METRICS:
-        assert metric in example
+    listed = re.search(r"(?s)The metrics: (.*?)\.\n", PAGE.read_text())
+    assert listed is not None
+    assert set(re.findall(r"`([^`]+)`", listed[1])) == {*METRICS, *PARAMETERS}
 
 
 def test_the_help_lists_every_setting_and_the_page_every_way_to_fail() -> None:

@@ -1,5 +1,6 @@
 """Scores: each metric is that of its definition, and what does not fit is refused with the reason."""
 
+import itertools
 import math
 from pathlib import Path
 
@@ -8,8 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kaggle_local.errors import CompetitionError, SubmissionError
+from kaggle_local.scoring.classification import quadratic_kappa
 from kaggle_local.scoring.competition import Competition, load_competition
-from kaggle_local.scoring.metrics import METRICS, quadratic_kappa
+from kaggle_local.scoring.metrics import METRICS, PARAMETERS
+from kaggle_local.scoring.ranking import dice
+from kaggle_local.scoring.regression import concordance
 from kaggle_local.scoring.score import baseline_score, metric_of, score
 from sklearn.metrics import cohen_kappa_score
 
@@ -94,6 +98,38 @@ def score_of(folder: Path, metric: str, solution: str, submission: str) -> float
         ("quadratic-kappa", "id,y\n1,1\n2,2\n3,3\n4,3\n", "id,y\n1,1\n2,2\n3,3\n4,3\n", 1.0),
         ("quadratic-kappa", "id,y\n1,1\n2,3\n", "id,y\n1,3\n2,1\n", -1.0),
         ("quadratic-kappa", "id,y\n1,2\n2,2\n", "id,y\n1,2\n2,2\n", 1.0),
+        # Two of three a's are right, and the only b.
+        ("balanced-accuracy", "id,y\n1,a\n2,a\n3,a\n4,b\n", "id,y\n1,a\n2,a\n3,b\n4,b\n", (2 / 3 + 1) / 2),
+        # Precision 1/2, recall 1.
+        ("f1", "id,y\n1,1\n2,0\n3,0\n", "id,y\n1,1\n2,1.0\n3,0\n", 2 / 3),
+        ("f-beta@2", "id,y\n1,1\n2,0\n3,0\n", "id,y\n1,1\n2,1\n3,0\n", 5 * 0.5 / (4 * 0.5 + 1)),
+        ("f-beta@0.5", "id,y\n1,1\n2,0\n3,0\n", "id,y\n1,1\n2,1\n3,0\n", 1.25 * 0.5 / (0.25 * 0.5 + 1)),
+        # F1 of a 2/3, of b 2/3 with the weights 1 and 2; of c, which no row is, 0.
+        ("f1-macro", "id,y\n1,a\n2,b\n3,b\n", "id,y\n1,a\n2,b\n3,c\n", (1 + 2 / 3 + 0) / 3),
+        ("f1-weighted", "id,y\n1,a\n2,b\n3,b\n", "id,y\n1,a\n2,b\n3,c\n", (1 + 2 * 2 / 3) / 3),
+        ("mcc", "id,y\n1,a\n2,a\n3,b\n4,b\n", "id,y\n1,a\n2,b\n3,b\n4,b\n", 2 / math.sqrt(12)),
+        ("log-loss-multilabel", "id,a,b\n1,1,1\n2,0,0\n", "id,a,b\n1,0.8,0.5\n2,0.2,0.5\n", -math.log(0.4) / 2),
+        # The one 1 is in the second place.
+        ("pr-auc", "id,y\n1,1\n2,0\n3,0\n", "id,y\n1,5\n2,6\n3,-1\n", 0.5),
+        ("gini", "id,y\n1,1\n2,0\n3,1\n4,0\n", "id,y\n1,9\n2,8\n3,7\n4,6\n", 0.5),
+        ("rmsle", "id,y\n1,0\n2,3\n", "id,y\n1,0\n2,1\n", math.sqrt(math.log(2) ** 2 / 2)),
+        ("mae", "id,y,z\n1,1,0\n2,2,0\n", "id,y,z\n1,1,1\n2,4,1\n", 1.0),
+        ("mape", "id,y\n1,2\n2,-4\n", "id,y\n1,3\n2,-4\n", 0.25),
+        ("smape", "id,y\n1,1\n2,0\n3,0\n", "id,y\n1,3\n2,0\n3,1\n", (100 + 0 + 200) / 3),
+        ("r2", "id,y\n1,1\n2,2\n3,3\n", "id,y\n1,1\n2,2\n3,4\n", 0.5),
+        ("pinball@0.9", "id,y\n1,1\n2,1\n", "id,y\n1,0\n2,2\n", (0.9 + 0.1) / 2),
+        ("pearson", "id,y\n1,1\n2,2\n3,3\n", "id,y\n1,1\n2,2\n3,6\n", 5 / math.sqrt(28)),
+        ("spearman", "id,y\n1,1\n2,2\n3,3\n", "id,y\n1,1\n2,5\n3,6\n", 1.0),
+        # One of the three pairs is in order, one is not, one is a tie.
+        ("concordance", "id,y\n1,1\n2,2\n3,3\n", "id,y\n1,2\n2,1\n3,2\n", 0.5),
+        # The first label is right in the second place, and counts once; the fourth is too late.
+        ("map@3", "id,y\n1,a\n2,b\n3,c\n", "id,y\n1,x a a\n2,b\n3,x y z c\n", (1 / 2 + 1 + 0) / 3),
+        ("map@2", "id,y\n1,a b c\n", "id,y\n1,c a\n", 1.0),
+        ("ndcg@2", "id,y\n1,a\n2,a b\n", "id,y\n1,x a\n2,b a\n", (1 / math.log2(3) + 1) / 2),
+        ("levenshtein", "id,y\n1,kitten\n2,a\n", "id,y\n1,sitting\n2,\n", 2.0),
+        ("wer", "id,y\n1,the cat sat\n2,on it\n", "id,y\n1,the hat sat\n2,it\n", 2 / 5),
+        # Four of the five and seven pixels are the same; two empty masks are equal; one against none is not.
+        ("dice", "id,y\n1,1 5\n2,\n3,\n", "id,y\n1,2 4 20 3\n2,\n3,7 1\n", (2 * 4 / 12 + 1 + 0) / 3),
     ],
 )
 def test_each_metric_is_that_of_its_definition(
@@ -118,6 +154,12 @@ def test_each_metric_is_that_of_its_definition(
         ("rmse", "id,y\n1,1\n2,2\n", "id,y\n1,1e200\n2,1\n", "is not a number"),
         ("accuracy", "id,y\n1,a\n2,b\n", "id,y\n1,a\n", "1 rows, the test set has 2"),
         ("accuracy", "id,y\n1,a\n2,b\n3,c\n", "id,y\n1,a\n8,b\n9,c\n", "id 8 is not in the test set, nor are 1 others"),
+        ("rmsle", "id,y\n1,1\n2,2\n", "id,y\n1,1\n2,-0.5\n", "'-0.5', not a number of 0 or more"),
+        ("spearman", "id,y\n1,1\n2,2\n", "id,y\n1,1\n2,1\n", "its spearman is not a number\nPredict .*not the same"),
+        ("dice", "id,y\n1,1 5\n", "id,y\n1,1 5 7\n", "y of id 1 is not a run-length encoded mask: a start without"),
+        ("dice", "id,y\n1,1 5\n", "id,y\n1,1 5 3 2\n", "runs overlap"),
+        ("dice", "id,y\n1,1 5\n", "id,y\n1,one 5\n", "invalid literal"),
+        ("map@3", "id,y\n1,a\n2,b\n", "id,y\n1,a\n2,\n", "1 cells of y are empty"),
     ],
 )
 def test_what_does_not_fit_is_named(metric: str, solution: str, submission: str, reason: str, tmp_path: Path) -> None:
@@ -135,6 +177,16 @@ def test_what_does_not_fit_is_named(metric: str, solution: str, submission: str,
         ("accuracy", "id,y\n", "none at all"),
         ("log-loss", "id,a,b\n1,1,1\n", "not just one 1"),
         ("auc", "id,y\n1,1\n2,1\n", "nothing but one of 0 and 1"),
+        ("f1", "id,y\n1,a\n2,b\n", "other cells than 0 and 1"),
+        ("mcc", "id,y\n1,a\n2,a\n", "every row has the same label"),
+        ("mape", "id,y\n1,0\n2,1\n", "a cell of 0"),
+        ("r2", "id,y\n1,3\n2,3\n", "the same in every row"),
+        ("gini", "id,y\n1,-1\n2,3\n", "a cell below 0"),
+        ("wer", "id,y\n1,\n2,a\n", "a row has no label"),
+        ("map@0", "id,y\n1,a\n", r"no metric is called 'map@0'\nKnown are: .*, map@K, "),
+        ("map@2.5", "id,y\n1,a\n", "no metric is called"),
+        ("pinball@1", "id,y\n1,1\n", "no metric is called"),
+        ("rmse@2", "id,y\n1,1\n", "no metric is called"),
     ],
 )
 def test_a_solution_that_does_not_suit_its_metric_is_the_hosts_fault(
@@ -163,7 +215,41 @@ def test_one_wild_rating_costs_no_memory(tmp_path: Path) -> None:
 
 
 def test_every_metric_says_which_way_is_better() -> None:
-    assert {name for name, metric in METRICS.items() if not metric.greater_is_better} == {"log-loss", "rmse"}
+    less = "log-loss log-loss-multilabel rmse rmsle mae mape smape levenshtein wer"
+    assert {name for name, metric in METRICS.items() if not metric.greater_is_better} == set(less.split())
+
+
+@settings(max_examples=200)
+@given(pairs=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=12))
+def test_concordance_is_that_of_all_pairs(pairs: list[tuple[int, int]]) -> None:
+    truth, predicted = (pd.DataFrame({"y": column}, dtype=float) for column in zip(*pairs, strict=True))
+    found = []
+    for (a, p), (b, q) in itertools.combinations(pairs, 2):
+        if a != b:
+            found.append(0.5 if p == q else float((a < b) == (p < q)))
+    if found:
+        assert concordance(truth, predicted) == pytest.approx(sum(found) / len(found))
+
+
+RUNS = st.lists(st.tuples(st.integers(0, 5), st.integers(1, 5)), max_size=6)
+
+
+@given(a=RUNS, b=RUNS)
+def test_dice_is_that_of_the_sets_of_pixels(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> None:
+    masks, sets = [], []
+    for runs in (a, b):
+        words, members, place = [], set(), 0
+        for gap, length in runs:
+            place += gap + 1
+            words += [str(place), str(length)]
+            members |= set(range(place, place + length))
+            place += length
+        masks.append(" ".join(words))
+        sets.append(members)
+    size = len(sets[0]) + len(sets[1])
+    expected = 2 * len(sets[0] & sets[1]) / size if size else 1.0
+    truth, predicted = (pd.DataFrame({"y": [mask]}) for mask in masks)
+    assert dice(truth, predicted) == pytest.approx(expected)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
@@ -180,8 +266,15 @@ def test_no_bytes_raise_anything_else(content: bytes, tmp_path: Path) -> None:
     values=st.lists(st.integers(min_value=0, max_value=1), min_size=2, max_size=8).filter(lambda v: len(set(v)) == 2)
 )
 def test_the_truth_itself_is_the_best_submission(values: list[int], tmp_path: Path) -> None:
-    table = "id,y\n" + "".join(f"{n},{value}\n" for n, value in enumerate(values))
-    for name in METRICS:
+    for name in [*METRICS, *PARAMETERS.values()]:
+        # A mask has a length, and nothing is divided by 0.
+        cell = {"dice": "1 {}"}.get(name, "{}")
+        shift = int(name in ("dice", "mape"))
+        table = "id,y\n" + "".join(f"{n},{cell.format(value + shift)}\n" for n, value in enumerate(values))
         best = score_of(tmp_path, name, table, table)
         floor = baseline_score(make(tmp_path, name, table))
-        assert metric_of(make(tmp_path, name, table)).greater_is_better == (best > floor), name
+        if name == "gini":
+            # Ties keep their order, which can be the right one.
+            assert best >= floor
+        else:
+            assert metric_of(make(tmp_path, name, table)).greater_is_better == (best > floor), name

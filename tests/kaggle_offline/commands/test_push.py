@@ -259,6 +259,18 @@ def test_a_kernel_that_writes_nothing_is_not_submitted(kernel: KernelFolder) -> 
     nothing_submitted(kernel)
 
 
+@pytest.mark.parametrize("name", ["gender_submission.csv", "sampleSubmission.csv"])
+def test_the_sample_submission_is_found_by_the_names_that_kaggle_uses(
+    name: str, kernel: KernelFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    competition = kernel.package / "src" / "small" / "competition.py"
+    competition.write_text(competition.read_text().replace('"sample_submission.csv"', f'"{name}"'))
+    freeze(kernel)
+    with opened(kernel) as target:
+        push(kernel, target)
+    assert "2 rows, as in the sample" in capsys.readouterr().out
+
+
 def test_a_failure_after_a_success_leaves_nothing_to_submit_by_mistake(kernel: KernelFolder) -> None:
     go(kernel)
     kernel.code.write_text(PREDICT + "raise ValueError('broken')\n")

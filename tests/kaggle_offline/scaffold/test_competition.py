@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kaggle_offline.artifacts.pack import Dataset
+from kaggle_offline.artifacts.pack import Dataset, dataset_slug
 from kaggle_offline.artifacts.render import read_notebook, render_kernel
 from kaggle_offline.doctor.examination import examine
 from kaggle_offline.errors import ConfigurationError
@@ -18,6 +18,7 @@ from kaggle_offline.repository.kernel_folder import read_kernel_folder
 from kaggle_offline.repository.packages import read_project_file
 from kaggle_offline.scaffold.adopt import Adopted, adopt
 from kaggle_offline.scaffold.competition import KINDS, Names, image_for_new, names_of, write_competition
+from slugify import slugify
 
 from tests.kaggle_offline.conftest import REPOSITORY, git, share_images
 from tests.kaggle_offline.notebooks import HELPERS, NOTEBOOKS, write_notebook, write_notebooks
@@ -94,17 +95,46 @@ def test_nothing_that_is_there_is_overwritten(there: str, place: Path) -> None:
     assert sorted(place.rglob("*")) == before
 
 
-@given(st.from_regex(r"[a-z0-9]+(-[a-z0-9]+)*", fullmatch=True).filter(lambda slug: 2 <= len(slug) <= 41))
+@given(st.from_regex(r"[a-z0-9]+(-[a-z0-9]+)*", fullmatch=True).filter(lambda slug: 2 <= len(slug) <= 100))
 def test_every_slug_gives_names_that_kaggle_and_python_take(slug: str) -> None:
     names = names_of(slug)
     assert names.module.isidentifier()
     assert names.module not in sys.stdlib_module_names
     assert names.package.replace("-", "_") == names.module
     assert 5 <= len(names.kernel_title) <= 50
-    assert len(f"{names.competition}-packages") <= 50
+    assert slugify(names.kernel_title)
+    assert 6 <= len(dataset_slug(slug, "packages")) <= 50
+    assert len({dataset_slug(name, kind) for name in (slug, f"{slug}x") for kind in ("packages", "models")}) == 4
 
 
-@pytest.mark.parametrize("slug", ["", "a", "Apples", "apples_and_pears", "-a", "a-", "a--b", "x" * 42, "../x", "a b"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://www.kaggle.com/competitions/titanic",
+        "https://www.kaggle.com/competitions/titanic/data?select=train.csv",
+        "kaggle.com/c/titanic#evaluation",
+    ],
+)
+def test_an_address_is_as_good_as_a_slug(address: str) -> None:
+    assert names_of(address) == names_of("titanic")
+
+
+@pytest.mark.parametrize(
+    "slug",
+    [
+        "",
+        "a",
+        "Apples",
+        "apples_and_pears",
+        "-a",
+        "a-",
+        "a--b",
+        "x" * 101,
+        "https://example.org/titanic",
+        "../x",
+        "a b",
+    ],
+)
 def test_what_is_no_slug_is_refused(slug: str) -> None:
     with pytest.raises(ConfigurationError, match="not a competition's slug"):
         names_of(slug)

@@ -150,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("competitions", nargs="*", metavar="COMPETITION", help="a folder of kernels/ (default: all)")
     text = "begin a competition: a kernel folder, a package, data to rehearse on, tests and a lock"
     new = _subcommand(verbs, "new", text)
-    new.add_argument("competition", metavar="COMPETITION", help="the last part of the competition's address on Kaggle")
+    new.add_argument("competition", metavar="COMPETITION", help="the competition's address on Kaggle, or its last part")
     new.add_argument("--kind", choices=KINDS, help="kind of data (default: asked on a terminal, else tabular)")
     new.add_argument(
         "--from",

@@ -1,17 +1,19 @@
-"""The metrics, which are scikit-learn's; a comment marks each difference of Kaggle's."""
+"""The metrics by name, each with what it needs of a solution and a submission.
+
+``METRICS`` has those of one name; ``map@3`` and others of `PARAMETERS` have a number after the name.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
+
+from kaggle_local.scoring import classification, ranking, regression
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-# The least probability, so that its logarithm is a number.
-_LEAST = 1e-15
-
-Cells = Literal["text", "number", "probability", "whole number"]
+Cells = Literal["text", "any text", "mask", "number", "number of 0 or more", "probability", "whole number"]
 
 
 @dataclass(frozen=True)
@@ -33,99 +35,75 @@ class Metric:
     flaw: Callable[["pd.DataFrame"], tuple[str, str] | None] = lambda truth: None  # noqa: ARG005 - none has any
 
 
-def mean_f1(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
-    """F1 of each row's set of labels (parted by blanks), averaged over the rows, from 0 to 1.
-
-    scikit-learn's ``f1_score(average="samples")``, as Kaggle's "Mean F-Score".
-    """
-    from sklearn.metrics import f1_score
-    from sklearn.preprocessing import MultiLabelBinarizer
-
-    wanted, given = truth.iloc[:, 0].str.split(), predicted.iloc[:, 0].str.split()
-    # Sparse: a label for each row must not make a table of rows by rows.
-    binarizer = MultiLabelBinarizer(sparse_output=True).fit([*wanted, *given])
-    return float(f1_score(binarizer.transform(wanted), binarizer.transform(given), average="samples", zero_division=0))
+def _error(compute: Callable[["pd.DataFrame", "pd.DataFrame"], float], cells: Cells = "number") -> Metric:
+    """Return a metric of numbers in any number of columns, of which less is better."""
+    return Metric(compute, cells, greater_is_better=False, columns="any")
 
 
-def accuracy(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
-    """Return the part of the rows that are right, from 0 to 1; where the truth is numbers, 1.0 is 1."""
-    import pandas as pd
-    from sklearn.metrics import accuracy_score
-
-    wanted, given = truth.iloc[:, 0], predicted.iloc[:, 0]
-    numbers = pd.to_numeric(wanted, errors="coerce")
-    if numbers.notna().all():
-        return float((numbers == pd.to_numeric(given, errors="coerce")).mean())
-    return float(accuracy_score(wanted, given))
-
-
-def log_loss(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
-    """Return the mean negative logarithm of the true class's probability; 0 is best.
-
-    One column is the probability of 1. Several are those of classes, of which the truth has one a
-    row; as on Kaggle each row is divided by its sum, so they need not add up to 1, and none counts as
-    less likely than 1e-15.
-    """
-    from sklearn.metrics import log_loss as of
-
-    if truth.shape[1] == 1:
-        return float(of(truth.iloc[:, 0].astype(int), predicted.iloc[:, 0].clip(_LEAST, 1 - _LEAST), labels=[0, 1]))
-    sums = predicted.sum(axis=1)
-    shares = predicted.div(sums.where(sums > 0, 1.0), axis=0).where(sums > 0, 1.0 / predicted.shape[1], axis=0)
-    shares = shares.clip(_LEAST, 1 - _LEAST)
-    shares = shares.div(shares.sum(axis=1), axis=0)
-    classes = list(range(truth.shape[1]))
-    return float(of(truth.to_numpy().argmax(axis=1), shares.to_numpy(), labels=classes))
-
-
-def rmse(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
-    """Return the root of the mean squared error, averaged over the columns; 0 is best."""
-    from sklearn.metrics import root_mean_squared_error
-
-    return float(root_mean_squared_error(truth, predicted))
-
-
-def auc(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
-    """Return the area under the receiver operating characteristic, averaged over the columns, from 0 to 1."""
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(truth.astype(int), predicted))
-
-
-def quadratic_kappa(truth: "pd.DataFrame", predicted: "pd.DataFrame") -> float:
-    """Agreement of ratings beyond chance, disagreement weighed by its square (Cohen's kappa), up to 1.
-
-    The squared differences of the pairs, divided by those of every truth with every prediction. That is
-    scikit-learn's ``cohen_kappa_score(weights="quadratic")`` over all ratings from the lowest to the
-    highest, whose table of ratings by ratings one wild prediction would make larger than any memory.
-    """
-    a, b = truth.iloc[:, 0], predicted.iloc[:, 0]
-    observed = ((a - b) ** 2).mean()
-    by_chance = a.var(ddof=0) + b.var(ddof=0) + (a.mean() - b.mean()) ** 2
-    return 1.0 if by_chance == 0 else float(1 - observed / by_chance)
-
-
-def _flaw_of_classes(truth: "pd.DataFrame") -> tuple[str, str] | None:
-    if not truth.isin([0, 1]).all(axis=None):
-        return "has other cells than 0 and 1", "log-loss needs those."
-    if truth.shape[1] > 1 and (truth.sum(axis=1) != 1).any():
-        return "a row has not just one 1", "Each row is of one class."
-    return None
-
-
-def _flaw_of_both(truth: "pd.DataFrame") -> tuple[str, str] | None:
-    if not truth.isin([0, 1]).all(axis=None):
-        return "has other cells than 0 and 1", "auc needs those."
-    if (truth.min() == truth.max()).any():
-        return "a column has nothing but one of 0 and 1", "auc needs both."
-    return None
-
+_F1_MACRO, _F1_WEIGHTED = partial(classification.f1, average="macro"), partial(classification.f1, average="weighted")
 
 METRICS: dict[str, Metric] = {
-    "mean-f1": Metric(mean_f1, "text"),
-    "accuracy": Metric(accuracy, "text"),
-    "log-loss": Metric(log_loss, "probability", greater_is_better=False, columns="any", flaw=_flaw_of_classes),
-    "rmse": Metric(rmse, "number", greater_is_better=False, columns="any"),
-    "auc": Metric(auc, "number", columns="any", flaw=_flaw_of_both),
-    "quadratic-kappa": Metric(quadratic_kappa, "whole number"),
+    # Classes.
+    "accuracy": Metric(classification.accuracy, "text"),
+    "balanced-accuracy": Metric(classification.balanced_accuracy, "text"),
+    "mean-f1": Metric(classification.mean_f1, "text"),
+    "f1": Metric(classification.f1, "text", flaw=classification.flaw_of_binary),
+    "f1-macro": Metric(_F1_MACRO, "text"),
+    "f1-weighted": Metric(_F1_WEIGHTED, "text"),
+    "mcc": Metric(classification.matthews, "text", flaw=classification.flaw_of_one_class),
+    "quadratic-kappa": Metric(classification.quadratic_kappa, "whole number"),
+    # Probabilities.
+    "log-loss": Metric(
+        classification.log_loss,
+        "probability",
+        greater_is_better=False,
+        columns="any",
+        flaw=classification.flaw_of_classes,
+    ),
+    "log-loss-multilabel": Metric(
+        classification.multilabel_log_loss,
+        "probability",
+        greater_is_better=False,
+        columns="any",
+        flaw=classification.flaw_of_bits,
+    ),
+    "auc": Metric(classification.auc, "number", columns="any", flaw=classification.flaw_of_both),
+    "pr-auc": Metric(classification.pr_auc, "number", columns="any", flaw=classification.flaw_of_both),
+    "gini": Metric(classification.gini, "number", flaw=classification.flaw_of_order),
+    # Numbers.
+    "rmse": _error(regression.rmse),
+    "rmsle": _error(regression.rmsle, "number of 0 or more"),
+    "mae": _error(regression.mae),
+    "mape": Metric(regression.mape, "number", greater_is_better=False, columns="any", flaw=regression.flaw_of_zeros),
+    "smape": _error(regression.smape),
+    "r2": Metric(regression.r2, "number", columns="any", flaw=regression.flaw_of_constants),
+    "pearson": Metric(regression.pearson, "number", columns="any", flaw=regression.flaw_of_constants),
+    "spearman": Metric(regression.spearman, "number", columns="any", flaw=regression.flaw_of_constants),
+    "concordance": Metric(regression.concordance, "number", flaw=regression.flaw_of_constants),
+    # Texts and masks.
+    "levenshtein": Metric(ranking.levenshtein, "any text", greater_is_better=False),
+    "wer": Metric(ranking.wer, "any text", greater_is_better=False, flaw=ranking.flaw_of_words),
+    "dice": Metric(ranking.dice, "mask"),
 }
+
+PARAMETERS = {"map@K": "map@3", "ndcg@K": "ndcg@10", "f-beta@B": "f-beta@0.5", "pinball@Q": "pinball@0.9"}
+"""The names with a number, and an example of each."""
+
+
+def find_metric(name: str) -> Metric | None:
+    """Return a metric by its name, such as ``rmse`` or ``map@3``; None if it is not known."""
+    base, at, text = name.partition("@")
+    if not at:
+        return METRICS.get(name)
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    if base in ("map", "ndcg") and number >= 1 and number == int(number):
+        compute = ranking.map_at if base == "map" else ranking.ndcg_at
+        return Metric(partial(compute, k=int(number)), "text")
+    if base == "f-beta" and 0 < number < float("inf"):
+        return Metric(partial(classification.f1, beta=number), "text", flaw=classification.flaw_of_binary)
+    if base == "pinball" and 0 < number < 1:
+        return _error(partial(regression.pinball, quantile=number))
+    return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kaggle_local.errors import CompetitionError, SubmissionError
 from kaggle_local.scoring.competition import Competition
-from kaggle_local.scoring.metrics import METRICS, Metric
+from kaggle_local.scoring.metrics import METRICS, PARAMETERS, Metric, find_metric
 from kaggle_local.scoring.tables import read_table, rows_in_order, typed_cells
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def score(competition: Competition, submission: Path) -> float:
     """
     metric = metric_of(competition)
     truth = _solution(competition)
-    given = read_table(competition, submission)
+    given = read_table(competition, submission, metric.cells)
     expected = [competition.id, *competition.target]
     # Their order is free (Kaggle's documentation of metrics: columns are taken by name).
     if sorted(given.columns) != sorted(expected):
@@ -42,7 +42,8 @@ def score(competition: Competition, submission: Path) -> float:
     result = _compute(metric, truth[columns], values)
     if not math.isfinite(result):
         raise SubmissionError(
-            f"{submission.name}: its {competition.metric} is not a number", "Predict smaller numbers."
+            f"{submission.name}: its {competition.metric} is not a number",
+            "Predict smaller numbers, and not the same for every row.",
         )
     return result
 
@@ -59,13 +60,15 @@ def baseline_score(competition: Competition) -> float:
     constant = truth.copy()
     for column, value in zip(constant.columns, most_common, strict=True):
         constant[column] = value
-    return _compute(metric_of(competition), truth, constant)
+    result = _compute(metric_of(competition), truth, constant)
+    # The same for every row correlates with nothing.
+    return 0.0 if math.isnan(result) else result
 
 
 def load_libraries() -> None:
     """Import what scores are computed with: it takes longer than most scores, and can be done before."""
     with _LOADING:
-        for name in ("pandas", "sklearn.metrics", "sklearn.preprocessing"):
+        for name in ("pandas", "rapidfuzz.distance", "scipy.stats", "sklearn.metrics", "sklearn.preprocessing"):
             importlib.import_module(name)
 
 
@@ -76,11 +79,10 @@ def metric_of(competition: Competition) -> Metric:
         CompetitionError: it is not known, or does not take that many columns.
     """
     path = competition.folder / "competition.toml"
-    metric = METRICS.get(competition.metric)
+    metric = find_metric(competition.metric)
     if metric is None:
-        raise CompetitionError(
-            f"{path}: no metric is called {competition.metric!r}", f"Known are: {', '.join(METRICS)}."
-        )
+        known = ", ".join([*METRICS, *PARAMETERS])
+        raise CompetitionError(f"{path}: no metric is called {competition.metric!r}", f"Known are: {known}.")
     if metric.columns == "one" and len(competition.target) > 1:
         raise CompetitionError(f"{path}: {competition.metric} is of one column", "Set target to one column.")
     return metric
@@ -91,7 +93,7 @@ def _solution(competition: Competition) -> "pd.DataFrame":
     metric, path = metric_of(competition), competition.solution
     columns = list(competition.target)
     try:
-        truth = read_table(competition, path)
+        truth = read_table(competition, path, metric.cells)
         truth[columns] = typed_cells(truth, columns, metric.cells, competition.id, path.name)
     except SubmissionError as error:
         raise CompetitionError(error.problem, f"{competition.solution} must suit {competition.metric}.") from error

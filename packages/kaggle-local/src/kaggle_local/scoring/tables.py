@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kaggle_local.errors import SubmissionError
 from kaggle_local.scoring.competition import Competition
 from kaggle_local.scoring.metrics import Cells
+from kaggle_local.scoring.ranking import pixels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,8 +16,12 @@ if TYPE_CHECKING:
 _LARGEST = 2**30
 
 
-def read_table(competition: Competition, path: Path) -> "pd.DataFrame":
-    """Return a table of texts with the competition's columns and no empty cell."""
+def read_table(competition: Competition, path: Path, cells: Cells) -> "pd.DataFrame":
+    """Return a table of texts with the competition's columns.
+
+    Raises:
+        SubmissionError: it is not a table, a column is missing, or a cell is empty that must not be.
+    """
     import pandas as pd
 
     if path.is_symlink() or not path.is_file():
@@ -35,7 +40,9 @@ def read_table(competition: Competition, path: Path) -> "pd.DataFrame":
         if column not in table.columns:
             raise SubmissionError(f"{path.name}: no column {column}", f"Its columns must be {','.join(columns)}.")
         empty = table[column].str.strip() == ""
-        if empty.any():
+        # No object in an image is an empty mask.
+        may_be_empty = cells in ("any text", "mask") and column != competition.id
+        if empty.any() and not may_be_empty:
             raise SubmissionError(
                 f"{path.name}: {int(empty.sum())} cells of {column} are empty", "Predict something for each."
             )
@@ -72,12 +79,16 @@ def typed_cells(table: "pd.DataFrame", columns: list[str], cells: Cells, id_colu
     """
     import pandas as pd
 
-    if cells == "text":
+    if cells in ("text", "any text", "mask"):
+        if cells == "mask":
+            _check_masks(table, columns, id_column, name)
         return pd.DataFrame({column: table[column].str.strip() for column in columns})
     numbers = pd.DataFrame({column: pd.to_numeric(table[column], errors="coerce") for column in columns}, dtype=float)
     fits = numbers.abs() < float("inf")
     if cells == "probability":
         fits &= (numbers >= 0) & (numbers <= 1)
+    if cells == "number of 0 or more":
+        fits &= numbers >= 0
     if cells == "whole number":
         fits &= numbers.round() == numbers
     for column in columns:
@@ -90,3 +101,20 @@ def typed_cells(table: "pd.DataFrame", columns: list[str], cells: Cells, id_colu
                 f"Predict a {cells} for each row.",
             )
     return numbers
+
+
+def _check_masks(table: "pd.DataFrame", columns: list[str], id_column: str, name: str) -> None:
+    """Check that the cells of columns are run-length encoded masks.
+
+    Raises:
+        SubmissionError: a cell is not; names the first.
+    """
+    for column in columns:
+        for row, cell in zip(table[id_column], table[column], strict=True):
+            try:
+                pixels(cell)
+            except ValueError as error:
+                raise SubmissionError(
+                    f"{name}: {column} of {id_column} {row} is not a run-length encoded mask: {error}",
+                    "Write pairs of a start and a length, sorted, parted by blanks; nothing for an empty mask.",
+                ) from error

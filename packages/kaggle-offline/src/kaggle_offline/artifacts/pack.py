@@ -40,6 +40,9 @@ OWNER = "OWNER"
 
 # Kaggle's limits for a dataset: its title, which is its slug here; its files; its size.
 _SLUG_LENGTHS = range(6, 51)
+# The part before `-packages`, the longer of the two kinds, and the characters of a digest that keep names apart.
+_LONGEST_STEM = _SLUG_LENGTHS[-1] - len("-packages")
+_DIGEST_LENGTH = 7
 _MOST_FILES = 1000
 _MOST_BYTES = 200 * 10**9
 
@@ -210,9 +213,14 @@ def _seen(folder: Path) -> list[list[str | int]]:
 def dataset_slug(competition: str, kind: str) -> str:
     """Return the slug of a competition's dataset of ``packages`` or ``models``.
 
+    The name of a competition that is too long for a dataset's is shortened, with a part of its digest.
+
     Raises:
         ConfigurationError: Kaggle would refuse it.
     """
+    if len(competition) > _LONGEST_STEM:
+        digest = digest_of_text(competition).removeprefix("sha256:")[:_DIGEST_LENGTH]
+        competition = f"{competition[: _LONGEST_STEM - _DIGEST_LENGTH - 1].rstrip('-')}-{digest}"
     slug = f"{competition}-{kind}"
     if len(slug) not in _SLUG_LENGTHS or slugify(slug) != slug:
         raise ConfigurationError(

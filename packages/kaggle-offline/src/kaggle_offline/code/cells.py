@@ -52,7 +52,8 @@ def _without_magics(code: str) -> tuple[str, tuple[range, ...]]:
     from IPython.core.inputtransformer2 import TransformerManager, find_end_of_continued_line, make_tokens_by_line
 
     spans: list[range] = []
-    lines = [f"{line}\n" for line in code.split("\n")]
+    # No Python has a null character, and at one the tokenizer of Python 3.12.1 can end the process's work.
+    lines = [f"{line}\n" for line in code.replace("\0", "\ufffd").split("\n")]
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
     if lines[first].lstrip().startswith("%%"):
         spans.append(_blank(lines, first, first))

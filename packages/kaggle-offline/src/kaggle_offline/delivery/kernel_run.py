@@ -268,12 +268,11 @@ def _check(kernel: KernelFolder, target: Target, path: Path) -> str:
             f"{kernel.slug}: complete, but it did not write {kernel.settings.output}",
             f"Write /kaggle/working/{kernel.settings.output} in the kernel, then run freeze and push again.",
         )
-    if not kernel.settings.sample:
-        return check_output(path, None)
-    sample = kernel.build / kernel.settings.sample
-    if not target.client.competitions.fetch_data_file(kernel.competition, kernel.settings.sample, sample):
-        return check_output(path, None)
-    return check_output(path, sample)
+    for name in kernel.settings.samples:
+        sample = kernel.build / name
+        if target.client.competitions.fetch_data_file(kernel.competition, name, sample):
+            return check_output(path, sample)
+    return check_output(path, None)
 
 
 # The kernel writes the record, and can write anything into it.

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
+from kaggle_offline.artifacts.pack import dataset_slug
 from kaggle_offline.artifacts.render import INSTALL, PARAMETERS
 from kaggle_offline.code.cells import module_written, why_no_python
 from kaggle_offline.code.imports import brings, distributions_of, imported_modules, is_known, modules_gone
@@ -168,9 +169,9 @@ def _imports(subject: Subject) -> Iterator[Finding]:
 def _inputs(subject: Subject) -> Iterator[Finding]:
     """Find calls of `find_input` with a name that no input has."""
     kernel = subject.kernel
-    slugs = {kernel.competition, f"{kernel.competition}-packages"}
+    slugs = {kernel.competition, dataset_slug(kernel.competition, "packages")}
     if kernel.checkpoints:
-        slugs.add(f"{kernel.competition}-models")
+        slugs.add(dataset_slug(kernel.competition, "models"))
     for sources in kernel.metadata.sources.values():
         slugs |= {source.split("/")[1] for source in sources if "/" in source}
     known = ", ".join(sorted(slugs))

@@ -40,6 +40,9 @@ PROTECTED = (
     "nvidia-*",
 )
 
+SAMPLES = ("sample_submission.csv", "sampleSubmission.csv", "gender_submission.csv")
+"""The names of Kaggle's sample submissions: the usual one, that of older competitions, and Titanic's."""
+
 PLAIN_NAME = re.compile(r"\w[\w .+-]{0,99}")
 
 _TYPES = {
@@ -70,7 +73,7 @@ class Settings:
     trusted: tuple[str, ...]
     weights: Mapping[str, float]
     output: str
-    sample: str
+    samples: tuple[str, ...]
     protected: tuple[str, ...]
     limits: CompetitionLimits | None
     rehearsal: str
@@ -107,12 +110,19 @@ def read_settings(path: Path) -> Settings:
         trusted=tuple(document.get("trusted", ())),
         weights=document.get("weights", {}),
         output=document["output"],
-        sample=document.get("sample", properties["sample"]["default"]),
+        samples=_samples(document),
         protected=tuple(document.get("freeze", {}).get("protected", PROTECTED)),
         limits=limits,
         rehearsal=rehearsal["competition"],
         tolerance=rehearsal.get("tolerance", properties["rehearsal"]["properties"]["tolerance"]["default"]),
     )
+
+
+def _samples(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names under which the sample submission is looked for."""
+    if "sample" not in document:
+        return SAMPLES
+    return (document["sample"],) if document["sample"] else ()
 
 
 @cache

@@ -30,8 +30,9 @@ KINDS = {
 _DRAWS_WITH = {"image": ("numpy", "pillow"), "tabular": ("numpy",), "text": ("numpy",)}
 _SHARED = "competition-kit"
 
-# So long that `<competition>-packages` may still be a dataset's name.
-_SLUG = re.compile(r"(?=.{2,41}$)[a-z0-9]+(-[a-z0-9]+)*")
+_SLUG = re.compile(r"(?=.{2,100}$)[a-z0-9]+(-[a-z0-9]+)*")
+# Such as https://www.kaggle.com/competitions/titanic/data, or /c/titanic as in older links.
+_ADDRESS = re.compile(r"^(?:https?://)?(?:www\.)?kaggle\.com/(?:competitions|c)/([^/?#]+).*$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,16 +62,17 @@ def names_of(competition: str, taken: Collection[str] = ()) -> Names:
     """Return the name the parts of a new competition after its slug.
 
     Args:
-        competition: the slug.
+        competition: the slug, or the competition's address on Kaggle.
         taken: names of distributions, and of modules, that its package must not hide.
 
     Raises:
-        ConfigurationError: not a valid slug, or too long for dataset names.
+        ConfigurationError: not a valid slug.
     """
+    competition = _ADDRESS.sub(r"\1", competition)
     if not _SLUG.fullmatch(competition):
         raise ConfigurationError(
             f"{competition}: not a competition's slug",
-            "It is the last part of the competition's address: 2 to 41 small letters, digits and single hyphens.",
+            "It is the last part of the competition's address: 2 to 100 small letters, digits and single hyphens.",
         )
     module = competition.replace("-", "_")
     # Names that could not be imported, or would hide others.
@@ -78,7 +80,7 @@ def names_of(competition: str, taken: Collection[str] = ()) -> Names:
     if not module.isidentifier() or keyword.iskeyword(module) or hides:
         module = f"competition_{module}"
     title = competition.replace("-", " ").capitalize()
-    candidates = (f"{title} offline prediction", f"{title} offline", title, f"{title} kernel")
+    candidates = (f"{title} offline prediction", f"{title} offline", title, f"{title} kernel", _shortened(title))
     kernel_title = next(text for text in candidates if len(text) in TITLE_LENGTHS)
     return Names(
         competition=competition,
@@ -87,6 +89,11 @@ def names_of(competition: str, taken: Collection[str] = ()) -> Names:
         title=title,
         kernel_title=kernel_title,
     )
+
+
+def _shortened(title: str) -> str:
+    """Return as many whole words of a title as a kernel's title may have."""
+    return title[: TITLE_LENGTHS[-1] + 1].rpartition(" ")[0] or title[: TITLE_LENGTHS[-1]]
 
 
 def image_for_new(repository: Path, *, gpu: bool = False) -> ImageManifest:
