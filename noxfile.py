@@ -71,6 +71,12 @@ def new(session: nox.Session) -> None:
 
 
 @nox.session
+def data(session: nox.Session) -> None:
+    """Download a competition's data into data/: nox -s data -- COMPETITION [--only PATTERN ...] [--images N]."""
+    _run(session, "kaggle-offline", "data", *(session.posargs or ["--help"]))
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Pin the shipped packages; show which are provided, added, replaced: nox -s lock [-- --upgrade [PACKAGE]]."""
     _run(session, "kaggle-offline", "lock", *session.posargs)

@@ -1,5 +1,6 @@
 """A stand-in for Kaggle's image in a container engine: a root file system made here, imported without a registry."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -25,12 +26,17 @@ def require_podman() -> None:
         root = Path(folder)
         _copy_python(root, Path(str(find_python(available_python("3.12")))))
         # Written by hand: an option of ours that podman refuses must fail the tests, and not skip them.
-        options = ["--rm", "--network", "none", "--ulimit", "nproc=64:64", "--ulimit", "nofile=256:256"]
-        command = [*Container(engine="podman", reference="", owner="").program, "run", *options]
-        command += ["--rootfs", str(root), "python3", "-I", "-S", "-c", ""]
+        options = ["--network", "none", "--ulimit", "nproc=64:64", "--ulimit", "nofile=256:256", "--memory", "256m"]
+        podman, name = Container(engine="podman", reference="", owner="").program, f"kaggle-local-probe-{os.getpid()}"
+        command = [*podman, "run", "--name", name, *options, "--rootfs", str(root), "python3", "-I", "-S", "-c", ""]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [*podman, "container", "inspect", "--format", "{{.HostConfig.Memory}}", name]
+        memory = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+        subprocess.run([*podman, "rm", "--force", name], capture_output=True, check=False)
     if done.returncode != 0:
         pytest.skip(f"podman does not run containers here: {done.stderr.strip()[-300:]}")
+    if memory == "0":
+        pytest.skip("podman cannot bound memory here")
 
 
 @contextmanager

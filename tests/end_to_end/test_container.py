@@ -186,7 +186,7 @@ def test_the_whole_way(
     manifest = kernel.image.read_text().replace("# platform", f"# docker-image: {spec.docker_image}\n# platform")
     kernel.image.write_text(manifest)
     monkeypatch.chdir(repository)
-    for verb in ("freeze", "push", "submit"):
+    for verb in ("lock", "freeze", "push", "submit"):
         assert main([verb]) == 0, capsys.readouterr()
     assert "small-kernel: version 1, pushed" in capsys.readouterr().out
 
@@ -208,7 +208,7 @@ def test_the_whole_way(
     (repository / "packages" / "small" / "pyproject.toml").write_text(
         (repository / "packages" / "small" / "pyproject.toml").read_text().replace("packaging>=22", "packaging<24.2")
     )
-    assert main(["freeze"]) == 0
+    assert main(["lock"]) == main(["freeze"]) == 0
     assert main(["push"]) != 0
     assert "packaging: small 1.0 requires packaging<24.2, but this image has 24.2" in capsys.readouterr().err
 
@@ -228,7 +228,7 @@ def test_a_manifest_without_a_digest_cannot_be_fetched(
     repository = write_repository(tmp_path / "repository")
     monkeypatch.chdir(repository)
     monkeypatch.setenv("KAGGLE_LOCAL_SETTINGS", "engine=podman")
-    assert main(["freeze"]) == 0
+    assert main(["lock"]) == main(["freeze"]) == 0
     assert main(["push"]) == RehearsalError.exit_code
     assert "engine=podman: the manifest has no docker-image" in capsys.readouterr().err
 

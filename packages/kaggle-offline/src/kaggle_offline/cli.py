@@ -32,7 +32,7 @@ _VERBS = {
 _ELSEWHERE = {"probe": "kaggle_offline.observation.probe"}
 
 # Subcommands that KAGGLE_TARGET changes.
-_WITH_TARGET = ("freeze", "push", "submit", "history", "lock", "doctor", "probe", "image")
+_WITH_TARGET = ("data", "freeze", "push", "submit", "history", "lock", "doctor", "probe", "image")
 
 # As `kaggle_offline.repository.provenance` reads tags.
 TAGS = "submit-v3 (every competition that has changed) or submit-<competition>-v3 (that one)"
@@ -159,6 +159,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="a notebook or script that becomes the kernel; its pip lines become requirements",
     )
+    text = "download a competition's data into data/; what is there already stays"
+    data = _subcommand(verbs, "data", text)
+    data.add_argument(
+        "competition", metavar="COMPETITION", help="the competition's address on Kaggle, or its last part"
+    )
+    data.add_argument("--only", nargs="+", default=[], metavar="PATTERN", help="only such files, as in 'images/*'")
+    data.add_argument("--images", type=_count, metavar="N", help="at most N images of each folder")
     text = "show which competitions a tag would submit, or a change touches"
     plan = _subcommand(verbs, "plan", text)
     about = plan.add_mutually_exclusive_group(required=True)
@@ -234,6 +241,16 @@ class _PrintVersion(argparse.Action):
         clone = f" ({described})" if described else ""
         print(f"{parser.prog} {version('kaggle-offline')}{clone}")
         parser.exit()
+
+
+def _count(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: not a number of 0 or more")
+    return number
 
 
 def _date(text: str) -> date:

@@ -1,5 +1,7 @@
 """Competitions on Kaggle: their settings, their data, and submissions to them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -12,6 +14,7 @@ from kagglesdk.competitions.types.competition_api_service import (
     ApiGetCompetitionRequest,
     ApiGetSubmissionLimitsRequest,
     ApiGetSubmissionRequest,
+    ApiListDataFilesRequest,
     ApiListSubmissionsRequest,
 )
 from kagglesdk.competitions.types.competition_enums import SubmissionGroup, SubmissionSortBy
@@ -19,7 +22,7 @@ from kagglesdk.competitions.types.competition_enums import SubmissionGroup, Subm
 from kaggle_offline.errors import KaggleError, NotThereError
 from kaggle_offline.kaggle.calls import Calls, shows
 from kaggle_offline.kaggle.http_errors import senseless, translated
-from kaggle_offline.kaggle.transfers import save
+from kaggle_offline.kaggle.transfers import save_resumably, unwrap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +115,39 @@ def _reference(what: str, answer: Any) -> str:
     return str(answer.ref)
 
 
+@dataclass(frozen=True, kw_only=True)
+class DataFile:
+    """A file of a competition's data: its name with its folders, its size in bytes, and when it was made."""
+
+    name: str
+    size: int
+    created: str
+
+
+def _data_file(answer: Any) -> DataFile:
+    return DataFile(name=answer.name, size=answer.total_bytes or 0, created=str(answer.creation_date or ""))
+
+
 def slug_of(ref: str) -> str:
     """Return the slug of a competition's reference, which is the slug or the address that ends with it."""
     return ref.rstrip("/").rpartition("/")[2]
+
+
+@contextmanager
+def _allowed(what: str, competition: str) -> Iterator[None]:
+    """Turn a refusal of a competition's data into the hint to accept its rules.
+
+    Raises:
+        KaggleError: the rules have not been accepted.
+    """
+    try:
+        with translated(what):
+            yield
+    except NotThereError as error:
+        if not error.forbidden:
+            raise
+        rules = f"https://www.kaggle.com/competitions/{competition}/rules"
+        raise KaggleError(error.problem, f"Accept the rules: {rules}") from error
 
 
 class Competitions:
@@ -135,22 +168,37 @@ class Competitions:
         what = f"{name} of {competition}"
 
         def fetch() -> bool:
-            with self._calls.open() as client:
+            with _allowed(what, competition), self._calls.open() as client:
                 answer = client.competitions.competition_api_client.download_data_file(request)
-                save(answer, path, partial(self._calls.waits.check, what))
+                check = partial(self._calls.waits.check, what)
+                with answer:
+                    save_resumably(answer, path, self._calls.waits.patience.answer, check)
+                unwrap(path)
             return True
 
-        def fetch_what_is_allowed() -> bool:
-            try:
-                with translated(what):
-                    return fetch()
-            except NotThereError as error:
-                if not error.forbidden:
-                    raise
-                rules = f"https://www.kaggle.com/competitions/{competition}/rules"
-                raise KaggleError(error.problem, f"Accept the rules: {rules}") from error
+        return bool(self._calls.lookup(what, fetch))
 
-        return bool(self._calls.lookup(what, fetch_what_is_allowed))
+    def data_files(self, competition: str) -> list[DataFile]:
+        """List the files of a competition's data.
+
+        Raises:
+            KaggleError: it cannot be had, for instance as the rules have not been accepted.
+        """
+        what = f"files of {competition}"
+        request = ApiListDataFilesRequest()
+        request.competition_name = competition
+
+        def look(client: Any) -> Any:
+            with _allowed(what, competition):
+                return client.competitions.competition_api_client.list_data_files(request)
+
+        def read(page: Any) -> list[DataFile]:
+            return [_data_file(file) for file in page.files or []]
+
+        found: list[DataFile] = []
+        for page in self._calls.pages(what, request, look, read):
+            found += page
+        return found
 
     def state(self, competition: str) -> CompetitionState | None:
         """Return a competition as this account sees it, or None where Kaggle shows the account none of that name."""

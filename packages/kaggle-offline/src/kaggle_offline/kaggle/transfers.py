@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -89,8 +90,14 @@ class _Checked:
         return getattr(self._file, name)
 
 
-def save(answer: requests.Response, path: Path, check: Callable[[], None]) -> None:
+def save(answer: requests.Response, path: Path, check: Callable[[], None], *, start: int = 0) -> None:
     """Write a file that is being answered, a part at a time, with a check before each.
+
+    Args:
+        answer: has the content, or the rest of it.
+        path: the file.
+        check: an exception that it raises ends the writing.
+        start: the bytes that the file has already.
 
     Raises:
         requests.RequestException: it ends before its time.
@@ -102,10 +109,62 @@ def save(answer: requests.Response, path: Path, check: Callable[[], None]) -> No
     if size > shutil.disk_usage(path.parent).free:
         needed = f"{os.strerror(errno.ENOSPC)}, {size / 1e6:,.1f} MB are needed"
         raise OSError(errno.ENOSPC, needed, str(path))
-    with path.open("wb") as file, _progress(file, "write", path.name, size) as sink:
+    mode = "ab" if start else "wb"
+    with path.open(mode) as file, _progress(file, "write", path.name, start + size, start) as sink:
         for chunk in answer.iter_content(_CHUNK):
             check()
             sink.write(chunk)
+
+
+def save_resumably(answer: requests.Response, path: Path, seconds: float, check: Callable[[], None]) -> None:
+    """Write a file that is being answered; one that was cut off before goes on where it ended (RFC 9110, 13.1.5).
+
+    Until it is whole, its part and the tag of the part's version lie beside it.
+
+    Args:
+        answer: has the content from its beginning.
+        path: the file.
+        seconds: to wait for a connection, and for each part of an answer.
+        check: an exception that it raises ends the writing.
+
+    Raises:
+        requests.RequestException: it ends before its time.
+        OSError: the disk is full.
+    """
+    part, note = path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.tag")
+    tag = answer.headers.get("ETag", "")
+    is_begun = part.is_file() and note.is_file() and note.read_text(encoding="utf-8") == tag != ""
+    begun = part.stat().st_size if is_begun else 0
+    if begun:
+        answer.close()
+        headers = {"Range": f"bytes={begun}-", "If-Range": tag}
+        with requests.get(answer.url, headers=headers, stream=True, timeout=seconds) as rest:
+            # Another answer than a part is the whole, of another version.
+            start = begun if rest.status_code == HTTPStatus.PARTIAL_CONTENT else 0
+            save(rest, part, check, start=start)
+    else:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(tag, encoding="utf-8")
+        save(answer, part, check)
+    part.replace(path)
+    note.unlink()
+
+
+def unwrap(path: Path) -> None:
+    """Replace a file by its content where Kaggle has packed it: an archive of one file of the same name.
+
+    Kaggle sends larger files of a competition as archives, whatever their name (Kaggle/kaggle-cli,
+    ``competition_download_file`` takes the name of the link).
+    """
+    if path.suffix == ".zip" or not zipfile.is_zipfile(path):
+        return
+    inside = path.with_name(f"{path.name}.unwrapped")
+    with zipfile.ZipFile(path) as archive:
+        if archive.namelist() != [path.name]:
+            return
+        with archive.open(path.name) as packed, inside.open("wb") as file:
+            shutil.copyfileobj(packed, file, _CHUNK)
+    inside.replace(path)
 
 
 @contextmanager

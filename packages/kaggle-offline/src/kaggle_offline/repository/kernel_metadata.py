@@ -1,6 +1,7 @@
 """``kernel-metadata.json``: a kernel's settings on Kaggle, read and checked."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,15 @@ def read_metadata(path: Path, competition: str) -> KernelMetadata:
         docker_image_pinning_type=metadata.get("docker_image_pinning_type", ""),
         sources={kind: tuple(metadata.get(f"{kind}_sources", ())) for kind in SOURCES},
     )
+
+
+# Such as https://www.kaggle.com/competitions/titanic/data, or /c/titanic as in older links.
+_ADDRESS = re.compile(r"^(?:https?://)?(?:www\.)?kaggle\.com/(?:competitions|c)/([^/?#]+).*$")
+
+
+def slug_of_competition(text: str) -> str:
+    """Return the slug of a competition, which may be given as its address."""
+    return _ADDRESS.sub(r"\1", text)
 
 
 def pin_of(metadata: KernelMetadata, image: ImageManifest) -> dict[str, str]:

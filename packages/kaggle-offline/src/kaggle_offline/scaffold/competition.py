@@ -16,7 +16,7 @@ from kaggle_offline.code.imports import distributions_of
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import as_json, write_text
 from kaggle_offline.repository.image_manifest import ImageManifest, read_image_manifest
-from kaggle_offline.repository.kernel_metadata import TITLE_LENGTHS
+from kaggle_offline.repository.kernel_metadata import TITLE_LENGTHS, slug_of_competition
 from kaggle_offline.scaffold.adopt import Adopted
 
 KINDS = {
@@ -31,8 +31,6 @@ _DRAWS_WITH = {"image": ("numpy", "pillow"), "tabular": ("numpy",), "text": ("nu
 _SHARED = "competition-kit"
 
 _SLUG = re.compile(r"(?=.{2,100}$)[a-z0-9]+(-[a-z0-9]+)*")
-# Such as https://www.kaggle.com/competitions/titanic/data, or /c/titanic as in older links.
-_ADDRESS = re.compile(r"^(?:https?://)?(?:www\.)?kaggle\.com/(?:competitions|c)/([^/?#]+).*$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +66,7 @@ def names_of(competition: str, taken: Collection[str] = ()) -> Names:
     Raises:
         ConfigurationError: not a valid slug.
     """
-    competition = _ADDRESS.sub(r"\1", competition)
+    competition = slug_of_competition(competition)
     if not _SLUG.fullmatch(competition):
         raise ConfigurationError(
             f"{competition}: not a competition's slug",
