@@ -12,8 +12,7 @@ from kaggle_local.interpreters import available_python
 from kaggle_local.local_kaggle import LocalKaggle
 from kaggle_local.runs import launcher
 from kaggle_local.runs.container import Container
-from kaggle_local.runs.execution import ready_image
-from kaggle_local.runs.image import ImageSpec
+from kaggle_local.runs.image import ImageSpec, build_image
 from kaggle_local.runs.sandbox import WORKING, Mount
 from kaggle_local.server import serve
 from kaggle_offline.cli import main
@@ -37,7 +36,7 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageSpec]:
     require_podman()
     made = ImageSpec(python=available_python("3.12"), pins=PINS, distributions=("packaging",))
     store = tmp_path_factory.mktemp("store")
-    image = ready_image(made, store)
+    image = build_image(made, store)
     with imported(image, store.parent.name) as reference:
         yield ImageSpec(python=made.python, pins=PINS, distributions=("packaging",), docker_image=reference)
 

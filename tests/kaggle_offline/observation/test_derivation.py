@@ -38,8 +38,9 @@ BASES = {"2026-06": "2026-05-14", "2026-10": "2026-08-19"}
 MEASURED: dict[str, Any] = json.loads((LISTS / "measured-2026-09-24.json").read_text())
 
 
-@pytest.mark.parametrize("month", [pytest.param("2026-06", marks=pytest.mark.nightly), "2026-10"])
-@pytest.mark.parametrize("accelerator", ["cpu", pytest.param("gpu", marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("month", ["2026-06", "2026-10"])
+@pytest.mark.parametrize("accelerator", ["cpu", "gpu"])
 def test_the_manifests_are_derived_from_the_lists(
     accelerator: str, month: str, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
