@@ -8,6 +8,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,17 @@ REPOSITORY = "gcr.io/kaggle-images/python"
 
 
 def require_podman() -> None:
-    """Skip the test where podman does not run."""
+    """Skip the test where podman does not run, or cannot bound a kernel."""
+    problem = _problem_of_podman()
+    if problem:
+        pytest.skip(problem)
+
+
+@cache
+def _problem_of_podman() -> str:
+    """Return why podman cannot run kernels here; empty if it can."""
     if shutil.which("podman") is None:
-        pytest.skip("podman is not installed")
+        return "podman is not installed"
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         _copy_python(root, Path(str(find_python(available_python("3.12")))))
@@ -34,9 +43,8 @@ def require_podman() -> None:
         memory = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
         subprocess.run([*podman, "rm", "--force", name], capture_output=True, check=False)
     if done.returncode != 0:
-        pytest.skip(f"podman does not run containers here: {done.stderr.strip()[-300:]}")
-    if memory == "0":
-        pytest.skip("podman cannot bound memory here")
+        return f"podman does not run containers here: {done.stderr.strip()[-300:]}"
+    return "podman cannot bound memory here" if memory == "0" else ""
 
 
 @contextmanager

@@ -227,7 +227,10 @@ def test_a_wheel_that_would_write_over_the_image_is_refused(prefix: str, image: 
 
 
 @pytest.mark.parametrize("tool", ["uv", "pip"])
-@pytest.mark.parametrize("version", interpreters())
+@pytest.mark.parametrize(
+    "version",
+    [OWN_VERSION, *(pytest.param(name, marks=pytest.mark.nightly) for name in interpreters() if name != OWN_VERSION)],
+)
 def test_what_is_whole_is_installed(tool: str, version: str, folder: Path, tmp_path: Path, pip: Path) -> None:
     python, path = make_image(tmp_path / "venv", interpreters()[version]), pip if tool == "pip" else None
     # The files suit every Python.
