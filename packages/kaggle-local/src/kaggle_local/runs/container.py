@@ -35,7 +35,7 @@ _TO_FETCH_GB = 12
 _PUBLIC = ("gcr.io/kaggle-private-byod/", "gcr.io/kaggle-gpu-images/")
 # podman would hand the host's proxies to a container.
 _ENGINE_OPTIONS = {"podman": ["--http-proxy=false"], "docker": []}
-# A process that was killed, as when the control group has no more memory.
+# The exit code of a process that SIGKILL ended. The system sends it when the control group has no memory left.
 _KILLED = 137
 # Variables of a command line tool: where it finds programs, its settings and its storage.
 _VARIABLES = (
@@ -120,7 +120,7 @@ class Container:
             check=False,
         )
         if done.returncode != 0:
-            reason = "see above" if watched else "".join(_last_line(done.stderr))
+            reason = "see above" if watched else _last_line(done.stderr)
             raise ImageError(
                 f"{self.engine} cannot fetch {place}: {reason}",
                 "Check the network, the free space, and that the image is public.",
@@ -184,7 +184,7 @@ class Container:
         created = self._run(*command, "--workdir", WORKING, "--entrypoint", "python3", place, *arguments)
         if created.returncode != 0:
             raise SandboxError(
-                f"{self.engine} cannot create a container: {''.join(_last_line(created.stderr))}",
+                f"{self.engine} cannot create a container: {_last_line(created.stderr)}",
                 "Mend what the message names, then run again.",
             )
         limits = self._inspect(name, "HostConfig")
@@ -239,8 +239,8 @@ class Container:
         )
 
 
-def _last_line(output: str | None) -> list[str]:
-    return (output or "").strip().splitlines()[-1:]
+def _last_line(output: str | None) -> str:
+    return "".join((output or "").strip().splitlines()[-1:])
 
 
 def _mount(mount: Mount, *options: str) -> str:

@@ -12,8 +12,9 @@ from pathlib import Path, PurePosixPath
 from kaggle_local.errors import free_space
 from tqdm import tqdm
 
+from kaggle_offline.delivery.preflight import entered_competition
 from kaggle_offline.delivery.target import open_target
-from kaggle_offline.errors import ConfigurationError, EntryError, KaggleError, NoSpaceError
+from kaggle_offline.errors import ConfigurationError, KaggleError, NoSpaceError
 from kaggle_offline.files import read_json, write_json
 from kaggle_offline.kaggle.client import KaggleClient
 from kaggle_offline.kaggle.competitions import DataFile
@@ -24,7 +25,6 @@ _IMAGES = (".bmp", ".dcm", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".w
 _RECORD = ".kaggle-data.json"
 # Each file is a call of its own, which mostly waits.
 _AT_A_TIME = 8
-_WEB = "https://www.kaggle.com/competitions"
 
 
 def run(options: argparse.Namespace, repository: Path) -> None:
@@ -52,13 +52,7 @@ def fetch_data(
         NoSpaceError: the disk has less space than the files need.
         KaggleError: Kaggle refuses, or does not answer.
     """
-    state = client.competitions.state(competition)
-    if state is None:
-        raise EntryError(f"{competition}: Kaggle shows this account no such competition", f"Look for it: {_WEB}")
-    if not state.entered:
-        raise EntryError(
-            f"{competition}: {client.owner} has not accepted its rules", f"Accept them: {_WEB}/{competition}/rules"
-        )
+    entered_competition(client, competition)
     files = client.competitions.data_files(competition)
     chosen = _choose(files, only, images)
     known = _read_record(folder)

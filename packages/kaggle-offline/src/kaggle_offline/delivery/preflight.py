@@ -5,11 +5,29 @@ from datetime import UTC, datetime
 from kaggle_offline.delivery.target import Target
 from kaggle_offline.errors import EntryError, NotThereError
 from kaggle_offline.kaggle.client import KaggleClient
+from kaggle_offline.kaggle.competitions import CompetitionState
 from kaggle_offline.repository.kernel_folder import KernelFolder
 from kaggle_offline.repository.kernel_metadata import is_gpu, warning_about_granted, warning_about_retired
 
 _HOUR = 3600
 _WEB = "https://www.kaggle.com"
+
+
+def entered_competition(client: KaggleClient, name: str) -> CompetitionState:
+    """Return what Kaggle says of a competition whose rules the account has accepted (GetCompetition).
+
+    Raises:
+        EntryError: the competition cannot be seen, or its rules are not accepted.
+        KaggleError: Kaggle does not answer.
+    """
+    competition = client.competitions.state(name)
+    if competition is None:
+        raise EntryError(f"{name}: Kaggle shows this account no such competition", f"Look for it: {_WEB}/competitions")
+    if not competition.entered:
+        raise EntryError(
+            f"{name}: {client.owner} has not accepted its rules", f"Accept them: {_WEB}/competitions/{name}/rules"
+        )
+    return competition
 
 
 def check_entry(client: KaggleClient, kernel: KernelFolder) -> list[str]:
@@ -22,14 +40,10 @@ def check_entry(client: KaggleClient, kernel: KernelFolder) -> list[str]:
         EntryError: the competition cannot be seen, its rules are not accepted, or submissions are disabled.
         KaggleError: Kaggle does not answer.
     """
-    name, page = kernel.competition, f"{_WEB}/competitions/{kernel.competition}"
-    competition = client.competitions.state(name)
-    if competition is None:
-        raise EntryError(f"{name}: Kaggle shows this account no such competition", f"Look for it: {page}")
-    if not competition.entered:
-        raise EntryError(f"{name}: {client.owner} has not accepted its rules", f"Accept them: {page}/rules")
+    name = kernel.competition
+    competition = entered_competition(client, name)
     if competition.closed:
-        raise EntryError(f"{name}: submissions are disabled", f"Read why: {page}")
+        raise EntryError(f"{name}: submissions are disabled", f"Read why: {_WEB}/competitions/{name}")
     notices = []
     if competition.slug != name:
         notices.append(f"{name}: its own spelling is {competition.slug}, which is how its data is mounted")

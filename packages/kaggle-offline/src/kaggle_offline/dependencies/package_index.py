@@ -90,7 +90,7 @@ def _files(entry: Mapping[str, Any]) -> Files:
     return Files(version=entry.get("version", ""), wheels=tuple(wheels), source=tuple(source), url=url)
 
 
-# How uv says that there is none.
+# uv prints these words when no release satisfies a requirement.
 _NO_RELEASE = "No solution found"
 
 

@@ -240,7 +240,7 @@ def _resolve(
     """Resolve requirements; return the version of each distribution and those that require it, by name.
 
     Raises:
-        LockError: there is no solution.
+        LockError: the requirements had no solution on that day, or the package index does not answer.
     """
     with tempfile.TemporaryDirectory() as scratch:
         source, output = Path(scratch) / "requirements.in", Path(scratch) / "requirements.txt"
