@@ -176,6 +176,7 @@ def test_a_container_that_a_killed_server_left_is_removed(left: subprocess.Popen
     left.wait(20)
 
 
+@pytest.mark.nightly
 def test_the_whole_way(
     spec: ImageSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

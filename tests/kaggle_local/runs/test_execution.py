@@ -204,7 +204,7 @@ while True: x.append(bytearray(10**6))""",
     "forks": (
         PROCESSES,
         "more than its limit of 200 processes",
-        "while True:\n    try: os.fork()\n    except OSError: time.sleep(0.01)",
+        "while True:\n    try: os.fork()\n    except OSError: time.sleep(0.2)",
     ),
     "starts threads": (
         PROCESSES,
@@ -321,6 +321,7 @@ def test_the_system_ends_a_run_whose_memory_no_process_shows(what: str, storage:
     assert not any(folder.exists() for folder in group.folders)
 
 
+@pytest.mark.nightly
 def test_without_a_control_group_the_same_runs_do(storage: Path, competition: Path, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("kaggle_local.runs.control_group._MOUNT", tmp_path / "nowhere")
