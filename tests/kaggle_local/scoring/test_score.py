@@ -14,7 +14,7 @@ from kaggle_local.scoring.competition import Competition, load_competition
 from kaggle_local.scoring.metrics import METRICS, PARAMETERS
 from kaggle_local.scoring.ranking import dice
 from kaggle_local.scoring.regression import concordance
-from kaggle_local.scoring.score import baseline_score, metric_of, score
+from kaggle_local.scoring.score import Scores, baseline_score, metric_of, score
 from sklearn.metrics import cohen_kappa_score
 
 
@@ -22,7 +22,7 @@ def test_mean_f1_is_that_of_the_definition(competition: Path, tmp_path: Path) ->
     submission = tmp_path / "submission.csv"
     submission.write_text("image,labels\nz,rust\ny,scab\nx,scab rust\n")
     # x: 2·1/(1+2), y: 2·1/(2+1), z: 0.
-    assert score(load_competition(competition), submission) == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)
+    assert score(load_competition(competition), submission).public == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def make(folder: Path, metric: str, solution: str) -> Competition:
 def score_of(folder: Path, metric: str, solution: str, submission: str) -> float:
     competition = make(folder, metric, solution)
     (folder / "submission.csv").write_text(submission)
-    return score(competition, folder / "submission.csv")
+    return score(competition, folder / "submission.csv").public
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_no_bytes_raise_anything_else(content: bytes, tmp_path: Path) -> None:
         score(competition, tmp_path / "submission.csv")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10)
 @given(
     values=st.lists(st.integers(min_value=0, max_value=1), min_size=2, max_size=8).filter(lambda v: len(set(v)) == 2)
 )
@@ -278,3 +278,15 @@ def test_the_truth_itself_is_the_best_submission(values: list[int], tmp_path: Pa
             assert best >= floor
         else:
             assert metric_of(make(tmp_path, name, table)).greater_is_better == (best > floor), name
+
+
+def test_each_leaderboard_has_a_score_of_its_own(tmp_path: Path) -> None:
+    competition = make(tmp_path, "accuracy", "id,y\n1,a\n2,b\n3,c\n4,d\n")
+    (tmp_path / "solution.csv").write_text("id,y,Usage\n1,a,Private\n2,b,Public\n3,c,Private\n4,a,Ignored\n")
+    (tmp_path / "submission.csv").write_text("id,y\n4,d\n3,x\n2,b\n1,a\n")
+    assert score(competition, tmp_path / "submission.csv") == Scores(public=1.0, private=0.5)
+    # The most common row of all, for the public ones.
+    assert baseline_score(competition) == 0
+    (tmp_path / "solution.csv").write_text("id,y,Usage\n1,a,Private\n2,b,Ignored\n")
+    with pytest.raises(CompetitionError, match="no row's Usage is Public"):
+        score(competition, tmp_path / "submission.csv")

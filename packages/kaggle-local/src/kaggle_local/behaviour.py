@@ -53,6 +53,7 @@ class Behaviour:
         gpu_quota_seconds: how much of this week's GPU time each user has left.
         session_seconds: how long a run may take; a push or a competition can ask for less.
         tpu_session_seconds: the same, of a run with a TPU.
+        metric_seconds: how long a host's metric may take, for both leaderboards together.
         memory_bytes: how much memory a run may use, its files outside of /kaggle/working included.
         output_bytes: how much a run may leave in /kaggle/working.
         processes: how many processes and threads a run may have at a time.
@@ -82,6 +83,7 @@ class Behaviour:
     gpu_quota_seconds: float = 30 * 3600
     session_seconds: int = 12 * 3600
     tpu_session_seconds: int = 9 * 3600
+    metric_seconds: int = 1800
     memory_bytes: int = 30 * GIB
     output_bytes: int = 20 * 10**9
     processes: int = 4096

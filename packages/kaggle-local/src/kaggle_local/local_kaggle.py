@@ -11,7 +11,7 @@ from kaggle_local.runs.execution import ready_image
 from kaggle_local.runs.image import Image, ImageSpec, build_image, image_folder, is_whole
 from kaggle_local.runs.sandbox import find_bwrap
 from kaggle_local.scoring.competition import Competition, load_competition
-from kaggle_local.scoring.score import metric_of
+from kaggle_local.scoring.score import baseline_score, metric_of
 from kaggle_local.services.security import token_of
 from kaggle_local.storage import Storage
 from kaggle_local.worker import Worker
@@ -66,6 +66,15 @@ class LocalKaggle:
         metric_of(competition)
         self.storage.submissions.host(competition.slug, competition.folder)
         return competition
+
+    def baseline(self, competition: Competition) -> float:
+        """Return the score of the solution's most common row for every row, on the public leaderboard.
+
+        Raises:
+            SubmissionError: the host's metric refuses such a submission.
+            CompetitionError: the solution does not suit the metric.
+        """
+        return baseline_score(competition, self.worker.custom_metric(competition))
 
     def _container(self, reference: str) -> Container:
         return Container(engine=self.behaviour.engine, reference=reference, owner=str(self.storage.root))

@@ -22,9 +22,10 @@ from kaggle_local.runs.execution import Executor, Outcome, Stopped, ready_image
 from kaggle_local.runs.isolation import Program
 from kaggle_local.runs.limits import RunLimits
 from kaggle_local.runs.log import Event, RunLog
+from kaggle_local.runs.metric_run import MetricRun
 from kaggle_local.runs.sandbox import INPUT, Mount
 from kaggle_local.scoring.competition import Competition, load_competition
-from kaggle_local.scoring.score import load_libraries, score
+from kaggle_local.scoring.score import CustomMetric, Scores, load_libraries, score
 from kaggle_local.storage import FileSource, Input, KernelSource, KernelVersion, Kind, Storage, Submission, Version
 from kaggle_local.storage.archives import unpack_archives
 from kaggle_local.storage.database import age_of, lacks_space, no_space
@@ -410,24 +411,24 @@ class Worker:
     def _score(self, ref: int) -> None:
         submission = self._storage.submissions.get(ref)
         assert submission is not None  # the API has recorded it
-        finish = self._storage.submissions.finish
+        submissions = self._storage.submissions
         try:
-            value = self._value(submission)
+            scores = self._scores_of(submission)
         except Stopped:
             return
         except LocalKaggleError as error:
             logger.warning("submission %s to %s: %s", ref, submission.competition, error)
             kind = error.kind if isinstance(error, SubmissionError) else SubmissionError.kind
-            finish(submission, None, str(error), kind)
+            submissions.fail(submission, str(error), kind)
         except Exception as error:
             logger.exception("submission %s to %s", ref, submission.competition)
             if lacks_space(error):
                 reason = f"{no_space(self._storage.root)}; it is scored again at the next start"
-                self._once_there_is_space(partial(finish, submission, None, reason, NO_SPACE))
+                self._once_there_is_space(partial(submissions.fail, submission, reason, NO_SPACE))
             else:
-                finish(submission, None, repr(error), SubmissionError.kind)
+                submissions.fail(submission, repr(error), SubmissionError.kind)
         else:
-            finish(submission, value, "")
+            submissions.complete(submission, scores.public, scores.private)
 
     def _once_there_is_space(self, record: Callable[[], None]) -> None:
         """Record a result for which the disk had no space, as soon as it has."""
@@ -439,7 +440,7 @@ class Worker:
             else:
                 return
 
-    def _value(self, submission: Submission) -> float:
+    def _scores_of(self, submission: Submission) -> Scores:
         """Score a submission: its file, or the output of its kernel after a rerun in a code competition."""
         competition = self._competition(submission.competition)
         folder = submission.folder
@@ -449,10 +450,11 @@ class Worker:
             with self._storage.files.draft(folder) as draft:
                 self._storage.files.link(upload.path, draft / submission.file_name)
                 self._storage.files.keep(draft / submission.file_name)
-            return score(competition, folder / submission.file_name)
+            return score(competition, folder / submission.file_name, self.custom_metric(competition))
         version = self._kernel(submission.source)
+        custom = self.custom_metric(competition, version)
         if not competition.code:
-            return score(competition, version.output_folder / submission.file_name)
+            return score(competition, version.output_folder / submission.file_name, custom)
         threading.Thread(target=load_libraries, name="scoring", daemon=True).start()
         with self._storage.files.held():
             outcome = self._execute(version, version.inputs, folder, rerun_of=competition)
@@ -467,9 +469,38 @@ class Worker:
                 raise SubmissionError(
                     f"{file.name}: the kernel did not write it", "Write it to /kaggle/working.", kind=_NOT_WRITTEN
                 )
-            return score(competition, file)
+            return score(competition, file, custom)
         finally:
             self._storage.files.remove(folder / "output")
+
+    def custom_metric(self, competition: Competition, version: KernelVersion | None = None) -> CustomMetric | None:
+        """Return the host's metric of a competition, if it has one.
+
+        Args:
+            competition: whose.
+            version: the kernel version in whose image it runs; by default in the image in use.
+        """
+        if competition.custom_metric is None:
+            return None
+        behaviour = self._behaviour
+        image, container = self._storage.images.in_use(), None
+        if version is not None:
+            image, container = version.image, self._container(version)
+        return MetricRun(
+            metric=competition.custom_metric,
+            row_id=competition.id,
+            settings=competition.metric_settings,
+            image=image,
+            images=self._storage.images.folder,
+            container=container,
+            limits=RunLimits(
+                seconds=behaviour.metric_seconds,
+                memory_bytes=behaviour.memory_bytes,
+                output_bytes=behaviour.output_bytes,
+                processes=behaviour.processes,
+            ),
+            given_up=self._closing.is_set,
+        )
 
     def _kernel(self, source: KernelSource) -> KernelVersion:
         version = self._storage.kernels.get(source.owner, source.slug, source.number)

@@ -6,18 +6,25 @@
     hidden/           mounted in its place when a submission is scored: same layout, other files
     solution.csv      the answers to the hidden test set
     competition.toml  slug, title, metric, id and target columns, submissions, limits
+    metric.py         the host's metric, where competition.toml names it so
 
 ``submissions = "code"``, the default, is a competition of kernels, run again on ``hidden/``. With
 ``"file"`` files are handed in, or a kernel's output as it is; there is no ``hidden/`` then.
 
 ``entered = false`` is a competition whose rules the user has not accepted, ``closed = true`` one that takes no
 submissions: Kaggle answers 403 to what needs either.
+
+A metric whose name ends with ``.py`` is a file of the folder, with ``score(solution, submission, row_id_column_name,
+**settings)`` as Kaggle asks of its hosts. ``[metric_settings]`` are the settings, and ``greater_is_better = false``
+says that less is better, which no code can tell. The solution may have more columns then. Its column ``Usage`` parts
+the rows of the ``Public`` leaderboard from those of the ``Private`` one; others do not count.
 """
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from kaggle_local.errors import CompetitionError
@@ -38,7 +45,8 @@ class Competition:
     """A competition folder that has been read and found whole.
 
     ``target`` are the columns that are predicted; ``code`` is whether kernels are handed in; ``entered`` is whether the
-    user has accepted the rules; ``closed`` is whether submissions are disabled.
+    user has accepted the rules; ``closed`` is whether submissions are disabled. ``greater_is_better`` and
+    ``metric_settings`` are those of a host's metric.
     """
 
     folder: Path
@@ -50,7 +58,14 @@ class Competition:
     code: bool
     entered: bool
     closed: bool
+    greater_is_better: bool
+    metric_settings: Mapping[str, Any]
     limits: Limits
+
+    @property
+    def custom_metric(self) -> Path | None:
+        """The host's metric; None where the metric is one of the known ones."""
+        return self.folder / self.metric if self.metric.endswith(".py") else None
 
     @property
     def public(self) -> Path:
@@ -72,6 +87,7 @@ _TEXTS = ("slug", "title", "metric", "id")
 # Some have capitals, which mounts keep (reported live).
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _SUBMISSIONS = ("code", "file")
+_FLAGS = ("entered", "closed", "greater_is_better")
 
 
 def load_competition(folder: Path, *, check_data: bool = True) -> Competition:
@@ -93,29 +109,38 @@ def load_competition(folder: Path, *, check_data: bool = True) -> Competition:
     for key in _TEXTS:
         if not isinstance(document.get(key), str) or not document[key]:
             raise CompetitionError(f"{path}: {key} must be a text", f'Set it, as in: {key} = "…"')
-    submissions = document.get("submissions", _SUBMISSIONS[0])
-    if submissions not in _SUBMISSIONS:
-        raise CompetitionError(f"{path}: submissions {submissions!r}", f"Known are: {', '.join(_SUBMISSIONS)}.")
     competition = Competition(
         folder=folder.resolve(),
         target=_target(path, document.get("target")),
-        code=submissions == "code",
+        code=_takes_kernels(path, document.get("submissions", _SUBMISSIONS[0])),
         entered=_flag(path, document, "entered", default=True),
         closed=_flag(path, document, "closed", default=False),
+        greater_is_better=_flag(path, document, "greater_is_better", default=True),
+        metric_settings=_metric_settings(path, document.get("metric_settings", {})),
         limits=_limits(path, document.get("limits", {})),
         **{key: document[key] for key in _TEXTS},
     )
-    known = (*_TEXTS, "target", "submissions", "entered", "closed", "limits")
+    known = (*_TEXTS, "target", "submissions", *_FLAGS, "metric_settings", "limits")
     unknown = sorted(set(document) - set(known))
     if unknown:
         raise CompetitionError(f"{path}: unknown key {unknown[0]}", f"Known are: {', '.join(known)}.")
     if not _SLUG.fullmatch(competition.slug):
         raise CompetitionError(f"{path}: slug {competition.slug!r}", "Write it in letters, digits and -.")
+    _check_metric(path, competition, document)
     if len({competition.id, *competition.target}) != 1 + len(competition.target):
         raise CompetitionError(f"{path}: a column is there twice", "id and target must be different columns.")
     if check_data:
         _check_data(competition)
     return competition
+
+
+def _check_metric(path: Path, competition: Competition, document: Mapping[str, Any]) -> None:
+    is_custom = competition.custom_metric is not None
+    if is_custom and PurePath(competition.metric).name != competition.metric:
+        raise CompetitionError(f"{path}: metric {competition.metric!r}", "Put the file beside competition.toml.")
+    for key in ("greater_is_better", "metric_settings"):
+        if key in document and not is_custom:
+            raise CompetitionError(f"{path}: {key} is of a host's metric", 'Name a file, as in: metric = "metric.py"')
 
 
 def _target(path: Path, value: Any) -> tuple[str, ...]:
@@ -125,11 +150,23 @@ def _target(path: Path, value: Any) -> tuple[str, ...]:
     return tuple(columns)
 
 
+def _takes_kernels(path: Path, submissions: Any) -> bool:
+    if submissions not in _SUBMISSIONS:
+        raise CompetitionError(f"{path}: submissions {submissions!r}", f"Known are: {', '.join(_SUBMISSIONS)}.")
+    return bool(submissions == "code")
+
+
 def _flag(path: Path, document: dict[str, Any], key: str, *, default: bool) -> bool:
     value = document.get(key, default)
     if not isinstance(value, bool):
         raise CompetitionError(f"{path}: {key} must be true or false", f"Set it, as in: {key} = true")
     return value
+
+
+def _metric_settings(path: Path, table: Any) -> Mapping[str, Any]:
+    if not isinstance(table, dict):
+        raise CompetitionError(f"{path}: [metric_settings] is malformed", "Write a table of the metric's settings.")
+    return table
 
 
 def _limits(path: Path, table: Any) -> Limits:

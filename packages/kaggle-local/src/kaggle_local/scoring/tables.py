@@ -1,19 +1,16 @@
-"""A submission's table: read within bounds, its rows in the solution's order, its cells of the metric's kind."""
+"""A submission's table: its columns, its rows in the solution's order, its cells of the metric's kind."""
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaggle_local.errors import SubmissionError
 from kaggle_local.scoring.competition import Competition
+from kaggle_local.scoring.formats import read_texts
 from kaggle_local.scoring.metrics import Cells
 from kaggle_local.scoring.ranking import pixels
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Bytes of a submission; a larger table is refused.
-_LARGEST = 2**30
 
 
 def read_table(competition: Competition, path: Path, cells: Cells) -> "pd.DataFrame":
@@ -22,20 +19,8 @@ def read_table(competition: Competition, path: Path, cells: Cells) -> "pd.DataFr
     Raises:
         SubmissionError: it is not a table, a column is missing, or a cell is empty that must not be.
     """
-    import pandas as pd
-
-    if path.is_symlink() or not path.is_file():
-        raise SubmissionError(f"{path.name}: the kernel did not write it", "Write it to /kaggle/working.")
-    if path.stat().st_size > _LARGEST:
-        raise SubmissionError(f"{path.name}: {path.stat().st_size:,} bytes", f"At most {_LARGEST:,} are read.")
-    try:
-        with warnings.catch_warnings():
-            # Rows with more cells than there are columns.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
-    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise SubmissionError(f"{path.name}: not a CSV file: {error}", "Write it with pandas or csv.") from error
     columns = [competition.id, *competition.target]
+    table = read_texts(path, columns)
     for column in columns:
         if column not in table.columns:
             raise SubmissionError(f"{path.name}: no column {column}", f"Its columns must be {','.join(columns)}.")

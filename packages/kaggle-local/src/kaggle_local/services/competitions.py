@@ -296,7 +296,9 @@ def _describe_submission(call: Call, submission: Submission) -> ApiSubmission:
         source = submission.source
         described.url = f"{call.base_url}/code/{source.owner}/{source.slug}?version={source.number}"
     if submission.score is not None:
-        described.public_score = described.private_score = f"{submission.score:.5f}"
+        described.public_score = f"{submission.score:.5f}"
+    if submission.private_score is not None:
+        described.private_score = f"{submission.private_score:.5f}"
     # A failed file submission tells its reason, a failed code submission its class alone (reported live).
     if call.behaviour.tell_reasons or submission.status == "complete" or isinstance(submission.source, FileSource):
         described.error_description = submission.reason

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kaggle_local.errors import NO_SPACE_LEFT, StorageError, free_space
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 _SCHEMA = f"""
 PRAGMA user_version = {SCHEMA_VERSION};
@@ -42,7 +42,8 @@ CREATE TABLE competitions (slug TEXT PRIMARY KEY, folder TEXT NOT NULL, hosted T
 CREATE TABLE submissions (
     ref INTEGER PRIMARY KEY AUTOINCREMENT, competition TEXT NOT NULL, source TEXT NOT NULL,
     file_name TEXT NOT NULL, description TEXT NOT NULL, submitter TEXT NOT NULL, status TEXT NOT NULL,
-    score REAL, reason TEXT NOT NULL DEFAULT '', kind TEXT NOT NULL DEFAULT '', created TEXT NOT NULL
+    score REAL, private_score REAL, reason TEXT NOT NULL DEFAULT '', kind TEXT NOT NULL DEFAULT '',
+    created TEXT NOT NULL
 );
 """
 

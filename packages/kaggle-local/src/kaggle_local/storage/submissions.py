@@ -32,6 +32,7 @@ class FileSource:
 class Submission:
     """The file, or the kernel version, that was handed in. Status: ``pending``, ``complete`` or ``error``.
 
+    ``score`` is that of the public leaderboard; ``private_score`` is None where the solution has no private rows.
     ``reason`` is the true reason of an error. ``kind`` is the class of an
     error.
     """
@@ -44,6 +45,7 @@ class Submission:
     submitter: str
     status: str
     score: float | None
+    private_score: float | None
     reason: str
     kind: str
     created: datetime
@@ -85,13 +87,20 @@ class Submissions:
             )
             return int(cursor.lastrowid or 0)
 
-    def finish(self, submission: Submission, score: float | None, reason: str = "", kind: str = "") -> None:
-        """Record the score, or the true reason of a failure and its class."""
-        status = "error" if score is None else "complete"
+    def complete(self, submission: Submission, score: float, private_score: float | None) -> None:
+        """Record the scores of the public and the private leaderboard."""
         with self._database.transaction() as db:
             db.execute(
-                "UPDATE submissions SET status = ?, score = ?, reason = ?, kind = ? WHERE ref = ?",
-                (status, score, plain(reason), kind, submission.ref),
+                "UPDATE submissions SET status = 'complete', score = ?, private_score = ? WHERE ref = ?",
+                (score, private_score, submission.ref),
+            )
+
+    def fail(self, submission: Submission, reason: str, kind: str) -> None:
+        """Record the true reason of a failure, and its class."""
+        with self._database.transaction() as db:
+            db.execute(
+                "UPDATE submissions SET status = 'error', reason = ?, kind = ? WHERE ref = ?",
+                (plain(reason), kind, submission.ref),
             )
 
     def of_user(self, competition: str, submitter: str) -> list[Submission]:
