@@ -1,10 +1,12 @@
 """A submission is compared with the sample before it is handed in."""
 
 import csv
+import json
 import tracemalloc
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -134,3 +136,60 @@ def test_a_small_zip_of_one_endless_line_takes_no_memory(tmp_path: Path) -> None
     finally:
         tracemalloc.stop()
     assert peak < 250 * 2**20
+
+
+TABLE = {"image": ["a.jpg", "b.jpg"], "labels": ["scab", "rust"]}
+
+
+def test_parquet_is_compared_with_a_sample_of_any_format(tmp_path: Path) -> None:
+    path, sample = tmp_path / "submission.parquet", tmp_path / "sample.csv"
+    sample.write_text(SAMPLE)
+    pd.DataFrame(TABLE).to_parquet(path)
+    assert check_output(path, sample) == "2 rows, as in the sample"
+    pd.DataFrame(TABLE).to_parquet(tmp_path / "sample.parquet")
+    assert check_output(path, tmp_path / "sample.parquet") == "2 rows, as in the sample"
+    pd.DataFrame({**TABLE, "labels": ["scab", None]}).to_parquet(path)
+    with pytest.raises(OutputError, match=r"1 cells are empty or not a number .b\.jpg: labels"):
+        check_output(path, sample)
+    pd.DataFrame({**TABLE, "image": ["a.jpg", "c.jpg"]}).to_parquet(path)
+    with pytest.raises(OutputError, match=r"1 rows are missing .b\.jpg"):
+        check_output(path, sample)
+    path.write_bytes(b"PAR1")
+    with pytest.raises(OutputError, match="not a parquet file"):
+        check_output(path, sample)
+
+
+ANSWER = {"attempt_1": [[0, 0], [0, 0]], "attempt_2": [[0]]}
+
+
+@pytest.mark.parametrize(
+    ("submission", "named"),
+    [
+        ({"a": [ANSWER], "b": [ANSWER, ANSWER]}, ""),
+        ({"a": [{**ANSWER, "attempt_1": [[1, 2, 3]]}], "b": [ANSWER, ANSWER]}, ""),
+        ({"a": [ANSWER], "b": [ANSWER]}, r"1 values have other keys, or other lengths, than in the sample .b"),
+        ({"a": [{"attempt_1": [[0]]}], "b": [ANSWER, ANSWER]}, "1 values have other keys"),
+        ({"a": [ANSWER]}, r"1 rows are missing .b"),
+        ({"a": [ANSWER], "b": None}, "1 values have other keys"),
+        ([1, 2], "not a JSON file: the ids are the keys of one object"),
+    ],
+)
+def test_each_value_of_a_json_object_has_the_form_of_the_samples(
+    submission: object, named: str, tmp_path: Path
+) -> None:
+    sample, path = tmp_path / "sample.json", tmp_path / "submission.json"
+    sample.write_text(json.dumps({"a": [ANSWER], "b": [ANSWER, ANSWER]}))
+    path.write_text(json.dumps(submission))
+    if named:
+        with pytest.raises(OutputError, match=named):
+            check_output(path, sample)
+    else:
+        assert check_output(path, sample) == "2 rows, as in the sample"
+
+
+def test_one_table_in_a_zip_is_the_submission(tmp_path: Path) -> None:
+    path = tmp_path / "submission.zip"
+    (tmp_path / "sample.csv").write_text(SAMPLE)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("submission.csv", "image,labels\na.jpg,scab\nb.jpg,rust\n")
+    assert check_output(path, tmp_path / "sample.csv") == "2 rows, as in the sample"
