@@ -11,7 +11,7 @@ import pytest
 from kaggle_local.faults import Fault
 from kaggle_local.local_kaggle import LocalKaggle
 from kaggle_offline.cli import main
-from kaggle_offline.commands.data import fetch_data
+from kaggle_offline.competition.data import fetch_data
 from kaggle_offline.delivery.target import LocalTarget, open_target
 from kaggle_offline.errors import ConfigurationError, EntryError, KaggleError, NoSpaceError
 from kaggle_offline.kaggle.client import KaggleClient
@@ -150,20 +150,30 @@ def test_a_failure_leaves_what_is_whole_and_the_same_command_goes_on(
     assert there(tmp_path / "data") == ALL
 
 
-def test_each_obstacle_is_named_with_the_way_round_it(
+def test_too_little_space_is_noticed_before_the_download(
     hosted: tuple[KaggleClient, LocalKaggle], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, local = hosted
-    with pytest.raises(EntryError, match="nowhere: Kaggle shows this account no such competition"):
-        fetch_data(client, "nowhere", tmp_path / "data")
+    client, _ = hosted
     monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Disk", (), {"free": 1000}))
     with pytest.raises(NoSpaceError, match=r"3\.00 MB are needed, and "):
         fetch_data(client, "leaves", tmp_path / "data")
     assert there(tmp_path / "data") == []
-    monkeypatch.undo()
-    local.host(write_competition(tmp_path / "other", entered=False))
-    with pytest.raises(EntryError, match=r"has not accepted its rules\nAccept them: .*/competitions/leaves/rules"):
-        fetch_data(client, "leaves", tmp_path / "data")
+
+
+def test_a_competition_must_be_there_and_its_rules_accepted(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_target("local", repository) as target:
+        assert isinstance(target, LocalTarget)
+        target.local.host(write_competition(tmp_path / "leaves", entered=False))
+    monkeypatch.chdir(repository)
+    monkeypatch.setenv("KAGGLE_TARGET", "local")
+    assert main(["data", "nowhere"]) == EntryError.exit_code
+    assert "nowhere: Kaggle shows this account no such competition" in capsys.readouterr().err
+    assert main(["data", "leaves"]) == EntryError.exit_code
+    problem, link = capsys.readouterr().err.strip().splitlines()
+    assert problem.endswith("has not accepted its rules")
+    assert link == "  → Accept them: https://www.kaggle.com/competitions/leaves/rules"
 
 
 def test_the_command_takes_an_address(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,4 +42,4 @@ def run(options: argparse.Namespace, repository: Path) -> None:
     kernels = read_kernel_folders(repository, options.competitions)
     with open_target(options.target, repository) as target:
         for kernel in kernels:
-            print(history(target.client, kernel.competition))
+            print(history(target.client, kernel.on_kaggle))

@@ -48,7 +48,7 @@ def submit(kernel: KernelFolder, target: Target) -> None:
         )
     ref, earlier = _submit_once(kernel, target, chain, result.submission)
     state = _wait_for_score(target, ref)
-    entry = Submission(ref=ref, status=state.status, score=state.score)
+    entry = Submission(ref=ref, status=state.status, score=state.score, private_score=state.private_score)
     if result.submission is not None and result.submission.ref == ref:
         entry = replace(entry, baseline=result.submission.baseline)
     for other in reversed(earlier):
@@ -67,6 +67,8 @@ def submit(kernel: KernelFolder, target: Target) -> None:
         print(f"  score {state.score:.5f}")
     else:
         print(f"  score {state.score:.5f} (baseline, the most common label: {entry.baseline:.5f})")
+    if state.private_score is not None:
+        print(f"  private score {state.private_score:.5f}")
     print(f"  {kernel.build / RESULT}, report.html beside it")
 
 
@@ -82,10 +84,10 @@ def _submit_once(
     """
     known = noted.ref if noted else ""
     client = target.client
-    submissions = client.competitions.submissions(kernel.competition)
+    submissions = client.competitions.submissions(kernel.on_kaggle)
     found = _find(kernel, chain, known, submissions)
     if found is None:
-        limits = client.competitions.limits(kernel.competition)
+        limits = client.competitions.limits(kernel.on_kaggle)
         if limits.made:
             found, submissions = _look_again(kernel, target, chain, known, limits.made)
         if found is None:
@@ -163,7 +165,7 @@ def _look_again(
 
     def is_complete() -> bool | None:
         nonlocal found, submissions
-        submissions = target.client.competitions.submissions(kernel.competition)
+        submissions = target.client.competitions.submissions(kernel.on_kaggle)
         found = _find(kernel, chain, known, submissions)
         valid = sum(submission.status != "error" for submission in submissions)
         return True if found or valid >= made else None
@@ -193,7 +195,7 @@ def _create(kernel: KernelFolder, target: Target, chain: Chain, limits: Submissi
         )
     try:
         return client.competitions.submit(
-            kernel.competition,
+            kernel.on_kaggle,
             kernel.slug,
             chain.kernel,
             kernel.settings.output,

@@ -270,7 +270,7 @@ def _check(kernel: KernelFolder, target: Target, path: Path) -> str:
         )
     for name in kernel.settings.samples:
         sample = kernel.build / name
-        if target.client.competitions.fetch_data_file(kernel.competition, name, sample):
+        if target.client.competitions.fetch_data_file(kernel.on_kaggle, name, sample):
             return check_output(path, sample)
     return check_output(path, None)
 

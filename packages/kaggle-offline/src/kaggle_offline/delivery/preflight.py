@@ -40,7 +40,7 @@ def check_entry(client: KaggleClient, kernel: KernelFolder) -> list[str]:
         EntryError: the competition cannot be seen, its rules are not accepted, or submissions are disabled.
         KaggleError: Kaggle does not answer.
     """
-    name = kernel.competition
+    name = kernel.on_kaggle
     competition = entered_competition(client, name)
     if competition.closed:
         raise EntryError(f"{name}: submissions are disabled", f"Read why: {_WEB}/competitions/{name}")
@@ -148,7 +148,7 @@ class Preflight:
             if client.kernels.run(slug, state.version).status in ("queued", "running"):
                 return f"{client.owner}/{slug} version {state.version} is running"
         try:
-            submissions = client.competitions.submissions(self._kernel.competition)
+            submissions = client.competitions.submissions(self._kernel.on_kaggle)
         except NotThereError:
             return ""
         pending = next((submission for submission in submissions if submission.status == "pending"), None)

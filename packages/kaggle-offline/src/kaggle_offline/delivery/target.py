@@ -2,35 +2,32 @@
 
 import os
 import re
-import shlex
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from kaggle_local.behaviour import SANDBOX, Behaviour
-from kaggle_local.errors import LocalKaggleError
-from kaggle_local.runs.image import Image, ImageSpec
+from kaggle_local.errors import LocalKaggleError, SubmissionError
+from kaggle_local.runs.image import ImageSpec
 from kaggle_local.scoring.competition import load_competition
-from kaggle_local.scoring.score import baseline_score, metric_of
+from kaggle_local.scoring.score import metric_of
 from platformdirs import user_cache_path
 
 from kaggle_offline.artifacts.frozen import Frozen
 from kaggle_offline.artifacts.pack import Dataset
-from kaggle_offline.environment import environment_for_others
+from kaggle_offline.delivery.hosted import competition_inputs, make_competition
 from kaggle_offline.errors import RehearsalError, TargetError
-from kaggle_offline.files import Stamp, alone, digest_of_data, new_folder
+from kaggle_offline.files import alone
 from kaggle_offline.kaggle.authentication import find_token
 from kaggle_offline.kaggle.client import KaggleClient
 from kaggle_offline.kaggle.retries import Patience, Waits
 from kaggle_offline.reports.result import SCORE_DIGITS, Submission
 from kaggle_offline.repository.image_manifest import read_image_manifest
 from kaggle_offline.repository.kernel_folder import KernelFolder
-from kaggle_offline.uv import run_uv
 
 if TYPE_CHECKING:
     from kaggle_local.local_kaggle import LocalKaggle
@@ -39,7 +36,6 @@ if TYPE_CHECKING:
 _PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _LOOPBACK = re.compile(r"(?i)^(?:\w+://)?(?:[^@/]*@)?(?:localhost|127\.[\d.]+|\[::1\])(?::|/|$)")
 
-_LAST_LINES = 12
 # Between two looks at whether another process is done.
 _LOCK_SECONDS = 0.1
 
@@ -163,9 +159,9 @@ class LocalTarget(_Opened):
                 print(f"  building the image for Python {frozen.python}: {', '.join(spec.distributions)}", flush=True)
             image = self.local.set_image(spec)
             self.local.fetch_image(kernel.metadata.docker_image or manifest.docker_image)
-            self.local.host(_make_competition(kernel, frozen, image))
+            self.local.host(make_competition(kernel, frozen, image.python))
         # A run in another engine is another run.
-        return [_competition_inputs(kernel, frozen), self.local.behaviour.engine]
+        return [competition_inputs(kernel, frozen), self.local.behaviour.engine]
 
     def packages_of(self, frozen: Frozen) -> Dataset:
         """See `Target`; the real image has its own Python, whatever this machine has."""
@@ -183,7 +179,9 @@ class LocalTarget(_Opened):
             competition = load_competition(kernel.build / "competition", check_data=False)
             greater_is_better = metric_of(competition).greater_is_better
             if baseline is None:
-                baseline = round(baseline_score(load_competition(kernel.build / "competition")), SCORE_DIGITS)
+                # A host's metric may refuse the same prediction for every row.
+                with suppress(SubmissionError):
+                    baseline = round(self.local.baseline(competition), SCORE_DIGITS)
         return replace(submission, greater_is_better=greater_is_better, baseline=baseline)
 
     def reason(self, ref: str) -> tuple[str, str]:
@@ -305,63 +303,3 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def _competition_inputs(kernel: KernelFolder, frozen: Frozen) -> str:
-    """Return the digest of the competition folder's inputs."""
-    return digest_of_data([kernel.settings.rehearsal, frozen.rehearsal.digest])
-
-
-def _make_competition(kernel: KernelFolder, frozen: Frozen, image: Image) -> Path:
-    """Run the command of ``[rehearsal]``, unless it has been run for this very package.
-
-    It runs with the image's and the shipped distributions, as the kernel does, but on the host.
-    """
-    folder = kernel.build / "competition"
-    stamp = Stamp(kernel.build / ".competition.json", _competition_inputs(kernel, frozen))
-    is_whole = all((folder / name).is_file() for name in ("competition.toml", "solution.csv"))
-    if is_whole and stamp.note():
-        return folder
-    command = kernel.settings.rehearsal
-    print(f"  making the competition: {command}", flush=True)
-    program, *arguments = shlex.split(command)
-    if program == "python":
-        program = str(image.python)
-    site = kernel.build / "rehearsal" / "site"
-    wheels = [str(p) for p in sorted(frozen.rehearsal.folder.glob("*.whl"))]
-    with new_folder(site) as draft:
-        result = run_uv(
-            "pip",
-            "install",
-            "--offline",
-            "--no-deps",
-            "--no-config",
-            "--python",
-            str(image.python),
-            "--target",
-            str(draft),
-            *wheels,
-        )
-    with new_folder(folder) as draft:
-        if result.returncode == 0:
-            result = _run([program, *arguments, str(draft)], kernel.repository, site)
-        if result.returncode != 0:
-            end = "\n".join((result.stderr or "").strip().splitlines()[-_LAST_LINES:])
-            raise RehearsalError(
-                f"submission.toml: rehearsal.competition: {command!r} ended with {result.returncode}\n{end}",
-                "Correct the command; it is given the folder to write as its last argument.",
-            )
-        with _explained():
-            load_competition(draft)
-    stamp.write("written")
-    return folder
-
-
-def _run(command: list[str], cwd: Path, site: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command, its messages on the terminal where a person watches, else in the result."""
-    environment = {**environment_for_others(), "PYTHONPATH": str(site)}
-    stderr = None if sys.stderr.isatty() else subprocess.PIPE
-    try:
-        return subprocess.run(command, cwd=cwd, env=environment, stderr=stderr, text=True, check=False)
-    except OSError as error:
-        return subprocess.CompletedProcess(command, 127, stderr=str(error))

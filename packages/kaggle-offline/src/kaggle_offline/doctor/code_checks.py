@@ -169,7 +169,7 @@ def _imports(subject: Subject) -> Iterator[Finding]:
 def _inputs(subject: Subject) -> Iterator[Finding]:
     """Find calls of `find_input` with a name that no input has."""
     kernel = subject.kernel
-    slugs = {kernel.competition, dataset_slug(kernel.competition, "packages")}
+    slugs = {kernel.on_kaggle, dataset_slug(kernel.competition, "packages")}
     if kernel.checkpoints:
         slugs.add(dataset_slug(kernel.competition, "models"))
     for sources in kernel.metadata.sources.values():

@@ -52,7 +52,10 @@ def _lock(subject: Subject) -> Iterator[Finding]:
 
 
 def _rehearsal(subject: Subject) -> Iterator[Finding]:
-    words = shlex.split(subject.kernel.settings.rehearsal)
+    command = subject.kernel.settings.rehearsal
+    if not isinstance(command, str):
+        return
+    words = shlex.split(command)
     if words[:2] == ["python", "-m"] and len(words) > 2:  # noqa: PLR2004
         module = Path(*words[2].split("."))
         # The module may be one of a required neighbour.

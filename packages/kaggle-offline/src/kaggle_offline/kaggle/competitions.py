@@ -27,12 +27,16 @@ from kaggle_offline.kaggle.transfers import save_resumably, unwrap
 
 @dataclass(frozen=True, kw_only=True)
 class SubmissionState:
-    """Where a submission stands: ``pending``, ``complete`` or ``error``. ``date`` is in UTC."""
+    """Where a submission stands: ``pending``, ``complete`` or ``error``. ``date`` is in UTC.
+
+    ``score`` is the public one; ``private_score`` is None until Kaggle shows it, after the competition's end.
+    """
 
     ref: str
     description: str
     status: str
     score: float | None
+    private_score: float | None
     error: str
     date: datetime | None
     link: str
@@ -74,6 +78,9 @@ class CompetitionState:
         closed: submissions are disabled.
         takes_kernels: it is a code competition, whose submissions are kernels alone.
         deadline: in UTC; None where Kaggle does not say.
+        title: for people.
+        metric: its name, which says a metric of Kaggle's, or anything that a host has called it.
+        submissions_per_day: 0 where Kaggle does not say.
     """
 
     slug: str
@@ -81,23 +88,31 @@ class CompetitionState:
     closed: bool
     takes_kernels: bool
     deadline: datetime | None
+    title: str
+    metric: str
+    submissions_per_day: int
 
 
 def _submission(answer: Any) -> SubmissionState:
-    try:
-        score = float(answer.public_score) if answer.public_score else None
-    except ValueError:
-        score = None  # of a submission without one Kaggle may say so in words
     status = answer.status.name.lower() if answer.status else "pending"
     return SubmissionState(
         ref=_reference("submission", answer),
         description=answer.description or "",
         status=status,
-        score=score,
+        score=_score(answer.public_score),
+        private_score=_score(answer.private_score),
         error=answer.error_description or "",
         date=_utc(answer.date),
         link=answer.url or "",
     )
+
+
+def _score(text: str | None) -> float | None:
+    """Return a score; of a submission without one Kaggle may say so in words."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
 
 
 def _utc(date: datetime | None) -> datetime | None:
@@ -216,6 +231,9 @@ class Competitions:
                 closed=bool(answer.submissions_disabled),
                 takes_kernels=bool(answer.is_kernels_submissions_only),
                 deadline=_utc(answer.deadline),
+                title=answer.title or "",
+                metric=answer.evaluation_metric or "",
+                submissions_per_day=answer.max_daily_submissions or 0,
             )
 
         return self._calls.lookup(f"competition {competition}", look)

@@ -96,6 +96,8 @@ def _scores(competition: str, result: Result) -> list[_Line]:
     if submission is None:
         return []
     lines = [_Line(name="score", text=_number(submission.score))]
+    if submission.private_score is not None:
+        lines.append(_Line(name="private score", text=_number(submission.private_score)))
     if submission.last_score is not None:
         lines.append(_Line(name="previous score", text=_number(submission.last_score)))
     if base is not None:

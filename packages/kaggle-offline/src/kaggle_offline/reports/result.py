@@ -74,7 +74,8 @@ class Submission:
     Attributes:
         ref: Kaggle's number.
         status: ``pending``, ``complete`` or ``error``.
-        score: None without one, or if Kaggle hides it.
+        score: on the public leaderboard; None without one, or if Kaggle hides it.
+        private_score: on the private leaderboard; None while Kaggle hides it.
         last_score: the score of the newest earlier submission that has one.
         baseline: the score of the most common label for every row; None on kaggle.com.
         greater_is_better: the direction of the metric; None on kaggle.com.
@@ -83,6 +84,7 @@ class Submission:
     ref: str
     status: str
     score: float | None
+    private_score: float | None = None
     last_score: float | None = None
     baseline: float | None = None
     greater_is_better: bool | None = None

@@ -14,7 +14,7 @@ class KernelFolder:
     """A competition's kernel folder.
 
     Attributes:
-        competition: the competition's slug, which names the folder.
+        competition: the name of the folder, which is the competition's slug unless the settings name another.
         repository: the root of the repository.
         settings: ``submission.toml``.
         metadata: ``kernel-metadata.json``.
@@ -24,6 +24,16 @@ class KernelFolder:
     repository: Path
     settings: Settings
     metadata: KernelMetadata
+
+    @property
+    def on_kaggle(self) -> str:
+        """The competition's slug on Kaggle."""
+        return self.settings.competition or self.competition
+
+    @property
+    def data(self) -> Path:
+        """Where `nox -s data` puts the competition's data."""
+        return self.repository / "data" / self.on_kaggle
 
     @property
     def folder(self) -> Path:
@@ -101,11 +111,12 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
             f"kernels/{competition}: no such competition folder",
             f"There are: {', '.join(list_competitions(repository)) or 'none'}.",
         )
+    settings = read_settings(folder / "submission.toml")
     result = KernelFolder(
         competition=competition,
         repository=repository,
-        settings=read_settings(folder / "submission.toml"),
-        metadata=read_metadata(folder / "kernel-metadata.json", competition),
+        settings=settings,
+        metadata=read_metadata(folder / "kernel-metadata.json", settings.competition or competition),
     )
     _check_paths(result)
     return result

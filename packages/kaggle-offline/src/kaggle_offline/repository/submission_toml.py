@@ -6,7 +6,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -40,8 +40,14 @@ PROTECTED = (
     "nvidia-*",
 )
 
-SAMPLES = ("sample_submission.csv", "sampleSubmission.csv", "gender_submission.csv")
-"""The names of Kaggle's sample submissions: the usual one, that of older competitions, and Titanic's."""
+SAMPLES = (
+    "sample_submission.csv",
+    "sampleSubmission.csv",
+    "gender_submission.csv",
+    "sample_submission.parquet",
+    "sample_submission.json",
+)
+"""The names of Kaggle's sample submissions: the usual one, older competitions', Titanic's, and other formats'."""
 
 PLAIN_NAME = re.compile(r"\w[\w .+-]{0,99}")
 
@@ -51,6 +57,7 @@ _TYPES = {
     "integer": "a whole number",
     "array": "a list",
     "object": "a table",
+    "boolean": "true or false",
 }
 
 
@@ -63,9 +70,32 @@ class CompetitionLimits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """The settings of a competition; ``submission.schema.json`` describes each."""
+class HoldOut:
+    """A rehearsal on the competition's own data: the rows of train that become the hidden test set, and the metric.
 
+    ``submission.schema.json`` describes each key; ``test`` and ``group`` are empty where there is none.
+    """
+
+    train: str
+    target: tuple[str, ...]
+    metric: str
+    test: str = ""
+    metric_settings: Mapping[str, Any] = field(default_factory=dict)
+    greater_is_better: bool = True
+    held_out: float = 0.2
+    group: str = ""
+    stratify: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of a competition; ``submission.schema.json`` describes each.
+
+    ``competition`` is empty where the folder has the competition's name. ``rehearsal`` may be a command.
+    """
+
+    competition: str
     package: str
     extras: tuple[str, ...]
     image: str
@@ -76,7 +106,7 @@ class Settings:
     samples: tuple[str, ...]
     protected: tuple[str, ...]
     limits: CompetitionLimits | None
-    rehearsal: str
+    rehearsal: str | HoldOut
     tolerance: float
 
 
@@ -96,13 +126,13 @@ def read_settings(path: Path) -> Settings:
     if problem is not None:
         raise _configuration_error(path, problem)
     rehearsal = document["rehearsal"]
-    _check_command(path, rehearsal["competition"])
     package, _, extras = document["package"].rstrip("]").partition("[")
     limits = None
     if "limits" in document:
         limits = CompetitionLimits(rows=int(document["limits"]["rows"]), hours=document["limits"]["hours"])
     properties = _schema()["properties"]
     return Settings(
+        competition=document.get("competition", ""),
         package=package,
         extras=tuple(name.strip() for name in extras.split(",") if name.strip()),
         image=document["image"],
@@ -113,9 +143,29 @@ def read_settings(path: Path) -> Settings:
         samples=_samples(document),
         protected=tuple(document.get("freeze", {}).get("protected", PROTECTED)),
         limits=limits,
-        rehearsal=rehearsal["competition"],
+        rehearsal=_rehearsal(path, rehearsal),
         tolerance=rehearsal.get("tolerance", properties["rehearsal"]["properties"]["tolerance"]["default"]),
     )
+
+
+def _rehearsal(path: Path, table: Mapping[str, Any]) -> str | HoldOut:
+    """Return the command of ``[rehearsal]``, or what it says instead of one.
+
+    Raises:
+        ConfigurationError: it says both, or too little.
+    """
+    said = {key: value for key, value in table.items() if key not in ("competition", "tolerance")}
+    if "competition" in table:
+        if said:
+            raise ConfigurationError(
+                f"{path}: rehearsal: both a command and {min(said)}", "Keep competition, or remove it."
+            )
+        _check_command(path, table["competition"])
+        return str(table["competition"])
+    for key in ("train", "target", "metric"):
+        if key not in said:
+            raise ConfigurationError(f"{path}: rehearsal.{key}: missing", f"As in: {_example(['rehearsal', key])}")
+    return HoldOut(**{**said, "target": tuple(said["target"])})
 
 
 def _samples(document: Mapping[str, Any]) -> tuple[str, ...]:
@@ -176,7 +226,9 @@ def _expectation(error: ValidationError, rule: Any) -> str:
         return f"must be above {rule}"
     if error.validator == "minimum":
         return f"must be {rule} or more"
-    if error.validator == "minLength":
+    if error.validator == "exclusiveMaximum":
+        return f"must be below {rule}"
+    if error.validator in ("minLength", "minItems"):
         return "must not be empty"
     return error.message
 

@@ -1,0 +1,238 @@
+"""How the files of a competition hang together: which rows are held out, what a prediction is, and of what kind."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+from kaggle_offline.competition.data_folder import IMAGES, SOUNDS
+from kaggle_offline.competition.tables import read_table, texts
+from kaggle_offline.repository.submission_toml import HoldOut
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["tabular", "text", "image", "image-folders", "audio", "other"]
+Prediction = Literal["labels", "numbers", "log-numbers", "probability", "probabilities", "ranked"]
+
+# The predictions that metrics ask for; all others, and those that are not known, depend on the target.
+_OF_METRICS: dict[str, Prediction] = {
+    "rmsle": "log-numbers",
+    "log-loss-multilabel": "probability",
+    "auc": "probability",
+    "log-loss": "probability",
+    "pr-auc": "probability",
+    "gini": "probability",
+    "map": "ranked",
+    "ndcg": "ranked",
+    **dict.fromkeys(("rmse", "mae", "mape", "smape", "r2", "pearson", "spearman", "concordance", "pinball"), "numbers"),
+}
+# Where the metric is not known.
+_USUAL_METRICS: dict[Prediction, str] = {
+    "labels": "accuracy",
+    "numbers": "rmse",
+    "log-numbers": "rmsle",
+    "probability": "auc",
+    "probabilities": "log-loss",
+    "ranked": "map@3",
+}
+# The median of the words of a column of texts; names have fewer.
+_LEAST_WORDS = 6
+# A target of numbers with more values is one of quantities, and one with as many of each is held out evenly.
+_MOST_LABELS = 20
+_LEAST_OF_EACH = 5
+# Characters that a pattern of file names gives another meaning.
+_NO_FIELD = re.compile(r"[{}.:!\[\]]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """A competition, as far as a new kernel needs it.
+
+    Attributes:
+        slug: of the competition.
+        title: for people.
+        kind: of the data.
+        prediction: the form of a prediction.
+        id: the first column of the submission.
+        columns: the others.
+        sample: the name of the sample submission; empty where there is none.
+        output: the name of the submission.
+        rehearsal: how the data are held out; None where that cannot be told.
+        served: the kernel answers requests, and reads no test set.
+        left: what has to be done by hand, a line each.
+    """
+
+    slug: str
+    title: str
+    kind: Kind = "other"
+    prediction: Prediction = "labels"
+    id: str = "id"
+    columns: tuple[str, ...] = ("target",)
+    sample: str = ""
+    output: str = "submission.csv"
+    rehearsal: HoldOut | None = None
+    served: bool = False
+    left: tuple[str, ...] = ()
+
+    def with_left(self, line: str) -> "Profile":
+        """Return the same with one more line that is left to the user."""
+        return replace(self, left=(*self.left, line))
+
+
+def infer(basis: Profile, folder: Path, names: frozenset[str], tables: Sequence[str], metric: str) -> Profile:
+    """Return a profile with all that the tables show.
+
+    Args:
+        basis: what is known already.
+        folder: the competition's data, with the sample and the tables.
+        names: of all files.
+        tables: those at the top that may be train and test.
+        metric: as it is called here; empty if it is not known.
+
+    Raises:
+        ConfigurationError: a table cannot be read.
+    """
+    sample = read_table(folder / basis.sample)
+    id_column, *columns = map(str, sample.columns)
+    profile = replace(basis, id=id_column, columns=tuple(columns))
+    read = {name: read_table(folder / name) for name in tables}
+    test = _test_of(read, sample)
+    train_name, train = _train_of(read, id_column, columns, names)
+    if train is None:
+        return profile.with_left("it has no table train, nor a folder for each label: write the rehearsal by hand")
+    seen = read[test] if test else sample.iloc[:, :1]
+    target = _target(train, seen, id_column, columns)
+    if not target:
+        asked = ", ".join(columns[:5])
+        line = f"{basis.sample} asks for {asked}, and {train_name} has no such column: set rehearsal.target"
+        return replace(profile, rehearsal=_hold_out(train_name, test, columns, metric or "accuracy")).with_left(line)
+    files = _files(train, sample, id_column, names) if "{" not in train_name else {}
+    prediction = _prediction(metric, train, target, columns, sample)
+    rehearsal = replace(
+        _hold_out(train_name, test, target, metric or _USUAL_METRICS[prediction]),
+        stratify=_is_even(train, target, prediction),
+        files=files,
+    )
+    kind = _kind(train_name, train, seen, names, files)
+    profile = replace(profile, kind=kind, prediction=prediction, rehearsal=rehearsal)
+    if kind == "other":
+        return profile.with_left("there is no baseline for such data: the kernel hands in the sample submission")
+    return profile
+
+
+def _hold_out(train: str, test: str, target: Iterable[str], metric: str) -> HoldOut:
+    return HoldOut(train=train, test=test, target=tuple(target), metric=metric)
+
+
+def _test_of(tables: "dict[str, pd.DataFrame]", sample: "pd.DataFrame") -> str:
+    """Return the table of the test set, which has a row for each of the sample; empty if there is none."""
+    for name, table in tables.items():
+        if "test" in PurePosixPath(name).stem.lower() and len(table) == len(sample):
+            return name
+    return ""
+
+
+def _train_of(
+    tables: "dict[str, pd.DataFrame]", id_column: str, columns: Sequence[str], names: frozenset[str]
+) -> "tuple[str, pd.DataFrame | None]":
+    """Return train: the table with most of the submission's columns, or the files in folders of their labels."""
+    found = {name: table for name, table in tables.items() if "train" in PurePosixPath(name).stem.lower()}
+    wanted = {id_column, *columns}
+    ranked = sorted(found, key=lambda name: (-len(wanted & set(map(str, found[name].columns))), len(name)))
+    if ranked:
+        return ranked[0], found[ranked[0]]
+    label = "label"
+    if len(columns) == 1:
+        label = columns[0]
+    return _train_of_folders(id_column, label, names)
+
+
+def _train_of_folders(id_column: str, label: str, names: frozenset[str]) -> "tuple[str, pd.DataFrame | None]":
+    import pandas as pd
+
+    parts = [PurePosixPath(name).parts for name in sorted(names)]
+    rows = [part[1:] for part in parts if len(part) == 3 and part[0] == "train"]  # noqa: PLR2004 - train/label/file
+    if not rows or _NO_FIELD.search(f"{id_column}{label}"):
+        return "", None
+    return f"train/{{{label}}}/{{{id_column}}}", pd.DataFrame(rows, columns=[label, id_column], dtype=str)
+
+
+def _target(train: "pd.DataFrame", test: "pd.DataFrame", id_column: str, columns: Sequence[str]) -> list[str]:
+    """Return the columns of train that are to be predicted; none if that cannot be told."""
+    there = list(map(str, train.columns))
+    if set(columns) <= set(there):
+        return list(columns)
+    others = [name for name in there if name not in set(map(str, test.columns)) and name != id_column]
+    if len(columns) > 1:
+        return next(([name] for name in others if texts(train[name]).isin(columns).all()), [])
+    return others if len(others) == 1 else []
+
+
+def _files(train: "pd.DataFrame", sample: "pd.DataFrame", id_column: str, names: frozenset[str]) -> dict[str, str]:
+    """Return where the files of train's rows are, and those of the test set's, as patterns."""
+    if id_column not in train.columns or train.empty or sample.empty or _NO_FIELD.search(id_column):
+        return {}
+    source = _pattern(str(train[id_column].iloc[0]), id_column, "train", names)
+    target = _pattern(str(sample[id_column].iloc[0]), id_column, "test", names)
+    return {source: target} if source and target else {}
+
+
+def _pattern(row: str, id_column: str, side: str, names: frozenset[str]) -> str:
+    """Return the pattern of the file of a row, in a folder of that side if there are several; empty without a file."""
+    found = []
+    for name in sorted(names):
+        path = PurePosixPath(name)
+        if row in (path.name, path.stem):
+            suffix = "" if path.name == row else path.suffix
+            found.append(str(path.with_name(f"{{{id_column}}}{suffix}")))
+    preferred = [pattern for pattern in found if side in pattern.lower()]
+    return next(iter(preferred or found), "")
+
+
+def _prediction(
+    metric: str, train: "pd.DataFrame", target: Sequence[str], columns: Sequence[str], sample: "pd.DataFrame"
+) -> Prediction:
+    is_one_of_columns = len(target) == 1 and len(columns) > 1
+    known = _OF_METRICS.get(metric.partition("@")[0])
+    if known and not (known == "probability" and is_one_of_columns):
+        return known
+    if is_one_of_columns:
+        return "probabilities"
+    import pandas as pd
+
+    values = texts(train[target[0]])
+    numbers = pd.to_numeric(values, errors="coerce")
+    if metric in ("", "metric.py") or metric.endswith(".py"):
+        shown = pd.to_numeric(texts(sample[columns[0]]), errors="coerce")
+        if set(numbers.dropna()) == {0.0, 1.0} and (shown.between(0, 1, inclusive="neither")).all():
+            return "probability"
+        if numbers.notna().all() and (numbers.nunique() > _MOST_LABELS or (numbers % 1 != 0).any()):
+            return "numbers"
+    return "labels"
+
+
+def _is_even(train: "pd.DataFrame", target: Sequence[str], prediction: Prediction) -> bool:
+    """Tell whether each label of the target can be held out to the same share."""
+    if prediction in ("numbers", "log-numbers") or len(target) > 1:
+        return False
+    return bool(texts(train[target[0]]).value_counts().min() >= _LEAST_OF_EACH)
+
+
+def _kind(
+    train_name: str, train: "pd.DataFrame", test: "pd.DataFrame", names: frozenset[str], files: dict[str, str]
+) -> Kind:
+    if "{" in train_name:
+        inside = next(name for name in sorted(names) if name.startswith("train/"))
+        return "image-folders" if PurePosixPath(inside).suffix.lower() in IMAGES else "other"
+    if files:
+        of_ids = PurePosixPath(next(iter(files))).suffix or PurePosixPath(str(train.iloc[0, 0])).suffix
+        if of_ids.lower() in IMAGES:
+            return "image"
+        return "audio" if of_ids.lower() in SOUNDS else "other"
+    features = [name for name in map(str, test.columns[1:]) if name in train.columns]
+    if not features:
+        return "other"
+    words = [texts(train[name]).head(1000).map(lambda cell: len(cell.split())).median() for name in features]
+    return "text" if max(words) >= _LEAST_WORDS else "tabular"

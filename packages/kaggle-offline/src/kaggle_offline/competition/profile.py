@@ -1,0 +1,135 @@
+"""A competition's profile: Kaggle's name for its metric, its files, and the tables that show how they hang together."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+from kaggle_local.scoring.metrics import find_metric
+
+from kaggle_offline.competition.data import fetch_data
+from kaggle_offline.competition.inference import Profile, infer
+from kaggle_offline.competition.tables import SUFFIXES
+from kaggle_offline.kaggle.client import KaggleClient
+from kaggle_offline.kaggle.competitions import CompetitionState, DataFile
+from kaggle_offline.repository.submission_toml import SAMPLES
+
+# Kaggle's names for the metrics that are known here, in small letters and digits alone. GetCompetition gives the long
+# name (seen live: "Categorization Accuracy", "Roc Auc Score", "Mean Squared Error"); the others are those of Meta
+# Kaggle's Competitions.csv, EvaluationAlgorithmName and EvaluationAlgorithmAbbreviation. House Prices' is assumed.
+_METRICS: Mapping[str, str] = {
+    "categorizationaccuracy": "accuracy",
+    "accuracyscore": "accuracy",
+    "balancedaccuracyscore": "balanced-accuracy",
+    "meanfscore": "mean-f1",
+    "fscoremicro": "mean-f1",
+    "fscoremacro": "f1-macro",
+    "macrofscore": "f1-macro",
+    "f1score": "f1",
+    "matthewscorrelationcoefficient": "mcc",
+    "quadraticweightedkappa": "quadratic-kappa",
+    "logloss": "log-loss",
+    "multiclassloss": "log-loss",
+    "meancolumnwiselogloss": "log-loss-multilabel",
+    "auc": "auc",
+    "areaunderreceiveroperatingcharacteristiccurve": "auc",
+    "mcauc": "auc",
+    "meancolumnwiseareaunderreceiveroperatingcharacteristiccurve": "auc",
+    "rocaucscore": "auc",
+    "sklearnrocaucscore": "auc",
+    "sklearnaverageprecisionscore": "pr-auc",
+    "normalizedgini": "gini",
+    "normalizedginiindex": "gini",
+    "rmse": "rmse",
+    "rootmeansquarederror": "rmse",
+    "mcrmse": "rmse",
+    "rmsle": "rmsle",
+    "rootmeansquaredlogarithmicerror": "rmsle",
+    "rootmeansquaredlogerror": "rmsle",
+    "mcrmsle": "rmsle",
+    "meancolumnwisermsle": "rmsle",
+    "mae": "mae",
+    "meanabsoluteerror": "mae",
+    "mape": "mape",
+    "meanabsolutepercentageerror": "mape",
+    "smape": "smape",
+    "rsquared": "r2",
+    "r2score": "r2",
+    "spearmanr": "spearman",
+    "levenshteinmean": "levenshtein",
+    "dice": "dice",
+}
+# Names with a number, which may be missing: MAP@{K}.
+_MAP = re.compile(r"map@\{?(\d+|k)\}?|mean average precision (?:at|@) ?(\d+|k)", re.IGNORECASE)
+# A number that Kaggle leaves out of MAP@{K}.
+_USUAL_MAP = "map@3"
+# Bytes of a table that is looked into.
+_LARGEST = 200 * 10**6
+
+
+def read_profile(client: KaggleClient, state: CompetitionState, folder: Path, metric: str = "") -> Profile:
+    """Ask Kaggle for a competition's files, look into its tables, and say what they are.
+
+    Args:
+        client: asks.
+        state: of the competition.
+        folder: where its tables are downloaded to.
+        metric: the name of a known metric or of a file; by default what Kaggle says.
+
+    Raises:
+        ConfigurationError: the tables do not fit each other, or the metric does not fit them.
+        KaggleError: Kaggle refuses, or does not answer.
+    """
+    files = client.competitions.data_files(state.slug)
+    names = frozenset(file.name for file in files)
+    sample = _sample_of(names)
+    profile = Profile(
+        slug=state.slug,
+        title=state.title or state.slug,
+        sample=sample,
+        output=f"submission{PurePosixPath(sample).suffix or '.csv'}",
+        served=any(name.startswith("kaggle_evaluation/") for name in names),
+    )
+    if not sample:
+        return profile.with_left("it has no sample submission: set output and rehearsal in submission.toml")
+    if PurePosixPath(sample).suffix not in SUFFIXES:
+        return profile.with_left(f"{sample} is not a table: write the rehearsal and the prediction")
+    tables = _tables_of(files)
+    fetch_data(client, state.slug, folder, only=[sample, *tables])
+    known = _known_metric(metric or state.metric)
+    profile = infer(profile, folder, names, tables, known)
+    if not known and profile.rehearsal:
+        used = profile.rehearsal.metric
+        return profile.with_left(
+            f"Kaggle calls the metric {state.metric!r}, which is not known here: the rehearsal has {used}; set "
+            "rehearsal.metric, or begin anew with --metric FILE if the host shows the metric's code"
+        )
+    return profile
+
+
+def _known_metric(name: str) -> str:
+    """Return the name here of a metric of Kaggle's; empty if it is not known."""
+    if name.endswith(".py") or find_metric(name):
+        return name
+    found = _MAP.search(name)
+    if found:
+        number = found[1] or found[2]
+        return f"map@{number}" if number.isdigit() else _USUAL_MAP
+    return _METRICS.get(re.sub(r"[^a-z0-9]", "", name.lower()), "")
+
+
+def _sample_of(names: frozenset[str]) -> str:
+    """Return the name of the sample submission; empty if there is none."""
+    known = next((name for name in SAMPLES if name in names), "")
+    likely = (name for name in sorted(names) if "/" not in name and re.search("sample.*submission", name.lower()))
+    return known or next(likely, "")
+
+
+def _tables_of(files: Iterable[DataFile]) -> list[str]:
+    """Return the tables that are worth a look: train and test at the top."""
+    found = []
+    for file in files:
+        path = PurePosixPath(file.name)
+        is_table = len(path.parts) == 1 and path.suffix in SUFFIXES and file.size <= _LARGEST
+        if is_table and re.search("train|test", path.stem.lower()):
+            found.append(file.name)
+    return sorted(found, key=len)

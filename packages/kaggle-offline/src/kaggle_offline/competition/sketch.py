@@ -1,0 +1,158 @@
+"""``data.json``: a sketch of a competition's data, from which look-alikes are drawn where the data are absent.
+
+Most rules forbid publishing the data, so that the sketch has no row of them: columns, types, ranges, categories,
+counts, and the sizes of files.
+"""
+
+import hashlib
+import hmac
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from kaggle_offline.competition.data_folder import IMAGES
+from kaggle_offline.competition.rehearsal import RehearsalData, is_pattern, patterns_of, read_pattern
+from kaggle_offline.competition.tables import read_table, texts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SKETCH = "data.json"
+VERSION = 1
+
+QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+# A column with at most so many values, each of them several times on the average, is one of categories.
+_MOST_CATEGORIES = 50
+_LEAST_REPEATS = 4
+# Digits of a range: enough for its scale.
+_DIGITS = 3
+# Codes and plain words. Anything else may be a name: a capital letter before small ones, blanks.
+_PLAIN = re.compile(r"[a-z0-9_.+-]{1,20}|[A-Z0-9_-]{1,4}|True|False")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?")
+# Files whose sizes are read.
+_LOOKED_AT = 200
+
+
+def make_sketch(data: RehearsalData) -> dict[str, Any]:
+    """Return the sketch of the tables and the files that a rehearsal needs.
+
+    Raises:
+        ConfigurationError: a table is not there.
+    """
+    rehearsal = data.rehearsal
+    sample = read_table(data.folder / data.sample)
+    tables = {data.sample: sample}
+    if is_pattern(rehearsal.train):
+        tables[rehearsal.train] = read_pattern(data.folder, rehearsal.train)
+    else:
+        tables[rehearsal.train] = read_table(data.folder / rehearsal.train)
+    if rehearsal.test:
+        tables[rehearsal.test] = read_table(data.folder / rehearsal.test)
+    # Known to those alone who have the data: hashes of names could be guessed otherwise.
+    key = hashlib.sha256((data.folder / data.sample).read_bytes())
+    for table in tables.values():
+        key.update(table.to_csv(index=False).encode())
+    literal = {*rehearsal.target, *map(str, sample.columns[1:])}
+    id_column = str(sample.columns[0])
+    sketched = {}
+    for name, table in tables.items():
+        columns = []
+        for column in map(str, table.columns):
+            entry = _column(texts(table[column]), key.digest(), literal=column in literal, is_id=column == id_column)
+            if name.endswith(".parquet"):
+                entry["dtype"] = str(table[column].dtype)
+            columns.append({"name": column, **entry})
+        sketched[name] = {"rows": len(table), "columns": columns}
+    patterns = patterns_of(rehearsal)
+    files = {pattern: _files(data.folder, pattern) for pattern in sorted({*patterns, *patterns.values()})}
+    return {"version": VERSION, "id": id_column, "tables": sketched, "files": files}
+
+
+def _column(cells: "pd.Series[str]", key: bytes, *, literal: bool, is_id: bool) -> dict[str, Any]:
+    """Return the sketch of a column.
+
+    Args:
+        cells: as texts.
+        key: of the hashes.
+        literal: its categories are those of the answers, which every kernel knows.
+        is_id: it identifies the row.
+    """
+    filled = cells[cells.str.strip() != ""]
+    missing = round(1 - len(filled) / max(1, len(cells)), _DIGITS)
+    entry = _id(filled) if is_id else _values(filled, key, literal=literal)
+    return {**entry, "missing": missing} if missing else entry
+
+
+def _id(cells: "pd.Series[str]") -> dict[str, Any]:
+    if cells.str.fullmatch(r"[0-9]{1,15}").all():
+        return {"type": "id", "numbers": True}
+    suffixes = Counter(PurePosixPath(cell).suffix for cell in cells)
+    suffix = ""
+    if len(suffixes) == 1:
+        (suffix,) = suffixes
+    return {"type": "id", "numbers": False, "suffix": suffix}
+
+
+def _values(cells: "pd.Series[str]", key: bytes, *, literal: bool) -> dict[str, Any]:
+    import pandas as pd
+
+    counts = cells.value_counts()
+    few = len(counts) <= _MOST_CATEGORIES and len(cells) >= _LEAST_REPEATS * len(counts)
+    if few and len(counts):
+        shares = (counts / counts.sum()).round(_DIGITS)
+        values = list(map(str, counts.index))
+        if not literal:
+            values = [_hidden(value, key) for value in values]
+        return {"type": "category", "values": values, "shares": shares.tolist()}
+    numbers = pd.to_numeric(cells, errors="coerce")
+    if len(cells) and numbers.notna().all():
+        kind = "integer" if cells.str.fullmatch(r"[+-]?[0-9]+").all() else "decimal"
+        return {"type": kind, "quantiles": _quantiles(numbers)}
+    if len(cells) and cells.str.fullmatch(_DATE).all():
+        return {"type": "date", "range": [cells.min()[:10], cells.max()[:10]], "length": len(cells.iloc[0])}
+    words = cells.map(lambda cell: len(cell.split()))
+    return {"type": "text", "words": _quantiles(words)}
+
+
+def _quantiles(values: "pd.Series[Any]") -> list[float]:
+    """Return the quantiles of `QUANTILES`, to so many digits that none need be a value of the data."""
+    return [float(f"{value:.{_DIGITS}g}") for value in values.quantile(list(QUANTILES)).fillna(0).tolist()]
+
+
+def _hidden(value: str, key: bytes) -> str:
+    """Return a category as it is, or hashed where it may be a name."""
+    if _PLAIN.fullmatch(value):
+        return value
+    return f"value-{hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:8]}"
+
+
+def _files(folder: Path, pattern: str) -> dict[str, Any]:
+    """Return the sketch of the files of a pattern: their number, and the sizes and modes of images."""
+    table = read_pattern(folder, pattern)
+    paths = [folder / pattern.format_map(row) for row in table.head(_LOOKED_AT).to_dict("records")]
+    images = [path for path in paths if path.suffix.lower() in IMAGES]
+    entry: dict[str, Any] = {"count": len(table)}
+    if images:
+        entry |= _images(images)
+    suffixes = Counter(path.suffix for path in paths)
+    if suffixes and not PurePosixPath(pattern).suffix:
+        entry["suffixes"] = [suffix for suffix, _ in suffixes.most_common()]
+    return entry
+
+
+def _images(paths: Sequence[Path]) -> Mapping[str, Any]:
+    from PIL import Image
+
+    sizes, modes = Counter[tuple[int, int]](), Counter[str]()
+    for path in paths:
+        try:
+            with Image.open(path) as image:
+                sizes[image.size] += 1
+                modes[image.mode] += 1
+        except (OSError, Image.DecompressionBombError):
+            continue
+    common = [list(size) for size, _ in sizes.most_common(5)]
+    return {"sizes": common, "modes": [mode for mode, _ in modes.most_common(2)]}

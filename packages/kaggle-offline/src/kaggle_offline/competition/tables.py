@@ -1,0 +1,49 @@
+"""Tables of a competition's data: CSV and parquet, cells kept as they are."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kaggle_offline.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUFFIXES = (".csv", ".parquet")
+"""The formats of tables."""
+
+
+def read_table(path: Path) -> "pd.DataFrame":
+    """Return a table: of CSV the cells as texts, of parquet as they are.
+
+    Raises:
+        ConfigurationError: it is not there, or not a table.
+    """
+    import pandas as pd
+
+    if not path.is_file():
+        raise ConfigurationError(f"{path}: not there", "Run: nox -s data -- COMPETITION, which downloads it.")
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path, dtype_backend="pyarrow")
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(f"{path}: not a table: {error}", "Name a CSV or parquet file.") from error
+
+
+def write_table(table: "pd.DataFrame", path: Path) -> None:
+    """Write a table in the format of the file's suffix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        # Without a note of pandas' own types, which would give a kernel others than those of the competition's file.
+        plain = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+        pq.write_table(plain, path)
+    else:
+        table.to_csv(path, index=False, lineterminator="\n")
+
+
+def texts(column: "pd.Series[Any]") -> "pd.Series[str]":
+    """Return cells as texts; a cell without a value is an empty one."""
+    return column.astype(object).where(column.notna(), "").map(str)

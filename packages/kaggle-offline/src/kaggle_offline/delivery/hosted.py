@@ -1,0 +1,152 @@
+"""The competition folder that the local Kaggle hosts: held out of the data, or written by a command."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from kaggle_local.scoring.score import check_solution
+
+from kaggle_offline.artifacts.frozen import Frozen
+from kaggle_offline.competition.data_folder import files_of
+from kaggle_offline.competition.drawing import draw_data
+from kaggle_offline.competition.rehearsal import RehearsalData, is_pattern, write_rehearsal
+from kaggle_offline.competition.sketch import SKETCH
+from kaggle_offline.environment import environment_for_others
+from kaggle_offline.errors import ConfigurationError, RehearsalError
+from kaggle_offline.files import Stamp, digest_of_data, new_folder
+from kaggle_offline.repository.kernel_folder import KernelFolder
+from kaggle_offline.repository.submission_toml import HoldOut
+from kaggle_offline.uv import run_uv
+
+_LAST_LINES = 12
+
+
+def competition_inputs(kernel: KernelFolder, frozen: Frozen) -> str:
+    """Return the digest of the competition folder's inputs."""
+    rehearsal = kernel.settings.rehearsal
+    if isinstance(rehearsal, str):
+        return digest_of_data([rehearsal, frozen.rehearsal.digest])
+    own = [path.read_text(encoding="utf-8") for path in (_metric_file(kernel, rehearsal),) if path]
+    data = _data_of(kernel, rehearsal)
+    there = files_of(data) if data else (kernel.folder / SKETCH).read_text(encoding="utf-8")
+    return digest_of_data([repr(rehearsal), own, kernel.settings.samples, there])
+
+
+def make_competition(kernel: KernelFolder, frozen: Frozen, python: Path) -> Path:
+    """Write the competition folder, unless it is there and its inputs are the same; return it.
+
+    Args:
+        kernel: whose.
+        frozen: the packages, for a command.
+        python: the image's, for a command.
+
+    Raises:
+        RehearsalError: the command fails.
+        ConfigurationError: the data and the settings do not fit, or there are neither data nor a sketch.
+        LocalKaggleError: what is written is not a competition, or does not suit its metric.
+    """
+    folder = kernel.build / "competition"
+    stamp = Stamp(kernel.build / ".competition.json", competition_inputs(kernel, frozen))
+    is_whole = all((folder / name).is_file() for name in ("competition.toml", "solution.csv"))
+    if is_whole and stamp.note():
+        return folder
+    rehearsal = kernel.settings.rehearsal
+    with new_folder(folder) as draft:
+        if isinstance(rehearsal, str):
+            _run_command(kernel, rehearsal, frozen, python, draft)
+        else:
+            _hold_out(kernel, rehearsal, draft)
+        check_solution(draft)
+    stamp.write("written")
+    return folder
+
+
+def _metric_file(kernel: KernelFolder, rehearsal: HoldOut) -> Path | None:
+    """Return the host's metric; None for one that is known by name.
+
+    Raises:
+        ConfigurationError: it is not there.
+    """
+    if not rehearsal.metric.endswith(".py"):
+        return None
+    path = kernel.folder / rehearsal.metric
+    if not path.is_file():
+        raise ConfigurationError(f"{path}: not there", "Put the host's metric there, or name one of the known metrics.")
+    return path
+
+
+def _data_of(kernel: KernelFolder, rehearsal: HoldOut) -> Path | None:
+    """Return the folder of the competition's data; None where they are absent and there is a sketch.
+
+    Raises:
+        ConfigurationError: there is neither.
+    """
+    tables = [kernel.data / name for name in (rehearsal.train, rehearsal.test) if name and not is_pattern(name)]
+    if _sample_of(kernel, kernel.data) and all(path.is_file() for path in tables):
+        return kernel.data
+    if (kernel.folder / SKETCH).is_file():
+        return None
+    raise ConfigurationError(
+        f"{kernel.data}: the competition's data are not there, nor is {kernel.folder / SKETCH}",
+        f"Run: nox -s data -- {kernel.on_kaggle}",
+    )
+
+
+def _sample_of(kernel: KernelFolder, folder: Path) -> str:
+    return next((name for name in kernel.settings.samples if (folder / name).is_file()), "")
+
+
+def _hold_out(kernel: KernelFolder, rehearsal: HoldOut, draft: Path) -> None:
+    data = _data_of(kernel, rehearsal)
+    metric = _metric_file(kernel, rehearsal)
+    if data is None:
+        sketch = kernel.folder / SKETCH
+        print(f"  drawing data like the competition's from {sketch.name}: {kernel.data} is not there", flush=True)
+        data = kernel.build / "drawn"
+        with new_folder(data) as drawn:
+            draw_data(sketch, rehearsal, drawn)
+    else:
+        print(f"  holding out a part of {data}", flush=True)
+    held = RehearsalData(
+        folder=data, sample=_sample_of(kernel, data), rehearsal=rehearsal, where=str(kernel.folder / "submission.toml")
+    )
+    for notice in write_rehearsal(held, kernel.on_kaggle, f"{kernel.on_kaggle} (rehearsal)", metric, draft):
+        print(f"  {notice}", flush=True)
+
+
+def _run_command(kernel: KernelFolder, command: str, frozen: Frozen, python: Path, draft: Path) -> None:
+    """Run the command of ``[rehearsal]``.
+
+    It runs with the image's and the shipped distributions, as the kernel does, but on the host.
+
+    Raises:
+        RehearsalError: it fails.
+    """
+    print(f"  making the competition: {command}", flush=True)
+    program, *arguments = shlex.split(command)
+    if program == "python":
+        program = str(python)
+    site = kernel.build / "rehearsal" / "site"
+    wheels = [str(p) for p in sorted(frozen.rehearsal.folder.glob("*.whl"))]
+    install = ["pip", "install", "--offline", "--no-deps", "--no-config", "--python", str(python)]
+    with new_folder(site) as packages:
+        result = run_uv(*install, "--target", str(packages), *wheels)
+    if result.returncode == 0:
+        result = _run([program, *arguments, str(draft)], kernel.repository, site)
+    if result.returncode != 0:
+        end = "\n".join((result.stderr or "").strip().splitlines()[-_LAST_LINES:])
+        raise RehearsalError(
+            f"submission.toml: rehearsal.competition: {command!r} ended with {result.returncode}\n{end}",
+            "Correct the command; it is given the folder to write as its last argument.",
+        )
+
+
+def _run(command: list[str], cwd: Path, site: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command, its messages on the terminal where a person watches, else in the result."""
+    environment = {**environment_for_others(), "PYTHONPATH": str(site)}
+    stderr = None if sys.stderr.isatty() else subprocess.PIPE
+    try:
+        return subprocess.run(command, cwd=cwd, env=environment, stderr=stderr, text=True, check=False)
+    except OSError as error:
+        return subprocess.CompletedProcess(command, 127, stderr=str(error))
