@@ -66,7 +66,7 @@ def freeze(session: nox.Session) -> None:
 
 @nox.session
 def new(session: nox.Session) -> None:
-    """Begin a competition: nox -s new -- COMPETITION [--kind image|tabular|text] [--from NOTEBOOK.ipynb]."""
+    """Begin a competition, as Kaggle describes it: nox -s new -- COMPETITION [--from NOTEBOOK.ipynb|OWNER/KERNEL]."""
     _run(session, "kaggle-offline", "new", *(session.posargs or ["--help"]))
 
 

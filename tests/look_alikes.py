@@ -6,6 +6,7 @@ Each function writes a competition folder for `LocalKaggle.host`; what can be le
 import csv
 import io
 import json
+import wave
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -146,6 +147,25 @@ def seedlings(folder: Path) -> Path:
     return write_settings(folder, "plant-seedlings-classification", "accuracy", "file", "species")
 
 
+def bird_calls(folder: Path) -> Path:
+    """Recordings of two birds, as AUC wants their probabilities: a column for each."""
+    birds = ("amecro", "amerob")
+    train = {f"XC{number:04}.wav": number % 2 for number in range(60)}
+    test = {f"XT{number:04}.wav": number % 2 for number in range(20)}
+    for side, calls in (("train_audio", train), ("test_audio", test)):
+        for name, bird in calls.items():
+            write_sound(folder / "public" / side / name, bird)
+    write_csv(folder / "public" / "train.csv", [{"filename": n, "primary_label": birds[b]} for n, b in train.items()])
+    asked = [{"filename": name, **dict.fromkeys(birds, 0.5)} for name in test]
+    write_csv(folder / "public" / "sample_submission.csv", asked)
+    known = [{"filename": name, **{bird: int(birds[b] == bird) for bird in birds}} for name, b in test.items()]
+    write_csv(folder / "solution.csv", known)
+    write_settings(folder, "bird-calls", "auc", "filename", "amecro")
+    settings = folder / "competition.toml"
+    settings.write_text(settings.read_text().replace('target = "amecro"', 'target = ["amecro", "amerob"]'))
+    return folder
+
+
 LOOK_ALIKES: Mapping[str, Callable[[Path], Path]] = {
     "titanic": titanic,
     "house-prices-advanced-regression-techniques": house_prices,
@@ -154,6 +174,7 @@ LOOK_ALIKES: Mapping[str, Callable[[Path], Path]] = {
     "loads": parquet_tables,
     "cassava-leaf-disease-classification": leaf_images,
     "plant-seedlings-classification": seedlings,
+    "bird-calls": bird_calls,
 }
 
 
@@ -207,3 +228,15 @@ def write_image(path: Path, label: int) -> None:
     pixels[..., label % 3] = 180 if label < 3 else 20
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray((pixels + noise).clip(0, 255).astype(np.uint8)).save(path)
+
+
+def write_sound(path: Path, bird: int) -> None:
+    """Write half a second whose pitch tells the bird."""
+    times = np.arange(8000) / 16_000
+    sound = 0.5 * np.sin(2 * np.pi * (500 + 1500 * bird + len(path.stem)) * times)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes((sound * 2**15).astype("<i2").tobytes())

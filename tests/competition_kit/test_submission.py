@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from competition_kit.submission import SubmissionError, write_submission
 from hypothesis import given
@@ -69,3 +70,16 @@ def test_a_submission_is_compared_with_the_sample(
     write_submission(tmp_path / "out.csv", COLUMNS, [("b", 1), ("a", 1)], tmp_path / "sample.csv")
     with pytest.raises(SubmissionError, match=problem):
         write_submission(tmp_path / "out.csv", columns, rows, tmp_path / "sample.csv")
+
+
+def test_parquet_has_the_types_of_the_sample(tmp_path: Path) -> None:
+    sample, path = tmp_path / "sample.parquet", tmp_path / "out.parquet"
+    pd.DataFrame({"id": [1, 2], "label": [0.5, 0.5]}).to_parquet(sample)
+    assert write_submission(path, COLUMNS, [("2", 1), ("1", 0)], sample) == 2
+    written = pd.read_parquet(path)
+    assert written.to_dict("list") == {"id": [2, 1], "label": [1.0, 0.0]}
+    assert written.dtypes.equals(pd.read_parquet(sample).dtypes)
+    with pytest.raises(SubmissionError, match=r"1 ids of sample\.parquet are missing: 2"):
+        write_submission(path, COLUMNS, [("1", 0)], sample)
+    with pytest.raises(SubmissionError, match="its columns are name, label, not id, label"):
+        write_submission(path, ("name", "label"), [("1", 0)], sample)

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kaggle_local.server import serve
 from kaggle_offline.dependencies.lock import read_lock
 from kaggle_offline.repository.image_manifest import read_image_manifest
 
 from tests.documentation import REPOSITORY, commands_of
 from tests.kaggle_offline.notebooks import write_notebook
+from tests.look_alikes import titanic
 from tests.workflows.repository import copy_repository
 
 # They share a clone, in which each goes on where the one before has stopped.
@@ -254,7 +256,11 @@ def test_the_first_page_leads_to_a_competition_of_ones_own(clone: Path) -> None:
 
 
 @pytest.mark.nightly
-def test_the_other_pages_can_be_followed(clone: Path) -> None:
+def test_the_other_pages_can_be_followed(clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The page is about a competition on Kaggle; a look-alike stands in for it.
+    with serve(clone / ".kaggle-local") as local:
+        local.host(titanic(tmp_path / "titanic"))
+    monkeypatch.setenv("KAGGLE_TARGET", "local")
     cells = [
         "!pip install -q iniconfig==2.0.0",
         "import pandas as pd",
@@ -267,7 +273,9 @@ def test_the_other_pages_can_be_followed(clone: Path) -> None:
         for page in ("your-own-competition.md", "existing-notebook.md")
         for command in commands_of(DOCS / page)
     ]
-    assert "leaf-wetness: no problems found" in said[1]
+    assert "titanic: no problems found" in "".join(said)
+    assert result_of(clone, "titanic")["submission"]["score"] > result_of(clone, "titanic")["submission"]["baseline"]
+    assert "packages/leaf-wetness/src/leaf_wetness/rehearsal.py" in "".join(said)
     assert "house-of-cards: no problems found" in said[-1]
     house = result_of(clone, "house-of-cards")
     assert house["submission"]["score"] == house["submission"]["baseline"]

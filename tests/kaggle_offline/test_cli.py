@@ -202,7 +202,7 @@ def test_help_and_version_import_none_of_the_packages(repository: Path) -> None:
 
 
 def test_every_kind_of_competition_has_templates() -> None:
-    assert set(cli.KINDS) == set(competition.KINDS)
+    assert set(cli.KINDS) == set(competition.DRAWN)
 
 
 def test_help_shows_tags_as_they_are_read() -> None:

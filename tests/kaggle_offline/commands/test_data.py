@@ -181,6 +181,7 @@ def test_the_command_takes_an_address(repository: Path, tmp_path: Path, monkeypa
         assert isinstance(target, LocalTarget)
         target.local.host(write_competition(tmp_path / "leaves"))
     monkeypatch.chdir(repository)
+    monkeypatch.setenv("KAGGLE_TARGET", "local")
     address = "https://www.kaggle.com/competitions/leaves/data"
     assert main(["data", address, "--only", "train.csv"]) == 0
     assert there(repository / "data" / "leaves") == [".kaggle-data.json", "train.csv"]

@@ -6,18 +6,21 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kaggle_offline.artifacts.pack import Dataset, dataset_slug
 from kaggle_offline.artifacts.render import read_notebook, render_kernel
+from kaggle_offline.competition.inference import Kind, Prediction, Profile
 from kaggle_offline.doctor.examination import examine
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.repository.kernel_folder import read_kernel_folder
 from kaggle_offline.repository.packages import read_project_file
+from kaggle_offline.repository.submission_toml import HoldOut
 from kaggle_offline.scaffold.adopt import Adopted, adopt
-from kaggle_offline.scaffold.competition import KINDS, Names, image_for_new, names_of, write_competition
+from kaggle_offline.scaffold.competition import DRAWN, Names, drawn_profile, image_for_new, names_of, write_competition
 from slugify import slugify
 
 from tests.kaggle_offline.conftest import REPOSITORY, git, share_images
@@ -51,15 +54,19 @@ def run(repository: Path, *command: str) -> str:
 
 def rendered(repository: Path, adopted: Adopted) -> str:
     """Write what was adopted as a competition; return the script that would be pushed."""
-    write_competition(repository, names_of("apples"), "tabular", image_for_new(repository), adopted)
+    write_adopted(repository, names_of("apples"), adopted)
     packages = Dataset(folder=repository, slug="apples-packages", digest="sha256:0")
     kernel = read_kernel_folder(repository, "apples")
     return (render_kernel(kernel, packages, None, owner="me", surroundings=[]).folder / "predict.py").read_text()
 
 
-def new(repository: Path, competition: str, kind: str = "tabular") -> Names:
+def write_adopted(repository: Path, names: Names, adopted: Adopted) -> None:
+    write_competition(repository, names, drawn_profile(names, "tabular"), image_for_new(repository), adopted)
+
+
+def new(repository: Path, competition: str, kind: Kind = "tabular") -> Names:
     names = names_of(competition)
-    write_competition(repository, names, kind, image_for_new(repository))
+    write_competition(repository, names, drawn_profile(names, kind), image_for_new(repository))
     return names
 
 
@@ -67,7 +74,7 @@ def new(repository: Path, competition: str, kind: str = "tabular") -> Names:
     "kind",
     ["image", pytest.param("tabular", marks=pytest.mark.nightly), pytest.param("text", marks=pytest.mark.nightly)],
 )
-def test_a_new_competition_passes_its_tests_and_all_checks_at_once(kind: str, place: Path) -> None:
+def test_a_new_competition_passes_its_tests_and_all_checks_at_once(kind: Kind, place: Path) -> None:
     names = new(place, "apples-and-pears", kind)
     assert read_kernel_folder(place, names.competition).slug == "apples-and-pears-offline-prediction"
     run(place, "pytest", "-q", "-p", "no:cacheprovider", f"tests/{names.module}")
@@ -80,8 +87,37 @@ def test_a_new_competition_passes_its_tests_and_all_checks_at_once(kind: str, pl
         assert left not in text
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("kind", "prediction"),
+    [
+        *((kind, "labels") for kind in get_args(Kind)),
+        *(("tabular", prediction) for prediction in get_args(Prediction)),
+    ],
+)
+def test_every_kind_and_prediction_is_in_order(kind: Kind, prediction: Prediction, place: Path) -> None:
+    columns = tuple(f"column of the answers with the number {number}" for number in range(4))
+    rehearsal = HoldOut(train="train.csv", test="test.csv", target=columns, metric="map@5", files={"a/{id}": "b/{id}"})
+    profile = Profile(
+        slug="Apples-and-Pears",
+        title="Apples",
+        kind=kind,
+        prediction=prediction,
+        columns=columns,
+        sample="sample_submission.csv",
+        rehearsal=rehearsal,
+    )
+    names = names_of("Apples-and-Pears", name="apples")
+    write_competition(place, names, profile, image_for_new(place))
+    assert read_kernel_folder(place, "apples").settings.rehearsal == rehearsal
+    run(place, "ruff", "check", "--no-cache", "kernels/apples", "packages/apples", "tests")
+    run(place, "ruff", "format", "--check", "--no-cache", "kernels/apples", "packages/apples")
+    run(place, "mypy", f"packages/{names.package}/src", f"tests/{names.module}")
+    run(place, "pytest", "-q", "-p", "no:cacheprovider", f"tests/{names.module}")
+
+
 def test_the_doctor_finds_nothing_but_that_it_is_not_locked(place: Path) -> None:
-    for kind in KINDS:
+    for kind in DRAWN:
         new(place, f"some-{kind}s", kind)
         assert [f.problem for f in examine(place, f"some-{kind}s")] == [f"requirements/some-{kind}s.txt: missing"]
 
@@ -124,7 +160,6 @@ def test_an_address_is_as_good_as_a_slug(address: str) -> None:
     [
         "",
         "a",
-        "Apples",
         "apples_and_pears",
         "-a",
         "a-",
@@ -176,7 +211,7 @@ def test_notebooks_of_other_habits_become_kernels(tmp_path: Path, place: Path) -
     for name, result in adopted.items():
         assert not result.is_script
         names = names_of(name)
-        write_competition(place, names, "tabular", image_for_new(place), result)
+        write_adopted(place, names, result)
         run(place, "pytest", "-q", "-p", "no:cacheprovider", f"tests/{names.module}")
         for tool in (["ruff", "check"], ["ruff", "format", "--check"]):
             run(place, *tool, "--no-cache", f"kernels/{name}", f"packages/{names.package}", f"tests/{names.module}")
@@ -282,7 +317,7 @@ def test_what_a_kernel_saw_and_ran_on_is_kept(tmp_path: Path, place: Path) -> No
         "whose: also an input: name it in kernel-metadata.json, with its owner"
     ]
     assert len([line for line in adopted.left if "to rehearse with it" in line]) == 3
-    write_competition(place, names_of("apples"), "tabular", image_for_new(place), adopted)
+    write_adopted(place, names_of("apples"), adopted)
     written = read_kernel_folder(place, "apples").metadata.document
     assert {key: written[key] for key in adopted.settings} == adopted.settings
     assert written["enable_internet"] is False
@@ -314,7 +349,7 @@ def test_blocks_of_commands_and_last_lines_pass_the_checks(tmp_path: Path, place
     write_notebook(tmp_path / "x.ipynb", cells)
     adopted = adopt(tmp_path / "x.ipynb", "apples", ())
     assert adopted.left == ()
-    write_competition(place, names_of("apples"), "tabular", image_for_new(place), adopted)
+    write_adopted(place, names_of("apples"), adopted)
     for tool in (["ruff", "check"], ["ruff", "format", "--check"]):
         run(place, *tool, "--no-cache", "kernels/apples")
     cell = read_notebook(place / "kernels" / "apples" / "predict.py").cells[-2].source
@@ -369,14 +404,14 @@ def test_a_module_that_the_rehearsal_has_is_refused(tmp_path: Path, place: Path)
     (tmp_path / "x.py").write_text("import apples.rehearsal\n")
     adopted = adopt(tmp_path / "x.py", "apples", ())
     with pytest.raises(ConfigurationError, match="would be both yours and the rehearsal's"):
-        write_competition(place, names_of("apples"), "tabular", image_for_new(place), adopted)
+        write_adopted(place, names_of("apples"), adopted)
     assert not (place / "kernels" / "apples").exists()
 
 
 def test_a_requirement_with_a_marker_can_be_written(tmp_path: Path, place: Path) -> None:
     write_notebook(tmp_path / "x.ipynb", ["!pip install 'iniconfig; python_version < \"4\"'"])
     adopted = adopt(tmp_path / "x.ipynb", "my-package-2", ())
-    write_competition(place, names_of("my-package-2"), "tabular", image_for_new(place), adopted)
+    write_adopted(place, names_of("my-package-2"), adopted)
     project = read_project_file(place / "packages" / "my-package-2")["project"]
     assert 'iniconfig; python_version < "4"' in project["dependencies"]
     assert (place / "kernels" / "my-package-2" / "submission.toml").is_file()

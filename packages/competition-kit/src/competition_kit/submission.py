@@ -16,13 +16,14 @@ class SubmissionError(ValueError):
 def write_submission(
     path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]], sample: Path | None = None
 ) -> int:
-    """Write a submission as CSV; return how many rows it has.
+    """Write a submission as CSV, or as parquet where the file is called so; return how many rows it has.
 
     Args:
         path: the file; one that is there is replaced in one step.
         columns: their names, the id first.
         rows: a value for each column. Text that no encoding has, as in odd files' names, is written as it came.
-        sample: the competition's sample submission: the same columns and ids are asked for, in any order.
+        sample: the competition's sample submission: the same columns and ids are asked for, in any order. Parquet gets
+            the types of a parquet sample.
 
     Raises:
         SubmissionError: a row is too short or too long, a value is missing or not a number, an id is
@@ -43,7 +44,16 @@ def write_submission(
     if sample is not None:
         _compare(columns, set(ids), sample)
     draft = path.with_name(f".{path.name}.draft")
-    with draft.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    if path.suffix == ".parquet":
+        _write_parquet(draft, columns, table, sample)
+    else:
+        _write_csv(draft, columns, table)
+    draft.replace(path)
+    return len(table)
+
+
+def _write_csv(path: Path, columns: Sequence[str], table: Sequence[Sequence[object]]) -> None:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         # Some readers take a bare carriage return for a line's end, and the writer quotes none.
         quoting: Literal[0, 1] = csv.QUOTE_MINIMAL
         for row in table:
@@ -52,8 +62,15 @@ def write_submission(
         writer = csv.writer(file, lineterminator="\n", quoting=quoting)
         writer.writerow(columns)
         writer.writerows(table)
-    draft.replace(path)
-    return len(table)
+
+
+def _write_parquet(path: Path, columns: Sequence[str], table: Sequence[Sequence[object]], sample: Path | None) -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame(table, columns=list(columns))
+    if sample is not None and sample.suffix == ".parquet":
+        frame = frame.astype(pd.read_parquet(sample).dtypes.to_dict())
+    frame.to_parquet(path, index=False)
 
 
 def _is_empty(value: object) -> bool:
@@ -62,15 +79,25 @@ def _is_empty(value: object) -> bool:
 
 
 def _compare(columns: Sequence[str], ids: set[str], sample: Path) -> None:
-    with sample.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        wanted, *rows = csv.reader(file)
+    wanted, asked = _read_sample(sample, columns[0])
     if sorted(wanted) != sorted(columns):
         raise SubmissionError(f"its columns are {', '.join(columns)}, not {', '.join(wanted)} as in {sample.name}")
-    at = wanted.index(columns[0])
-    asked = {row[at] for row in rows if row}
     for problem, names in (("are missing", asked - ids), ("should not be there", ids - asked)):
         if names:
             raise SubmissionError(f"{len(names)} ids of {sample.name} {problem}: {_some(sorted(names))}")
+
+
+def _read_sample(sample: Path, id_column: str) -> tuple[list[str], set[str]]:
+    """Return the columns of a sample submission, and the ids that it asks for."""
+    if sample.suffix == ".parquet":
+        import pandas as pd
+
+        table = pd.read_parquet(sample)
+        return list(map(str, table.columns)), set(map(str, table.get(id_column, ())))
+    with sample.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        wanted, *rows = csv.reader(file)
+    at = wanted.index(id_column) if id_column in wanted else 0
+    return wanted, {row[at] for row in rows if row}
 
 
 def _some(names: Sequence[str]) -> str:

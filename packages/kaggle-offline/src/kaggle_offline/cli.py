@@ -31,13 +31,14 @@ _VERBS = {
 # The modules of subcommands that are not in kaggle_offline.commands.
 _ELSEWHERE = {"probe": "kaggle_offline.observation.probe"}
 
-# Subcommands that KAGGLE_TARGET changes.
-_WITH_TARGET = ("data", "freeze", "push", "submit", "history", "lock", "doctor", "probe", "image")
+# Subcommands that KAGGLE_TARGET changes; those that only ask ask kaggle.com by default.
+_ASKING = ("new", "data")
+_WITH_TARGET = (*_ASKING, "freeze", "push", "submit", "history", "lock", "doctor", "probe", "image")
 
 # As `kaggle_offline.repository.provenance` reads tags.
 TAGS = "submit-v3 (every competition that has changed) or submit-<competition>-v3 (that one)"
 
-# The kinds of competitions that `kaggle_offline.scaffold.competition` has templates for.
+# The kinds of competitions whose data `kaggle_offline.scaffold.competition` can make up.
 KINDS = ("image", "tabular", "text")
 
 
@@ -80,7 +81,7 @@ def _dispatch(options: argparse.Namespace) -> None:
     try:
         repository = find_repository(Path.cwd())
         if options.verb in _WITH_TARGET:
-            options.target = _target()
+            options.target = _target(options.verb)
         importlib.import_module(options.module).run(options, repository)
     except BrokenPipeError:
         raise
@@ -91,11 +92,12 @@ def _dispatch(options: argparse.Namespace) -> None:
         raise SystemProblemError(problem, _cure_of(error)) from error
 
 
-def _target() -> str:
-    """Return the target that ``KAGGLE_TARGET`` names."""
-    word = os.environ.get("KAGGLE_TARGET", "local")
+def _target(verb: str) -> str:
+    """Return the target that ``KAGGLE_TARGET`` names, or the usual one of the subcommand."""
+    usual = "kaggle" if verb in _ASKING else "local"
+    word = os.environ.get("KAGGLE_TARGET", usual)
     if word not in ("local", "kaggle"):
-        raise TargetError(f"KAGGLE_TARGET={word}: no such target", "Set it to local (the default) or kaggle.")
+        raise TargetError(f"KAGGLE_TARGET={word}: no such target", "Set it to local or kaggle.")
     return word
 
 
@@ -114,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="kaggle-offline",
         description="From a trained model to a leaderboard score, through a kernel without a network.",
         epilog="KAGGLE_TARGET=local (the default) is the embedded Kaggle, without an account or network; "
-        "KAGGLE_TARGET=kaggle is kaggle.com.",
+        "KAGGLE_TARGET=kaggle is kaggle.com, which new and data ask by default.",
     )
     parser.add_argument("--version", action=_PrintVersion, nargs=0, help="print the version and exit")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -151,13 +153,17 @@ def _parser() -> argparse.ArgumentParser:
     text = "begin a competition: a kernel folder, a package, data to rehearse on, tests and a lock"
     new = _subcommand(verbs, "new", text)
     new.add_argument("competition", metavar="COMPETITION", help="the competition's address on Kaggle, or its last part")
-    new.add_argument("--kind", choices=KINDS, help="kind of data (default: asked on a terminal, else tabular)")
+    kind = "kind of data (default: what Kaggle's files show; without an account asked on a terminal, else tabular)"
+    new.add_argument("--kind", choices=KINDS, help=kind)
+    new.add_argument("--name", default="", metavar="NAME", help="name of the kernel folder (default: COMPETITION)")
+    metric = "the competition's metric, or a file with the host's own (default: what Kaggle says)"
+    new.add_argument("--metric", default="", metavar="METRIC", help=metric)
     new.add_argument(
         "--from",
         dest="code",
-        type=Path,
-        metavar="FILE",
-        help="a notebook or script that becomes the kernel; its pip lines become requirements",
+        default="",
+        metavar="CODE",
+        help="a notebook or script that becomes the kernel, or owner/kernel on Kaggle; pip lines become requirements",
     )
     text = "download a competition's data into data/; what is there already stays"
     data = _subcommand(verbs, "data", text)

@@ -1,39 +1,125 @@
-"""``new``: write a competition's folders, and lock its requirements."""
+"""``new``: ask Kaggle about a competition, write its folders, and lock its requirements."""
 
 import argparse
+import os
+import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from kaggle_offline.commands.lock import lock_and_report
-from kaggle_offline.errors import OfflineError
+from kaggle_offline.competition.inference import Kind, Profile
+from kaggle_offline.competition.profile import read_profile
+from kaggle_offline.delivery.preflight import entered_competition
+from kaggle_offline.delivery.target import open_target
+from kaggle_offline.errors import ConfigurationError, OfflineError
+from kaggle_offline.kaggle.authentication import has_credentials
+from kaggle_offline.kaggle.client import KaggleClient
 from kaggle_offline.repository.kernel_folder import read_kernel_folder
 from kaggle_offline.scaffold.adopt import adopt
-from kaggle_offline.scaffold.competition import KINDS, image_for_new, names_of, paths_of, write_competition
+from kaggle_offline.scaffold.competition import (
+    DRAWN,
+    Names,
+    drawn_profile,
+    image_for_new,
+    names_of,
+    paths_of,
+    write_competition,
+)
+
+# A kernel on Kaggle: owner/slug, or its address.
+_KERNEL = re.compile(r"(?:https://www\.kaggle\.com/code/)?([\w-]+/[\w-]+)/?")
 
 
 def run(options: argparse.Namespace, repository: Path) -> None:
     """Run the subcommand."""
     image = image_for_new(repository)
     known = {*image.pins, *image.unlisted}
-    names = names_of(options.competition, known)
-    kind = options.kind
-    if not kind:
-        kind = _ask_kind() if sys.stdin.isatty() else "tabular"
-    adopted = adopt(options.code, names.competition, known) if options.code else None
+    names = names_of(options.competition, known, options.name)
+    with _client(options.target, repository) as client, TemporaryDirectory() as scratch:
+        profile = _profile(options, names, client, repository)
+        code = _code(options.code, client, Path(scratch))
+        adopted = adopt(code, names.slug, known) if code else None
     if adopted:
         image = image_for_new(repository, gpu=adopted.settings.get("enable_gpu") is True)
         modules = {Path(name).parts[0].removesuffix(".py") for name in adopted.modules}
-        names = names_of(options.competition, known | modules)
-    written = write_competition(repository, names, kind, image, adopted)
-    for path in written:
+        names = names_of(options.competition, known | modules, options.name)
+    written = write_competition(repository, names, profile, image, adopted)
+    if options.metric.endswith(".py"):
+        written.append(Path("kernels", names.competition, Path(options.metric).name))
+        shutil.copyfile(options.metric, repository / written[-1])
+    for path in sorted(written):
         print(f"  {path}")
+    left = list(profile.left)
     if adopted:
-        rehearsal = next(path for path in written if path.name == "rehearsal.py")
-        left = [f"{rehearsal}: write the files and columns that {options.code.name} reads", *adopted.left]
         _print_list("changed:", adopted.done)
+        left += adopted.left
+        left += [f"{path}: write the files and columns that {options.code} reads" for path in _rehearsals(written)]
+    if adopted or left:
         _print_list("left to you:", left)
+    _lock(names, repository)
+    if profile.rehearsal:
+        print(f"Now: nox -s data -- {names.competition}, which downloads the rest of the data and sketches them")
+    print(f"Now: nox -s freeze push submit -- {names.competition}")
+
+
+@contextmanager
+def _client(word: str, repository: Path) -> Iterator[KaggleClient | None]:
+    """Yield a client for the target; None if that is kaggle.com because no other is named, and there is no account."""
+    if "KAGGLE_TARGET" not in os.environ and not has_credentials():
+        yield None
+        return
+    with open_target(word, repository) as target:
+        yield target.client
+
+
+def _profile(options: argparse.Namespace, names: Names, client: KaggleClient | None, repository: Path) -> Profile:
+    """Return the profile that Kaggle gives, or that of a competition whose data are drawn."""
+    metric = options.metric
+    if metric.endswith(".py") and not Path(metric).is_file():
+        raise ConfigurationError(f"{metric}: not there", "Name the file with the host's metric.")
+    state = client.competitions.state(names.slug) if client else None
+    if client is None or (state is None and options.target == "local"):
+        kind = options.kind
+        if not kind:
+            kind = _ask_kind() if sys.stdin.isatty() else "tabular"
+        return drawn_profile(names, kind)
+    state = entered_competition(client, names.slug)
+    profile = read_profile(client, state, repository / "data" / names.slug, Path(metric).name)
+    if options.kind:
+        profile = replace(profile, kind=options.kind)
+    asked = ", ".join(profile.columns[:5])
+    print(f"{profile.title}: {profile.kind} data, {profile.sample or 'no sample submission'}, to predict: {asked}")
+    return profile
+
+
+def _code(code: str, client: KaggleClient | None, folder: Path) -> Path | None:
+    """Return the notebook or script that becomes the kernel; one on Kaggle is written to the folder.
+
+    Raises:
+        ConfigurationError: Kaggle shows this account no such kernel, or there is no account.
+    """
+    found = _KERNEL.fullmatch(code)
+    if not code or Path(code).exists() or found is None:
+        return Path(code) if code else None
+    if client is None:
+        raise ConfigurationError(f"{code}: not there", "To take a kernel of Kaggle's, log in: kaggle auth login")
+    path = client.kernels.pull(found[1], folder)
+    if path is None:
+        raise ConfigurationError(f"{code}: Kaggle shows this account no such kernel", "Look for its address on Kaggle.")
+    return path
+
+
+def _rehearsals(written: Sequence[Path]) -> list[Path]:
+    return [path for path in written if path.name == "rehearsal.py"]
+
+
+def _lock(names: Names, repository: Path) -> None:
+    """Lock the requirements of a competition that has just been written."""
     try:
         lock_and_report([read_kernel_folder(repository, names.competition)], frozenset())
     except OfflineError:
@@ -47,7 +133,6 @@ def run(options: argparse.Namespace, repository: Path) -> None:
             else:
                 (repository / made).unlink(missing_ok=True)
         raise
-    print(f"Now: nox -s freeze push submit -- {names.competition}")
 
 
 def _print_list(title: str, lines: Sequence[str]) -> None:
@@ -56,12 +141,12 @@ def _print_list(title: str, lines: Sequence[str]) -> None:
         print(f"  {line}")
 
 
-def _ask_kind() -> str:
+def _ask_kind() -> Kind:
     while True:
         try:
-            answer = input(f"Kind of data ({', '.join(KINDS)}): ").strip()
+            answer = input(f"Kind of data ({', '.join(DRAWN)}): ").strip()
         except EOFError:
             raise KeyboardInterrupt from None
-        if answer in KINDS:
-            return answer
+        if answer in DRAWN:
+            return DRAWN[DRAWN.index(answer)]
         print("Enter one of these words.")

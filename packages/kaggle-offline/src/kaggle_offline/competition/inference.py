@@ -60,7 +60,6 @@ class Profile:
         sample: the name of the sample submission; empty where there is none.
         output: the name of the submission.
         rehearsal: how the data are held out; None where that cannot be told.
-        served: the kernel answers requests, and reads no test set.
         left: what has to be done by hand, a line each.
     """
 
@@ -73,7 +72,6 @@ class Profile:
     sample: str = ""
     output: str = "submission.csv"
     rehearsal: HoldOut | None = None
-    served: bool = False
     left: tuple[str, ...] = ()
 
     def with_left(self, line: str) -> "Profile":
@@ -204,7 +202,7 @@ def _prediction(
 
     values = texts(train[target[0]])
     numbers = pd.to_numeric(values, errors="coerce")
-    if metric in ("", "metric.py") or metric.endswith(".py"):
+    if not metric or metric.endswith(".py"):
         shown = pd.to_numeric(texts(sample[columns[0]]), errors="coerce")
         if set(numbers.dropna()) == {0.0, 1.0} and (shown.between(0, 1, inclusive="neither")).all():
             return "probability"

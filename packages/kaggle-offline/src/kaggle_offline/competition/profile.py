@@ -87,8 +87,9 @@ def read_profile(client: KaggleClient, state: CompetitionState, folder: Path, me
         title=state.title or state.slug,
         sample=sample,
         output=f"submission{PurePosixPath(sample).suffix or '.csv'}",
-        served=any(name.startswith("kaggle_evaluation/") for name in names),
     )
+    if any(name.startswith("kaggle_evaluation/") for name in names):
+        profile = profile.with_left("it is served: its kernel answers requests, which no rehearsal sends yet")
     if not sample:
         return profile.with_left("it has no sample submission: set output and rehearsal in submission.toml")
     if PurePosixPath(sample).suffix not in SUFFIXES:

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -115,6 +116,18 @@ def find_token() -> str:
     except (OSError, ValueError):  # the value may not be a valid file name
         return os.environ.get("KAGGLE_API_TOKEN", "")
     return token or ""
+
+
+def has_credentials() -> bool:
+    """Tell whether there are credentials where the official client looks (kaggle 2.2.5, KaggleApi.authenticate)."""
+    config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    folders = [Path.home() / ".kaggle", Path(config, "kaggle")]
+    if os.environ.get("KAGGLE_CONFIG_DIR"):
+        folders.append(Path(os.environ["KAGGLE_CONFIG_DIR"]))
+    files = []
+    for folder in folders:
+        files += [folder / "kaggle.json", folder / "credentials.json"]
+    return bool(find_token() or os.environ.get("KAGGLE_KEY")) or any(path.is_file() for path in files)
 
 
 @contextlib.contextmanager

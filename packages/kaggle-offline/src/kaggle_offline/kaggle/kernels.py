@@ -21,6 +21,7 @@ from kagglesdk.kernels.types.kernels_api_service import (
 
 from kaggle_offline.code.cells import cells_of
 from kaggle_offline.errors import KaggleError, NotThereError, RepeatedError, SessionLimitError, TransientError
+from kaggle_offline.files import write_json, write_text
 from kaggle_offline.kaggle.calls import MOST_VERSIONS, Calls
 from kaggle_offline.kaggle.http_errors import senseless, translated
 from kaggle_offline.repository.kernel_metadata import SOURCES, sources_of
@@ -143,6 +144,34 @@ class Kernels:
             )
 
         return self._calls.lookup(what, look)
+
+    def pull(self, ref: str, folder: Path) -> Path | None:
+        """Write anybody's kernel and its metadata into a folder, as `kaggle kernels pull --metadata` does.
+
+        Args:
+            ref: the kernel as ``owner/slug``.
+            folder: to write to.
+
+        Returns:
+            The notebook or script; None if Kaggle shows this account no such kernel.
+        """
+        request = ApiGetKernelRequest()
+        request.user_name, _, request.kernel_slug = ref.partition("/")
+
+        def look() -> Path:
+            with self._calls.open() as client:
+                answer = client.kernels.kernels_api_client.get_kernel(request)
+            path = folder / f"{request.kernel_slug}.py"
+            if answer.blob.kernel_type == "notebook":
+                path = path.with_suffix(".ipynb")
+            write_text(path, answer.blob.source or "")
+            settings: dict[str, Any] = {"code_file": path.name, "enable_gpu": bool(answer.metadata.enable_gpu)}
+            for kind in SOURCES:
+                settings[f"{kind}_sources"] = list(getattr(answer.metadata, f"{kind}_data_sources") or [])
+            write_json(folder / "kernel-metadata.json", settings)
+            return path
+
+        return self._calls.lookup(f"kernel {ref}", look)
 
     def versions_from(self, slug: str, shown: KernelState) -> Iterator[KernelState]:
         """Yield the version that the owner's kernel shows, and those after it, as long as there are any.

@@ -4,8 +4,10 @@ import json
 import keyword
 import re
 import sys
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -13,24 +15,39 @@ from pathlib import Path
 from slugify import slugify
 
 from kaggle_offline.code.imports import distributions_of
+from kaggle_offline.competition.inference import Kind, Profile
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import as_json, write_text
 from kaggle_offline.repository.image_manifest import ImageManifest, read_image_manifest
 from kaggle_offline.repository.kernel_metadata import TITLE_LENGTHS, slug_of_competition
+from kaggle_offline.repository.submission_toml import SAMPLES, HoldOut
 from kaggle_offline.scaffold.adopt import Adopted
 
-KINDS = {
-    "image": ("numpy", "pandas", "pillow", "scikit-learn"),
-    "tabular": ("numpy", "pandas", "scikit-learn"),
-    "text": ("numpy", "pandas", "scikit-learn"),
+_LEARNS_WITH = ("numpy", "pandas", "scikit-learn")
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "image": (*_LEARNS_WITH, "pillow"),
+    "image-folders": (*_LEARNS_WITH, "pillow"),
+    "tabular": _LEARNS_WITH,
+    "text": _LEARNS_WITH,
+    "audio": (*_LEARNS_WITH, "soundfile"),
+    "other": (),
 }
 """The kinds of competitions, and the requirements that the package of each begins with."""
 
-# The distributions that a rehearsal draws with.
-_DRAWS_WITH = {"image": ("numpy", "pillow"), "tabular": ("numpy",), "text": ("numpy",)}
+# The distributions that a rehearsal is drawn with, of the kinds that have one.
+_DRAWS_WITH: Mapping[Kind, tuple[str, ...]] = {"image": ("numpy", "pillow"), "tabular": ("numpy",), "text": ("numpy",)}
+DRAWN: tuple[Kind, ...] = ("image", "tabular", "text")
+"""The kinds whose data can be made up where Kaggle was not asked."""
+
 _SHARED = "competition-kit"
+_KERNEL = Path("kernels", "my-competition")
+_TEMPLATES = resources.files("kaggle_offline.scaffold") / "templates"
+# Characters of a line, as the formatter of this repository has it.
+_LINE = 120
 
 _SLUG = re.compile(r"(?=.{2,100}$)[a-z0-9]+(-[a-z0-9]+)*")
+# Some have capitals, as MABe-mouse-behavior-detection.
+_SLUG_ON_KAGGLE = re.compile(rf"(?i:{_SLUG.pattern})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +55,8 @@ class Names:
     """The names of a new competition's parts.
 
     Attributes:
-        competition: the slug that Kaggle has for it.
+        competition: the name of the kernel folder; the slug, unless another was chosen.
+        slug: of the competition on Kaggle.
         package: the folder in ``packages/``, and the distribution.
         module: the name of the package's module.
         title: of the competition, for people.
@@ -46,6 +64,7 @@ class Names:
     """
 
     competition: str
+    slug: str
     package: str
     module: str
     title: str
@@ -56,21 +75,27 @@ class Names:
 _TESTS = frozenset({"test", "tests"})
 
 
-def names_of(competition: str, taken: Collection[str] = ()) -> Names:
-    """Return the name the parts of a new competition after its slug.
+def names_of(competition: str, taken: Collection[str] = (), name: str = "") -> Names:
+    """Return the names of the parts of a new competition after its slug, or after a name that is shorter.
 
     Args:
         competition: the slug, or the competition's address on Kaggle.
         taken: names of distributions, and of modules, that its package must not hide.
+        name: of the kernel folder; by default the slug, in small letters.
 
     Raises:
-        ConfigurationError: not a valid slug.
+        ConfigurationError: not a valid slug or name.
     """
-    competition = slug_of_competition(competition)
+    slug = slug_of_competition(competition)
+    if not _SLUG_ON_KAGGLE.fullmatch(slug):
+        raise ConfigurationError(
+            f"{slug}: not a competition's slug",
+            "It is the last part of the competition's address: 2 to 100 letters, digits and single hyphens.",
+        )
+    competition = name or slug.lower()
     if not _SLUG.fullmatch(competition):
         raise ConfigurationError(
-            f"{competition}: not a competition's slug",
-            "It is the last part of the competition's address: 2 to 100 small letters, digits and single hyphens.",
+            f"{competition}: not a name for a kernel folder", "Write 2 to 100 small letters, digits and single hyphens."
         )
     module = competition.replace("-", "_")
     # Names that could not be imported, or would hide others.
@@ -82,6 +107,7 @@ def names_of(competition: str, taken: Collection[str] = ()) -> Names:
     kernel_title = next(text for text in candidates if len(text) in TITLE_LENGTHS)
     return Names(
         competition=competition,
+        slug=slug,
         package=module.replace("_", "-"),
         module=module,
         title=title,
@@ -106,15 +132,20 @@ def image_for_new(repository: Path, *, gpu: bool = False) -> ImageManifest:
     return max(manifests, key=lambda manifest: (manifest.has_gpu == gpu, manifest.name))
 
 
+def drawn_profile(names: Names, kind: Kind) -> Profile:
+    """Return the profile of a competition that Kaggle was not asked about: its data are drawn by its package."""
+    return Profile(slug=names.slug, title=names.title, kind=kind, sample="sample_submission.csv")
+
+
 def write_competition(
-    repository: Path, names: Names, kind: str, image: ImageManifest, adopted: Adopted | None = None
+    repository: Path, names: Names, profile: Profile, image: ImageManifest, adopted: Adopted | None = None
 ) -> list[Path]:
     """Write a new competition's files; return them, relative to the repository.
 
     Args:
         repository: where to.
         names: of its parts.
-        kind: one of `KINDS`.
+        profile: of the competition.
         image: that the kernel is for.
         adopted: code that is there already and becomes the kernel; by default a baseline does.
 
@@ -124,37 +155,12 @@ def write_competition(
     for path in paths_of(names):
         if (repository / path).exists():
             raise ConfigurationError(f"{path}: there already", "Choose another name, or move it away.")
-    required = {_SHARED}
-    kernel_type = "notebook"
-    if adopted is None:
-        required.update(KINDS[kind])
-    else:
-        required.update(_DRAWS_WITH[kind], adopted.requirements)
-        kernel_type = "script" if adopted.is_script else "notebook"
-    lines = [f"\n    {json.dumps(line, ensure_ascii=False)}," for line in sorted(required)]
-    replacements = {
-        "my_competition": names.module,
-        "my-competition": names.competition,
-        "my-package": names.package,
-        "My competition": names.title,
-        '"REQUIREMENTS"': "".join([*lines, "\n"]),
-        "IMAGE": image.name,
-        "KERNEL TITLE": names.kernel_title,
-        "KERNEL-SLUG": slugify(names.kernel_title),
-        "KERNEL TYPE": kernel_type,
-    }
-    templates = resources.files("kaggle_offline.scaffold") / "templates"
-    package, tests = Path("packages", "my-package"), Path("tests", "my_competition")
-    module = package / "src" / "my_competition"
-    files = _read(templates / "kernel", Path("kernels", "my-competition")) | _read(templates / "package", package)
-    kinds = _read(templates / "kinds" / kind, module)
-    if adopted is None:
-        files |= kinds | _read(templates / "tests", tests)
-    else:
-        files |= {path: text for path, text in kinds.items() if path.name == "rehearsal.py"}
-        del files[module / "predict.py"]
-        files |= _read(templates / "adopted" / "tests", tests)
-    written = {_filled(str(path), replacements): _filled(text, replacements) for path, text in files.items()}
+    is_drawn = profile.rehearsal is None and profile.kind in DRAWN
+    files = _files(profile, is_drawn=is_drawn, is_adopted=adopted is not None)
+    paths = {"my_competition": names.module, "my-competition": names.competition, "my-package": names.package}
+    texts = _texts(names, profile, image, adopted)
+    written = {_filled(str(path), paths): _filled(text, texts) for path, text in files.items()}
+    written[f"kernels/{names.competition}/submission.toml"] = _settings(names, profile, image, is_drawn=is_drawn)
     code = f"kernels/{names.competition}/predict.py"
     if adopted is None:
         written[code] = _with_imports_sorted(written[code])
@@ -169,6 +175,110 @@ def write_competition(
     for path, text in written.items():
         write_text(repository / path, text)
     return sorted(map(Path, written))
+
+
+def _files(profile: Profile, *, is_drawn: bool, is_adopted: bool) -> dict[Path, str]:
+    """Return the templates of a new competition, by where they go."""
+    package, tests, kernel = Path("packages", "my-package"), Path("tests", "my_competition"), _KERNEL
+    module = package / "src" / "my_competition"
+    files = _read(_TEMPLATES / "kernel", kernel) | _read(_TEMPLATES / "package", package)
+    kinds = _read(_TEMPLATES / "kinds" / profile.kind, module)
+    drawn = {path: text for path, text in kinds.items() if path.name == "rehearsal.py"}
+    of_tests = _TEMPLATES / "tests"
+    if not is_drawn:
+        of_tests = _TEMPLATES / "declared" / "tests"
+        files |= _read(_TEMPLATES / "declared" / "kernel", kernel)
+        kinds = {path: text for path, text in kinds.items() if path not in drawn}
+        drawn = {}
+    if is_adopted:
+        del files[module / "predict.py"]
+        if drawn:
+            files |= _read(_TEMPLATES / "adopted" / "tests", tests)
+        return files | drawn
+    if profile.kind != "other":
+        model = _TEMPLATES / "predictions" / f"{profile.prediction}.py"
+        files[module / "model.py"] = model.read_text(encoding="utf-8")
+    return files | kinds | _read(of_tests, tests)
+
+
+def _texts(names: Names, profile: Profile, image: ImageManifest, adopted: Adopted | None) -> dict[str, str]:
+    """Return what stands in the templates' text for each placeholder."""
+    required = {_SHARED}
+    kernel_type = "notebook"
+    if adopted is None:
+        required.update(KINDS[profile.kind])
+        if profile.output.endswith(".parquet"):
+            required.add("pyarrow")
+    else:
+        required.update(adopted.requirements)
+        if profile.rehearsal is None:
+            required.update(_DRAWS_WITH.get(profile.kind, ()))
+        if adopted.is_script:
+            kernel_type = "script"
+    lines = [f"\n    {json.dumps(line, ensure_ascii=False)}," for line in sorted(required)]
+    rehearsal = profile.rehearsal or _drawn_rehearsal()
+    files = next(iter(rehearsal.files.items()), ("train/{id}", "test/{id}"))
+    texts = {
+        "my_competition": names.module,
+        "my-competition": names.slug,
+        "my-package": names.package,
+        "My competition": names.title,
+        '"REQUIREMENTS"': "".join([*lines, "\n"]),
+        "IMAGE": image.name,
+        "KERNEL TITLE": names.kernel_title,
+        "KERNEL-SLUG": slugify(names.kernel_title),
+        "KERNEL TYPE": kernel_type,
+        '"ID NAME"': _code(profile.id),
+        '("TARGET NAMES",)': _code_of_tuple("TARGETS", rehearsal.target),
+        '("COLUMN NAMES",)': _code_of_tuple("COLUMNS", profile.columns),
+        '"SAMPLE TABLE"': _code(profile.sample),
+        '"TRAIN TABLE"': _code(rehearsal.train),
+        '"TEST TABLE"': _code(rehearsal.test or profile.sample),
+        '"TRAIN FILES"': _code(files[0]),
+        '"TEST FILES"': _code(files[1]),
+        '"RANKED LABELS"': rehearsal.metric.partition("@")[2] or "1",
+    }
+    if profile.output != "submission.csv":
+        texts["/submission.csv"] = f"/{profile.output}"
+        texts['"submission.csv"'] = _code(profile.output)
+        texts["`submission.csv`"] = f"`{profile.output}`"
+    return texts
+
+
+def _code(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _code_of_tuple(name: str, members: Sequence[str]) -> str:
+    """Return a tuple as the formatter writes it: on one line if it fits, else on one for each member."""
+    line = ", ".join(map(_code, members))
+    if len(members) == 1:
+        line += ","
+    if len(f"{name} = ({line})") <= _LINE:
+        return f"({line})"
+    return "".join(["(\n", *(f"    {_code(member)},\n" for member in members), ")"])
+
+
+def _settings(names: Names, profile: Profile, image: ImageManifest, *, is_drawn: bool) -> str:
+    """Return ``submission.toml``; texts of JSON are texts of TOML."""
+    import jinja2
+
+    environment = jinja2.Environment(autoescape=False, keep_trailing_newline=True)  # noqa: S701 - no page
+    environment.filters["json"] = partial(json.dumps, ensure_ascii=False)
+    template = environment.from_string((_TEMPLATES / "submission.toml.jinja").read_text(encoding="utf-8"))
+    return template.render(
+        names=names,
+        profile=profile,
+        image=image.name,
+        is_drawn=is_drawn,
+        is_odd_sample=bool(profile.sample) and profile.sample not in SAMPLES,
+        rehearsal=profile.rehearsal or replace(_drawn_rehearsal(), target=profile.columns),
+    )
+
+
+def _drawn_rehearsal() -> HoldOut:
+    """Return the tables and columns that a package draws; a rehearsal that cannot be told is begun with them."""
+    return HoldOut(**tomllib.loads((_TEMPLATES / "drawn.toml").read_text(encoding="utf-8")))
 
 
 def paths_of(names: Names) -> tuple[str, ...]:

@@ -1,29 +1,38 @@
-"""The competition's tables: a row for each case, and of those to train on the answer."""
+"""The competition's tables: a row for each case, and of those to train on the answers."""
 
 from pathlib import Path
 
 import pandas as pd
 
-ID, TARGET = "id", "target"
+ID = "ID NAME"
+TARGETS = ("TARGET NAMES",)
+COLUMNS = ("COLUMN NAMES",)
+SAMPLE = "SAMPLE TABLE"
+_TRAIN, _TEST = "TRAIN TABLE", "TEST TABLE"
 
 
-def read_training(folder: Path) -> tuple[pd.DataFrame, "pd.Series[str]"]:
-    """Read ``train.csv``: the features, a column each, and the answers.
+def read_training(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the rows to train on: their features, and their answers.
 
     Raises:
-        FileNotFoundError: it is not there.
-        KeyError: it lacks the id or the target.
+        FileNotFoundError: the table is not there.
+        KeyError: it lacks an answer.
     """
-    table = pd.read_csv(folder / "train.csv")
-    return table.drop(columns=[ID, TARGET]), table[TARGET]
+    table = _read(folder / _TRAIN)
+    return table.drop(columns=[ID, *TARGETS], errors="ignore"), table[list(TARGETS)]
 
 
 def read_test(folder: Path) -> tuple[list[str], pd.DataFrame]:
-    """Read ``test.csv``: the ids, and the features as in `read_training`.
+    """Read the rows of the test set: their ids, and their features.
 
     Raises:
-        FileNotFoundError: it is not there.
-        KeyError: it lacks the id.
+        FileNotFoundError: the table is not there.
+        KeyError: neither it nor the sample submission has the id.
     """
-    table = pd.read_csv(folder / "test.csv")
-    return table[ID].astype(str).tolist(), table.drop(columns=[ID])
+    table = _read(folder / _TEST)
+    ids = table if ID in table.columns else _read(folder / SAMPLE)
+    return ids[ID].astype(str).tolist(), table.drop(columns=[ID], errors="ignore")
+
+
+def _read(path: Path) -> pd.DataFrame:
+    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)

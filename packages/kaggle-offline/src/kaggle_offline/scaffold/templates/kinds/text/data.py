@@ -1,35 +1,38 @@
-"""The competition's texts, and of those to train on the answer."""
+"""The competition's tables: a row for each case, and of those to train on the answers."""
 
 from pathlib import Path
 
 import pandas as pd
 
-ID, TARGET = "id", "target"
-_TEXT = "text"
+ID = "ID NAME"
+TARGETS = ("TARGET NAMES",)
+COLUMNS = ("COLUMN NAMES",)
+SAMPLE = "SAMPLE TABLE"
+_TRAIN, _TEST = "TRAIN TABLE", "TEST TABLE"
 
 
-def read_training(folder: Path) -> tuple[list[str], list[str]]:
-    """Read ``train.csv``: the texts, and the answers.
-
-    Raises:
-        FileNotFoundError: it is not there.
-        KeyError: it lacks the text or the target.
-    """
-    table = _read(folder / "train.csv")
-    return table[_TEXT].tolist(), table[TARGET].tolist()
-
-
-def read_test(folder: Path) -> tuple[list[str], list[str]]:
-    """Read ``test.csv``: the ids, and the texts.
+def read_training(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the rows to train on: their features, and their answers.
 
     Raises:
-        FileNotFoundError: it is not there.
-        KeyError: it lacks the id or the text.
+        FileNotFoundError: the table is not there.
+        KeyError: it lacks an answer.
     """
-    table = _read(folder / "test.csv")
-    return table[ID].tolist(), table[_TEXT].tolist()
+    table = _read(folder / _TRAIN)
+    return table.drop(columns=[ID, *TARGETS], errors="ignore"), table[list(TARGETS)]
+
+
+def read_test(folder: Path) -> tuple[list[str], pd.DataFrame]:
+    """Read the rows of the test set: their ids, and their features.
+
+    Raises:
+        FileNotFoundError: the table is not there.
+        KeyError: neither it nor the sample submission has the id.
+    """
+    table = _read(folder / _TEST)
+    ids = table if ID in table.columns else _read(folder / SAMPLE)
+    return ids[ID].astype(str).tolist(), table.drop(columns=[ID], errors="ignore")
 
 
 def _read(path: Path) -> pd.DataFrame:
-    # A text may be empty, or the word for nothing.
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)

@@ -5,8 +5,8 @@ from pathlib import Path
 from competition_kit.notes import noted
 from competition_kit.submission import write_submission
 
-from my_competition.data import ID, TARGET, read_test, read_training
-from my_competition.model import fit
+from my_competition.data import COLUMNS, ID, SAMPLE, read_test, read_training
+from my_competition.model import fit, predict_answers
 
 
 def predict(competition: Path, output: Path) -> None:
@@ -21,11 +21,11 @@ def predict(competition: Path, output: Path) -> None:
         ValueError: one is malformed, or asks for other rows than the sample submission.
     """
     with noted("read"):
-        features, target = read_training(competition)
+        features, answers = read_training(competition)
         ids, test = read_test(competition)
-    with noted(f"fitted on {len(target)} rows"):
-        model = fit(features, target)
+    with noted(f"fitted on {len(answers)} rows"):
+        model = fit(features[test.columns], answers)
     with noted(f"predicted {len(ids)} rows"):
-        predicted = model.predict(test).tolist()
-    rows = zip(ids, predicted, strict=True)
-    write_submission(output, (ID, TARGET), rows, competition / "sample_submission.csv")
+        predicted = predict_answers(model, test)
+    rows = zip(ids, *(predicted[column] for column in COLUMNS), strict=True)
+    write_submission(output, (ID, *COLUMNS), rows, competition / SAMPLE)

@@ -1,0 +1,19 @@
+"""My competition: from its data to a submission, as the kernel does it."""
+
+from pathlib import Path
+
+import pytest
+from my_competition.predict import predict
+
+DATA = Path(__file__).parents[2] / "data" / "my-competition"
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="nox -s data -- my-competition downloads the data")
+def test_the_test_set_is_predicted(tmp_path: Path) -> None:
+    predict(DATA, tmp_path / "submission.csv")
+    assert (tmp_path / "submission.csv").stat().st_size > 0
+
+
+def test_missing_data_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        predict(tmp_path, tmp_path / "submission.csv")

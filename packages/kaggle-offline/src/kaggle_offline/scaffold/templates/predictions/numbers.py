@@ -1,0 +1,20 @@
+"""The model: a regressor for each answer."""
+
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from my_competition.data import COLUMNS, TARGETS
+from my_competition.learners import make_regressor
+
+Model = dict[str, Pipeline]
+
+
+def fit(features: pd.DataFrame, answers: pd.DataFrame) -> Model:
+    """Return a regressor for each answer, fitted."""
+    return {target: make_regressor().fit(features, answers[target].astype(float)) for target in TARGETS}
+
+
+def predict_answers(model: Model, features: pd.DataFrame) -> pd.DataFrame:
+    """Return the numbers of each row, with the submission's columns."""
+    numbers = [model[target].predict(features) for target in TARGETS]
+    return pd.DataFrame(dict(zip(COLUMNS, numbers, strict=True)))
