@@ -68,13 +68,10 @@ def ids(path: Path) -> list[str]:
     return read_table(path).iloc[:, 0].astype(str).tolist()
 
 
-NIGHTLY = [name for name in LOOK_ALIKES if name not in ("titanic", "graded-rows")]
+NIGHTLY = [pytest.param(name, marks=pytest.mark.nightly) for name in LOOK_ALIKES if name != "titanic"]
 
 
-@pytest.mark.parametrize(
-    "slug",
-    ["titanic", "graded-rows", *(pytest.param(name, marks=pytest.mark.nightly) for name in NIGHTLY)],
-)
+@pytest.mark.parametrize("slug", ["titanic", *NIGHTLY])
 def test_it_scores_without_an_edited_line(
     slug: str, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -114,6 +111,21 @@ def test_it_scores_without_an_edited_line(
     assert drawn["score"] is not None
 
 
+@pytest.mark.nightly
+def test_the_base_is_rehearsed_on_the_same_data(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Git does not track them."""
+    host(place, titanic(tmp_path / "hosted"))
+    run(capsys, "new", "titanic")
+    run(capsys, "data", "titanic")
+    commit(place)
+    said = run(capsys, "predict", "--since", "HEAD", "titanic")
+    score = result_of(place / "build" / "titanic")["submission"]["score"]
+    assert f": {score:.5f}, tolerance 0.01" in said
+    assert "drawing data" not in said
+
+
 def test_whatever_is_in_the_way_is_one_clear_line(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,6 +161,7 @@ def test_whatever_is_in_the_way_is_one_clear_line(
     assert "data/titanic: the competition's data are not there, nor is" in refused("push", "titanic")
 
 
+@pytest.mark.nightly
 def test_a_kernel_of_kaggles_becomes_ones_own(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     host(place, titanic(tmp_path / "titanic"))
     code = (
@@ -187,9 +200,12 @@ def add_kernel(local: LocalKaggle, owner: str, slug: str, source: str) -> None:
 
 
 def test_without_an_account_the_data_are_made_up(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("KAGGLE_TARGET")
+    for name in ("KAGGLE_API_TOKEN", "KAGGLE_KEY", "KAGGLE_CONFIG_DIR", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
     said = run(capsys, "new", "leaf-wetness", "--kind", "text")
     assert "packages/leaf-wetness/src/leaf_wetness/rehearsal.py" in said
     with (place / "kernels" / "leaf-wetness" / "submission.toml").open(newline="") as file:

@@ -12,7 +12,7 @@ from kaggle_offline.delivery.target import LocalTarget, open_target
 from kaggle_offline.repository.submission_toml import HoldOut
 
 from tests import look_alikes
-from tests.look_alikes import titanic
+from tests.look_alikes import titanic, write_csv
 
 
 @pytest.fixture
@@ -182,3 +182,48 @@ def test_masks_have_no_baseline_and_only_tables_are_downloaded(target: LocalTarg
         "sample_submission.csv",
         "train.csv",
     ]
+
+
+def test_older_layouts_are_understood(target: LocalTarget, tmp_path: Path) -> None:
+    """As Dog Breed Identification's: a table of labels, a column for each of them, and CSV in zips."""
+    public = look_alikes.leaf_images(tmp_path / "hosted") / "public"
+    train = read_table(public / "train.csv")
+    train.to_csv(public / "labels.csv", index=False)
+    (public / "train.csv").unlink()
+    (public / "train_images").rename(public / "train")
+    (public / "test_images").rename(public / "test")
+    sample = read_table(public / "sample_submission.csv")
+    asked = sample[["image_id"]].assign(**dict.fromkeys("0123", "0.25"))
+    asked.to_csv(public / "sample_submission.csv.zip", index=False)
+    (public / "sample_submission.csv").unlink()
+    profile = profile_of(target, tmp_path / "hosted", tmp_path / "data", said="Multiclass Loss")
+    assert profile.sample == "sample_submission.csv.zip"
+    assert profile.output == "submission.csv"
+    assert (profile.kind, profile.prediction, profile.left) == ("image", "probabilities", ())
+    assert profile.rehearsal == HoldOut(
+        train="labels.csv",
+        target=("label",),
+        metric="log-loss",
+        stratify=True,
+        files={"train/{image_id}": "test/{image_id}"},
+    )
+
+
+def test_masks_are_no_labels(target: LocalTarget, tmp_path: Path) -> None:
+    hosted = look_alikes.leaf_images(tmp_path / "hosted")
+    table = hosted / "public" / "train.csv"
+    rows = [{"image_id": name, "label": f"{number} 3"} for number, name in enumerate(read_table(table)["image_id"])]
+    write_csv(table, rows)
+    profile = profile_of(target, hosted, tmp_path / "data", said="Dice")
+    assert (profile.kind, profile.rehearsal is not None) == ("other", True)
+    assert profile.left == ("there is no baseline for such data: the kernel hands in the sample submission",)
+
+
+def test_several_rows_for_a_row_of_the_test_set_are_told(target: LocalTarget, tmp_path: Path) -> None:
+    hosted = titanic(tmp_path / "hosted")
+    sample = hosted / "public" / "gender_submission.csv"
+    sample.write_text(sample.read_text() + "9999,0\n")
+    profile = profile_of(target, hosted, tmp_path / "data")
+    assert profile.left[-1] == (
+        "test.csv has 150 rows, and gender_submission.csv 151: write a command that makes the rehearsal"
+    )

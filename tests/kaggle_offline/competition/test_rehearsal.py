@@ -152,7 +152,9 @@ def test_ids_that_the_test_set_has_too_are_made_anew(tmp_path: Path) -> None:
 
 
 def test_a_hosts_metric_sees_both_leaderboards(tmp_path: Path) -> None:
-    own = replace(TITANIC, metric="metric.py", metric_settings={"beta": 2}, greater_is_better=False)
+    own = replace(
+        TITANIC, metric="metric.py", metric_settings={"beta": 2, "of": {"a": [1, "b"]}}, greater_is_better=False
+    )
     data = data_of(tmp_path / "titanic", titanic, own, "gender_submission.csv")
     (tmp_path / "metric.py").write_text(METRIC)
     hold_out(data, tmp_path / "made", tmp_path / "metric.py")
@@ -160,7 +162,7 @@ def test_a_hosts_metric_sees_both_leaderboards(tmp_path: Path) -> None:
     assert usage == {"Ignored": 150, "Public": 25, "Private": 25}
     settings = (tmp_path / "made" / "competition.toml").read_text()
     assert 'metric = "metric.py"\n' in settings
-    assert 'greater_is_better = false\n\n[metric_settings]\n"beta" = 2\n' in settings
+    assert 'greater_is_better = false\nmetric_settings = { "beta" = 2, "of" = { "a" = [1, "b"] } }\n' in settings
 
 
 @pytest.mark.parametrize(
@@ -183,6 +185,14 @@ def test_what_does_not_fit_is_named(change: dict[str, object], problem: str, tmp
         hold_out(changed, tmp_path / "made")
     assert problem in raised.value.problem
     assert raised.value.cure
+
+
+def test_a_row_whose_file_would_be_elsewhere_is_refused(tmp_path: Path) -> None:
+    leaves = HoldOut(train="train.csv", target=("label",), metric="accuracy", files={"a/{image_id}": "b/{image_id}"})
+    data = data_of(tmp_path / "leaves", leaf_images, leaves, "sample_submission.csv")
+    write_csv(data.folder / "sample_submission.csv", [{"image_id": "../../secret", "label": 0}])
+    with pytest.raises(ConfigurationError, match="would lead out of the data"):
+        hold_out(data, tmp_path / "made")
 
 
 def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:

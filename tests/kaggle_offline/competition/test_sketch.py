@@ -126,6 +126,18 @@ def test_a_sketch_of_other_settings_is_named(tmp_path: Path) -> None:
     for rehearsal in (replace(TITANIC, train="other.csv"), replace(TITANIC, test="")):
         with pytest.raises(ConfigurationError, match="not a sketch of these settings"):
             draw_data(path, rehearsal, tmp_path / "drawn")
-    path.write_text("[]")
-    with pytest.raises(ConfigurationError, match="not a sketch of these settings"):
-        draw_data(path, TITANIC, tmp_path / "drawn")
+    sketch = json.loads(path.read_text())
+    sketch["tables"]["train.csv"]["columns"][1] = {"name": "Survived", "type": "category", "values": [], "shares": [1]}
+    for text in ("[]", "{", json.dumps(sketch), json.dumps({**sketch, "version": 0})):
+        path.write_text(text)
+        with pytest.raises(ConfigurationError, match="not a sketch of these settings"):
+            draw_data(path, TITANIC, tmp_path / "drawn")
+
+
+def test_a_sketch_writes_nothing_elsewhere(tmp_path: Path) -> None:
+    path = sketched(leaf_images(tmp_path / "real"), LEAVES, "sample_submission.csv")
+    sketch = json.loads(path.read_text())
+    sketch["tables"]["train.csv"]["columns"][0]["suffix"] = "/../../../../outside.jpg"
+    path.write_text(json.dumps(sketch))
+    with pytest.raises(ConfigurationError, match="would lead out of the data"):
+        draw_data(path, LEAVES, tmp_path / "drawn")

@@ -87,6 +87,11 @@ def settings(before: str, after: str) -> Callable[[Path], None]:
     return replaced("kernels/small/submission.toml", before, after)
 
 
+def declared(metric: str) -> Callable[[Path], None]:
+    command = 'competition = "python -m small.competition"'
+    return settings(command, f'train = "train.csv"\ntarget = ["y"]\nmetric = "{metric}"')
+
+
 def written(file: str, content: str) -> Callable[[Path], None]:
     def plant(repository: Path) -> None:
         (repository / file).write_text(content)
@@ -178,6 +183,8 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         settings("small.competition", "small.nowhere"),
         "small.nowhere is not in packages/",
     ),
+    "a rehearsal without data": (declared("accuracy"), "data/small: the competition's data are not there, nor is"),
+    "a host's metric that is not there": (declared("own.py"), "kernels/small/own.py: not there"),
     "a weight of no checkpoint": (settings("[rehearsal]", '[weights]\n"no.ckpt" = 1\n[rehearsal]'), "no.ckpt"),
     "no place for the parameters": (
         replaced("kernels/small/predict.py", 'tags=["parameters"]', ""),

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from kaggle_local.scoring import classification, ranking, regression
+from kaggle_local.scoring import boxes, classification, ranking, regression
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Cells = Literal["text", "any text", "mask", "number", "number of 0 or more", "probability", "whole number"]
+Cells = Literal["text", "any text", "mask", "boxes", "number", "number of 0 or more", "probability", "whole number"]
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,11 @@ METRICS: dict[str, Metric] = {
     "pearson": Metric(regression.pearson, "number", columns="any", flaw=regression.flaw_of_constants),
     "spearman": Metric(regression.spearman, "number", columns="any", flaw=regression.flaw_of_constants),
     "concordance": Metric(regression.concordance, "number", flaw=regression.flaw_of_constants),
-    # Texts and masks.
+    # Texts, masks and boxes.
     "levenshtein": Metric(ranking.levenshtein, "any text", greater_is_better=False),
     "wer": Metric(ranking.wer, "any text", greater_is_better=False, flaw=ranking.flaw_of_words),
     "dice": Metric(ranking.dice, "mask"),
+    "iou-map": Metric(boxes.iou_map, "boxes"),
 }
 
 PARAMETERS = {"map@K": "map@3", "ndcg@K": "ndcg@10", "f-beta@B": "f-beta@0.5", "pinball@Q": "pinball@0.9"}

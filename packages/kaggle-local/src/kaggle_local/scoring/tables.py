@@ -1,9 +1,11 @@
 """A submission's table: its columns, its rows in the solution's order, its cells of the metric's kind."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaggle_local.errors import SubmissionError
+from kaggle_local.scoring.boxes import read_boxes
 from kaggle_local.scoring.competition import Competition
 from kaggle_local.scoring.formats import read_texts
 from kaggle_local.scoring.metrics import Cells
@@ -25,8 +27,8 @@ def read_table(competition: Competition, path: Path, cells: Cells) -> "pd.DataFr
         if column not in table.columns:
             raise SubmissionError(f"{path.name}: no column {column}", f"Its columns must be {','.join(columns)}.")
         empty = table[column].str.strip() == ""
-        # No object in an image is an empty mask.
-        may_be_empty = cells in ("any text", "mask") and column != competition.id
+        # No object in an image is an empty mask, or no box.
+        may_be_empty = cells in ("any text", "mask", "boxes") and column != competition.id
         if empty.any() and not may_be_empty:
             raise SubmissionError(
                 f"{path.name}: {int(empty.sum())} cells of {column} are empty", "Predict something for each."
@@ -64,9 +66,9 @@ def typed_cells(table: "pd.DataFrame", columns: list[str], cells: Cells, id_colu
     """
     import pandas as pd
 
-    if cells in ("text", "any text", "mask"):
-        if cells == "mask":
-            _check_masks(table, columns, id_column, name)
+    if cells in ("text", "any text", "mask", "boxes"):
+        if cells in _READ:
+            _check_readable(table, columns, cells, id_column, name)
         return pd.DataFrame({column: table[column].str.strip() for column in columns})
     numbers = pd.DataFrame({column: pd.to_numeric(table[column], errors="coerce") for column in columns}, dtype=float)
     fits = numbers.abs() < float("inf")
@@ -88,18 +90,31 @@ def typed_cells(table: "pd.DataFrame", columns: list[str], cells: Cells, id_colu
     return numbers
 
 
-def _check_masks(table: "pd.DataFrame", columns: list[str], id_column: str, name: str) -> None:
-    """Check that the cells of columns are run-length encoded masks.
+# How cells of objects in images are read, their name, and the hint where that fails.
+_READ: dict[Cells, tuple[Callable[[str], object], str, str]] = {
+    "mask": (
+        pixels,
+        "a run-length encoded mask",
+        "Write pairs of a start and a length, sorted, parted by blanks; nothing for an empty mask.",
+    ),
+    "boxes": (
+        read_boxes,
+        "a list of boxes",
+        "Write five numbers for each, parted by blanks: confidence, left, top, width, height; nothing for no box.",
+    ),
+}
+
+
+def _check_readable(table: "pd.DataFrame", columns: list[str], cells: Cells, id_column: str, name: str) -> None:
+    """Check that the cells of columns are masks, or boxes.
 
     Raises:
         SubmissionError: a cell is not; names the first.
     """
+    read, what, cure = _READ[cells]
     for column in columns:
         for row, cell in zip(table[id_column], table[column], strict=True):
             try:
-                pixels(cell)
+                read(cell)
             except ValueError as error:
-                raise SubmissionError(
-                    f"{name}: {column} of {id_column} {row} is not a run-length encoded mask: {error}",
-                    "Write pairs of a start and a length, sorted, parted by blanks; nothing for an empty mask.",
-                ) from error
+                raise SubmissionError(f"{name}: {column} of {id_column} {row} is not {what}: {error}", cure) from error

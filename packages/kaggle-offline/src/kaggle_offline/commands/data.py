@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 
 from kaggle_offline.competition.data import fetch_data
-from kaggle_offline.competition.rehearsal import RehearsalData
+from kaggle_offline.competition.rehearsal import RehearsalData, is_pattern
 from kaggle_offline.competition.sketch import SKETCH, make_sketch
+from kaggle_offline.competition.sources import sample_of
 from kaggle_offline.delivery.preflight import entered_competition
 from kaggle_offline.delivery.target import open_target
 from kaggle_offline.errors import ConfigurationError
@@ -43,12 +44,17 @@ def _kernel_of(repository: Path, name: str) -> KernelFolder | None:
 def _write_sketch(kernel: KernelFolder) -> None:
     """Write the sketch of the data beside the kernel, if its rehearsal holds them out."""
     rehearsal = kernel.settings.rehearsal
-    sample = next((name for name in kernel.settings.samples if (kernel.data / name).is_file()), "")
-    if isinstance(rehearsal, str) or not sample:
+    if isinstance(rehearsal, str):
+        return
+    path = kernel.folder / SKETCH
+    sample = sample_of(kernel, kernel.data)
+    names = (rehearsal.train, rehearsal.test)
+    missing = [name for name in names if name and not is_pattern(name) and not (kernel.data / name).is_file()]
+    if not sample or missing:
+        print(f"  {path.name}: not written, since {', '.join(missing) or 'the sample submission'} is not there")
         return
     data = RehearsalData(
         folder=kernel.data, sample=sample, rehearsal=rehearsal, where=str(kernel.folder / "submission.toml")
     )
-    path = kernel.folder / SKETCH
     write_json(path, make_sketch(data))
     print(f"  {path.relative_to(kernel.repository)}: a sketch without a row of the data; commit it")

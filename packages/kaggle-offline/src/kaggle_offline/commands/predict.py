@@ -10,9 +10,10 @@ from kaggle_offline.commands.freeze import freeze
 from kaggle_offline.commands.plan import branch_point, default_branch, plan_changes
 from kaggle_offline.commands.push import push
 from kaggle_offline.commands.submit import submit
+from kaggle_offline.competition.data_folder import files_of
 from kaggle_offline.delivery.target import open_target
 from kaggle_offline.errors import KaggleError, NetworkError, OfflineError, ScoreFellError, SystemProblemError
-from kaggle_offline.files import alone
+from kaggle_offline.files import alone, digest_of_data
 from kaggle_offline.git import COMMIT_LENGTH, git
 from kaggle_offline.reports.github import in_ci
 from kaggle_offline.reports.report import summarized, write_report
@@ -30,8 +31,9 @@ def predict(kernel: KernelFolder, base: str, *, renew_lock: bool) -> None:
     """
     known = read_result(kernel.build).base
     here = _rehearse(kernel, renew_lock=renew_lock)
-    if known is None or known.commit != base or known.score is None:
-        known = _rehearse_base(kernel, base)
+    data = _digest_of_data(kernel)
+    if known is None or (known.commit, known.data) != (base, data) or known.score is None:
+        known = replace(_rehearse_base(kernel, base), data=data)
     known = replace(known, tolerance=kernel.settings.tolerance)
     result = update_result(kernel.build, seconds={}, base=known)
     write_report(kernel.build, kernel.competition, result)
@@ -50,6 +52,11 @@ def predict(kernel: KernelFolder, base: str, *, renew_lock: bool) -> None:
             f"worse by {loss:.5f}, where {kernel.settings.tolerance:g} is tolerated",
             f"To allow it, set [rehearsal] tolerance = {loss} in {kernel.folder / 'submission.toml'}",
         )
+
+
+def _digest_of_data(kernel: KernelFolder) -> str:
+    """Return the digest of the competition's data, which Git does not track; empty where they are absent."""
+    return digest_of_data(files_of(kernel.data)) if kernel.data.is_dir() else ""
 
 
 def _rehearse(kernel: KernelFolder, *, renew_lock: bool) -> Submission:
@@ -115,6 +122,9 @@ def _checked_out(kernel: KernelFolder, commit: str) -> Iterator[Path]:
             images.mkdir(parents=True, exist_ok=True)
             (root / ".kaggle-local").mkdir(parents=True)
             (root / ".kaggle-local" / "images").symlink_to(images)
+            # Both are rehearsed on the same data.
+            if (repository / "data").is_dir():
+                (root / "data").symlink_to(repository / "data")
             yield root
         finally:
             remove()

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kaggle_offline.competition.data_folder import file_of
 from kaggle_offline.competition.rehearsal import is_pattern, patterns_of
 from kaggle_offline.competition.sketch import QUANTILES, VERSION
-from kaggle_offline.competition.tables import write_table
+from kaggle_offline.competition.tables import records_of, write_table
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import read_json
 from kaggle_offline.repository.submission_toml import HoldOut
@@ -46,22 +47,29 @@ def draw_data(path: Path, rehearsal: HoldOut, folder: Path) -> None:
     Raises:
         ConfigurationError: the file is not a sketch, or one of other settings.
     """
-    import numpy as np
-
     try:
         sketch = read_json(path)
         if sketch["version"] != VERSION:
             raise ValueError(f"version {sketch['version']}")
-        tables, id_column = sketch["tables"], str(sketch["id"])
-        train = tables[rehearsal.train]
-        test = tables[rehearsal.test] if rehearsal.test else None
-        (sample,) = tables.keys() - {rehearsal.train, rehearsal.test}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        _draw(sketch, rehearsal, folder)
+    except (OSError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise ConfigurationError(
             f"{path}: not a sketch of these settings: {error!r}",
             "Run: nox -s data -- COMPETITION, which writes it anew.",
         ) from error
-    most = _MOST_WITH_FILES if sketch["files"] else _MOST_ROWS
+
+
+def _draw(sketch: Mapping[str, Any], rehearsal: HoldOut, folder: Path) -> None:
+    import numpy as np
+
+    tables, id_column = sketch["tables"], str(sketch["id"])
+    train, test = tables[rehearsal.train], None
+    if rehearsal.test:
+        test = tables[rehearsal.test]
+    (sample,) = tables.keys() - {rehearsal.train, rehearsal.test}
+    most = _MOST_ROWS
+    if sketch["files"]:
+        most = _MOST_WITH_FILES
     drawing = _Drawing(np.random.default_rng(0), id_column, {*rehearsal.target})
     trained, of_train = drawing.table(train, most, first=1)
     tested, of_test = drawing.table(test or tables[sample], max(1, most // 4), first=len(trained) + 1)
@@ -187,8 +195,8 @@ def _draw_files(
     quantity: "npt.NDArray[np.float64]",
 ) -> None:
     """Draw a file for each row of a table, by its hidden quantity."""
-    for number, (row, level) in enumerate(zip(table.to_dict("records"), quantity, strict=True)):
-        path = folder / pattern.format_map(row)
+    for number, (row, level) in enumerate(zip(records_of(table), quantity, strict=True)):
+        path = folder / file_of(pattern, row)
         path.parent.mkdir(parents=True, exist_ok=True)
         _draw_file(path, entry, float(level), number)
 

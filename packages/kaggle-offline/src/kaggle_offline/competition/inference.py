@@ -94,6 +94,8 @@ def infer(basis: Profile, folder: Path, names: frozenset[str], tables: Sequence[
     """
     sample = read_table(folder / basis.sample)
     id_column, *columns = map(str, sample.columns)
+    if not columns:
+        return basis.with_left(f"{basis.sample} has no column to predict: write the rehearsal and the prediction")
     profile = replace(basis, id=id_column, columns=tuple(columns))
     read = {name: read_table(folder / name) for name in tables}
     test = _test_of(read, sample)
@@ -114,9 +116,15 @@ def infer(basis: Profile, folder: Path, names: frozenset[str], tables: Sequence[
         files=files,
     )
     kind = _kind(train_name, train, seen, names, files)
+    if _is_free(train, target, prediction):
+        kind = "other"
     profile = replace(profile, kind=kind, prediction=prediction, rehearsal=rehearsal)
     if kind == "other":
-        return profile.with_left("there is no baseline for such data: the kernel hands in the sample submission")
+        profile = profile.with_left("there is no baseline for such data: the kernel hands in the sample submission")
+    others = [name for name in read if "test" in name.lower()]
+    if others and not test:
+        asked = f"{others[0]} has {len(read[others[0]])} rows, and {basis.sample} {len(sample)}"
+        profile = profile.with_left(f"{asked}: write a command that makes the rehearsal")
     return profile
 
 
@@ -127,7 +135,7 @@ def _hold_out(train: str, test: str, target: Iterable[str], metric: str) -> Hold
 def _test_of(tables: "dict[str, pd.DataFrame]", sample: "pd.DataFrame") -> str:
     """Return the table of the test set, which has a row for each of the sample; empty if there is none."""
     for name, table in tables.items():
-        if "test" in PurePosixPath(name).stem.lower() and len(table) == len(sample):
+        if "test" in name.lower() and len(table) == len(sample):
             return name
     return ""
 
@@ -136,7 +144,7 @@ def _train_of(
     tables: "dict[str, pd.DataFrame]", id_column: str, columns: Sequence[str], names: frozenset[str]
 ) -> "tuple[str, pd.DataFrame | None]":
     """Return train: the table with most of the submission's columns, or the files in folders of their labels."""
-    found = {name: table for name, table in tables.items() if "train" in PurePosixPath(name).stem.lower()}
+    found = {name: table for name, table in tables.items() if re.search("train|label", name.lower())}
     wanted = {id_column, *columns}
     ranked = sorted(found, key=lambda name: (-len(wanted & set(map(str, found[name].columns))), len(name)))
     if ranked:
@@ -209,6 +217,13 @@ def _prediction(
         if numbers.notna().all() and (numbers.nunique() > _MOST_LABELS or (numbers % 1 != 0).any()):
             return "numbers"
     return "labels"
+
+
+def _is_free(train: "pd.DataFrame", target: Sequence[str], prediction: Prediction) -> bool:
+    """Tell whether the target has nearly as many values as rows: masks, boxes and texts are no labels."""
+    if prediction in ("numbers", "log-numbers", "probability"):
+        return False
+    return bool(texts(train[target[0]]).nunique() > max(_MOST_LABELS, len(train) // 2))
 
 
 def _is_even(train: "pd.DataFrame", target: Sequence[str], prediction: Prediction) -> bool:

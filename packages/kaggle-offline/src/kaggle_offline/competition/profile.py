@@ -86,13 +86,13 @@ def read_profile(client: KaggleClient, state: CompetitionState, folder: Path, me
         slug=state.slug,
         title=state.title or state.slug,
         sample=sample,
-        output=f"submission{PurePosixPath(sample).suffix or '.csv'}",
+        output=_output_like(sample),
     )
     if any(name.startswith("kaggle_evaluation/") for name in names):
         profile = profile.with_left("it is served: its kernel answers requests, which no rehearsal sends yet")
     if not sample:
         return profile.with_left("it has no sample submission: set output and rehearsal in submission.toml")
-    if PurePosixPath(sample).suffix not in SUFFIXES:
+    if not sample.endswith(SUFFIXES):
         return profile.with_left(f"{sample} is not a table: write the rehearsal and the prediction")
     tables = _tables_of(files)
     fetch_data(client, state.slug, folder, only=[sample, *tables])
@@ -125,12 +125,18 @@ def _sample_of(names: frozenset[str]) -> str:
     return known or next(likely, "")
 
 
+def _output_like(sample: str) -> str:
+    """Return the name of a submission in the format of the sample; a zip need not be one."""
+    suffix = PurePosixPath(sample.removesuffix(".zip")).suffix
+    return f"submission{suffix or '.csv'}"
+
+
 def _tables_of(files: Iterable[DataFile]) -> list[str]:
-    """Return the tables that are worth a look: train and test at the top."""
+    """Return the tables that are worth a look: train, its labels, and test, at the top."""
     found = []
     for file in files:
         path = PurePosixPath(file.name)
-        is_table = len(path.parts) == 1 and path.suffix in SUFFIXES and file.size <= _LARGEST
-        if is_table and re.search("train|test", path.stem.lower()):
+        is_table = len(path.parts) == 1 and file.name.endswith(SUFFIXES) and file.size <= _LARGEST
+        if is_table and re.search("train|test|label", file.name.lower()):
             found.append(file.name)
     return sorted(found, key=len)

@@ -4,14 +4,14 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
-from kaggle_offline.competition.data_folder import RECORD
-from kaggle_offline.competition.tables import read_table, texts, write_table
+from kaggle_offline.competition.data_folder import RECORD, file_of
+from kaggle_offline.competition.tables import read_table, records_of, texts, write_table
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.repository.submission_toml import HoldOut
 
@@ -212,20 +212,14 @@ def _with_files(data: RehearsalData, table: "pd.DataFrame", patterns: Iterable[s
         return table.index
     named = table[sorted(set[str]().union(*map(_fields, needed)))]
     keep = []
-    for row in _records(named):
-        keep.append(all((data.folder / pattern.format_map(row)).is_file() for pattern in needed))
+    for row in records_of(named):
+        keep.append(all((data.folder / file_of(pattern, row)).is_file() for pattern in needed))
     return table.index[keep]
 
 
 def _fields(pattern: str) -> set[str]:
     """Return the columns that a pattern names."""
     return {name for _, name, _, _ in Formatter().parse(pattern) if name}
-
-
-def _records(table: "pd.DataFrame") -> Iterator[dict[str, str]]:
-    columns = {str(column): texts(table[column]) for column in table.columns}
-    for cells in zip(*columns.values(), strict=True):
-        yield dict(zip(columns, cells, strict=True))
 
 
 def _held_out(
@@ -294,7 +288,13 @@ def _in_form_of(table: "pd.DataFrame", more: "pd.DataFrame") -> "pd.DataFrame":
     columns = {}
     for column, dtype in table.dtypes.items():
         cells = more[column] if column in more.columns else pd.Series([None] * len(more), dtype=dtype)
-        columns[column] = cells.astype(dtype).reset_index(drop=True)
+        try:
+            columns[column] = cells.astype(dtype).reset_index(drop=True)
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError(
+                f"column {column} of train cannot become one of {dtype}, as in the test set: {error}",
+                "Write a command instead: the two tables differ.",
+            ) from error
     return pd.concat([table, pd.DataFrame(columns)], ignore_index=True)
 
 
@@ -314,9 +314,9 @@ def _moved(rows: _Rows, held: "pd.Index[int]", id_column: str, ids: Sequence[str
     """Return where the files of the rows held out are in the test set, by where they are in train."""
     moved: dict[str, str] = {}
     if rows.files:
-        for row, new_id in zip(_records(rows.table.loc[held]), ids, strict=True):
+        for row, new_id in zip(records_of(rows.table.loc[held]), ids, strict=True):
             for source, target in rows.files.items():
-                moved[source.format_map(row)] = target.format_map({**row, id_column: new_id})
+                moved[file_of(source, row)] = file_of(target, {**row, id_column: new_id})
     return moved
 
 
@@ -347,7 +347,7 @@ def _link(source: Path, target: Path) -> None:
 def _write_settings(
     path: Path, data: RehearsalData, slug: str, title: str, columns: Sequence[str], *, own: bool
 ) -> None:
-    """Write ``competition.toml``; texts of JSON are texts of TOML."""
+    """Write ``competition.toml``."""
     rehearsal = data.rehearsal
     entries: dict[str, object] = {
         "slug": slug,
@@ -358,9 +358,18 @@ def _write_settings(
     }
     if own:
         entries |= {"metric": "metric.py", "greater_is_better": rehearsal.greater_is_better}
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in entries.items()]
+    lines = [f"{key} = {_toml(value)}" for key, value in entries.items()]
     if own and rehearsal.metric_settings:
-        lines += ["", "[metric_settings]"]
-        lines += [f"{json.dumps(key)} = {json.dumps(value)}" for key, value in rehearsal.metric_settings.items()]
+        lines.append(f"metric_settings = {_toml(dict(rehearsal.metric_settings))}")
     lines += ["", "[limits]", "submissions_per_day = 100", ""]
     path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _toml(value: object) -> str:
+    """Return a value of TOML as text: as in JSON but for tables."""
+    if isinstance(value, dict):
+        entries = [f"{json.dumps(key)} = {_toml(entry)}" for key, entry in value.items()]
+        return f"{{ {', '.join(entries)} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False, default=str)

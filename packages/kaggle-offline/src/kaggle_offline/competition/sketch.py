@@ -52,9 +52,10 @@ def make_sketch(data: RehearsalData) -> dict[str, Any]:
     if rehearsal.test:
         tables[rehearsal.test] = read_table(data.folder / rehearsal.test)
     # Known to those alone who have the data: hashes of names could be guessed otherwise.
-    key = hashlib.sha256((data.folder / data.sample).read_bytes())
-    for table in tables.values():
-        key.update(table.to_csv(index=False).encode())
+    key = hashlib.sha256()
+    for name in filter(lambda name: not is_pattern(name), tables):
+        with (data.folder / name).open("rb") as file:
+            key.update(hashlib.file_digest(file, "sha256").digest())
     literal = {*rehearsal.target, *map(str, sample.columns[1:])}
     id_column = str(sample.columns[0])
     sketched = {}

@@ -1,5 +1,7 @@
 """Tables of a competition's data: CSV and parquet, cells kept as they are."""
 
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,8 +10,8 @@ from kaggle_offline.errors import ConfigurationError
 if TYPE_CHECKING:
     import pandas as pd
 
-SUFFIXES = (".csv", ".parquet")
-"""The formats of tables."""
+SUFFIXES = (".csv", ".csv.zip", ".parquet")
+"""The formats of tables; older competitions have CSV in zips."""
 
 
 def read_table(path: Path) -> "pd.DataFrame":
@@ -26,7 +28,7 @@ def read_table(path: Path) -> "pd.DataFrame":
         if path.suffix == ".parquet":
             return pd.read_parquet(path, dtype_backend="pyarrow")
         return pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
         raise ConfigurationError(f"{path}: not a table: {error}", "Name a CSV or parquet file.") from error
 
 
@@ -47,3 +49,10 @@ def write_table(table: "pd.DataFrame", path: Path) -> None:
 def texts(column: "pd.Series[Any]") -> "pd.Series[str]":
     """Return cells as texts; a cell without a value is an empty one."""
     return column.astype(object).where(column.notna(), "").map(str)
+
+
+def records_of(table: "pd.DataFrame") -> Iterator[dict[str, str]]:
+    """Yield the rows of a table, as texts by column."""
+    columns = {str(column): texts(table[column]) for column in table.columns}
+    for cells in zip(*columns.values(), strict=True):
+        yield dict(zip(columns, cells, strict=True))

@@ -10,10 +10,11 @@ from kaggle_local.scoring.score import check_solution
 from kaggle_offline.artifacts.frozen import Frozen
 from kaggle_offline.competition.data_folder import files_of
 from kaggle_offline.competition.drawing import draw_data
-from kaggle_offline.competition.rehearsal import RehearsalData, is_pattern, write_rehearsal
+from kaggle_offline.competition.rehearsal import RehearsalData, write_rehearsal
 from kaggle_offline.competition.sketch import SKETCH
+from kaggle_offline.competition.sources import data_of, metric_file, sample_of
 from kaggle_offline.environment import environment_for_others
-from kaggle_offline.errors import ConfigurationError, RehearsalError
+from kaggle_offline.errors import RehearsalError
 from kaggle_offline.files import Stamp, digest_of_data, new_folder
 from kaggle_offline.repository.kernel_folder import KernelFolder
 from kaggle_offline.repository.submission_toml import HoldOut
@@ -27,8 +28,8 @@ def competition_inputs(kernel: KernelFolder, frozen: Frozen) -> str:
     rehearsal = kernel.settings.rehearsal
     if isinstance(rehearsal, str):
         return digest_of_data([rehearsal, frozen.rehearsal.digest])
-    own = [path.read_text(encoding="utf-8") for path in (_metric_file(kernel, rehearsal),) if path]
-    data = _data_of(kernel, rehearsal)
+    own = [path.read_text(encoding="utf-8") for path in (metric_file(kernel, rehearsal),) if path]
+    data = data_of(kernel, rehearsal)
     there = files_of(data) if data else (kernel.folder / SKETCH).read_text(encoding="utf-8")
     return digest_of_data([repr(rehearsal), own, kernel.settings.samples, there])
 
@@ -62,44 +63,9 @@ def make_competition(kernel: KernelFolder, frozen: Frozen, python: Path) -> Path
     return folder
 
 
-def _metric_file(kernel: KernelFolder, rehearsal: HoldOut) -> Path | None:
-    """Return the host's metric; None for one that is known by name.
-
-    Raises:
-        ConfigurationError: it is not there.
-    """
-    if not rehearsal.metric.endswith(".py"):
-        return None
-    path = kernel.folder / rehearsal.metric
-    if not path.is_file():
-        raise ConfigurationError(f"{path}: not there", "Put the host's metric there, or name one of the known metrics.")
-    return path
-
-
-def _data_of(kernel: KernelFolder, rehearsal: HoldOut) -> Path | None:
-    """Return the folder of the competition's data; None where they are absent and there is a sketch.
-
-    Raises:
-        ConfigurationError: there is neither.
-    """
-    tables = [kernel.data / name for name in (rehearsal.train, rehearsal.test) if name and not is_pattern(name)]
-    if _sample_of(kernel, kernel.data) and all(path.is_file() for path in tables):
-        return kernel.data
-    if (kernel.folder / SKETCH).is_file():
-        return None
-    raise ConfigurationError(
-        f"{kernel.data}: the competition's data are not there, nor is {kernel.folder / SKETCH}",
-        f"Run: nox -s data -- {kernel.on_kaggle}",
-    )
-
-
-def _sample_of(kernel: KernelFolder, folder: Path) -> str:
-    return next((name for name in kernel.settings.samples if (folder / name).is_file()), "")
-
-
 def _hold_out(kernel: KernelFolder, rehearsal: HoldOut, draft: Path) -> None:
-    data = _data_of(kernel, rehearsal)
-    metric = _metric_file(kernel, rehearsal)
+    data = data_of(kernel, rehearsal)
+    metric = metric_file(kernel, rehearsal)
     if data is None:
         sketch = kernel.folder / SKETCH
         print(f"  drawing data like the competition's from {sketch.name}: {kernel.data} is not there", flush=True)
@@ -109,7 +75,7 @@ def _hold_out(kernel: KernelFolder, rehearsal: HoldOut, draft: Path) -> None:
     else:
         print(f"  holding out a part of {data}", flush=True)
     held = RehearsalData(
-        folder=data, sample=_sample_of(kernel, data), rehearsal=rehearsal, where=str(kernel.folder / "submission.toml")
+        folder=data, sample=sample_of(kernel, data), rehearsal=rehearsal, where=str(kernel.folder / "submission.toml")
     )
     for notice in write_rehearsal(held, kernel.on_kaggle, f"{kernel.on_kaggle} (rehearsal)", metric, draft):
         print(f"  {notice}", flush=True)

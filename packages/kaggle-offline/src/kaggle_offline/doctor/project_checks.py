@@ -7,6 +7,7 @@ from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from kaggle_offline.competition.sources import data_of, metric_file
 from kaggle_offline.dependencies.locking import lock_kernel
 from kaggle_offline.doctor.subject import Check, Finding, Subject, finding_of, source_root
 from kaggle_offline.errors import OfflineError
@@ -52,10 +53,15 @@ def _lock(subject: Subject) -> Iterator[Finding]:
 
 
 def _rehearsal(subject: Subject) -> Iterator[Finding]:
-    command = subject.kernel.settings.rehearsal
-    if not isinstance(command, str):
+    rehearsal = subject.kernel.settings.rehearsal
+    if not isinstance(rehearsal, str):
+        for find in (data_of, metric_file):
+            try:
+                find(subject.kernel, rehearsal)
+            except OfflineError as error:
+                yield finding_of(subject.kernel.repository, error)
         return
-    words = shlex.split(command)
+    words = shlex.split(rehearsal)
     if words[:2] == ["python", "-m"] and len(words) > 2:  # noqa: PLR2004
         module = Path(*words[2].split("."))
         # The module may be one of a required neighbour.

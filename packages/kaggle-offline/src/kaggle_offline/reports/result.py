@@ -99,12 +99,14 @@ class Base:
         score: None if that commit cannot be rehearsed.
         problem: why it cannot; empty if it can.
         tolerance: the largest drop of the score that the change may cause.
+        data: the digest of the competition's data; empty where they are absent.
     """
 
     commit: str
     score: float | None
     problem: str = ""
     tolerance: float = 0.0
+    data: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
