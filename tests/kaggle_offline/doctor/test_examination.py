@@ -87,9 +87,16 @@ def settings(before: str, after: str) -> Callable[[Path], None]:
     return replaced("kernels/small/submission.toml", before, after)
 
 
-def declared(metric: str) -> Callable[[Path], None]:
+def declared(metric: str, *sketches: str) -> Callable[[Path], None]:
     command = 'competition = "python -m small.competition"'
-    return settings(command, f'train = "train.csv"\ntarget = ["y"]\nmetric = "{metric}"')
+    declare = settings(command, f'train = "train.csv"\ntarget = ["y"]\nmetric = "{metric}"')
+
+    def plant(repository: Path) -> None:
+        declare(repository)
+        for name in sketches:
+            (repository / "kernels" / "small" / name).write_text("{}")
+
+    return plant
 
 
 def written(file: str, content: str) -> Callable[[Path], None]:
@@ -184,7 +191,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         "small.nowhere is not in packages/",
     ),
     "a rehearsal without data": (declared("accuracy"), "data/small: the competition's data are not there, nor is"),
-    "a host's metric that is not there": (declared("own.py"), "kernels/small/own.py: not there"),
+    "a host's metric that is not there": (declared("own.py", "data.json"), "kernels/small/own.py: not there"),
     "a weight of no checkpoint": (settings("[rehearsal]", '[weights]\n"no.ckpt" = 1\n[rehearsal]'), "no.ckpt"),
     "no place for the parameters": (
         replaced("kernels/small/predict.py", 'tags=["parameters"]', ""),
