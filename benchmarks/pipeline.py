@@ -53,7 +53,7 @@ STAGES: tuple[tuple[Any, str, str], ...] = (
     (server, "serve", "open the local Kaggle"),
     (target, "KaggleClient", "authenticate"),
     (LocalKaggle, "set_image", "push: build the image"),
-    (target, "_make_competition", "push: make the competition"),
+    (target, "make_competition", "push: make the competition"),
     (push, "publish", "push: publish the datasets"),
     (push, "render_kernel", "push: render the kernel"),
     (Kernels, "push", "push: push the kernel"),

@@ -72,6 +72,12 @@ def test_a_submission_is_compared_with_the_sample(
         write_submission(tmp_path / "out.csv", columns, rows, tmp_path / "sample.csv")
 
 
+def test_an_older_sample_is_in_a_zip(tmp_path: Path) -> None:
+    sample = tmp_path / "sample_submission.csv.zip"
+    pd.DataFrame({"id": ["a", "b"], "label": ["", ""]}).to_csv(sample, index=False)
+    assert write_submission(tmp_path / "out.csv", COLUMNS, [("b", 1), ("a", 2)], sample) == 2
+
+
 def test_parquet_has_the_types_of_the_sample(tmp_path: Path) -> None:
     sample, path = tmp_path / "sample.parquet", tmp_path / "out.parquet"
     pd.DataFrame({"id": [1, 2], "label": [0.5, 0.5]}).to_parquet(sample)

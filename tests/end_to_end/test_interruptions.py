@@ -140,7 +140,7 @@ def undisturbed(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     return found
 
 
-@pytest.mark.parametrize("kind", ["embedded", "other"])
+@pytest.mark.parametrize("kind", ["embedded", pytest.param("other", marks=pytest.mark.nightly)])
 @pytest.mark.parametrize(
     "kill",
     [

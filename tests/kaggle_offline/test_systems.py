@@ -23,7 +23,8 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize(
-    ("command", "code"), [("freeze", 0), ("lock", 0), ("push", 14), ("submit", 14), ("history", 14)]
+    ("command", "code"),
+    [("freeze", 0), pytest.param("lock", 0, marks=pytest.mark.nightly), ("push", 14), ("submit", 14), ("history", 14)],
 )
 def test_no_command_for_kaggle_com_imports_what_windows_lacks(command: str, code: int, repository: Path) -> None:
     """Without credentials those that ask Kaggle say so, after all of their imports."""

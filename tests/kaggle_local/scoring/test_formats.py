@@ -6,6 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -69,13 +71,24 @@ def test_a_zip_holds_one_table(tmp_path: Path) -> None:
 
 def test_a_small_file_that_unpacks_to_a_large_one_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kaggle_local.scoring.formats._LARGEST", 10_000)
-    pd.DataFrame({"id": range(5000), "y": [0] * 5000}).to_parquet(tmp_path / "submission.parquet")
     with zipfile.ZipFile(tmp_path / "submission.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("submission.csv", "id,y\n" + "1,1\n" * 5000)
-    for name in ("submission.parquet", "submission.zip"):
-        assert (tmp_path / name).stat().st_size < 50_000
-        with pytest.raises(SubmissionError, match="bytes"):
-            read_texts(tmp_path / name, COLUMNS)
+    assert (tmp_path / "submission.zip").stat().st_size < 1000
+    with pytest.raises(SubmissionError, match="20,005 bytes"):
+        read_texts(tmp_path / "submission.zip", COLUMNS)
+
+
+def test_columns_have_names_of_their_own_and_rows_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "submission.parquet"
+    names = pa.table([pa.array([1]), pa.array([2])], names=["id", "id"])
+    pq.write_table(names, path)
+    with pytest.raises(SubmissionError, match="two columns have the same name"):
+        read_texts(path, COLUMNS)
+    # Encoded, one value a billion times takes nothing.
+    monkeypatch.setattr("kaggle_local.scoring.formats._MOST_CELLS", 10_000)
+    pd.DataFrame({"id": range(6000), "y": 0}).to_parquet(path)
+    with pytest.raises(SubmissionError, match="12,000 cells"):
+        read_texts(path, COLUMNS)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)

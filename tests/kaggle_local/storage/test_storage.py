@@ -301,7 +301,12 @@ def test_damage_in_the_middle_of_the_records_shows_at_the_start(storage: Path) -
         pass
 
 
-@pytest.mark.parametrize("content", [b"", b"[" * 100_000, b"null", b"{}", b'{"distributions": 3}', b"\xff"])
+RECORDS = (b"", b"null", b"{}", b'{"distributions": 3}', b"\xff")
+
+
+@pytest.mark.parametrize(
+    "content", [b"[" * 100_000, *(pytest.param(each, marks=pytest.mark.nightly) for each in RECORDS)]
+)
 def test_a_damaged_record_of_the_image_is_named(content: bytes, storage: Path) -> None:
     with serve(storage) as local:
         local.set_image(ImageSpec(python=OWN_VERSION, pins={}, distributions=()))

@@ -61,7 +61,13 @@ packages = ["src/small"]
 """
 
 
-@pytest.mark.parametrize("backend", [HATCHLING, 'requires = ["setuptools"]'], ids=["hatchling", "setuptools"])
+@pytest.mark.parametrize(
+    "backend",
+    [
+        pytest.param(HATCHLING, id="hatchling"),
+        pytest.param('requires = ["setuptools"]', id="setuptools", marks=pytest.mark.nightly),
+    ],
+)
 def test_the_same_tree_elsewhere_has_the_same_digest(backend: str, repository: Path, tmp_path: Path) -> None:
     project = repository / "packages" / "small" / "pyproject.toml"
     _, _, rest = project.read_text().partition("[project]")

@@ -364,6 +364,7 @@ def test_a_competition_that_cannot_be_hosted_stops_before_anything_is_pushed(
         assert target.client.kernels.state("small-kernel") is None
 
 
+@pytest.mark.nightly
 def test_pictures_of_any_name_do_no_harm(rehearsed: Path) -> None:
     change_metadata(rehearsed, kernel_type="script")
     names = ["a\nb.png", "::error::x.png", "\x1b[2J.png", 'a<b>&".png', "x" * 240 + ".png", "ü.png", "a/b.png"]
@@ -456,7 +457,8 @@ def test_errors_have_exit_codes_of_their_own() -> None:
     assert 0 not in codes
 
 
-@pytest.mark.parametrize("version", [pytest.param("3.12", marks=pytest.mark.nightly), "3.13"])
+@pytest.mark.nightly
+@pytest.mark.parametrize("version", ["3.12", "3.13"])
 def test_the_rehearsal_runs_on_the_images_python_with_the_files_that_would_be_pushed(
     version: str, rehearsed: Path
 ) -> None:

@@ -274,7 +274,7 @@ def run_for(kernel: KernelFolder, seconds: float) -> None:
     freeze(kernel)
 
 
-@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("force", [False, pytest.param(True, marks=pytest.mark.nightly)])
 def test_a_new_version_waits_for_the_run_that_uses_the_dataset(
     *, force: bool, kernel: KernelFolder, kaggle: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -299,6 +299,7 @@ def test_a_new_version_waits_for_the_run_that_uses_the_dataset(
     assert (said in capsys.readouterr().out) != force
 
 
+@pytest.mark.nightly
 def test_a_new_version_waits_for_the_submission_that_uses_the_dataset(
     kernel: KernelFolder, kaggle: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -540,7 +541,7 @@ def test_source_that_comes_back_with_other_ends_of_lines_is_the_same() -> None:
 # Modules imported before the first cell
 
 
-@pytest.mark.parametrize("kernel_type", ["notebook", "script"])
+@pytest.mark.parametrize("kernel_type", [pytest.param("notebook", marks=pytest.mark.nightly), "script"])
 def test_the_installer_refuses_to_replace_an_imported_distribution(
     kernel_type: str, rehearsed: Path, kaggle: Callable[..., Any]
 ) -> None:

@@ -1,5 +1,6 @@
 """Rows of train become a hidden test set in the test set's own form; what does not fit is one clear line."""
 
+import csv
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -112,7 +113,10 @@ def test_files_move_under_the_names_of_the_test_set(tmp_path: Path) -> None:
     assert notices == [
         "hidden test set: 18 rows held out of train.csv, after 23 public ones",
         "1 of 24 rows of the public test set have no file here",
+        "10 of 80 rows of train.csv have no file here",
     ]
+    # A kernel reads each row's file.
+    assert len(read_table(tmp_path / "made" / "public" / "train.csv")) == 70
     hidden = tmp_path / "made" / "hidden"
     asked = read_table(hidden / "sample_submission.csv")["image_id"].tolist()
     assert sorted(path.name for path in (hidden / "test_images").iterdir()) == sorted(asked)
@@ -165,6 +169,49 @@ def test_a_hosts_metric_sees_both_leaderboards(tmp_path: Path) -> None:
     assert 'greater_is_better = false\nmetric_settings = { "beta" = 2, "of" = { "a" = [1, "b"] } }\n' in settings
 
 
+def test_the_users_own_files_are_never_written(tmp_path: Path) -> None:
+    data = data_of(tmp_path / "titanic", titanic, TITANIC, "gender_submission.csv")
+    before = {path: path.read_bytes() for path in data.folder.iterdir()}
+    hold_out(data, tmp_path / "made")
+    # Tables that are written anew are no links to them.
+    for path in (tmp_path / "made" / "hidden").iterdir():
+        path.write_bytes(b"")
+    assert {path: path.read_bytes() for path in data.folder.iterdir()} == before
+
+
+def test_a_bare_carriage_return_stays_within_its_cell(tmp_path: Path) -> None:
+    data = data_of(tmp_path / "titanic", titanic, TITANIC, "gender_submission.csv")
+    for name in ("train.csv", "test.csv"):
+        table = read_table(data.folder / name)
+        table["Name"] = "a\rb"
+        table.to_csv(data.folder / name, index=False, quoting=csv.QUOTE_ALL)
+    hold_out(data, tmp_path / "made")
+    hidden = pd.read_csv(tmp_path / "made" / "hidden" / "test.csv")
+    assert len(hidden) == 200
+    assert set(hidden["Name"]) == {"a\rb"}
+
+
+def test_rows_that_share_a_file_are_refused(tmp_path: Path) -> None:
+    files = {"train_images/{image_id}": "test_images/{image_id}"}
+    leaves = HoldOut(train="train.csv", target=("label",), metric="accuracy", files=files)
+    data = data_of(tmp_path / "leaves", leaf_images, leaves, "sample_submission.csv")
+    table = read_table(data.folder / "train.csv")
+    pd.concat([table, table]).to_csv(data.folder / "train.csv", index=False)
+    with pytest.raises(ConfigurationError, match=r"several rows of train\.csv have the same train_images/\{image_id\}"):
+        hold_out(data, tmp_path / "made")
+
+
+def test_ids_keep_their_width(tmp_path: Path) -> None:
+    data = data_of(tmp_path / "titanic", titanic, TITANIC, "gender_submission.csv")
+    for name in ("train.csv", "test.csv", "gender_submission.csv"):
+        table = read_table(data.folder / name)
+        table["PassengerId"] = [f"{number:06}" for number in range(len(table))]
+        table.to_csv(data.folder / name, index=False)
+    hold_out(data, tmp_path / "made")
+    ids = read_table(tmp_path / "made" / "hidden" / "test.csv")["PassengerId"]
+    assert list(ids) == [f"{number:06}" for number in range(200)]
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
@@ -175,6 +222,7 @@ def test_a_hosts_metric_sees_both_leaderboards(tmp_path: Path) -> None:
         ({"held_out": 0.9999}, "rehearsal.held_out: 0.9999 of 250 rows of train.csv is 250"),
         ({"train": "training.csv"}, "training.csv: not there"),
         ({"train": "train/{label}/{image}"}, "no file is named as in train/{label}/{image}"),
+        ({"files": {"images/{Name": "test/{Name}"}}, "images/{Name: not a pattern"),
         ({"files": {"images/{Name}.png": "test/{Name}.png"}}, "no row of the public test set has its files there"),
     ],
 )

@@ -121,6 +121,29 @@ def test_no_name_is_in_the_sketch_however_often_it_occurs(names: list[str], repe
     assert not any(f"{row['amount']:.3f}" in text for row in rows)
 
 
+def test_a_small_table_leaves_no_values(tmp_path: Path) -> None:
+    """Code competitions often show a few rows of the test set, or one."""
+    rows = [{"id": f"r{n}", "age": 30 + n, "zip": 94100 + 7 * n, "y": n % 2} for n in range(80)]
+    folder = tmp_path / "data" / "public"
+    write_csv(folder / "train.csv", rows)
+    write_csv(folder / "test.csv", [{"id": "t1", "age": 37, "zip": 94123, "weight": 71.5}])
+    write_csv(folder / "sample_submission.csv", [{"id": "t1", "y": 0}])
+    text = sketched(tmp_path / "data", replace(TITANIC, target=("y",)), "sample_submission.csv").read_text()
+    assert "71.5" not in text
+    assert "94123" not in text
+    write_csv(folder / "train.csv", rows[:20])
+    text = sketched(tmp_path / "data", replace(TITANIC, target=("y",)), "sample_submission.csv").read_text()
+    assert not {str(row["zip"]) for row in rows} & set(re.findall(r"\d+", text))
+
+
+def test_a_gap_is_one_in_the_words_of_the_data(tmp_path: Path) -> None:
+    path = sketched(house_prices(tmp_path / "real"), HOUSES, "sample_submission.csv")
+    draw_data(path, HOUSES, tmp_path / "drawn")
+    drawn = pd.read_csv(tmp_path / "drawn" / "train.csv")
+    assert drawn["LotFrontage"].dtype == float
+    assert "NA" in set(read_table(tmp_path / "drawn" / "train.csv")["LotFrontage"])
+
+
 def test_a_sketch_of_other_settings_is_named(tmp_path: Path) -> None:
     path = sketched(titanic(tmp_path / "real"), TITANIC, "gender_submission.csv")
     for rehearsal in (replace(TITANIC, train="other.csv"), replace(TITANIC, test="")):

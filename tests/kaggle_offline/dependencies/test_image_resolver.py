@@ -107,6 +107,7 @@ def commit_first(folder: Path) -> None:
     git(folder, "commit", "--quiet", "--message=First")
 
 
+@pytest.mark.nightly
 def test_a_git_reference_is_pinned_by_commit_and_built(rehearsed: Path, tmp_path: Path) -> None:
     take_kaggles_image(rehearsed)
     source = tmp_path / "leaves"
@@ -239,6 +240,7 @@ def test_something_protected_is_not_replaced_and_the_way_to_it_is_shown(reposito
     assert "require another version of kit" in refusal.value.cure
 
 
+@pytest.mark.nightly
 def test_what_is_not_protected_any_more_is_replaced(repository: Path) -> None:
     take_kaggles_image(repository)
     require(repository, "numpy>=2.2,<2.3")

@@ -71,7 +71,15 @@ def change_backend(kernel: KernelFolder) -> None:
     project.write_text(project.read_text().replace('requires = ["flit_core"]', 'requires = ["flit_core>=3"]'))
 
 
-@pytest.mark.parametrize("change", [change_requirements, change_image, change_protected, change_backend])
+@pytest.mark.parametrize(
+    "change",
+    [
+        change_requirements,
+        change_image,
+        pytest.param(change_protected, marks=pytest.mark.nightly),
+        pytest.param(change_backend, marks=pytest.mark.nightly),
+    ],
+)
 def test_a_lock_is_stale_when_an_input_changes(change: Callable[[KernelFolder], None], kernel: KernelFolder) -> None:
     lock_kernel(kernel)
     text = kernel.lock.read_text()
@@ -239,7 +247,12 @@ authors = []
 
 
 @pytest.mark.parametrize(
-    "files", [{"setup_py": SETUP_PY}, {"setup_cfg": SETUP_CFG}, {"pyproject_toml": POETRY, "leaf_kit_py": ""}]
+    "files",
+    [
+        pytest.param({"setup_py": SETUP_PY}, marks=pytest.mark.nightly),
+        pytest.param({"setup_cfg": SETUP_CFG}, marks=pytest.mark.nightly),
+        {"pyproject_toml": POETRY, "leaf_kit_py": ""},
+    ],
 )
 def test_a_neighbour_is_known_by_its_name_and_not_by_its_folder(files: dict[str, str], kernel: KernelFolder) -> None:
     add_package(kernel, "kit", **files)

@@ -23,6 +23,16 @@ from tests.kaggle_offline.conftest import SUBMISSION
         ("competition =", "tolerance = 1\n#", "rehearsal.train: missing"),
         ("competition =", "train = 'train.csv'\ntarget = ['y']\n#", "rehearsal.metric: missing"),
         ("competition =", "target = []\n#", "rehearsal.target: .* must not be empty"),
+        (
+            'competition = "python -m small.competition"',
+            "train = './train.csv'\ntarget = ['y']\nmetric = 'rmse'",
+            "rehearsal: './train.csv' is not a path within the data",
+        ),
+        (
+            'competition = "python -m small.competition"',
+            "train = 'a.csv'\ntarget = ['y']\nmetric = 'rmse'\nfiles = { '../{y}' = 'b/{y}' }",
+            "rehearsal: '../{y}' is not a path within the data",
+        ),
         ("competition =", "held_out = 1.0\n#", "rehearsal.held_out: 1.0 must be below 1"),
         ("competition =", "stratify = 1\n#", "rehearsal.stratify: 1 must be true or false"),
         ("[rehearsal]", "[rehearsal]\nmetric = 'rmse'", "rehearsal: both a command and metric"),

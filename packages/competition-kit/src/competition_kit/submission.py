@@ -1,10 +1,13 @@
 """A submission: checked before it is written, and written whole or not at all."""
 
 import csv
+import zipfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 _NAMED = 3
 
@@ -94,10 +97,21 @@ def _read_sample(sample: Path, id_column: str) -> tuple[list[str], set[str]]:
 
         table = pd.read_parquet(sample)
         return list(map(str, table.columns)), set(map(str, table.get(id_column, ())))
-    with sample.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        wanted, *rows = csv.reader(file)
+    with _opened(sample) as file, TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="") as text:
+        wanted, *rows = csv.reader(text)
     at = wanted.index(id_column) if id_column in wanted else 0
     return wanted, {row[at] for row in rows if row}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a file, or the one table of a zip, as older competitions have them."""
+    if path.suffix != ".zip":
+        with path.open("rb") as file:
+            yield file
+        return
+    with zipfile.ZipFile(path) as archive, archive.open(path.stem) as member:
+        yield member
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """A run of a host's metric: in the image, without a network, within its limits, apart from kernels."""
 
 import ast
+import csv
 import json
 import re
 import shutil
@@ -87,8 +88,9 @@ class MetricRun:
             shutil.copyfile(self.metric, inputs / "metric.py")
             shutil.copyfile(_UTILITIES, inputs / _UTILITIES.name)
             for number, (solution, submission) in enumerate(parts):
-                solution.to_csv(inputs / f"solution-{number}.csv", index=False)
-                submission.to_csv(inputs / f"submission-{number}.csv", index=False)
+                # All is quoted: readers would take a bare carriage return for a line's end.
+                solution.to_csv(inputs / f"solution-{number}.csv", index=False, quoting=csv.QUOTE_ALL)
+                submission.to_csv(inputs / f"submission-{number}.csv", index=False, quoting=csv.QUOTE_ALL)
             call = {"parts": len(parts), "row_id": self.row_id, "settings": dict(self.settings)}
             (inputs / "call.json").write_text(json.dumps(call, default=str), encoding="utf-8")
             program = Program(

@@ -4,6 +4,7 @@ import io
 import json
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 # Bytes of a table; a larger one is refused. A small file can unpack to gigabytes.
 _LARGEST = 2**30
+# Cells of a parquet table, which says its rows and not what they take in memory: a column of one value takes none.
+_MOST_CELLS = 2 * 10**7
 
 FORMATS = (".csv", ".parquet", ".json")
 """The formats of a table, also in a zip; a file of another suffix is read as CSV."""
@@ -58,7 +61,7 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], str, int]]:
                 raise SubmissionError(f"{path.name}: a zip file with {len(tables)} tables", "Put one table into it.")
             with archive.open(tables[0]) as member:
                 yield member, tables[0].filename.lower(), tables[0].file_size
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         raise SubmissionError(f"{path.name}: not a zip file: {error}", "Write it with zipfile or pandas.") from error
 
 
@@ -82,9 +85,11 @@ def _read_parquet(file: IO[bytes], name: str) -> "pd.DataFrame":
     try:
         # A file in a zip can be read from its start to its end alone.
         table = pq.ParquetFile(io.BytesIO(file.read()))
-        size = sum(table.metadata.row_group(number).total_byte_size for number in range(table.num_row_groups))
-        if size > _LARGEST:
-            raise SubmissionError(f"{name}: {size:,} bytes", f"At most {_LARGEST:,} are read.")
+        cells = table.metadata.num_rows * table.metadata.num_columns
+        if cells > _MOST_CELLS:
+            raise SubmissionError(f"{name}: {cells:,} cells", f"At most {_MOST_CELLS:,} are read.")
+        if len(set(table.schema_arrow.names)) < len(table.schema_arrow.names):
+            raise SubmissionError(f"{name}: two columns have the same name", "Give each a name of its own.")
         frame: pd.DataFrame = table.read().to_pandas()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise SubmissionError(f"{name}: not a parquet file: {error}", "Write it with pandas or polars.") from error

@@ -92,8 +92,14 @@ def baseline_score(competition: Competition, custom: CustomMetric | None = None)
     for column, value in zip(columns, most_common, strict=True):
         constant[column] = value
     (result,) = _compute(solution, constant, ["Public"], custom)
-    # The same for every row correlates with nothing.
-    return 0.0 if math.isnan(result) else result
+    if math.isnan(result):
+        if not solution.metric.greater_is_better:
+            raise SubmissionError(
+                f"{competition.metric}: not a number for the same prediction in every row", "It has none."
+            )
+        # The same for every row correlates with nothing.
+        return 0.0
+    return result
 
 
 def load_libraries() -> None:

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from kaggle_offline.competition.data import fetch_data
-from kaggle_offline.competition.rehearsal import RehearsalData, is_pattern
+from kaggle_offline.competition.patterns import is_pattern
+from kaggle_offline.competition.rehearsal import RehearsalData
 from kaggle_offline.competition.sketch import SKETCH, make_sketch
 from kaggle_offline.competition.sources import sample_of
 from kaggle_offline.delivery.preflight import entered_competition

@@ -64,6 +64,8 @@ def run(options: argparse.Namespace, repository: Path) -> None:
     _lock(names, repository)
     if profile.rehearsal:
         print(f"Now: nox -s data -- {names.competition}, which downloads the rest of the data and sketches them")
+    elif profile.kind not in DRAWN:
+        print(f"Now: write [rehearsal] in kernels/{names.competition}/submission.toml")
     print(f"Now: nox -s freeze push submit -- {names.competition}")
 
 
@@ -83,7 +85,8 @@ def _profile(options: argparse.Namespace, names: Names, client: KaggleClient | N
     if metric.endswith(".py") and not Path(metric).is_file():
         raise ConfigurationError(f"{metric}: not there", "Name the file with the host's metric.")
     state = client.competitions.state(names.slug) if client else None
-    if client is None or (state is None and options.target == "local"):
+    # With --kind it is one that Kaggle need not know.
+    if client is None or (state is None and (options.kind or options.target == "local")):
         kind = options.kind
         if not kind:
             kind = _ask_kind() if sys.stdin.isatty() else "tabular"

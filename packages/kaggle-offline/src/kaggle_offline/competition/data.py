@@ -1,5 +1,6 @@
 """A competition's data: downloaded from Kaggle, the rest of them if there was a download before."""
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ from kaggle_offline.kaggle.competitions import DataFile
 
 # Each file is a call of its own, which mostly waits.
 _AT_A_TIME = 8
+# Files between two notes of those that are whole: a killed download goes on from the last.
+_BETWEEN_NOTES = 100
 
 
 def fetch_data(
@@ -80,15 +83,23 @@ def _fetch(
         threads = ThreadPoolExecutor(_AT_A_TIME)
         waiting = [threads.submit(fetch, file) for file in files]
         try:
-            for done in as_completed(waiting):
-                bar.update(done.result().size)
+            for number, done in enumerate(as_completed(waiting), start=1):
+                file = done.result()
+                bar.update(file.size)
+                record[file.name] = _entry(folder, file)
+                if number % _BETWEEN_NOTES == 0:
+                    write_json(folder / RECORD, record)
         finally:
             threads.shutdown(cancel_futures=True)
             for done in waiting:
                 if not done.cancelled() and done.exception() is None:
-                    file = done.result()
-                    record[file.name] = [*astuple(file)[1:], (folder / file.name).stat().st_size]
+                    record[done.result().name] = _entry(folder, done.result())
             write_json(folder / RECORD, record)
+
+
+def _entry(folder: Path, file: DataFile) -> list[object]:
+    """Return the version of a file that is here: its size and time on Kaggle, and its size here."""
+    return [*astuple(file)[1:], (folder / file.name).stat().st_size]
 
 
 def _choose(files: Sequence[DataFile], only: Sequence[str], images: int | None) -> list[DataFile]:
@@ -100,7 +111,7 @@ def _choose(files: Sequence[DataFile], only: Sequence[str], images: int | None) 
     """
     for file in files:
         path = PurePosixPath(file.name)
-        if path.is_absolute() or ".." in path.parts or not file.name:
+        if path.is_absolute() or ".." in path.parts or not file.name or re.search(r"[\\:\0]", file.name):
             raise KaggleError(f"{file.name!r}: a name of Kaggle's that leads out of the folder", "Report it to Kaggle.")
     for pattern in only:
         if not any(fnmatch(file.name, pattern) for file in files):
@@ -129,7 +140,7 @@ def _read_record(folder: Path) -> dict[str, list[object]]:
 
 def _is_there(folder: Path, file: DataFile, known: Mapping[str, Sequence[object]]) -> bool:
     path = folder / file.name
-    return path.is_file() and known.get(file.name) == [file.size, file.created, path.stat().st_size]
+    return path.is_file() and known.get(file.name) == _entry(folder, file)
 
 
 def _bytes(size: int) -> str:

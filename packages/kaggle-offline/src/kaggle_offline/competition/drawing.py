@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kaggle_offline.competition.data_folder import file_of
-from kaggle_offline.competition.rehearsal import is_pattern, patterns_of
+from kaggle_offline.competition.patterns import fields_of, file_of, is_pattern, patterns_of
 from kaggle_offline.competition.sketch import QUANTILES, VERSION
 from kaggle_offline.competition.tables import records_of, write_table
 from kaggle_offline.errors import ConfigurationError
@@ -30,6 +29,8 @@ _SECONDS = 0.5
 _RATE = 16_000
 
 _MODES = ("1", "L", "P", "RGB", "RGBA")
+# Others are written as PNG, which every reader recognizes by its first bytes.
+_FORMATS = {".bmp": "BMP", ".jpeg": "JPEG", ".jpg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
 
 # The shares of a column that follow the hidden quantity of the row; the rest is noise.
 _FOLLOWS, _TARGET_FOLLOWS = 0.7, 0.98
@@ -52,7 +53,7 @@ def draw_data(path: Path, rehearsal: HoldOut, folder: Path) -> None:
         if sketch["version"] != VERSION:
             raise ValueError(f"version {sketch['version']}")
         _draw(sketch, rehearsal, folder)
-    except (OSError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise ConfigurationError(
             f"{path}: not a sketch of these settings: {error!r}",
             "Run: nox -s data -- COMPETITION, which writes it anew.",
@@ -122,12 +123,15 @@ class _Drawing:
             level = _ranks(follows * hidden + (1 - follows**2) ** 0.5 * noise)
             cells = self._cells(column, level, first)
             gaps = self._generator.random(rows) < column.get("missing", 0)
-            columns[column["name"]] = np.where(gaps, "", cells).tolist()
+            columns[column["name"]] = np.where(gaps, column.get("gap", ""), cells).tolist()
         table = pd.DataFrame(columns, dtype=str)
         for column in sketch["columns"]:
             if "dtype" in column:
                 cells = table[column["name"]].astype(object).replace("", None)
-                table[column["name"]] = cells.astype("string[pyarrow]").astype(column["dtype"])
+                table[column["name"]] = cells.astype("string[pyarrow]")
+                # The sketch has the values of a dictionary as any other text.
+                if not column["dtype"].startswith("dictionary"):
+                    table[column["name"]] = table[column["name"]].astype(column["dtype"])
         return table, _ranks(hidden)
 
     def _cells(self, column: Mapping[str, Any], level: "npt.NDArray[np.float64]", first: int) -> list[str]:
@@ -194,7 +198,9 @@ def _draw_files(
     table: "pd.DataFrame",
     quantity: "npt.NDArray[np.float64]",
 ) -> None:
-    """Draw a file for each row of a table, by its hidden quantity."""
+    """Draw a file for each row of a table, by its hidden quantity; a table without the pattern's columns has none."""
+    if not fields_of(pattern) <= set(table.columns):
+        return
     for number, (row, level) in enumerate(zip(records_of(table), quantity, strict=True)):
         path = folder / file_of(pattern, row)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -220,8 +226,11 @@ def _draw_image(path: Path, entry: Mapping[str, Any], level: float, number: int)
     shape = (max(1, round(height * scale)), max(1, round(width * scale)))
     noise = np.random.default_rng(number).normal(0, 20, size=shape)
     image = Image.fromarray((255 * level + noise).clip(0, 255).astype(np.uint8)).convert("RGB")
-    (mode,) = [mode for mode in entry["modes"] if mode in _MODES][:1] or ["RGB"]
-    image.convert(mode).save(path)
+    modes: tuple[str, ...] = _MODES
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        modes = ("L", "RGB")
+    (mode,) = [mode for mode in entry["modes"] if mode in modes][:1] or ["RGB"]
+    image.convert(mode).save(path, format=_FORMATS.get(path.suffix.lower(), "PNG"))
 
 
 def _draw_sound(path: Path, level: float) -> None:

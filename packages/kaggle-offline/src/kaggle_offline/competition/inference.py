@@ -1,12 +1,15 @@
 """How the files of a competition hang together: which rows are held out, what a prediction is, and of what kind."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
+from kaggle_local.scoring.metrics import find_metric
+
 from kaggle_offline.competition.data_folder import IMAGES, SOUNDS
+from kaggle_offline.competition.patterns import is_pattern, patterns_of
 from kaggle_offline.competition.tables import read_table, texts
 from kaggle_offline.repository.submission_toml import HoldOut
 
@@ -28,6 +31,8 @@ _OF_METRICS: dict[str, Prediction] = {
     "ndcg": "ranked",
     **dict.fromkeys(("rmse", "mae", "mape", "smape", "r2", "pearson", "spearman", "concordance", "pinball"), "numbers"),
 }
+# Their predictions are no labels and no numbers.
+_WITHOUT_BASELINE = ("dice", "iou-map", "levenshtein", "wer")
 # Where the metric is not known.
 _USUAL_METRICS: dict[Prediction, str] = {
     "labels": "accuracy",
@@ -42,6 +47,9 @@ _LEAST_WORDS = 6
 # A target of numbers with more values is one of quantities, and one with as many of each is held out evenly.
 _MOST_LABELS = 20
 _LEAST_OF_EACH = 5
+# Rows whose files are looked for, and the share of them that must have one.
+_LOOKED_AT = 200
+_MOST_HAVE = 0.9
 # Characters that a pattern of file names gives another meaning.
 _NO_FIELD = re.compile(r"[{}.:!\[\]]")
 
@@ -98,17 +106,21 @@ def infer(basis: Profile, folder: Path, names: frozenset[str], tables: Sequence[
         return basis.with_left(f"{basis.sample} has no column to predict: write the rehearsal and the prediction")
     profile = replace(basis, id=id_column, columns=tuple(columns))
     read = {name: read_table(folder / name) for name in tables}
-    test = _test_of(read, sample)
     train_name, train = _train_of(read, id_column, columns, names)
     if train is None:
         return profile.with_left("it has no table train, nor a folder for each label: write the rehearsal by hand")
-    seen = read[test] if test else sample.iloc[:, :1]
+    test = _test_of(read, sample, has_id=id_column in train.columns)
+    seen = sample.iloc[:, :1]
+    if test:
+        seen = read[test]
     target = _target(train, seen, id_column, columns)
     if not target:
         asked = ", ".join(columns[:5])
-        line = f"{basis.sample} asks for {asked}, and {train_name} has no such column: set rehearsal.target"
+        line = f"{basis.sample} asks for {asked}, and {train_name} has no such column: write a command as the rehearsal"
         return replace(profile, rehearsal=_hold_out(train_name, test, columns, metric or "accuracy")).with_left(line)
-    files = _files(train, sample, id_column, names) if "{" not in train_name else {}
+    files: dict[str, str] = {}
+    if not is_pattern(train_name):
+        files = _files(train, sample, id_column, names)
     prediction = _prediction(metric, train, target, columns, sample)
     rehearsal = replace(
         _hold_out(train_name, test, target, metric or _USUAL_METRICS[prediction]),
@@ -116,26 +128,60 @@ def infer(basis: Profile, folder: Path, names: frozenset[str], tables: Sequence[
         files=files,
     )
     kind = _kind(train_name, train, seen, names, files)
-    if _is_free(train, target, prediction):
+    if metric in _WITHOUT_BASELINE or _is_free(train, target, prediction):
         kind = "other"
     profile = replace(profile, kind=kind, prediction=prediction, rehearsal=rehearsal)
-    if kind == "other":
-        profile = profile.with_left("there is no baseline for such data: the kernel hands in the sample submission")
-    others = [name for name in read if "test" in name.lower()]
-    if others and not test:
-        asked = f"{others[0]} has {len(read[others[0]])} rows, and {basis.sample} {len(sample)}"
-        profile = profile.with_left(f"{asked}: write a command that makes the rehearsal")
+    for line in _doubts(profile, read, train, sample, names):
+        profile = profile.with_left(line)
     return profile
+
+
+def _doubts(
+    profile: Profile,
+    tables: "dict[str, pd.DataFrame]",
+    train: "pd.DataFrame",
+    sample: "pd.DataFrame",
+    names: frozenset[str],
+) -> Iterator[str]:
+    """Yield what a person has to look at, a line each."""
+    rehearsal = profile.rehearsal
+    assert rehearsal is not None
+    if profile.kind == "other":
+        yield "there is no baseline for such data: the kernel hands in the sample submission"
+    others = [name for name in tables if "test" in name.lower()]
+    if others and not rehearsal.test:
+        rows = f"{others[0]} has {len(tables[others[0]])} rows, and {profile.sample} {len(sample)}"
+        yield f"{rows}, or they have no id in common: write a command as the rehearsal"
+    elif not rehearsal.test and not rehearsal.files and not is_pattern(rehearsal.train):
+        yield "the test set is neither a table nor files that are named by its ids: write a command as the rehearsal"
+    pictures = sum(name.lower().endswith((*IMAGES, *SOUNDS)) for name in names)
+    if pictures > len(names) / 2 and not patterns_of(rehearsal):
+        yield "most files are images or sounds, and their names do not follow from the ids: set rehearsal.files"
+    labels = texts(train[rehearsal.target[0]])
+    if profile.prediction == "probability" and not set(labels) <= {"0", "1", "0.0", "1.0"}:
+        yield f"{rehearsal.metric} is of 0 and 1, and {rehearsal.target[0]} has {', '.join(sorted(set(labels))[:3])}"
+    if rehearsal.metric == "mean-f1" and labels.str.contains(" ").any():
+        yield f"{rehearsal.target[0]} has blanks, which part labels for mean-f1: if each is one label, take accuracy"
+    known = find_metric(rehearsal.metric)
+    if known and known.columns == "one" and len(profile.columns) > 1:
+        yield f"{rehearsal.metric} is of one column, not of {len(profile.columns)}: set rehearsal.metric"
 
 
 def _hold_out(train: str, test: str, target: Iterable[str], metric: str) -> HoldOut:
     return HoldOut(train=train, test=test, target=tuple(target), metric=metric)
 
 
-def _test_of(tables: "dict[str, pd.DataFrame]", sample: "pd.DataFrame") -> str:
-    """Return the table of the test set, which has a row for each of the sample; empty if there is none."""
+def _test_of(tables: "dict[str, pd.DataFrame]", sample: "pd.DataFrame", *, has_id: bool) -> str:
+    """Return the table of the test set, which has a row for each of the sample; empty if there is none.
+
+    Args:
+        tables: by name.
+        sample: the sample submission.
+        has_id: train has the id; otherwise the rows have no id but their place.
+    """
+    id_column = str(sample.columns[0])
     for name, table in tables.items():
-        if "test" in name.lower() and len(table) == len(sample):
+        if "test" in name.lower() and len(table) == len(sample) and (id_column in table.columns or not has_id):
             return name
     return ""
 
@@ -180,19 +226,23 @@ def _files(train: "pd.DataFrame", sample: "pd.DataFrame", id_column: str, names:
     """Return where the files of train's rows are, and those of the test set's, as patterns."""
     if id_column not in train.columns or train.empty or sample.empty or _NO_FIELD.search(id_column):
         return {}
-    source = _pattern(str(train[id_column].iloc[0]), id_column, "train", names)
-    target = _pattern(str(sample[id_column].iloc[0]), id_column, "test", names)
+    source = _pattern(texts(train[id_column]).head(_LOOKED_AT).tolist(), id_column, "train", names)
+    target = _pattern(texts(sample[id_column]).head(_LOOKED_AT).tolist(), id_column, "test", names)
     return {source: target} if source and target else {}
 
 
-def _pattern(row: str, id_column: str, side: str, names: frozenset[str]) -> str:
-    """Return the pattern of the file of a row, in a folder of that side if there are several; empty without a file."""
+def _pattern(ids: Sequence[str], id_column: str, side: str, names: frozenset[str]) -> str:
+    """Return the pattern of the files of ids, preferably in a folder of that side; empty if most ids have none."""
     found = []
-    for name in sorted(names):
+    for name in sorted(name for name in names if ids[0] in name):
         path = PurePosixPath(name)
-        if row in (path.name, path.stem):
-            suffix = "" if path.name == row else path.suffix
-            found.append(str(path.with_name(f"{{{id_column}}}{suffix}")))
+        parts = [re.sub(f"^{re.escape(ids[0])}$", lambda _: f"{{{id_column}}}", part) for part in path.parts]
+        if path.stem == ids[0] != path.name:
+            parts[-1] = f"{{{id_column}}}{path.suffix}"
+        pattern = "/".join(parts)
+        there = sum(pattern.replace(f"{{{id_column}}}", row) in names for row in ids)
+        if pattern != name and there >= _MOST_HAVE * len(ids):
+            found.append(pattern)
     preferred = [pattern for pattern in found if side in pattern.lower()]
     return next(iter(preferred or found), "")
 
@@ -236,7 +286,7 @@ def _is_even(train: "pd.DataFrame", target: Sequence[str], prediction: Predictio
 def _kind(
     train_name: str, train: "pd.DataFrame", test: "pd.DataFrame", names: frozenset[str], files: dict[str, str]
 ) -> Kind:
-    if "{" in train_name:
+    if is_pattern(train_name):
         inside = next(name for name in sorted(names) if name.startswith("train/"))
         return "image-folders" if PurePosixPath(inside).suffix.lower() in IMAGES else "other"
     if files:

@@ -59,7 +59,7 @@ _METRICS: Mapping[str, str] = {
     "dice": "dice",
 }
 # Names with a number, which may be missing: MAP@{K}.
-_MAP = re.compile(r"map@\{?(\d+|k)\}?|mean average precision (?:at|@) ?(\d+|k)", re.IGNORECASE)
+_MAP = re.compile(r"map@\{?(\d+(?![.\d])|k)\}?|mean average precision (?:at|@) ?(\d+|k)", re.IGNORECASE)
 # A number that Kaggle leaves out of MAP@{K}.
 _USUAL_MAP = "map@3"
 # Bytes of a table that is looked into.
@@ -96,8 +96,17 @@ def read_profile(client: KaggleClient, state: CompetitionState, folder: Path, me
         return profile.with_left(f"{sample} is not a table: write the rehearsal and the prediction")
     tables = _tables_of(files)
     fetch_data(client, state.slug, folder, only=[sample, *tables])
-    known = _known_metric(metric or state.metric)
+    known, assumed = _known_metric(metric or state.metric)
     profile = infer(profile, folder, names, tables, known)
+    if assumed:
+        profile = profile.with_left(
+            f"Kaggle calls the metric {state.metric}, and does not say how many: {known} is assumed"
+        )
+    large = [file.name for file in files if file.name.endswith(SUFFIXES) and file.size > _LARGEST]
+    for name in sorted(name for name in large if "/" not in name):
+        profile = profile.with_left(f"{name} is larger than {_LARGEST / 1e6:.0f} MB, and was not looked into")
+    if known.endswith(".py"):
+        profile = profile.with_left("greater_is_better: no code tells whether more is better; correct it if less is")
     if not known and profile.rehearsal:
         used = profile.rehearsal.metric
         return profile.with_left(
@@ -107,15 +116,21 @@ def read_profile(client: KaggleClient, state: CompetitionState, folder: Path, me
     return profile
 
 
-def _known_metric(name: str) -> str:
-    """Return the name here of a metric of Kaggle's; empty if it is not known."""
+def _known_metric(name: str) -> tuple[str, bool]:
+    """Return the name here of a metric of Kaggle's, empty if it is not known, and whether its number is assumed."""
     if name.endswith(".py") or find_metric(name):
-        return name
+        return name, False
     found = _MAP.search(name)
-    if found:
-        number = found[1] or found[2]
-        return f"map@{number}" if number.isdigit() else _USUAL_MAP
-    return _METRICS.get(re.sub(r"[^a-z0-9]", "", name.lower()), "")
+    if found is None:
+        return _METRICS.get(re.sub(r"[^a-z0-9]", "", name.lower()), ""), False
+    number = found[1] or found[2]
+    if not number.isdigit():
+        return _USUAL_MAP, True
+    # MAP@0.5 is of overlaps, not of ranks.
+    known = f"map@{number}"
+    if find_metric(known) is None:
+        return "", False
+    return known, False
 
 
 def _sample_of(names: frozenset[str]) -> str:
@@ -128,7 +143,7 @@ def _sample_of(names: frozenset[str]) -> str:
 def _output_like(sample: str) -> str:
     """Return the name of a submission in the format of the sample; a zip need not be one."""
     suffix = PurePosixPath(sample.removesuffix(".zip")).suffix
-    return f"submission{suffix or '.csv'}"
+    return f"submission{suffix}" if suffix in (".parquet", ".json") else "submission.csv"
 
 
 def _tables_of(files: Iterable[DataFile]) -> list[str]:

@@ -6,11 +6,11 @@ import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from string import Formatter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kaggle_offline.competition.data_folder import RECORD, file_of
+from kaggle_offline.competition.data_folder import data_files
+from kaggle_offline.competition.patterns import fields_of, file_of, is_pattern, patterns_of, read_pattern
 from kaggle_offline.competition.tables import read_table, records_of, texts, write_table
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.repository.submission_toml import HoldOut
@@ -39,20 +39,47 @@ class RehearsalData:
     where: str
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """The rows of train: a table, or one made of the names of files."""
+@dataclass(frozen=True, kw_only=True)
+class _Split:
+    """The rows of the data whose files are here, and those of train that are held out.
 
-    table: "pd.DataFrame"
-    # The files of each row, by where they are in the test set.
-    files: Mapping[str, str]
+    Attributes:
+        train: all rows of train, those held out among them.
+        test: the public test set.
+        sample: the sample submission, a row for each of ``test``.
+        answers: the submission's columns for each row of train.
+        held: the rows held out.
+        ids: their ids in the hidden test set.
+        notices: what was left out, a line each.
+    """
+
+    train: "pd.DataFrame"
+    test: "pd.DataFrame"
+    sample: "pd.DataFrame"
+    answers: "pd.DataFrame"
+    held: "pd.Index[int]"
+    ids: list[str]
+    notices: list[str]
+
+    @property
+    def id_column(self) -> str:
+        """The name of the id column."""
+        return str(self.sample.columns[0])
+
+    @property
+    def held_rows(self) -> "pd.DataFrame":
+        """The rows held out, with their new ids."""
+        rows = self.train.loc[self.held].copy()
+        rows[self.id_column] = self.ids
+        return rows
 
 
 def write_rehearsal(data: RehearsalData, slug: str, title: str, metric: Path | None, folder: Path) -> list[str]:
     """Write the competition folder that the local Kaggle hosts; the same data give the same rows.
 
     ``public/`` are the data as they are. In ``hidden/`` the test set has the public rows, which do not count, and after
-    them the rows held out, with the columns, ids and file names of the test set; train lacks them there.
+    them the rows held out, with the columns, ids and file names of the test set; train lacks them there. Rows whose
+    files are not in the data are left out on both sides.
 
     Args:
         data: what is rehearsed with.
@@ -68,113 +95,99 @@ def write_rehearsal(data: RehearsalData, slug: str, title: str, metric: Path | N
         ConfigurationError: the data and the settings do not fit; the message names both.
     """
     rehearsal = data.rehearsal
+    split = _split(data)
     folder.mkdir(parents=True, exist_ok=True)
-    rows = _read_rows(data)
+    solution = _solution(split)
+    if metric is not None:
+        # It is called for each leaderboard.
+        private = solution.index[len(split.sample) + 1 :: 2]
+        solution.loc[private, _USAGE] = "Private"
+        shutil.copyfile(metric, folder / "metric.py")
+    write_table(solution, folder / "solution.csv")
+
+    public, hidden = {data.sample: split.sample}, {data.sample: _in_form_of(split.sample, _like_first_row(split))}
+    if rehearsal.test:
+        public[rehearsal.test] = split.test
+        hidden[rehearsal.test] = _in_form_of(split.test, split.held_rows)
+    if not is_pattern(rehearsal.train):
+        public[rehearsal.train] = split.train
+        hidden[rehearsal.train] = split.train.drop(index=split.held)
+    if not split.notices:
+        public = {}
+    _write_side(data, folder / "public", public, {})
+    _write_side(data, folder / "hidden", hidden, _moved(data, split))
+    columns = [str(column) for column in split.sample.columns]
+    _write_settings(folder / "competition.toml", data, slug, title, columns, own=metric is not None)
+    count = f"{len(split.held)} rows held out of {rehearsal.train}, after {len(split.sample)} public ones"
+    return [f"hidden test set: {count}", *split.notices]
+
+
+def _split(data: RehearsalData) -> _Split:
+    """Read the tables, and choose the rows that are held out.
+
+    Raises:
+        ConfigurationError: the data and the settings do not fit.
+    """
+    rehearsal, notices = data.rehearsal, []
+    train = _read_train(data)
     sample = read_table(data.folder / data.sample)
-    answers = _answers(data, rows.table, sample)
     test = sample.iloc[:, :1]
     if rehearsal.test:
         test = read_table(data.folder / rehearsal.test)
-    if len(test) != len(sample):
+    if len(test) != len(sample) or sample.empty:
         raise ConfigurationError(
-            f"{data.where}: rehearsal.test: {rehearsal.test} has {len(test)} rows, and {data.sample} {len(sample)}",
+            f"{data.where}: rehearsal.test: {rehearsal.test or data.sample} has {len(test)} rows, and {data.sample} "
+            f"{len(sample)}",
             "Only a sample with a row for each row of test is understood; write a command instead.",
         )
-    shown = _with_files(data, test, rows.files.values())
+    files = patterns_of(rehearsal)
+    shown, kept = _with_files(data, test, files.values()), _with_files(data, train, files)
+    for rows, table, name in ((shown, test, "the public test set"), (kept, train, rehearsal.train)):
+        if len(rows) < len(table):
+            notices.append(f"{len(table) - len(rows)} of {len(table)} rows of {name} have no file here")
     if shown.empty:
         raise ConfigurationError(
             f"{data.folder}: no row of the public test set has its files there",
             "Correct rehearsal.files, or download more: nox -s data -- COMPETITION",
         )
-    notices = []
-    if len(shown) < len(test):
-        notices.append(f"{len(test) - len(shown)} of {len(test)} rows of the public test set have no file here")
-    test, sample = test.loc[shown], sample.loc[shown]
-    held = _held_out(data, rows.table, answers, _with_files(data, rows.table, rows.files))
-
-    id_column = str(sample.columns[0])
-    public_ids = texts(sample[id_column]).tolist()
-    ids = _ids_of(rows.table.loc[held], id_column, public_ids)
-    solution = _solution(answers, held, id_column, public_ids, ids)
-    if metric is not None:
-        # It is called for each leaderboard.
-        solution.loc[solution.index[len(public_ids) :: 2], _USAGE] = "Private"
-        shutil.copyfile(metric, folder / "metric.py")
-    write_table(solution, folder / "solution.csv")
-
-    public = {data.sample: sample}
-    hidden = {data.sample: _in_form_of(sample, _like_first_row(sample, ids))}
-    if rehearsal.test:
-        public[rehearsal.test] = test
-        hidden[rehearsal.test] = _in_form_of(test, rows.table.loc[held].assign(**{id_column: ids}))
-    if not is_pattern(rehearsal.train):
-        hidden[rehearsal.train] = rows.table.drop(index=held)
-    moved = _moved(rows, held, id_column, ids)
-    if not notices:
-        public = {}
-    _write_side(data, folder / "public", public, {})
-    _write_side(data, folder / "hidden", hidden, moved)
-    _write_settings(folder / "competition.toml", data, slug, title, sample.columns.tolist(), own=metric is not None)
-    held_out = f"hidden test set: {len(held)} rows held out of {rehearsal.train}, after {len(sample)} public ones"
-    return [held_out, *notices]
+    train, test, sample = train.loc[kept], test.loc[shown], sample.loc[shown]
+    answers = _answers(data, train, sample)
+    held = _held_out(data, train, answers)
+    ids = _ids_of(train.loc[held], sample)
+    return _Split(train=train, test=test, sample=sample, answers=answers, held=held, ids=ids, notices=notices)
 
 
-def is_pattern(train: str) -> bool:
-    """Tell whether train is files, whose names hold an id and a label, and not a table."""
-    return "{" in train
-
-
-def patterns_of(rehearsal: HoldOut) -> Mapping[str, str]:
-    """Return the files of train's rows, and where they are in the test set; files of folders go to ``test/``."""
-    if is_pattern(rehearsal.train) and not rehearsal.files:
-        return {rehearsal.train: f"test/{PurePosixPath(rehearsal.train).name}"}
-    return rehearsal.files
-
-
-def _read_rows(data: RehearsalData) -> _Rows:
-    """Return the rows of train.
+def _read_train(data: RehearsalData) -> "pd.DataFrame":
+    """Return the rows of train: of a table, or of the names of files.
 
     Raises:
-        ConfigurationError: train is not there, or a column is missing.
+        ConfigurationError: train is not there, a column is missing, or rows share a file.
     """
     rehearsal = data.rehearsal
-    files = patterns_of(rehearsal)
     if is_pattern(rehearsal.train):
-        table = read_pattern(data.folder, rehearsal.train)
-        if table.empty:
+        train = read_pattern(data.folder, rehearsal.train)
+        if train.empty:
             raise ConfigurationError(f"{data.folder}: no file is named as in {rehearsal.train}", "Correct the pattern.")
     else:
-        table = read_table(data.folder / rehearsal.train)
+        train = read_table(data.folder / rehearsal.train)
     columns = list(rehearsal.target)
     if rehearsal.group:
         columns.append(rehearsal.group)
-    for pattern in files:
-        columns += sorted(_fields(pattern))
+    for pattern in patterns_of(rehearsal):
+        columns += sorted(fields_of(pattern))
     for column in columns:
-        if column not in table.columns:
+        if column not in train.columns:
             raise ConfigurationError(
                 f"{data.where}: rehearsal: {rehearsal.train} has no column {column}",
-                f"Its columns are {', '.join(map(str, table.columns[:20]))}.",
+                f"Its columns are {', '.join(map(str, train.columns[:20]))}.",
             )
-    return _Rows(table, files)
-
-
-def read_pattern(folder: Path, pattern: str) -> "pd.DataFrame":
-    """Return a table of the files whose names fit a pattern such as ``train/{label}/{image}``, sorted by name."""
-    import pandas as pd
-
-    names, expression = [], ""
-    for literal, name, _, _ in Formatter().parse(pattern):
-        expression += re.escape(literal)
-        if name:
-            names.append(name)
-            expression += "([^/]+)"
-    found = []
-    for path in sorted(folder.glob("/".join(["*"] * (pattern.count("/") + 1)))):
-        match = re.fullmatch(expression, path.relative_to(folder).as_posix())
-        if match and path.is_file():
-            found.append(match.groups())
-    return pd.DataFrame(found, columns=names, dtype=str)
+    for pattern in patterns_of(rehearsal):
+        if train.duplicated(subset=sorted(fields_of(pattern))).any():
+            raise ConfigurationError(
+                f"{data.where}: rehearsal.files: several rows of {rehearsal.train} have the same {pattern}",
+                "Only one row for each file is understood; write a command instead.",
+            )
+    return train
 
 
 def _answers(data: RehearsalData, train: "pd.DataFrame", sample: "pd.DataFrame") -> "pd.DataFrame":
@@ -189,6 +202,10 @@ def _answers(data: RehearsalData, train: "pd.DataFrame", sample: "pd.DataFrame")
     import pandas as pd
 
     wanted, target = [str(column) for column in sample.columns[1:]], list(data.rehearsal.target)
+    if _USAGE in wanted:
+        raise ConfigurationError(
+            f"{data.sample}: a column called {_USAGE}, which a solution has for itself", "Write a command instead."
+        )
     answers = pd.DataFrame({column: texts(train[column]) for column in target})
     if sorted(target) == sorted(wanted):
         return answers[wanted]
@@ -201,30 +218,23 @@ def _answers(data: RehearsalData, train: "pd.DataFrame", sample: "pd.DataFrame")
     missing = [column for column in wanted if column not in target]
     raise ConfigurationError(
         f"{data.where}: rehearsal.target: {data.sample} asks for {', '.join(missing[:5])}, which target does not name",
-        f"Name columns of {data.rehearsal.train} that are those of the sample, or one column whose values are.",
+        f"Name columns of {data.rehearsal.train} that are those of the sample, or one column whose values are; "
+        "else write a command.",
     )
 
 
 def _with_files(data: RehearsalData, table: "pd.DataFrame", patterns: Iterable[str]) -> "pd.Index[int]":
     """Return the rows whose files are here; rows of a table without a pattern's columns need no file."""
-    needed = [pattern for pattern in patterns if _fields(pattern) <= set(map(str, table.columns))]
+    needed = [pattern for pattern in patterns if fields_of(pattern) <= set(map(str, table.columns))]
     if not needed:
         return table.index
-    named = table[sorted(set[str]().union(*map(_fields, needed)))]
     keep = []
-    for row in records_of(named):
+    for row in records_of(table[sorted(set[str]().union(*map(fields_of, needed)))]):
         keep.append(all((data.folder / file_of(pattern, row)).is_file() for pattern in needed))
     return table.index[keep]
 
 
-def _fields(pattern: str) -> set[str]:
-    """Return the columns that a pattern names."""
-    return {name for _, name, _, _ in Formatter().parse(pattern) if name}
-
-
-def _held_out(
-    data: RehearsalData, train: "pd.DataFrame", answers: "pd.DataFrame", candidates: "pd.Index[int]"
-) -> "pd.Index[int]":
+def _held_out(data: RehearsalData, train: "pd.DataFrame", answers: "pd.DataFrame") -> "pd.Index[int]":
     """Return the rows that are held out, in their order.
 
     Raises:
@@ -232,62 +242,76 @@ def _held_out(
     """
     import numpy as np
 
-    rehearsal = data.rehearsal
+    rehearsal, rows = data.rehearsal, np.arange(len(train))
     generator = np.random.default_rng(0)
     if rehearsal.group:
-        groups = texts(train.loc[candidates, rehearsal.group])
-        chosen: set[str] = set()
-        for group in generator.permutation(sorted(set(groups))).tolist():
-            if groups.isin(chosen).sum() >= rehearsal.held_out * len(candidates):
-                break
-            chosen.add(group)
-        held = candidates[groups.isin(chosen)]
+        chosen = _share_of_groups(generator, texts(train[rehearsal.group]), rehearsal.held_out)
     elif rehearsal.stratify:
-        labels = answers.loc[candidates].agg("\n".join, axis=1)
-        parts = [candidates[labels == label] for label in sorted(set(labels))]
-        held = candidates[candidates.isin(np.concatenate([_share(generator, part, rehearsal) for part in parts]))]
+        # By the labels' own order, which no run changes.
+        labels = answers.reset_index(drop=True).groupby(list(answers.columns), sort=True).indices
+        parts = [_share(generator, np.sort(labels[label]), rehearsal.held_out) for label in sorted(labels, key=str)]
+        chosen = np.concatenate([*parts, np.array([], dtype=int)])
     else:
-        held = candidates[candidates.isin(_share(generator, candidates, rehearsal))]
-    if held.empty or len(held) == len(train):
+        chosen = _share(generator, rows, rehearsal.held_out)
+    if not len(chosen) or len(chosen) == len(train):
         raise ConfigurationError(
-            f"{data.where}: rehearsal.held_out: {rehearsal.held_out:g} of {len(candidates)} rows of {rehearsal.train} "
-            f"is {len(held)}",
+            f"{data.where}: rehearsal.held_out: {rehearsal.held_out:g} of {len(train)} rows of {rehearsal.train} "
+            f"is {len(chosen)}",
             "Hold out more or fewer; with files, a row counts if nox -s data has downloaded its files.",
         )
+    held: pd.Index[int] = train.index[np.sort(chosen)]
     return held
 
 
-def _share(generator: Any, rows: "pd.Index[int]", rehearsal: HoldOut) -> Any:
-    return generator.permutation(rows)[: round(rehearsal.held_out * len(rows))]
+def _share(generator: Any, rows: Any, share: float) -> Any:
+    return generator.permutation(rows)[: round(share * len(rows))]
 
 
-def _ids_of(held: "pd.DataFrame", column: str, taken: Sequence[str]) -> list[str]:
+def _share_of_groups(generator: Any, groups: "pd.Series[str]", share: float) -> Any:
+    """Return the rows of as many whole groups as make up the share, at least."""
+    import numpy as np
+
+    rows_of = groups.reset_index(drop=True).groupby(groups.to_numpy(), sort=True).indices
+    names = generator.permutation(sorted(map(str, rows_of))).tolist()
+    before = np.cumsum([0, *(len(rows_of[name]) for name in names)])[:-1]
+    chosen = [rows_of[name] for name, count in zip(names, before, strict=True) if count < share * len(groups)]
+    return np.concatenate([*chosen, np.array([], dtype=int)])
+
+
+def _ids_of(held: "pd.DataFrame", sample: "pd.DataFrame") -> list[str]:
     """Return the ids of the rows held out: their own, unless they have none or the test set has them, too."""
+    column = str(sample.columns[0])
+    taken, own = texts(sample[column]).tolist(), [""] * len(held)
     if column in held.columns:
         own = texts(held[column]).tolist()
         if len({*own, *taken}) == len(own) + len(taken):
             return own
     if all(re.fullmatch(r"\d+", name) for name in taken):
-        first = max(map(int, taken), default=0) + 1
-        return [str(first + number) for number in range(len(held))]
-    own = texts(held[column]).tolist() if column in held.columns else [""] * len(held)
+        first, width = max(map(int, taken)) + 1, min(map(len, taken))
+        return [f"{first + number:0{width}}" for number in range(len(held))]
     return [f"held-out-{number}-{name}" for number, name in enumerate(own)]
 
 
-def _like_first_row(sample: "pd.DataFrame", ids: Sequence[str]) -> "pd.DataFrame":
-    import numpy as np
-
-    rows = sample.iloc[np.zeros(len(ids), dtype=int)].reset_index(drop=True)
-    return rows.assign(**{str(sample.columns[0]): list(ids)})
+def _like_first_row(split: _Split) -> "pd.DataFrame":
+    """Return a row of the sample for each row held out."""
+    rows = split.sample.iloc[[0] * len(split.ids)].reset_index(drop=True)
+    rows[split.id_column] = split.ids
+    return rows
 
 
 def _in_form_of(table: "pd.DataFrame", more: "pd.DataFrame") -> "pd.DataFrame":
-    """Return a table with further rows, in its own columns and of its own types; what they lack is empty."""
+    """Return a table with further rows, in its own columns and of its own types; what they lack is empty.
+
+    Raises:
+        ConfigurationError: a column of train has other types of cells than that of the test set.
+    """
     import pandas as pd
 
     columns = {}
     for column, dtype in table.dtypes.items():
-        cells = more[column] if column in more.columns else pd.Series([None] * len(more), dtype=dtype)
+        cells = pd.Series([None] * len(more), dtype=dtype)
+        if column in more.columns:
+            cells = more[column]
         try:
             columns[column] = cells.astype(dtype).reset_index(drop=True)
         except (ValueError, TypeError) as error:
@@ -298,25 +322,26 @@ def _in_form_of(table: "pd.DataFrame", more: "pd.DataFrame") -> "pd.DataFrame":
     return pd.concat([table, pd.DataFrame(columns)], ignore_index=True)
 
 
-def _solution(
-    answers: "pd.DataFrame", held: "pd.Index[int]", id_column: str, public_ids: Sequence[str], ids: Sequence[str]
-) -> "pd.DataFrame":
+def _solution(split: _Split) -> "pd.DataFrame":
     """Return the solution: rows of the public test set, whose answers nobody knows, are ignored."""
     import pandas as pd
 
-    placeholder = answers.iloc[[0] * len(public_ids)]
-    table = pd.concat([placeholder, answers.loc[held]], ignore_index=True)
-    table.insert(0, id_column, [*public_ids, *ids])
-    return table.assign(**{_USAGE: ["Ignored"] * len(public_ids) + ["Public"] * len(ids)})
+    public_ids = texts(split.sample[split.id_column]).tolist()
+    placeholder = split.answers.iloc[[0] * len(public_ids)]
+    table = pd.concat([placeholder, split.answers.loc[split.held]], ignore_index=True)
+    table.insert(0, split.id_column, [*public_ids, *split.ids])
+    table[_USAGE] = ["Ignored"] * len(public_ids) + ["Public"] * len(split.ids)
+    return table
 
 
-def _moved(rows: _Rows, held: "pd.Index[int]", id_column: str, ids: Sequence[str]) -> dict[str, str]:
+def _moved(data: RehearsalData, split: _Split) -> dict[str, str]:
     """Return where the files of the rows held out are in the test set, by where they are in train."""
     moved: dict[str, str] = {}
-    if rows.files:
-        for row, new_id in zip(records_of(rows.table.loc[held]), ids, strict=True):
-            for source, target in rows.files.items():
-                moved[file_of(source, row)] = file_of(target, {**row, id_column: new_id})
+    files = patterns_of(data.rehearsal)
+    if files:
+        for row, new_id in zip(records_of(split.train.loc[split.held]), split.ids, strict=True):
+            for source, target in files.items():
+                moved[file_of(source, row)] = file_of(target, {**row, split.id_column: new_id})
     return moved
 
 
@@ -324,13 +349,15 @@ def _write_side(
     data: RehearsalData, folder: Path, tables: "Mapping[str, pd.DataFrame]", moved: Mapping[str, str]
 ) -> None:
     """Write one side: tables anew, files that are moved under their new names, all others as they are."""
-    for path in sorted(data.folder.rglob("*")):
+    for path in data_files(data.folder):
         name = path.relative_to(data.folder).as_posix()
-        if path.is_file() and name not in tables and name not in moved and path.name != RECORD:
+        if name not in tables and name not in moved:
             _link(path, folder / name)
     for source, target in moved.items():
         _link(data.folder / source, folder / target)
     for name, table in tables.items():
+        # A link to the data would be written through.
+        (folder / name).unlink(missing_ok=True)
         write_table(table, folder / name)
 
 

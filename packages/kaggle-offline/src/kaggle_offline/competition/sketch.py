@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from kaggle_offline.competition.data_folder import IMAGES
-from kaggle_offline.competition.rehearsal import RehearsalData, is_pattern, patterns_of, read_pattern
+from kaggle_offline.competition.data_folder import IMAGES, SOUNDS
+from kaggle_offline.competition.patterns import is_pattern, patterns_of, read_pattern
+from kaggle_offline.competition.rehearsal import RehearsalData
 from kaggle_offline.competition.tables import read_table, texts
 
 if TYPE_CHECKING:
@@ -29,8 +30,12 @@ _MOST_CATEGORIES = 50
 _LEAST_REPEATS = 4
 # Digits of a range: enough for its scale.
 _DIGITS = 3
-# Codes and plain words. Anything else may be a name: a capital letter before small ones, blanks.
-_PLAIN = re.compile(r"[a-z0-9_.+-]{1,20}|[A-Z0-9_-]{1,4}|True|False")
+# Short codes, and words that nobody is called. Anything else may be a name.
+_PLAIN = re.compile(r"[A-Za-z0-9_.+-]{1,3}|(?i:true|false|male|female|none|other|unknown)")
+# A column with fewer values has no ranges and no categories of its own: they would be its values.
+_LEAST_VALUES = 50
+# The words that pandas reads as a gap (its read_csv, na_values).
+_GAPS = ("", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?")
 # Files whose sizes are read.
 _LOOKED_AT = 200
@@ -58,33 +63,41 @@ def make_sketch(data: RehearsalData) -> dict[str, Any]:
             key.update(hashlib.file_digest(file, "sha256").digest())
     literal = {*rehearsal.target, *map(str, sample.columns[1:])}
     id_column = str(sample.columns[0])
-    sketched = {}
-    for name, table in tables.items():
+    sketched: dict[str, Any] = {}
+    # Train first: a column of the test set is sketched as the same column of train, which has more rows.
+    known: dict[str, dict[str, Any]] = {}
+    for name in sorted(tables, key=lambda name: name != rehearsal.train):
         columns = []
-        for column in map(str, table.columns):
-            entry = _column(texts(table[column]), key.digest(), literal=column in literal, is_id=column == id_column)
+        for column in map(str, tables[name].columns):
+            cells = texts(tables[name][column])
+            if column == id_column:
+                entry = _id(cells)
+            elif column in known:
+                entry = known[column]
+            else:
+                entry = known[column] = _column(cells, key.digest(), literal=column in literal)
             if name.endswith(".parquet"):
-                entry["dtype"] = str(table[column].dtype)
+                entry = {**entry, "dtype": str(tables[name][column].dtype)}
             columns.append({"name": column, **entry})
-        sketched[name] = {"rows": len(table), "columns": columns}
+        sketched[name] = {"rows": len(tables[name]), "columns": columns}
     patterns = patterns_of(rehearsal)
     files = {pattern: _files(data.folder, pattern) for pattern in sorted({*patterns, *patterns.values()})}
     return {"version": VERSION, "id": id_column, "tables": sketched, "files": files}
 
 
-def _column(cells: "pd.Series[str]", key: bytes, *, literal: bool, is_id: bool) -> dict[str, Any]:
+def _column(cells: "pd.Series[str]", key: bytes, *, literal: bool) -> dict[str, Any]:
     """Return the sketch of a column.
 
     Args:
         cells: as texts.
         key: of the hashes.
         literal: its categories are those of the answers, which every kernel knows.
-        is_id: it identifies the row.
     """
-    filled = cells[cells.str.strip() != ""]
-    missing = round(1 - len(filled) / max(1, len(cells)), _DIGITS)
-    entry = _id(filled) if is_id else _values(filled, key, literal=literal)
-    return {**entry, "missing": missing} if missing else entry
+    gaps = cells.isin(_GAPS)
+    entry = _values(cells[~gaps], key, literal=literal)
+    if gaps.any():
+        entry |= {"missing": round(float(gaps.mean()), _DIGITS), "gap": str(cells[gaps].mode().iloc[0])}
+    return entry
 
 
 def _id(cells: "pd.Series[str]") -> dict[str, Any]:
@@ -92,8 +105,8 @@ def _id(cells: "pd.Series[str]") -> dict[str, Any]:
         return {"type": "id", "numbers": True}
     suffixes = Counter(PurePosixPath(cell).suffix for cell in cells)
     suffix = ""
-    if len(suffixes) == 1:
-        (suffix,) = suffixes
+    if suffixes and all(other.lower() in (*IMAGES, *SOUNDS) for other in suffixes):
+        suffix = suffixes.most_common(1)[0][0]
     return {"type": "id", "numbers": False, "suffix": suffix}
 
 
@@ -101,8 +114,8 @@ def _values(cells: "pd.Series[str]", key: bytes, *, literal: bool) -> dict[str, 
     import pandas as pd
 
     counts = cells.value_counts()
-    few = len(counts) <= _MOST_CATEGORIES and len(cells) >= _LEAST_REPEATS * len(counts)
-    if few and len(counts):
+    few = 0 < len(counts) <= _MOST_CATEGORIES and len(cells) >= _LEAST_REPEATS * len(counts)
+    if few and (literal or len(cells) >= _LEAST_VALUES):
         shares = (counts / counts.sum()).round(_DIGITS)
         values = list(map(str, counts.index))
         if not literal:
@@ -112,14 +125,15 @@ def _values(cells: "pd.Series[str]", key: bytes, *, literal: bool) -> dict[str, 
     if len(cells) and numbers.notna().all():
         kind = "integer" if cells.str.fullmatch(r"[+-]?[0-9]+").all() else "decimal"
         return {"type": kind, "quantiles": _quantiles(numbers)}
-    if len(cells) and cells.str.fullmatch(_DATE).all():
+    if len(cells) >= _LEAST_VALUES and cells.str.fullmatch(_DATE).all():
         return {"type": "date", "range": [cells.min()[:10], cells.max()[:10]], "length": len(cells.iloc[0])}
-    words = cells.map(lambda cell: len(cell.split()))
-    return {"type": "text", "words": _quantiles(words)}
+    return {"type": "text", "words": _quantiles(cells.map(lambda cell: len(cell.split())))}
 
 
 def _quantiles(values: "pd.Series[Any]") -> list[float]:
     """Return the quantiles of `QUANTILES`, to so many digits that none need be a value of the data."""
+    if len(values) < _LEAST_VALUES:
+        return [100 * share for share in QUANTILES]
     return [float(f"{value:.{_DIGITS}g}") for value in values.quantile(list(QUANTILES)).fillna(0).tolist()]
 
 
@@ -138,9 +152,6 @@ def _files(folder: Path, pattern: str) -> dict[str, Any]:
     entry: dict[str, Any] = {"count": len(table)}
     if images:
         entry |= _images(images)
-    suffixes = Counter(path.suffix for path in paths)
-    if suffixes and not PurePosixPath(pattern).suffix:
-        entry["suffixes"] = [suffix for suffix, _ in suffixes.most_common()]
     return entry
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kaggle_offline.competition.rehearsal import is_pattern
+from kaggle_offline.competition.patterns import is_pattern
 from kaggle_offline.competition.sketch import SKETCH
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.repository.kernel_folder import KernelFolder

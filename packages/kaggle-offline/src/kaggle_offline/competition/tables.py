@@ -1,9 +1,10 @@
 """Tables of a competition's data: CSV and parquet, cells kept as they are."""
 
+import csv
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from kaggle_offline.errors import ConfigurationError
 
@@ -43,7 +44,15 @@ def write_table(table: "pd.DataFrame", path: Path) -> None:
         plain = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
         pq.write_table(plain, path)
     else:
-        table.to_csv(path, index=False, lineterminator="\n")
+        table.to_csv(path, index=False, lineterminator="\n", quoting=_quoting(table))
+
+
+def _quoting(table: "pd.DataFrame") -> Literal[0, 1]:
+    """Return how much is quoted: the writer leaves a bare carriage return bare, which readers take for a line's end."""
+    for column in table.select_dtypes(exclude="number"):
+        if texts(table[column]).str.contains("\r", regex=False).any():
+            return csv.QUOTE_ALL
+    return csv.QUOTE_MINIMAL
 
 
 def texts(column: "pd.Series[Any]") -> "pd.Series[str]":

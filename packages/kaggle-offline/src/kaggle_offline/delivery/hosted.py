@@ -3,8 +3,10 @@
 import shlex
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
+from kaggle_local.errors import CompetitionError
 from kaggle_local.scoring.score import check_solution
 
 from kaggle_offline.artifacts.frozen import Frozen
@@ -14,7 +16,7 @@ from kaggle_offline.competition.rehearsal import RehearsalData, write_rehearsal
 from kaggle_offline.competition.sketch import SKETCH
 from kaggle_offline.competition.sources import data_of, metric_file, sample_of
 from kaggle_offline.environment import environment_for_others
-from kaggle_offline.errors import RehearsalError
+from kaggle_offline.errors import ConfigurationError, RehearsalError
 from kaggle_offline.files import Stamp, digest_of_data, new_folder
 from kaggle_offline.repository.kernel_folder import KernelFolder
 from kaggle_offline.repository.submission_toml import HoldOut
@@ -28,9 +30,9 @@ def competition_inputs(kernel: KernelFolder, frozen: Frozen) -> str:
     rehearsal = kernel.settings.rehearsal
     if isinstance(rehearsal, str):
         return digest_of_data([rehearsal, frozen.rehearsal.digest])
-    own = [path.read_text(encoding="utf-8") for path in (metric_file(kernel, rehearsal),) if path]
-    data = data_of(kernel, rehearsal)
-    there = files_of(data) if data else (kernel.folder / SKETCH).read_text(encoding="utf-8")
+    metric, data = metric_file(kernel, rehearsal), data_of(kernel, rehearsal)
+    own = sha256(metric.read_bytes()).hexdigest() if metric else ""
+    there: object = files_of(data) if data else sha256((kernel.folder / SKETCH).read_bytes()).hexdigest()
     return digest_of_data([repr(rehearsal), own, kernel.settings.samples, there])
 
 
@@ -58,9 +60,28 @@ def make_competition(kernel: KernelFolder, frozen: Frozen, python: Path) -> Path
             _run_command(kernel, rehearsal, frozen, python, draft)
         else:
             _hold_out(kernel, rehearsal, draft)
-        check_solution(draft)
+        _check(draft, kernel)
     stamp.write("written")
     return folder
+
+
+def _check(folder: Path, kernel: KernelFolder) -> None:
+    """Check a new competition folder.
+
+    Raises:
+        ConfigurationError: the metric that the settings name does not suit the data.
+        CompetitionError: the command has written no competition.
+    """
+    try:
+        check_solution(folder)
+    except CompetitionError as error:
+        rehearsal = kernel.settings.rehearsal
+        if isinstance(rehearsal, str):
+            raise
+        # The folder is a draft, and none of the user's.
+        problem = error.problem.replace(f"{folder}/", "")
+        where = f"{kernel.folder / 'submission.toml'}: rehearsal.metric {rehearsal.metric!r}"
+        raise ConfigurationError(f"{where}: {problem}", error.cure.replace(f"{folder}/", "")) from error
 
 
 def _hold_out(kernel: KernelFolder, rehearsal: HoldOut, draft: Path) -> None:

@@ -132,6 +132,8 @@ def _read_parquet(file: IO[bytes], id_columns: Sequence[str]) -> Table:
     empty: list[tuple[str, str]] = []
     table = pq.ParquetFile(file)
     columns = [str(name) for name in table.schema_arrow.names]
+    if len(set(columns)) < len(columns):
+        raise ValueError("two columns have the same name")
     at = _place_of_id(columns, id_columns)
     for batch in table.iter_batches():
         if not columns:

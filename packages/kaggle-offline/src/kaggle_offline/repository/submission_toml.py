@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
@@ -165,6 +165,12 @@ def _rehearsal(path: Path, table: Mapping[str, Any]) -> str | HoldOut:
     for key in ("train", "target", "metric"):
         if key not in said:
             raise ConfigurationError(f"{path}: rehearsal.{key}: missing", f"As in: {_example(['rehearsal', key])}")
+    files = said.get("files", {})
+    for name in (said["train"], said.get("test", "a"), said["metric"], *files, *files.values()):
+        if str(PurePosixPath(name)) != name or name.startswith("/") or ".." in name.split("/") or "\\" in name:
+            raise ConfigurationError(
+                f"{path}: rehearsal: {name!r} is not a path within the data", "Write it as in: train/labels.csv"
+            )
     return HoldOut(**{**said, "target": tuple(said["target"])})
 
 

@@ -35,4 +35,10 @@ def read_test(folder: Path) -> tuple[list[str], pd.DataFrame]:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    """Read a table; the ids are texts, and so are columns of anything but numbers."""
+    if path.suffix == ".parquet":
+        table = pd.read_parquet(path)
+    else:
+        table = pd.read_csv(path, dtype={ID: str}, low_memory=False)
+    words = [column for column in table.columns if not pd.api.types.is_numeric_dtype(table[column])]
+    return table.fillna(dict.fromkeys(words, "")).astype(dict.fromkeys(words, str))
