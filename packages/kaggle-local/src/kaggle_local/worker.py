@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,11 +19,14 @@ from kaggle_local.errors import ArchiveError, LocalKaggleError, RunError, Submis
 from kaggle_local.faults import Faults
 from kaggle_local.runs.container import Container
 from kaggle_local.runs.execution import Executor, Outcome, Stopped, ready_image
+from kaggle_local.runs.image import ImageSpec
+from kaggle_local.runs.imports import with_imports
 from kaggle_local.runs.isolation import Program
 from kaggle_local.runs.limits import RunLimits
 from kaggle_local.runs.log import Event, RunLog
 from kaggle_local.runs.metric_run import MetricRun
 from kaggle_local.runs.sandbox import INPUT, Mount
+from kaggle_local.runs.served import GATEWAY, check_result, run_served
 from kaggle_local.scoring.competition import Competition, load_competition
 from kaggle_local.scoring.score import CustomMetric, Scores, load_libraries, score
 from kaggle_local.storage import FileSource, Input, KernelSource, KernelVersion, Kind, Storage, Submission, Version
@@ -278,7 +281,7 @@ class Worker:
         container = self._container(version)
         image = None
         if container is None:
-            image = ready_image(version.image, self._storage.images.folder)
+            image = ready_image(self._image_of(version), self._storage.images.folder)
         else:
             container.fetch()
         # The log starts here: Kaggle does not count the time that the image takes.
@@ -302,6 +305,14 @@ class Worker:
             if rerun_of is None:
                 self._storage.files.keep_tree(draft / "output")
         return result
+
+    def _image_of(self, version: KernelVersion) -> ImageSpec:
+        """Return the image of a version, with what the gateways of its competitions import: Kaggle's has it all."""
+        files: list[Path] = []
+        for competition in map(self._competition, version.settings["competitions"]):
+            if competition.gateway:
+                files += sorted((competition.public / competition.gateway).parent.rglob("*.py"))
+        return with_imports(version.image, files) if files else version.image
 
     def _container(self, version: KernelVersion) -> Container | None:
         """Return the container that a version runs in: the kernel's own image wins; None for the sandbox."""
@@ -456,6 +467,8 @@ class Worker:
         if not competition.code:
             return score(competition, version.output_folder / submission.file_name, custom)
         threading.Thread(target=load_libraries, name="scoring", daemon=True).start()
+        if competition.gateway:
+            return self._scores_of_served(submission, competition, version, custom)
         with self._storage.files.held():
             outcome = self._execute(version, version.inputs, folder, rerun_of=competition)
         try:
@@ -472,6 +485,49 @@ class Worker:
             return score(competition, file, custom)
         finally:
             self._storage.files.remove(folder / "output")
+
+    def _scores_of_served(
+        self, submission: Submission, competition: Competition, version: KernelVersion, custom: CustomMetric | None
+    ) -> Scores:
+        """Score what the competition's gateway writes, from the answers of the kernel.
+
+        Raises:
+            SubmissionError: the kernel ends by itself, or the gateway says that it has failed.
+        """
+        folder = submission.folder
+        if self._behaviour.engine != SANDBOX:
+            raise SubmissionError(
+                "served competitions are rehearsed in the sandbox alone", "Leave engine out of KAGGLE_LOCAL_SETTINGS."
+            )
+        public = self._program(version, version.inputs, None)
+        kernel = replace(public, environment={**public.environment, "KAGGLE_IS_COMPETITION_RERUN": "1"})
+        # Older gateways know the old layout alone.
+        places = [f"{INPUT}/competitions/{competition.slug}", f"{INPUT}/{competition.slug}"]
+        gateway = replace(
+            kernel,
+            source=GATEWAY.format(path=f"{places[0]}/{competition.gateway}"),
+            kind="script",
+            mounts=[Mount(competition.hidden, place) for place in places],
+            gpu=False,
+            utility_scripts={},
+        )
+        image = ready_image(self._image_of(version), self._storage.images.folder)
+        with self._storage.files.held(), self._storage.files.draft(folder) as draft:
+            served = run_served(image, kernel, gateway, draft, given_up=self._closing.is_set, cancelled=lambda: False)
+        output = folder / "output"
+        try:
+            if served.kernel_failed and not (output / "result.json").is_file():
+                problem = f"the kernel ended before the gateway: {served.kernel.stopped or served.kernel.code}"
+                raise SubmissionError(problem, f"Its log is {folder / 'log.json'}", kind=_kind_of(served.kernel))
+            check_result(output, served)
+            file = output / submission.file_name
+            if not file.is_file():
+                raise SubmissionError(
+                    f"{file.name}: the gateway did not write it", "Name the gateway's file.", kind=_NOT_WRITTEN
+                )
+            return score(competition, file, custom)
+        finally:
+            self._storage.files.remove(output)
 
     def custom_metric(self, competition: Competition, version: KernelVersion | None = None) -> CustomMetric | None:
         """Return the host's metric of a competition, if it has one.

@@ -16,6 +16,7 @@ from kaggle_local.runs.container import Container, ContainerProcess
 from kaggle_local.runs.control_group import ControlGroup, control_group
 from kaggle_local.runs.image import Image
 from kaggle_local.runs.limits import RunLimits, Usage, Watch
+from kaggle_local.runs.network import Network
 from kaggle_local.runs.sandbox import INPUT, RUN, WORKING, Mount, device_nodes, sandboxed
 from kaggle_local.runs.seccomp import system_call_filter
 
@@ -31,6 +32,7 @@ class Program:
         environment: variables that the kernel sees.
         utility_scripts: sources of other kernels that this one can import, by ``owner/slug``.
         writable: further folders that it can write to.
+        network: that it shares; by default it has one of its own, an empty loopback.
     """
 
     source: str
@@ -41,6 +43,7 @@ class Program:
     gpu: bool
     utility_scripts: Mapping[str, str] = field(default_factory=dict)
     writable: Sequence[Mount] = ()
+    network: Network | None = None
 
 
 class Process(Protocol):
@@ -201,6 +204,7 @@ def in_sandbox(
             status=report.fileno(),
             memory_bytes=program.limits.memory_bytes,
             devices=device_nodes(Path(nodes), gpu=program.gpu),
+            network=program.network,
         )
         if group is not None:
             command = group.joined(command)

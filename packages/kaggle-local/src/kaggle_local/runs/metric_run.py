@@ -1,13 +1,11 @@
 """A run of a host's metric: in the image, without a network, within its limits, apart from kernels."""
 
-import ast
 import csv
 import json
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +13,7 @@ from kaggle_local.errors import SubmissionError
 from kaggle_local.runs.container import Container
 from kaggle_local.runs.execution import Executor, ready_image
 from kaggle_local.runs.image import ImageSpec
+from kaggle_local.runs.imports import with_imports
 from kaggle_local.runs.isolation import Program
 from kaggle_local.runs.limits import RunLimits
 from kaggle_local.runs.log import RunLog
@@ -79,7 +78,7 @@ class MetricRun:
         """
         image = None
         if self.container is None:
-            image = ready_image(_with_imports(self.image, self.metric), self.images)
+            image = ready_image(with_imports(self.image, [self.metric], also=_ALWAYS), self.images)
         executor = Executor(image=image, container=self.container, given_up=self.given_up, cancelled=lambda: False)
         with tempfile.TemporaryDirectory() as temporary:
             inputs, folder = Path(temporary, "inputs"), Path(temporary, "run")
@@ -116,24 +115,6 @@ class MetricRun:
             f"{self.metric.name}: {problem}",
             "A competitor sees only that scoring failed. The metric runs in the image, without a network.",
         )
-
-
-def _with_imports(image: ImageSpec, metric: Path) -> ImageSpec:
-    """Return an image that also has the distributions that a metric imports, as far as the image pins them."""
-    try:
-        tree = ast.parse(metric.read_bytes())
-    except (SyntaxError, ValueError):
-        # The run reports it.
-        tree = ast.Module(body=[], type_ignores=[])
-    modules = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            modules |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            modules.add(node.module.partition(".")[0])
-    named = {_DISTRIBUTIONS.get(module, re.sub(r"[-_.]+", "-", module).lower()) for module in modules}
-    wanted = {*_ALWAYS, *(named & image.pins.keys())} - set(image.distributions)
-    return replace(image, distributions=(*image.distributions, *sorted(wanted)))
 
 
 def _read(output: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from kaggle_local.errors import SandboxError
 from kaggle_local.runs.image import BASE, PREFIX, Image
+from kaggle_local.runs.network import Network
 
 WORKING = "/kaggle/working"
 INPUT = "/kaggle/input"
@@ -122,6 +123,7 @@ def sandboxed(
     status: int,
     memory_bytes: int,
     devices: Sequence[Mount],
+    network: Network | None = None,
 ) -> list[str]:
     """Return the command that runs the image's Python with ``arguments`` in a sandbox.
 
@@ -135,13 +137,15 @@ def sandboxed(
         status: a descriptor that bubblewrap writes the program's exit code to, where it could start it.
         memory_bytes: how large each of the folders that lie in memory may grow.
         devices: seen as they are.
+        network: to join; by default the sandbox has one of its own, an empty loopback.
 
     Raises:
         SandboxError: this machine cannot isolate kernels.
     """
-    command = [
-        find_bwrap(),
-        *_ISOLATION,
+    command = [find_bwrap(), *_ISOLATION]
+    if network is not None:
+        command = [*network.command, *command, "--share-net"]
+    command += [
         "--seccomp",
         str(seccomp),
         "--json-status-fd",

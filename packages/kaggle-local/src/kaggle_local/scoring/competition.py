@@ -14,6 +14,9 @@
 ``entered = false`` is a competition whose rules the user has not accepted, ``closed = true`` one that takes no
 submissions: Kaggle answers 403 to what needs either.
 
+``gateway`` names a file of the data, such as ``kaggle_evaluation/x_gateway.py``, that sends a kernel the hidden test
+set: in the rerun the kernel sees the public data alone, and answers.
+
 A metric whose name ends with ``.py`` is a file of the folder, with ``score(solution, submission, row_id_column_name,
 **settings)`` as Kaggle asks of its hosts. ``[metric_settings]`` are the settings, and ``greater_is_better = false``
 says that less is better, which no code can tell. The solution may have more columns then. Its column ``Usage`` parts
@@ -46,7 +49,7 @@ class Competition:
 
     ``target`` are the columns that are predicted; ``code`` is whether kernels are handed in; ``entered`` is whether the
     user has accepted the rules; ``closed`` is whether submissions are disabled. ``greater_is_better`` and
-    ``metric_settings`` are those of a host's metric.
+    ``metric_settings`` are those of a host's metric. ``gateway`` is empty where kernels read the test set themselves.
     """
 
     folder: Path
@@ -60,6 +63,7 @@ class Competition:
     closed: bool
     greater_is_better: bool
     metric_settings: Mapping[str, Any]
+    gateway: str
     limits: Limits
 
     @property
@@ -117,10 +121,11 @@ def load_competition(folder: Path, *, check_data: bool = True) -> Competition:
         closed=_flag(path, document, "closed", default=False),
         greater_is_better=_flag(path, document, "greater_is_better", default=True),
         metric_settings=_metric_settings(path, document.get("metric_settings", {})),
+        gateway=_gateway(path, document.get("gateway", "")),
         limits=_limits(path, document.get("limits", {})),
         **{key: document[key] for key in _TEXTS},
     )
-    known = (*_TEXTS, "target", "submissions", *_FLAGS, "metric_settings", "limits")
+    known = (*_TEXTS, "target", "submissions", *_FLAGS, "metric_settings", "gateway", "limits")
     unknown = sorted(set(document) - set(known))
     if unknown:
         raise CompetitionError(f"{path}: unknown key {unknown[0]}", f"Known are: {', '.join(known)}.")
@@ -169,6 +174,12 @@ def _metric_settings(path: Path, table: Any) -> Mapping[str, Any]:
     return table
 
 
+def _gateway(path: Path, name: Any) -> str:
+    if not isinstance(name, str) or name.startswith("/") or ".." in name.split("/"):
+        raise CompetitionError(f"{path}: gateway must be a file of the data", 'As in: gateway = "kaggle_evaluation/…"')
+    return name
+
+
 def _limits(path: Path, table: Any) -> Limits:
     fields = Limits.__dataclass_fields__
     if not isinstance(table, dict) or set(table) - set(fields):
@@ -183,7 +194,11 @@ def _check_data(competition: Competition) -> None:
     if not competition.solution.is_file():
         raise CompetitionError(f"{competition.solution}: not there", "It must hold the hidden test set's answers.")
     roots = (competition.public, competition.hidden) if competition.code else (competition.public,)
+    if competition.gateway and not competition.code:
+        raise CompetitionError(f"{competition.folder}: a gateway, and submissions are files", "Remove one of the two.")
     for root in roots:
+        if competition.gateway and not (root / competition.gateway).is_file():
+            raise CompetitionError(f"{root / competition.gateway}: not there", "Put the gateway into both folders.")
         if not root.is_dir():
             raise CompetitionError(f"{root}: no such folder", "A competition folder needs public/ and hidden/.")
         entries = list(root.rglob("*"))
