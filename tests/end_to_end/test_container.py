@@ -24,7 +24,7 @@ from tests.kaggle_local.kernels import printed, published, run, run_script
 from tests.kaggle_offline.conftest import PREDICT, result_of, write_repository
 
 # One worker imports the image, and has all of its tests.
-pytestmark = pytest.mark.xdist_group("container")
+pytestmark = [pytest.mark.xdist_group("container"), pytest.mark.nightly]
 
 MEGABYTE = 10**6
 PINS = {"packaging": "24.2"}
@@ -96,7 +96,6 @@ def test_a_notebook_runs_and_is_kept_as_it_was_executed(local: LocalKaggle) -> N
     assert "42" in (version.folder / "notebook.ipynb").read_text()
 
 
-@pytest.mark.nightly
 def test_an_exception_fails_the_run(local: LocalKaggle) -> None:
     version = run_script(local, "raise KeyError('missing')")
     assert version.status == "error"
@@ -168,7 +167,6 @@ def test_a_container_ends_with_the_process_that_has_started_it(left: subprocess.
     assert left.wait(20) == 1
 
 
-@pytest.mark.nightly
 def test_a_container_that_a_killed_server_left_is_removed(left: subprocess.Popen[bytes], tmp_path: Path) -> None:
     assert len(containers(tmp_path / "storage")) == 1
     with serve(tmp_path / "storage", behaviour=Behaviour(engine="podman")):
@@ -176,7 +174,6 @@ def test_a_container_that_a_killed_server_left_is_removed(left: subprocess.Popen
     left.wait(20)
 
 
-@pytest.mark.nightly
 def test_the_whole_way(
     spec: ImageSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

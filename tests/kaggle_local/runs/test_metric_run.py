@@ -76,8 +76,8 @@ def test_an_error_for_participants_is_shown_and_no_other(local: LocalKaggle, tmp
     ("body", "reason"),
     [
         ("return float('nan')", "its metric.py is not a number"),
-        ("return None", "TypeError"),
-        ("raise SystemExit(0)", "it ended without a score"),
+        pytest.param("return None", "TypeError", marks=pytest.mark.nightly),
+        pytest.param("raise SystemExit(0)", "it ended without a score", marks=pytest.mark.nightly),
         ("import urllib.request as u; u.urlopen('http://example.com')", "urlopen error.*\n.*without a network"),
         ("open('/kaggle/input/metric/solution-0.csv', 'w')", "Read-only file system"),
         (

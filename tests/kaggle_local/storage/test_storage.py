@@ -138,6 +138,7 @@ def test_garbage_is_what_nothing_needs(storage: Path) -> None:
     assert not (storage / "datasets" / USERNAME / "orphan" / "1").exists()
 
 
+@pytest.mark.nightly
 def test_a_storage_can_be_named_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with serve(Path("here")) as local:
@@ -212,6 +213,7 @@ def test_serve_prints_what_points_the_client_here_and_ends_on_interrupt(storage:
     assert set(names.split()) == exported
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("there", [True, pytest.param(False, marks=pytest.mark.nightly)])
 def test_serve_builds_an_image_of_a_manifest(*, there: bool, storage: Path, tmp_path: Path) -> None:
     manifest = tmp_path / "image.txt"

@@ -85,6 +85,7 @@ def test_the_same_tree_elsewhere_has_the_same_digest(backend: str, repository: P
     assert freeze_small(repository).packages.digest == first.packages.digest
 
 
+@pytest.mark.nightly
 def test_what_is_built_follows_links_and_modes_but_no_umask(repository: Path) -> None:
     package = repository / "packages" / "small"
     (package / "pyproject.toml").unlink()

@@ -68,10 +68,8 @@ def ids(path: Path) -> list[str]:
     return read_table(path).iloc[:, 0].astype(str).tolist()
 
 
-NIGHTLY = [pytest.param(name, marks=pytest.mark.nightly) for name in LOOK_ALIKES if name != "titanic"]
-
-
-@pytest.mark.parametrize("slug", ["titanic", *NIGHTLY])
+@pytest.mark.nightly
+@pytest.mark.parametrize("slug", LOOK_ALIKES)
 def test_it_scores_without_an_edited_line(
     slug: str, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

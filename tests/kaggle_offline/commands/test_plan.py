@@ -126,6 +126,7 @@ def clone(tmp_path: Path) -> Path:
     return begin(tmp_path / "clone")
 
 
+@pytest.mark.nightly
 @settings(max_examples=60)
 @given(st.lists(STEP, max_size=6))
 def test_a_tag_means_what_has_changed_since_the_last_that_covers_it(

@@ -60,6 +60,7 @@ def test_a_score_is_compared_with_the_base_and_that_is_made_once(
     assert "0.66667, tolerance 0.33334" in output
 
 
+@pytest.mark.nightly
 def test_where_less_is_better_more_is_worse(kernel: KernelFolder) -> None:
     source = kernel.package / "src" / "small" / "competition.py"
     text = source.read_text().replace("mean-f1", "rmse").replace(",scab", ",1").replace(",healthy", ",2")
@@ -91,6 +92,7 @@ def test_a_base_without_a_score_is_told_and_nothing_compared(
     assert "kernels/small: no such competition folder" in capsys.readouterr().out
 
 
+@pytest.mark.nightly
 def test_the_base_of_a_repository_within_a_larger_one(rehearsed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kernel = begin(rehearsed, rehearsed.parent)
     predict(kernel, git(rehearsed, "rev-parse", "HEAD"), renew_lock=False)

@@ -101,6 +101,7 @@ def test_the_whole_way_and_once_more(notebook: KernelFolder, capsys: pytest.Capt
     assert "version 1 is submitted already" in output
 
 
+@pytest.mark.nightly
 def test_a_script_without_checkpoints_goes_the_same_way(kernel: KernelFolder) -> None:
     """And what an earlier version had as checkpoints is not told of any more."""
     go(kernel)
@@ -126,6 +127,7 @@ def test_a_script_without_checkpoints_goes_the_same_way(kernel: KernelFolder) ->
     assert (again["kernel"], again["run"]) == (result["kernel"], result["run"])
 
 
+@pytest.mark.nightly
 def test_the_last_score_stands_beside_the_next(kernel: KernelFolder) -> None:
     assert go(kernel)["submission"]["last_score"] is None
     kernel.code.write_text(f"{kernel.code.read_text()}\n# Changed.\n")
@@ -162,6 +164,7 @@ def test_an_account_that_may_not_submit_is_told_where_to_click(kernel: KernelFol
     assert result_of(kernel.build)["submission"]["status"] == "complete"
 
 
+@pytest.mark.nightly
 def test_the_daily_limit_is_respected_and_history_shows_the_chains(
     kernel: KernelFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,6 +194,7 @@ def test_the_daily_limit_is_respected_and_history_shows_the_chains(
     ]
 
 
+@pytest.mark.nightly
 def test_the_command_ends_at_its_deadline_and_goes_on_later(
     kernel: KernelFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -296,6 +300,7 @@ def test_a_rerun_that_fails_is_explained_and_not_repeated(notebook: KernelFolder
     assert result_of(notebook.build)["submission"]["status"] == "error"
 
 
+@pytest.mark.nightly
 def test_a_version_that_lacks_a_file_is_followed_by_a_whole_one(kernel: KernelFolder) -> None:
     go(kernel)
     folder = kernel.repository / ".kaggle-local" / "datasets" / "kaggler" / "small-packages" / "1"

@@ -97,6 +97,7 @@ def test_a_free_session_is_waited_for_and_said_once(
     assert said.count("Maximum batch CPU session count of 5 reached. Waiting for one of them to end.") == 1
 
 
+@pytest.mark.nightly
 def test_a_free_session_is_not_waited_for_longer_than_the_command_may_take(
     kernel: KernelFolder, kaggle: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,6 +128,7 @@ def test_a_version_that_is_mounted_late_is_run_again(
     assert result_of(kernel.build)["submission"]["status"] == "complete"
 
 
+@pytest.mark.nightly
 def test_a_version_that_is_never_mounted_is_tried_four_times(
     kernel: KernelFolder, kaggle: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -333,7 +335,10 @@ class kaggle_minutes:  # noqa: N801 - a block
 # Wrong assumptions about Kaggle
 
 
-@pytest.mark.parametrize(("kept", "told"), [(71, False), (30, False), (0, True)])
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [pytest.param(71, False, marks=pytest.mark.nightly), pytest.param(30, False, marks=pytest.mark.nightly), (0, True)],
+)
 def test_notes_that_come_back_shortened_or_not_at_all_publish_nothing_twice(
     kept: int, told: bool, kernel: KernelFolder, kaggle: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -347,6 +352,7 @@ def test_notes_that_come_back_shortened_or_not_at_all_publish_nothing_twice(
         assert (versions(target, "packages"), kernels(target)) == (2, 2)
 
 
+@pytest.mark.nightly
 def test_a_listing_that_is_never_right_ends_after_two_versions(
     kernel: KernelFolder, kaggle: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -378,6 +384,7 @@ def test_a_listing_with_an_error_is_asked_for_again(kernel: KernelFolder, kaggle
         assert versions(target, "packages") == 1
 
 
+@pytest.mark.nightly
 def test_a_kernel_that_shows_its_last_complete_version_is_not_pushed_twice(
     kernel: KernelFolder, kaggle: Callable[..., Any]
 ) -> None:
@@ -410,6 +417,7 @@ def test_a_submission_that_kaggle_took_without_a_word_is_not_made_again(
         assert faults_of(target)._faults[0][1] == 4
 
 
+@pytest.mark.nightly
 def test_a_submission_whose_description_is_lost_is_known_by_its_number(
     kernel: KernelFolder, kaggle: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -453,6 +461,7 @@ def test_an_account_whose_submission_is_refused_is_told_where_to_click(
             submit(kernel, target)
 
 
+@pytest.mark.nightly
 def test_a_full_queue_that_took_the_push_all_the_same_gets_it_once(
     kernel: KernelFolder, kaggle: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -470,7 +479,14 @@ def test_a_full_queue_that_took_the_push_all_the_same_gets_it_once(
         assert kernels(target) == 1
 
 
-@pytest.mark.parametrize(("lost", "most"), [("CreateDataset", 1), ("SaveKernel", 2), ("CreateCodeSubmission", 2)])
+@pytest.mark.parametrize(
+    ("lost", "most"),
+    [
+        pytest.param("CreateDataset", 1, marks=pytest.mark.nightly),
+        ("SaveKernel", 2),
+        pytest.param("CreateCodeSubmission", 2, marks=pytest.mark.nightly),
+    ],
+)
 def test_lost_answers_are_not_repeated_without_end(
     lost: str, most: int, kernel: KernelFolder, kaggle: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

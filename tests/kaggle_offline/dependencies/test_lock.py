@@ -209,6 +209,7 @@ def test_the_images_own_build_fits_whatever_it_is_called(requirement: str, kerne
     assert (locked.provided, locked.pins) == ({"numpy": "2.0.2"}, ())
 
 
+@pytest.mark.nightly
 def test_extras_of_the_project_are_locked_and_unknown_ones_told_of(
     kernel: KernelFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -272,6 +273,7 @@ def test_a_neighbour_that_does_not_fit_or_is_there_twice_is_named(kernel: Kernel
         lock_kernel(kernel)
 
 
+@pytest.mark.nightly
 def test_a_neighbour_takes_the_place_of_what_the_image_has_unless_that_is_protected(
     kernel: KernelFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -292,6 +294,7 @@ def test_an_extra_that_the_project_has_not_got_is_named(kernel: KernelFolder) ->
         lock_kernel(read_kernel_folder(kernel.repository, "small"))
 
 
+@pytest.mark.nightly
 def test_settings_of_this_machine_change_nothing(kernel: KernelFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     first = lock_kernel(kernel).lock
     constraints = kernel.repository / "constraints.txt"

@@ -22,6 +22,7 @@ def kernel(rehearsed: Path) -> KernelFolder:
     return read_kernel_folder(rehearsed, "small")
 
 
+@pytest.mark.nightly
 def test_a_captured_image_is_what_the_local_one_holds(kernel: KernelFolder, capsys: pytest.CaptureFixture[str]) -> None:
     # six is shipped, pluggy is not: the image that the rehearsal builds has it.
     kernel.image.write_text(kernel.image.read_text() + "pluggy==1.5.0\n")
