@@ -190,6 +190,10 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         settings("small.competition", "small.nowhere"),
         "small.nowhere is not in packages/",
     ),
+    "a server that is never started": (
+        replaced("kernels/small/predict.py", "import iniconfig", "import kaggle_evaluation, iniconfig"),
+        "predict.py: imports kaggle_evaluation, and does not call serve() in the rerun",
+    ),
     "a rehearsal without data": (declared("accuracy"), "data/small: the competition's data are not there, nor is"),
     "a host's metric that is not there": (declared("own.py", "data.json"), "kernels/small/own.py: not there"),
     "a weight of no checkpoint": (settings("[rehearsal]", '[weights]\n"no.ckpt" = 1\n[rehearsal]'), "no.ckpt"),
