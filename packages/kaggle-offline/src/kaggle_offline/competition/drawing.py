@@ -71,7 +71,7 @@ def _draw(sketch: Mapping[str, Any], rehearsal: HoldOut, folder: Path) -> None:
     most = _MOST_ROWS
     if sketch["files"]:
         most = _MOST_WITH_FILES
-    drawing = _Drawing(np.random.default_rng(0), id_column, {*rehearsal.target})
+    drawing = _Drawing(np.random.default_rng(0), {*rehearsal.target})
     trained, of_train = drawing.table(train, most, first=1)
     tested, of_test = drawing.table(test or tables[sample], max(1, most // 4), first=len(trained) + 1)
     if test is not None:
@@ -92,13 +92,11 @@ class _Drawing:
 
     Args:
         generator: of all that is random.
-        id_column: the column that identifies the rows.
         target: the columns that follow the hidden quantity.
     """
 
-    def __init__(self, generator: "np.random.Generator", id_column: str, target: set[str]) -> None:
+    def __init__(self, generator: "np.random.Generator", target: set[str]) -> None:
         self._generator = generator
-        self._id_column = id_column
         self._target = target
 
     def table(

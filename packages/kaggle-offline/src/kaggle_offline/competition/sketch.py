@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from kaggle_offline.competition.data_folder import IMAGES, SOUNDS
-from kaggle_offline.competition.patterns import is_pattern, patterns_of, read_pattern
+from kaggle_offline.competition.patterns import file_of, is_pattern, patterns_of, read_pattern
 from kaggle_offline.competition.rehearsal import RehearsalData
-from kaggle_offline.competition.tables import read_table, texts
+from kaggle_offline.competition.tables import read_table, records_of, texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,7 +147,7 @@ def _hidden(value: str, key: bytes) -> str:
 def _files(folder: Path, pattern: str) -> dict[str, Any]:
     """Return the sketch of the files of a pattern: their number, and the sizes and modes of images."""
     table = read_pattern(folder, pattern)
-    paths = [folder / pattern.format_map(row) for row in table.head(_LOOKED_AT).to_dict("records")]
+    paths = [folder / file_of(pattern, row) for row in records_of(table.head(_LOOKED_AT))]
     images = [path for path in paths if path.suffix.lower() in IMAGES]
     entry: dict[str, Any] = {"count": len(table)}
     if images:
