@@ -183,7 +183,7 @@ def test_a_kernel_of_kaggles_becomes_ones_own(place: Path, tmp_path: Path, capsy
 
 
 def add_kernel(local: LocalKaggle, owner: str, slug: str, source: str) -> None:
-    """Have somebody's public script on the local Kaggle."""
+    """Add somebody's public script to the local Kaggle."""
     settings = {
         **{kind: [] for kind in ("datasets", "models", "kernels")},
         "competitions": ["titanic"],

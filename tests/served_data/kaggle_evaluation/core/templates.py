@@ -72,7 +72,7 @@ class Gateway:
         """Return the server's answer to a batch.
 
         Raises:
-            GatewayError: there is none, or it has other rows.
+            GatewayError: the server gives no answer, or one with other rows.
         """
         try:
             answer = pd.DataFrame(self.client.call("predict", batch.to_dict("records")))

@@ -27,13 +27,7 @@ _VISIBLE = 280
 # Characters of scores.json that are read.
 _LONGEST = 10_000
 
-# The distributions of modules that metrics import, where the names differ.
-_DISTRIBUTIONS = {
-    "PIL": "pillow",
-    "cv2": "opencv-python-headless",
-    "skimage": "scikit-image",
-    "sklearn": "scikit-learn",
-}
+# The driver reads tables with them.
 _ALWAYS = ("numpy", "pandas")
 
 _DRIVER = Path(__file__).with_name("metric_driver.py")

@@ -112,10 +112,5 @@ def _read_json(file: IO[bytes], name: str, columns: Sequence[str]) -> "pd.DataFr
         raise SubmissionError(f"{name}: not a JSON file: {error}", "Write it with json.dump.") from error
     if not isinstance(document, dict):
         raise SubmissionError(f"{name}: not a JSON object", "Write an object: each id with its prediction.")
-    cells = [as_json_cell(value) for value in document.values()]
+    cells = [json.dumps(value, separators=(",", ":")) for value in document.values()]
     return pd.DataFrame({columns[0]: list(document), columns[1]: cells}, dtype=object)
-
-
-def as_json_cell(value: object) -> str:
-    """Return a value of a JSON object as the cell of a table."""
-    return json.dumps(value, separators=(",", ":"))

@@ -4,10 +4,8 @@ import argparse
 from pathlib import Path
 
 from kaggle_offline.competition.data import fetch_data
-from kaggle_offline.competition.patterns import is_pattern
-from kaggle_offline.competition.rehearsal import RehearsalData
 from kaggle_offline.competition.sketch import SKETCH, make_sketch
-from kaggle_offline.competition.sources import sample_of
+from kaggle_offline.competition.sources import missing_tables, rehearsal_data
 from kaggle_offline.delivery.preflight import entered_competition
 from kaggle_offline.delivery.target import open_target
 from kaggle_offline.errors import ConfigurationError
@@ -48,14 +46,9 @@ def _write_sketch(kernel: KernelFolder) -> None:
     if isinstance(rehearsal, str):
         return
     path = kernel.folder / SKETCH
-    sample = sample_of(kernel, kernel.data)
-    names = (rehearsal.train, rehearsal.test)
-    missing = [name for name in names if name and not is_pattern(name) and not (kernel.data / name).is_file()]
-    if not sample or missing:
-        print(f"  {path.name}: not written, since {', '.join(missing) or 'the sample submission'} is not there")
+    missing = missing_tables(kernel, rehearsal)
+    if missing:
+        print(f"  {path.name}: not written, since {', '.join(missing)} is not there")
         return
-    data = RehearsalData(
-        folder=kernel.data, sample=sample, rehearsal=rehearsal, where=str(kernel.folder / "submission.toml")
-    )
-    write_json(path, make_sketch(data))
+    write_json(path, make_sketch(rehearsal_data(kernel, rehearsal, kernel.data)))
     print(f"  {path.relative_to(kernel.repository)}: a sketch without a row of the data; commit it")

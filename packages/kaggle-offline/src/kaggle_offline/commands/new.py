@@ -71,7 +71,7 @@ def run(options: argparse.Namespace, repository: Path) -> None:
 
 @contextmanager
 def _client(word: str, repository: Path) -> Iterator[KaggleClient | None]:
-    """Yield a client for the target; None if that is kaggle.com because no other is named, and there is no account."""
+    """Yield a client for the target, or None if the user has neither an account nor named a target."""
     if "KAGGLE_TARGET" not in os.environ and not has_credentials():
         yield None
         return
@@ -84,9 +84,9 @@ def _profile(options: argparse.Namespace, names: Names, client: KaggleClient | N
     metric = options.metric
     if metric.endswith(".py") and not Path(metric).is_file():
         raise ConfigurationError(f"{metric}: not there", "Name the file with the host's metric.")
-    state = client.competitions.state(names.slug) if client else None
-    # With --kind it is one that Kaggle need not know.
-    if client is None or (state is None and (options.kind or options.target == "local")):
+    # A competition with --kind, or on the local Kaggle, need not exist.
+    may_be_drawn = options.kind or options.target == "local"
+    if client is None or (may_be_drawn and client.competitions.state(names.slug) is None):
         kind = options.kind
         if not kind:
             kind = _ask_kind() if sys.stdin.isatty() else "tabular"
@@ -104,7 +104,7 @@ def _code(code: str, client: KaggleClient | None, folder: Path) -> Path | None:
     """Return the notebook or script that becomes the kernel; one on Kaggle is written to the folder.
 
     Raises:
-        ConfigurationError: Kaggle shows this account no such kernel, or there is no account.
+        ConfigurationError: Kaggle shows this account no such kernel, or the user has no account.
     """
     found = _KERNEL.fullmatch(code)
     if not code or Path(code).exists() or found is None:
@@ -150,6 +150,7 @@ def _ask_kind() -> Kind:
             answer = input(f"Kind of data ({', '.join(DRAWN)}): ").strip()
         except EOFError:
             raise KeyboardInterrupt from None
-        if answer in DRAWN:
-            return DRAWN[DRAWN.index(answer)]
+        for kind in DRAWN:
+            if answer == kind:
+                return kind
         print("Enter one of these words.")

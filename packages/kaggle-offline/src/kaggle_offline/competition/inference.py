@@ -65,7 +65,7 @@ class Profile:
         prediction: the form of a prediction.
         id: the first column of the submission.
         columns: the others.
-        sample: the name of the sample submission; empty where there is none.
+        sample: the name of the sample submission, or an empty text.
         output: the name of the submission.
         rehearsal: how the data are held out; None where that cannot be told.
         left: what has to be done by hand, a line each.
@@ -172,7 +172,7 @@ def _hold_out(train: str, test: str, target: Iterable[str], metric: str) -> Hold
 
 
 def _test_of(tables: "dict[str, pd.DataFrame]", sample: "pd.DataFrame", *, has_id: bool) -> str:
-    """Return the table of the test set, which has a row for each of the sample; empty if there is none.
+    """Return the table of the test set, which has a row for each of the sample; or an empty text.
 
     Args:
         tables: by name.

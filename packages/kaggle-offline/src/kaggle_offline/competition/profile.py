@@ -134,7 +134,7 @@ def _known_metric(name: str) -> tuple[str, bool]:
 
 
 def _sample_of(names: frozenset[str]) -> str:
-    """Return the name of the sample submission; empty if there is none."""
+    """Return the name of the sample submission, or an empty text."""
     known = next((name for name in SAMPLES if name in names), "")
     likely = (name for name in sorted(names) if "/" not in name and re.search("sample.*submission", name.lower()))
     return known or next(likely, "")

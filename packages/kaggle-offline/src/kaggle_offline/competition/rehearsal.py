@@ -238,11 +238,11 @@ def _held_out(data: RehearsalData, train: "pd.DataFrame", answers: "pd.DataFrame
     """Return the rows that are held out, in their order.
 
     Raises:
-        ConfigurationError: they are none, or all.
+        ConfigurationError: the settings hold out no row, or every row.
     """
     import numpy as np
 
-    rehearsal, rows = data.rehearsal, np.arange(len(train))
+    rehearsal = data.rehearsal
     generator = np.random.default_rng(0)
     if rehearsal.group:
         chosen = _share_of_groups(generator, texts(train[rehearsal.group]), rehearsal.held_out)
@@ -252,7 +252,7 @@ def _held_out(data: RehearsalData, train: "pd.DataFrame", answers: "pd.DataFrame
         parts = [_share(generator, np.sort(labels[label]), rehearsal.held_out) for label in sorted(labels, key=str)]
         chosen = np.concatenate([*parts, np.array([], dtype=int)])
     else:
-        chosen = _share(generator, rows, rehearsal.held_out)
+        chosen = _share(generator, np.arange(len(train)), rehearsal.held_out)
     if not len(chosen) or len(chosen) == len(train):
         raise ConfigurationError(
             f"{data.where}: rehearsal.held_out: {rehearsal.held_out:g} of {len(train)} rows of {rehearsal.train} "

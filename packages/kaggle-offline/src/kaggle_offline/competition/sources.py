@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kaggle_offline.competition.patterns import is_pattern
+from kaggle_offline.competition.rehearsal import RehearsalData
 from kaggle_offline.competition.sketch import SKETCH
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.repository.kernel_folder import KernelFolder
@@ -15,8 +16,7 @@ def data_of(kernel: KernelFolder, rehearsal: HoldOut) -> Path | None:
     Raises:
         ConfigurationError: there is neither.
     """
-    tables = [kernel.data / name for name in (rehearsal.train, rehearsal.test) if name and not is_pattern(name)]
-    if sample_of(kernel, kernel.data) and all(path.is_file() for path in tables):
+    if not missing_tables(kernel, rehearsal):
         return kernel.data
     if (kernel.folder / SKETCH).is_file():
         return None
@@ -26,8 +26,23 @@ def data_of(kernel: KernelFolder, rehearsal: HoldOut) -> Path | None:
     )
 
 
-def sample_of(kernel: KernelFolder, folder: Path) -> str:
-    """Return the name of the sample submission in a folder; empty if there is none."""
+def missing_tables(kernel: KernelFolder, rehearsal: HoldOut) -> list[str]:
+    """Return the tables that a rehearsal needs and that the competition's data lack."""
+    names = [name for name in (rehearsal.train, rehearsal.test) if name and not is_pattern(name)]
+    missing = [name for name in names if not (kernel.data / name).is_file()]
+    if not _sample_of(kernel, kernel.data):
+        missing.append("the sample submission")
+    return missing
+
+
+def rehearsal_data(kernel: KernelFolder, rehearsal: HoldOut, folder: Path) -> RehearsalData:
+    """Return the data of a folder as a rehearsal holds them out: the competition's own, or those that were drawn."""
+    where = str(kernel.folder / "submission.toml")
+    return RehearsalData(folder=folder, sample=_sample_of(kernel, folder), rehearsal=rehearsal, where=where)
+
+
+def _sample_of(kernel: KernelFolder, folder: Path) -> str:
+    """Return the name of the sample submission in a folder, or an empty text."""
     return next((name for name in kernel.settings.samples if (folder / name).is_file()), "")
 
 

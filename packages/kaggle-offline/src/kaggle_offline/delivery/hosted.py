@@ -12,9 +12,9 @@ from kaggle_local.scoring.score import check_solution
 from kaggle_offline.artifacts.frozen import Frozen
 from kaggle_offline.competition.data_folder import files_of
 from kaggle_offline.competition.drawing import draw_data
-from kaggle_offline.competition.rehearsal import RehearsalData, write_rehearsal
+from kaggle_offline.competition.rehearsal import write_rehearsal
 from kaggle_offline.competition.sketch import SKETCH
-from kaggle_offline.competition.sources import data_of, metric_file, sample_of
+from kaggle_offline.competition.sources import data_of, metric_file, rehearsal_data
 from kaggle_offline.environment import environment_for_others
 from kaggle_offline.errors import ConfigurationError, RehearsalError
 from kaggle_offline.files import Stamp, digest_of_data, new_folder
@@ -36,13 +36,14 @@ def competition_inputs(kernel: KernelFolder, frozen: Frozen) -> str:
     return digest_of_data([repr(rehearsal), own, kernel.settings.samples, there])
 
 
-def make_competition(kernel: KernelFolder, frozen: Frozen, python: Path) -> Path:
+def make_competition(kernel: KernelFolder, frozen: Frozen, python: Path, inputs: str) -> Path:
     """Write the competition folder, unless it is there and its inputs are the same; return it.
 
     Args:
         kernel: whose.
         frozen: the packages, for a command.
         python: the image's, for a command.
+        inputs: the digest of `competition_inputs`.
 
     Raises:
         RehearsalError: the command fails.
@@ -50,7 +51,7 @@ def make_competition(kernel: KernelFolder, frozen: Frozen, python: Path) -> Path
         LocalKaggleError: what is written is not a competition, or does not suit its metric.
     """
     folder = kernel.build / "competition"
-    stamp = Stamp(kernel.build / ".competition.json", competition_inputs(kernel, frozen))
+    stamp = Stamp(kernel.build / ".competition.json", inputs)
     is_whole = all((folder / name).is_file() for name in ("competition.toml", "solution.csv"))
     if is_whole and stamp.note():
         return folder
@@ -95,9 +96,7 @@ def _hold_out(kernel: KernelFolder, rehearsal: HoldOut, draft: Path) -> None:
             draw_data(sketch, rehearsal, drawn)
     else:
         print(f"  holding out a part of {data}", flush=True)
-    held = RehearsalData(
-        folder=data, sample=sample_of(kernel, data), rehearsal=rehearsal, where=str(kernel.folder / "submission.toml")
-    )
+    held = rehearsal_data(kernel, rehearsal, data)
     for notice in write_rehearsal(held, kernel.on_kaggle, f"{kernel.on_kaggle} (rehearsal)", metric, draft):
         print(f"  {notice}", flush=True)
 

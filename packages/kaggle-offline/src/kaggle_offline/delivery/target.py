@@ -154,14 +154,16 @@ class LocalTarget(_Opened):
             distributions=frozen.of_image,
             docker_image=manifest.docker_image,
         )
+        # Computed once, since it looks at every file of the data.
+        inputs = competition_inputs(kernel, frozen)
         with _explained():
             if not self.local.has_image(spec):
                 print(f"  building the image for Python {frozen.python}: {', '.join(spec.distributions)}", flush=True)
             image = self.local.set_image(spec)
             self.local.fetch_image(kernel.metadata.docker_image or manifest.docker_image)
-            self.local.host(make_competition(kernel, frozen, image.python))
+            self.local.host(make_competition(kernel, frozen, image.python, inputs))
         # A run in another engine is another run.
-        return [competition_inputs(kernel, frozen), self.local.behaviour.engine]
+        return [inputs, self.local.behaviour.engine]
 
     def packages_of(self, frozen: Frozen) -> Dataset:
         """See `Target`; the real image has its own Python, whatever this machine has."""

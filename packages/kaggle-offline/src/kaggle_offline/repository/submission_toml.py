@@ -73,7 +73,7 @@ class CompetitionLimits:
 class HoldOut:
     """A rehearsal on the competition's own data: the rows of train that become the hidden test set, and the metric.
 
-    ``submission.schema.json`` describes each key; ``test`` and ``group`` are empty where there is none.
+    ``submission.schema.json`` describes each key; ``test`` and ``group`` may be empty.
     """
 
     train: str

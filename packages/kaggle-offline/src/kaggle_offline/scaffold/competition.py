@@ -34,6 +34,16 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 }
 """The kinds of competitions, and the requirements that the package of each begins with."""
 
+# The parts that kinds have in common: tables, files that a table lists, images, and learners of columns.
+_PARTS: Mapping[Kind, tuple[str, ...]] = {
+    "image": ("listed", "pixels", "forests"),
+    "image-folders": ("pixels", "forests"),
+    "tabular": ("tables",),
+    "text": ("tables",),
+    "audio": ("listed", "forests"),
+    "other": (),
+}
+
 # The distributions that a rehearsal is drawn with, of the kinds that have one.
 _DRAWS_WITH: Mapping[Kind, tuple[str, ...]] = {"image": ("numpy", "pillow"), "tabular": ("numpy",), "text": ("numpy",)}
 DRAWN: tuple[Kind, ...] = ("image", "tabular", "text")
@@ -183,6 +193,8 @@ def _files(profile: Profile, *, is_drawn: bool, is_adopted: bool) -> dict[Path, 
     module = package / "src" / "my_competition"
     files = _read(_TEMPLATES / "kernel", kernel) | _read(_TEMPLATES / "package", package)
     kinds = _read(_TEMPLATES / "kinds" / profile.kind, module)
+    for part in _PARTS[profile.kind]:
+        kinds |= _read(_TEMPLATES / "parts" / part, module)
     drawn = {path: text for path, text in kinds.items() if path.name == "rehearsal.py"}
     of_tests = _TEMPLATES / "tests"
     if not is_drawn:
