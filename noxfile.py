@@ -210,6 +210,8 @@ def lint(session: nox.Session) -> None:
     tools += sorted(str(path) for path in Path("tests").glob("*.py"))
     tools += sorted(str(path.parent) for path in Path("tests").glob("*/__init__.py") if str(path.parent) not in theirs)
     _run(session, "mypy", *tools)
+    stand_in = sorted(map(str, Path("packages").rglob("stand_in/**/*.py")))
+    _run(session, "mypy", "--explicit-package-bases", *stand_in)
     for name in _one_of_each_package(competitions):
         package, _ = competitions[name]
         files = [f"packages/{package}/src", _tests_of(name), *(["benchmarks/predict.py"] if name == LEAVES else [])]

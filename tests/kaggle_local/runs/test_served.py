@@ -1,7 +1,6 @@
 """A served competition's rerun: the gateway asks, the kernel answers, and neither sees more than on Kaggle."""
 
 import json
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -11,23 +10,53 @@ import pytest
 from kaggle_local.behaviour import Behaviour
 from kaggle_local.errors import CompetitionError
 from kaggle_local.local_kaggle import USERNAME, LocalKaggle
+from kaggle_local.runs.calls import read_calls
 from kaggle_local.runs.image import ImageSpec
 from kaggle_local.scoring.competition import load_competition
 from kaggle_local.server import serve
 from kaggle_local.storage import KernelSource, Submission
+from kaggle_offline.competition.served import add_stand_in
+from kaggle_offline.repository.submission_toml import HoldOut
 
 from tests.kaggle_local.kernels import run, run_script, scored
 
 # They share an image that takes a while to build.
 pytestmark = pytest.mark.xdist_group("served")
 
-FILES = Path(__file__).parents[2] / "served_data"
-SETTINGS = {"start_seconds": 60, "call_seconds": 60, "fails": False, "shares": False, "shuffles": False}
+SETTINGS = {"start_seconds": 60, "call_seconds": 60, "fails": False, "shares": False}
 FOLDER = "/kaggle/input/competitions/drawn-series"
 
+# The stand-in's gateway, which can also fail, share a file, and be in a hurry.
+GATEWAY = """
+import json
+from pathlib import Path
+from kaggle_evaluation.core.templates import IS_RERUN, Gateway
+
+FOLDER = Path(__file__).parents[1]
+SETTINGS = json.loads((FOLDER / "gateway.json").read_text())
+
+class DrawnGateway(Gateway):
+    def batches(self):
+        if SETTINGS["fails"]:
+            raise ValueError("the gateway fails")
+        for batch in super().batches():
+            yield batch.assign(file=self.share(FOLDER / "notes.txt")) if SETTINGS["shares"] else batch
+
+if __name__ == "__main__" and IS_RERUN:
+    DrawnGateway((), SETTINGS["start_seconds"], SETTINGS["call_seconds"]).run()
+"""
+SERVER = """
+from kaggle_evaluation.core.templates import InferenceServer
+from kaggle_evaluation.drawn_gateway import DrawnGateway
+
+class DrawnInferenceServer(InferenceServer):
+    def gateway(self, paths):
+        return DrawnGateway(paths)
+"""
+REHEARSAL = HoldOut(train="", target=("y",), metric="mae", group="step", gateway="kaggle_evaluation/drawn_gateway.py")
+
 KERNEL = """
-import os, sys
-sys.path.append({folder!r})
+import os
 import pandas as pd
 from kaggle_evaluation.drawn_inference_server import DrawnInferenceServer
 
@@ -51,7 +80,9 @@ def write_competition(folder: Path, **settings: object) -> Path:
     """A time series of two public steps and four hidden ones, whose answer is twice x."""
     rows = {"public": range(4), "hidden": range(10, 22)}
     for side, numbers in rows.items():
-        shutil.copytree(FILES, folder / side, ignore=shutil.ignore_patterns("__pycache__"))
+        add_stand_in(folder / side, REHEARSAL, "test.csv", "row_id", ["y"])
+        for name, text in (("drawn_gateway", GATEWAY), ("drawn_inference_server", SERVER)):
+            (folder / side / "kaggle_evaluation" / f"{name}.py").write_text(text)
         lines = [f"{number},{number // 3},{number * 10}" for number in numbers]
         (folder / side / "test.csv").write_text("\n".join(["row_id,step,x", *lines, ""]))
         (folder / side / "gateway.json").write_text(json.dumps({**SETTINGS, **settings}))
@@ -115,24 +146,34 @@ def test_the_gateway_asks_and_its_submission_is_scored(served: LocalKaggle, tmp_
     assert "seen 4 True" in said
     assert "shared Read-only file system" in said
     assert "processes 2 networks ['lo']" in said
-    assert sorted(path.name for path in submission.folder.iterdir()) == ["gateway-log.json", "log.json"]
+    assert sorted(path.name for path in submission.folder.iterdir()) == ["calls.json", "gateway-log.json", "log.json"]
+    calls = read_calls(submission.folder)
+    assert calls is not None
+    assert (calls.number, calls.rows, calls.depends_on_order, calls.depends_on_size) == (5, 12, False, False)
+    assert calls.start > 0
+    assert 0 < calls.median <= calls.slowest <= calls.total
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize(
     ("source", "settings", "name", "details"),
     [
-        (kernel(start="import time; time.sleep(600)"), {"start_seconds": 1}, "Server never started", "within 1 s"),
+        (
+            kernel(start="import time; time.sleep(600)"),
+            {"start_seconds": 1},
+            "Notebook Inference Server Never Started",
+            "within 1 s",
+        ),
         (
             kernel("assert not os.getenv('KAGGLE_IS_COMPETITION_RERUN'); " + DOUBLE),
             {},
-            "Server raised exception",
+            "Notebook Inference Server Error",
             "AssertionError",
         ),
         (
             kernel("if os.getenv('KAGGLE_IS_COMPETITION_RERUN'): return batch.head(1).assign(y=0)\n    " + DOUBLE),
             {},
-            "Invalid submission",
+            "Submission Scoring Error",
             "1 rows, for a batch of",
         ),
         (
@@ -141,19 +182,19 @@ def test_the_gateway_asks_and_its_submission_is_scored(served: LocalKaggle, tmp_
                 "'KAGGLE_IS_COMPETITION_RERUN')))\n    " + DOUBLE
             ),
             {"call_seconds": 1},
-            "Grpc deadline exceeded",
+            "Notebook Inference Server Error",
             "Deadline Exceeded",
         ),
         (
             kernel("if os.getenv('KAGGLE_IS_COMPETITION_RERUN'): os._exit(3)\n    " + DOUBLE),
             {},
-            "Server connection failed",
+            "Notebook Inference Server Error",
             "",
         ),
         (
             kernel(start="server._functions.clear(); server.serve()"),
             {},
-            "Server missing endpoint",
+            "Notebook Inference Server Error",
             "Method not found",
         ),
     ],
@@ -174,21 +215,34 @@ def test_a_gateway_that_fails_is_told(served: LocalKaggle, tmp_path: Path) -> No
     served.host(folder)
     assert run_script(served, kernel(), competitions=["drawn-series"]).status == "complete"
     submission = submit(served)
-    assert submission.kind == "Gateway raised exception"
+    assert submission.kind == "Kaggle Error"
     assert "the gateway fails" in submission.reason
 
 
 @pytest.mark.nightly
 def test_a_kernel_that_ends_before_it_answers_is_at_fault(served: LocalKaggle, tmp_path: Path) -> None:
     submission = rerun(served, kernel(start="raise SystemExit(3)"), tmp_path / "drawn")
-    assert submission.kind == "Notebook Threw Exception"
+    assert submission.kind == "Notebook Inference Server Never Started"
     assert "the kernel ended before the gateway: 3" in submission.reason
 
 
 @pytest.mark.nightly
 def test_what_depends_on_the_order_of_rows_shows_when_a_gateway_shuffles(served: LocalKaggle, tmp_path: Path) -> None:
     body = "return batch[['row_id']].assign(y=sorted(2 * batch['x']))"
-    assert rerun(served, kernel(body), tmp_path / "drawn", shuffles=True).score != 0
+    submission = rerun(served, kernel(body), tmp_path / "drawn")
+    assert submission.score != 0
+    calls = read_calls(submission.folder)
+    assert calls is not None
+    assert calls.depends_on_order
+
+
+@pytest.mark.nightly
+def test_an_answer_that_depends_on_the_size_of_a_batch_is_noted(served: LocalKaggle, tmp_path: Path) -> None:
+    calls = read_calls(
+        rerun(served, kernel("return batch[['row_id']].assign(y=batch['x'].sum())"), tmp_path / "drawn").folder
+    )
+    assert calls is not None
+    assert (calls.depends_on_order, calls.depends_on_size) == (False, True)
 
 
 @pytest.mark.nightly

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from kaggle_local.local_kaggle import LocalKaggle
 from kaggle_offline.cli import main
+from kaggle_offline.competition.drawing import draw_data
 from kaggle_offline.competition.tables import read_table
 from kaggle_offline.delivery.target import LocalTarget, open_target
 from kaggle_offline.errors import EntryError
 from kaggle_offline.repository.kernel_folder import read_kernel_folder
+from kaggle_offline.scaffold.competition import drawn_profile, names_of
 
 from tests.kaggle_offline.conftest import REPOSITORY, git, result_of, share_images
 from tests.look_alikes import LOOK_ALIKES, METRIC, titanic
@@ -107,6 +109,65 @@ def test_it_scores_without_an_edited_line(
     drawn = result_of(kernel.build)["submission"]
     assert drawn["ref"] != submission["ref"]
     assert drawn["score"] is not None
+
+
+def test_a_served_competition_is_rehearsed_through_a_gateway(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A time series, drawn."""
+    said = run(capsys, "new", "drawn-series", "--served")
+    assert said.endswith("Now: nox -s freeze push submit -- drawn-series\n")
+    commit(place)
+    for verb in ("freeze", "push", "submit"):
+        said = run(capsys, verb, "drawn-series")
+    build = read_kernel_folder(place, "drawn-series").build
+    submission = result_of(build)["submission"]
+    assert submission["score"] < submission["baseline"] / 2
+    calls = submission["calls"]
+    assert calls["rows"] == 300
+    assert calls["number"] < 100
+    assert not calls["depends_on_order"]
+    assert not calls["depends_on_size"]
+    assert f"  gateway: {calls['number']} calls for 300 rows; the server started in " in said
+    assert f"| gateway | {calls['number']} calls for 300 rows; " in (build / "summary.md").read_text()
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("has_sample", [True, False])
+def test_a_served_competition_of_kaggles_is_rehearsed_through_its_gateway(
+    has_sample: bool, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its data are drawn, and a stand-in passes for the host's gateway."""
+    hosted = tmp_path / "hosted"
+    names = names_of("series")
+    profile = drawn_profile(names, "tabular", served=True)
+    assert profile.rehearsal is not None
+    (tmp_path / "data.json").write_text(profile.sketch)
+    for side in ("public", "hidden"):
+        draw_data(tmp_path / "data.json", profile.rehearsal, hosted / side)
+    shutil.copyfile(hosted / "hidden" / "sample_submission.csv", hosted / "solution.csv")
+    (hosted / "competition.toml").write_text(
+        'slug = "series"\ntitle = "Series"\nmetric = "rmse"\nid = "row_id"\ntarget = "target"\n'
+    )
+    if not has_sample:
+        (hosted / "public" / "sample_submission.csv").unlink()
+    host(place, hosted)
+    said = run(capsys, "new", "series")
+    assert "it is served: compare what predict takes and returns" in said
+    assert ("it has no sample submission: row_id is taken for the id" in said) != has_sample
+    run(capsys, "data", "series")
+    commit(place)
+    for verb in ("freeze", "push", "submit"):
+        said = run(capsys, verb, "series")
+    kernel = read_kernel_folder(place, "series")
+    assert (kernel.build / "competition" / "hidden" / "kaggle_evaluation" / "series_gateway.py").is_file()
+    submission = result_of(kernel.build)["submission"]
+    assert submission["score"] < submission["baseline"] / 2
+
+    # A clone without the data, as on a runner.
+    shutil.rmtree(kernel.data)
+    said = run(capsys, "push", "series")
+    assert "drawing data like the competition's from data.json" in said
+    run(capsys, "submit", "series")
+    assert result_of(kernel.build)["submission"]["calls"]["rows"] > 0
 
 
 @pytest.mark.nightly

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from kaggle_offline.competition.inference import Profile
 from kaggle_offline.competition.profile import read_profile
+from kaggle_offline.competition.served import Gateway
 from kaggle_offline.competition.tables import read_table
 from kaggle_offline.delivery.target import LocalTarget, open_target
 from kaggle_offline.repository.submission_toml import HoldOut
@@ -30,6 +31,16 @@ def profile_of(target: LocalTarget, hosted: Path, folder: Path, metric: str = ""
     return read_profile(target.client, replace(state, metric=said or state.metric), folder, metric)
 
 
+# As hosts write them.
+GATEWAY = """
+class XGateway:
+    def unpack_data_paths(self):
+        if not self.data_paths:
+            self.test_path = "/kaggle/input/titanic/test.csv"
+            self.lags_path = "/kaggle/input/competitions/titanic/lags/"
+        else:
+            self.test_path, self.lags_path = self.data_paths
+"""
 FILES = {"train_images/{image_id}": "test_images/{image_id}"}
 
 
@@ -172,10 +183,32 @@ def test_data_without_a_baseline_are_told(files: list[str], line: str, target: L
 
 def test_a_served_competition_is_told(target: LocalTarget, tmp_path: Path) -> None:
     hosted = titanic(tmp_path / "hosted")
+    theirs = hosted / "public" / "kaggle_evaluation"
+    theirs.mkdir()
+    (theirs / "x_gateway.py").write_text(GATEWAY)
+    (theirs / "x_inference_server.py").write_text("class XServer: ...\nclass XInferenceServer(XServer): ...\n")
+    profile = profile_of(target, hosted, tmp_path / "data")
+    assert profile.gateway == Gateway(
+        path="kaggle_evaluation/x_gateway.py",
+        module="kaggle_evaluation.x_inference_server",
+        server="XInferenceServer",
+        paths=("test.csv", "lags"),
+    )
+    assert profile.output == "submission.parquet"
+    (line,) = profile.left
+    assert line.startswith("it is served: compare what predict takes and returns with the host's demo")
+
+
+def test_a_served_competition_needs_no_sample_submission(target: LocalTarget, tmp_path: Path) -> None:
+    hosted = titanic(tmp_path / "hosted")
+    (hosted / "public" / "gender_submission.csv").unlink()
     (hosted / "public" / "kaggle_evaluation").mkdir()
     (hosted / "public" / "kaggle_evaluation" / "x_gateway.py").write_text("")
-    assert profile_of(target, hosted, tmp_path / "data").left == (
-        "it is served: its kernel answers requests, which no rehearsal sends yet",
+    profile = profile_of(target, hosted, tmp_path / "data")
+    assert profile.rehearsal is not None
+    assert (profile.rehearsal.id, profile.rehearsal.target) == ("PassengerId", ("Survived",))
+    assert (
+        "it has no sample submission: PassengerId is taken for the id, and Survived for the target" in profile.left[1]
     )
 
 

@@ -148,6 +148,41 @@ def slow_run(repository: Path) -> None:
     )
 
 
+def answers_a_gateway(*plants: Callable[[Path], object]) -> Callable[[Path], None]:
+    """A kernel as it should be for a served competition, with the host's gateway in its data, and a fault."""
+
+    def plant(repository: Path) -> None:
+        path = repository / "kernels" / "small" / "predict.py"
+        path.write_text(
+            f"{path.read_text()}\n# %%\nimport os\nimport kaggle_evaluation.small_inference_server as served\n"
+            "def predict(batch): return batch\nserver = served.SmallInferenceServer(predict)\n"
+            "if os.getenv('KAGGLE_IS_COMPETITION_RERUN'):\n    server.serve()\n"
+            "else:\n    server.run_local_gateway((os.path.join(os.getcwd(), 'test.parquet'),))\n"
+        )
+        settings('"submission.csv"', '"submission.parquet"')(repository)
+        theirs = repository / "data" / "small" / "kaggle_evaluation"
+        theirs.mkdir(parents=True)
+        (theirs / "small_gateway.py").write_text(
+            "class Gateway:\n    def unpack_data_paths(self):\n"
+            "        self.test_path = '/kaggle/input/small/test.parquet'\n"
+            "    def write(self, table):\n        table.to_parquet('submission.parquet')\n"
+        )
+        for each in plants:
+            each(repository)
+
+    return plant
+
+
+def rehearsed(**measured: object) -> Callable[[Path], None]:
+    def plant(repository: Path) -> None:
+        calls = {"number": 9, "rows": 90, "start": 1.0, "first": 1.0, "median": 1.0, "slowest": 1.0, "total": 9.0}
+        submission = {"ref": "1", "status": "complete", "score": 0.5, "calls": {**calls, **measured}}
+        (repository / "build" / "small").mkdir(parents=True, exist_ok=True)
+        (repository / "build" / "small" / "result.json").write_text(json.dumps({"submission": submission}))
+
+    return plant
+
+
 FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no metadata": (lambda r: (r / "kernels/small/kernel-metadata.json").unlink(), "kernel-metadata.json: not found"),
     "internet switched on": (metadata(enable_internet=True), "enable_internet: true"),
@@ -193,6 +228,26 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a server that is never started": (
         replaced("kernels/small/predict.py", "import iniconfig", "import kaggle_evaluation, iniconfig"),
         "predict.py: imports kaggle_evaluation, and does not call serve() in the rerun",
+    ),
+    "an output that is not the gateway's": (
+        answers_a_gateway(settings('"submission.parquet"', '"submission.csv"')),
+        "output is submission.csv; the gateway writes submission.parquet",
+    ),
+    "a path that the gateway has not": (
+        answers_a_gateway(replaced("kernels/small/predict.py", "'test.parquet'", "'train.parquet'")),
+        "run_local_gateway is given train.parquet, and in the rerun the gateway reads test.parquet",
+    ),
+    "a server that starts too late": (
+        answers_a_gateway(rehearsed(start=960.0)),
+        "the server would start after 16 minutes, as it took 960 s in the last rehearsal with 100.00% of the rows",
+    ),
+    "answers that depend on the order of rows": (
+        answers_a_gateway(rehearsed(depends_on_order=True)),
+        "predict answered other values to the same rows in another order",
+    ),
+    "answers that depend on the size of batches": (
+        answers_a_gateway(rehearsed(depends_on_size=True)),
+        "predict answered other values to the same rows in a smaller batch",
     ),
     "a rehearsal without data": (declared("accuracy"), "data/small: the competition's data are not there, nor is"),
     "a host's metric that is not there": (declared("own.py", "data.json"), "kernels/small/own.py: not there"),
@@ -408,6 +463,20 @@ def test_nothing_is_found_where_nothing_is_wrong(sound: Path) -> None:
 def test_what_is_fine_in_a_kernel_is_not_found(line: str, sound: Path) -> None:
     code(line)(sound)
     assert examine(sound, "small") == []
+
+
+def test_a_kernel_that_answers_its_gateway_is_fine(sound: Path) -> None:
+    answers_a_gateway(rehearsed())(sound)
+    assert examine(sound, "small") == []
+
+
+def test_work_before_the_server_is_reckoned_with_all_rows_where_they_were_drawn(sound: Path) -> None:
+    sketch = {"tables": {"train.csv": {"rows": 50_000}}, "files": {}}
+    answers_a_gateway(declared("accuracy"), rehearsed(start=20.0))(sound)
+    (sound / "kernels" / "small" / "data.json").write_text(json.dumps(sketch))
+    (found,) = examine(sound, "small")
+    assert "the server would start after 17 minutes" in found.problem
+    assert "with 2.00% of the rows" in found.problem
 
 
 def test_what_no_kernel_runs_may_do_what_it_likes(sound: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kaggle_offline.artifacts.pack import Dataset, dataset_slug
 from kaggle_offline.artifacts.render import read_notebook, render_kernel
+from kaggle_offline.competition.drawing import draw_data
 from kaggle_offline.competition.inference import Kind, Prediction, Profile
 from kaggle_offline.doctor.examination import examine
 from kaggle_offline.errors import ConfigurationError
@@ -114,6 +116,28 @@ def test_every_kind_and_prediction_is_in_order(kind: Kind, prediction: Predictio
     run(place, "ruff", "format", "--check", "--no-cache", "kernels/apples", "packages/apples")
     run(place, "mypy", f"packages/{names.package}/src", f"tests/{names.module}")
     run(place, "pytest", "-q", "-p", "no:cacheprovider", f"tests/{names.module}")
+
+
+@pytest.mark.parametrize("kind", ["tabular", pytest.param("image", marks=pytest.mark.nightly)])
+def test_a_served_competition_is_in_order(kind: Kind, place: Path) -> None:
+    names = names_of("apples")
+    profile = replace(drawn_profile(names, "tabular", served=True), kind=kind)
+    write_competition(place, names, profile, image_for_new(place))
+    rehearsal = read_kernel_folder(place, "apples").settings.rehearsal
+    assert rehearsal == profile.rehearsal
+    # What a push would draw.
+    assert isinstance(rehearsal, HoldOut)
+    draw_data(place / "kernels" / "apples" / "data.json", rehearsal, place / "build/apples/competition/public")
+    assert "2 passed" in run(place, "pytest", "-q", "-p", "no:cacheprovider", "tests/apples")
+    run(place, "ruff", "check", "--no-cache", "kernels/apples", "packages/apples", "tests")
+    run(place, "ruff", "format", "--check", "--no-cache", "kernels/apples", "packages/apples", "tests")
+    run(place, "mypy", "packages/apples/src", "tests/apples")
+    assert [f.problem for f in examine(place, "apples")] == ["requirements/apples.txt: missing"]
+
+
+def test_a_served_competition_is_drawn_as_a_table_alone() -> None:
+    with pytest.raises(ConfigurationError, match="the data of a served competition are drawn as a table"):
+        drawn_profile(names_of("apples"), "image", served=True)
 
 
 def test_the_doctor_finds_nothing_but_that_it_is_not_locked(place: Path) -> None:
@@ -460,7 +484,7 @@ def test_it_scores_without_an_edit(competition: str, tmp_path: Path, storages: P
     git(tmp_path, "clone", "--quiet", str(REPOSITORY), str(clone))
     share_images(clone, storages)
     source = ["--from", str(write_notebooks(tmp_path / "notebooks")[competition])] if competition in NOTEBOOKS else []
-    environment = {name: value for name, value in os.environ.items() if name != "CI"}
+    environment = {name: value for name, value in os.environ.items() if name != "CI"} | {"KAGGLE_TARGET": "local"}
     for command in (["new", competition, *source], *([verb, competition] for verb in ("freeze", "push", "submit"))):
         done = subprocess.run(
             [sys.executable, "-m", "kaggle_offline", *command],

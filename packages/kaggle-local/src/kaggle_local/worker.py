@@ -26,7 +26,7 @@ from kaggle_local.runs.limits import RunLimits
 from kaggle_local.runs.log import Event, RunLog
 from kaggle_local.runs.metric_run import MetricRun
 from kaggle_local.runs.sandbox import INPUT, Mount
-from kaggle_local.runs.served import GATEWAY, check_result, run_served
+from kaggle_local.runs.served import check_result, gateway_program, run_served
 from kaggle_local.scoring.competition import Competition, load_competition
 from kaggle_local.scoring.score import CustomMetric, Scores, load_libraries, score
 from kaggle_local.storage import FileSource, Input, KernelSource, KernelVersion, Kind, Storage, Submission, Version
@@ -342,6 +342,11 @@ class Worker:
             "KAGGLE_USER_SECRETS_TOKEN": "kaggle-local",
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         }
+        if competitions:
+            # Modules of a competition are imported without more (PYTHONPATH printed by kernels of OTTO and of ARC Prize
+            # 2025; the demo kernels of served competitions rely on it; under the new layout it is assumed).
+            places = [self._place("competitions", competition.slug) for competition in competitions]
+            environment["PYTHONPATH"] = ":".join(places)
         if rerun_of:
             environment["KAGGLE_IS_COMPETITION_RERUN"] = "1"
         source = version.source
@@ -501,24 +506,12 @@ class Worker:
             )
         public = self._program(version, version.inputs, None)
         kernel = replace(public, environment={**public.environment, "KAGGLE_IS_COMPETITION_RERUN": "1"})
-        # Older gateways know the old layout alone.
-        places = [f"{INPUT}/competitions/{competition.slug}", f"{INPUT}/{competition.slug}"]
-        gateway = replace(
-            kernel,
-            source=GATEWAY.format(path=f"{places[0]}/{competition.gateway}"),
-            kind="script",
-            mounts=[Mount(competition.hidden, place) for place in places],
-            gpu=False,
-            utility_scripts={},
-        )
+        gateway = gateway_program(kernel, competition)
         image = ready_image(self._image_of(version), self._storage.images.folder)
         with self._storage.files.held(), self._storage.files.draft(folder) as draft:
             served = run_served(image, kernel, gateway, draft, given_up=self._closing.is_set, cancelled=lambda: False)
         output = folder / "output"
         try:
-            if served.kernel_failed and not (output / "result.json").is_file():
-                problem = f"the kernel ended before the gateway: {served.kernel.stopped or served.kernel.code}"
-                raise SubmissionError(problem, f"Its log is {folder / 'log.json'}", kind=_kind_of(served.kernel))
             check_result(output, served)
             file = output / submission.file_name
             if not file.is_file():

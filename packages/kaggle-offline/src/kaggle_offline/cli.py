@@ -158,6 +158,8 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--name", default="", metavar="NAME", help="name of the kernel folder (default: COMPETITION)")
     metric = "the competition's metric, or a file with the host's own (default: what Kaggle says)"
     new.add_argument("--metric", default="", metavar="METRIC", help=metric)
+    served = "the kernel answers a gateway (default: if the competition's data have one)"
+    new.add_argument("--served", action="store_true", help=served)
     new.add_argument(
         "--from",
         dest="code",

@@ -4,8 +4,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from kaggle_local.errors import SandboxError
 
@@ -24,9 +25,22 @@ sys.stdin.read()
 
 @dataclass(frozen=True)
 class Network:
-    """A network; ``command`` is put before a program's command, which joins the network so."""
+    """A network; ``command`` is put before a program's command, which joins the network so.
+
+    ``keeper`` is the number of a process in it.
+    """
 
     command: Sequence[str]
+    keeper: int
+
+    def has_server(self) -> bool:
+        """Tell whether a program listens for connections (proc_pid_net(5): state 0A, TCP_LISTEN)."""
+        for name in ("tcp", "tcp6"):
+            with suppress(FileNotFoundError):
+                lines = Path(f"/proc/{self.keeper}/net/{name}").read_text(encoding="ascii").splitlines()
+                if any(line.split()[3] == "0A" for line in lines[1:]):
+                    return True
+        return False
 
 
 @contextmanager
@@ -56,6 +70,6 @@ def shared_network() -> Iterator[Network]:
                     "Install util-linux, and allow unprivileged user namespaces.",
                 )
             join = [] if os.getuid() == 0 else ["--user", "--preserve-credentials"]
-            yield Network(["nsenter", "--target", str(keeper.pid), *join, "--net", "--"])
+            yield Network(["nsenter", "--target", str(keeper.pid), *join, "--net", "--"], keeper.pid)
         finally:
             keeper.stdin.close()

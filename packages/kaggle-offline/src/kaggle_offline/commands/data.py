@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kaggle_offline.competition.data import fetch_data
 from kaggle_offline.competition.sketch import SKETCH, make_sketch
-from kaggle_offline.competition.sources import missing_tables, rehearsal_data
+from kaggle_offline.competition.sources import missing_files, rehearsal_data
 from kaggle_offline.delivery.preflight import entered_competition
 from kaggle_offline.delivery.target import open_target
 from kaggle_offline.errors import ConfigurationError
@@ -46,7 +46,7 @@ def _write_sketch(kernel: KernelFolder) -> None:
     if isinstance(rehearsal, str):
         return
     path = kernel.folder / SKETCH
-    missing = missing_tables(kernel, rehearsal)
+    missing = missing_files(kernel, rehearsal)
     if missing:
         print(f"  {path.name}: not written, since {', '.join(missing)} is not there")
         return

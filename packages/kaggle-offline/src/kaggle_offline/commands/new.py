@@ -62,7 +62,7 @@ def run(options: argparse.Namespace, repository: Path) -> None:
     if adopted or left:
         _print_list("left to you:", left)
     _lock(names, repository)
-    if profile.rehearsal:
+    if profile.rehearsal and not profile.sketch:
         print(f"Now: nox -s data -- {names.competition}, which downloads the rest of the data and sketches them")
     elif profile.kind not in DRAWN:
         print(f"Now: write [rehearsal] in kernels/{names.competition}/submission.toml")
@@ -88,11 +88,15 @@ def _profile(options: argparse.Namespace, names: Names, client: KaggleClient | N
     may_be_drawn = options.kind or options.target == "local"
     if client is None or (may_be_drawn and client.competitions.state(names.slug) is None):
         kind = options.kind
+        if not kind and options.served:
+            kind = "tabular"
         if not kind:
             kind = _ask_kind() if sys.stdin.isatty() else "tabular"
-        return drawn_profile(names, kind)
+        return drawn_profile(names, kind, served=options.served)
     state = entered_competition(client, names.slug)
     profile = read_profile(client, state, repository / "data" / names.slug, Path(metric).name)
+    if options.served and not profile.gateway:
+        raise ConfigurationError(f"{names.slug}: its data have no gateway", "Leave --served out.")
     if options.kind:
         profile = replace(profile, kind=options.kind)
     asked = ", ".join(profile.columns[:5])

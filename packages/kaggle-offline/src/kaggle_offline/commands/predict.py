@@ -36,7 +36,7 @@ def predict(kernel: KernelFolder, base: str, *, renew_lock: bool) -> None:
         known = replace(_rehearse_base(kernel, base), data=data)
     known = replace(known, tolerance=kernel.settings.tolerance)
     result = update_result(kernel.build, seconds={}, base=known)
-    write_report(kernel.build, kernel.competition, result)
+    write_report(kernel.build, kernel.competition, result, kernel.settings.limits)
     commit = base[:COMMIT_LENGTH]
     if known.score is None:
         print(f"  no score on the base, {commit}, to compare it with: {known.problem}")

@@ -22,7 +22,7 @@ from kaggle_offline.errors import (
     ScoringError,
 )
 from kaggle_offline.kaggle.competitions import SubmissionLimits, SubmissionState
-from kaggle_offline.reports.report import summarized, write_report
+from kaggle_offline.reports.report import described_calls, summarized, write_report
 from kaggle_offline.reports.result import RESULT, Submission, read_result, update_result
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folders
 from kaggle_offline.repository.provenance import Chain, read_chain
@@ -54,11 +54,13 @@ def submit(kernel: KernelFolder, target: Target) -> None:
     for other in reversed(earlier):
         if other.score is not None:
             entry = replace(entry, last_score=other.score)
-    entry = target.comparison(kernel, entry)
+    entry = replace(target.comparison(kernel, entry), calls=target.calls(ref))
     seconds = {"submit": time.monotonic() - started}
     with target.alone(kernel.build):
         result = update_result(kernel.build, seconds=seconds, submission=entry)
-    write_report(kernel.build, kernel.competition, result)
+    write_report(kernel.build, kernel.competition, result, kernel.settings.limits)
+    if entry.calls:
+        print(f"  gateway: {described_calls(entry.calls, kernel.settings.limits)}")
     if state.status != "complete":
         raise _scoring_error(target, f"{target.client.owner}/{kernel.slug} version {chain.kernel}", state)
     if state.score is None:

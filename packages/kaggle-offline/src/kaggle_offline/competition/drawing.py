@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaggle_offline.competition.patterns import fields_of, file_of, is_pattern, patterns_of
-from kaggle_offline.competition.sketch import QUANTILES, VERSION
+from kaggle_offline.competition.served import add_stand_in
+from kaggle_offline.competition.sketch import QUANTILES, SKETCH, VERSION
 from kaggle_offline.competition.tables import records_of, write_table
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import read_json
@@ -60,6 +61,20 @@ def draw_data(path: Path, rehearsal: HoldOut, folder: Path) -> None:
         ) from error
 
 
+def drawn_share(folder: Path, rehearsal: HoldOut) -> float:
+    """Return the share of train's rows that are drawn from the sketch in a kernel folder, above 0 and up to 1."""
+    try:
+        sketch = read_json(folder / SKETCH)
+        rows = int(sketch["tables"][rehearsal.train]["rows"])
+    except (OSError, LookupError, TypeError, ValueError):
+        return 1.0
+    return min(1.0, _most_rows(sketch) / max(rows, 1))
+
+
+def _most_rows(sketch: Mapping[str, Any]) -> int:
+    return _MOST_WITH_FILES if sketch["files"] else _MOST_ROWS
+
+
 def _draw(sketch: Mapping[str, Any], rehearsal: HoldOut, folder: Path) -> None:
     import numpy as np
 
@@ -67,19 +82,24 @@ def _draw(sketch: Mapping[str, Any], rehearsal: HoldOut, folder: Path) -> None:
     train, test = tables[rehearsal.train], None
     if rehearsal.test:
         test = tables[rehearsal.test]
-    (sample,) = tables.keys() - {rehearsal.train, rehearsal.test}
-    most = _MOST_ROWS
-    if sketch["files"]:
-        most = _MOST_WITH_FILES
+    samples = tables.keys() - {rehearsal.train, rehearsal.test}
+    if len(samples) != int(not rehearsal.id):
+        raise ValueError(f"sample submissions: {sorted(samples)}")
+    most = _most_rows(sketch)
     drawing = _Drawing(np.random.default_rng(0), {*rehearsal.target})
     trained, of_train = drawing.table(train, most, first=1)
-    tested, of_test = drawing.table(test or tables[sample], max(1, most // 4), first=len(trained) + 1)
+    tested, of_test = drawing.table(test or tables[min(samples)], max(1, most // 4), first=len(trained) + 1)
     if test is not None:
         write_table(tested, folder / rehearsal.test)
-    asked, _ = drawing.table(tables[sample], len(tested), first=len(trained) + 1)
-    if id_column in tested.columns:
-        asked[id_column] = tested[id_column]
-    write_table(asked, folder / sample)
+    columns = list(rehearsal.target)
+    for sample in samples:
+        asked, _ = drawing.table(tables[sample], len(tested), first=len(trained) + 1)
+        if id_column in tested.columns:
+            asked[id_column] = tested[id_column]
+        write_table(asked, folder / sample)
+        columns = [str(column) for column in asked.columns if column != id_column]
+    if rehearsal.gateway:
+        add_stand_in(folder, rehearsal, rehearsal.test or min(samples), id_column, columns)
     if not is_pattern(rehearsal.train):
         write_table(trained, folder / rehearsal.train)
     for source, target in patterns_of(rehearsal).items():

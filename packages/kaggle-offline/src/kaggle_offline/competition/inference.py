@@ -10,6 +10,7 @@ from kaggle_local.scoring.metrics import find_metric
 
 from kaggle_offline.competition.data_folder import IMAGES, SOUNDS
 from kaggle_offline.competition.patterns import is_pattern, patterns_of
+from kaggle_offline.competition.served import Gateway
 from kaggle_offline.competition.tables import read_table, texts
 from kaggle_offline.repository.submission_toml import HoldOut
 
@@ -67,7 +68,9 @@ class Profile:
         columns: the others.
         sample: the name of the sample submission, or an empty text.
         output: the name of the submission.
+        gateway: of a served competition.
         rehearsal: how the data are held out; None where that cannot be told.
+        sketch: the text of ``data.json``, where Kaggle was not asked and its rehearsal draws data.
         left: what has to be done by hand, a line each.
     """
 
@@ -79,7 +82,9 @@ class Profile:
     columns: tuple[str, ...] = ("target",)
     sample: str = ""
     output: str = "submission.csv"
+    gateway: Gateway | None = None
     rehearsal: HoldOut | None = None
+    sketch: str = ""
     left: tuple[str, ...] = ()
 
     def with_left(self, line: str) -> "Profile":
@@ -100,12 +105,13 @@ def infer(basis: Profile, folder: Path, names: frozenset[str], tables: Sequence[
     Raises:
         ConfigurationError: a table cannot be read.
     """
-    sample = read_table(folder / basis.sample)
-    id_column, *columns = map(str, sample.columns)
-    if not columns:
-        return basis.with_left(f"{basis.sample} has no column to predict: write the rehearsal and the prediction")
-    profile = replace(basis, id=id_column, columns=tuple(columns))
     read = {name: read_table(folder / name) for name in tables}
+    sample = read_table(folder / basis.sample) if basis.sample else _likely_sample(read)
+    if len(sample.columns) < 2:  # noqa: PLR2004 - an id, and a column to predict
+        where = basis.sample or "no table"
+        return basis.with_left(f"{where} has no column to predict: write the rehearsal and the prediction")
+    id_column, *columns = map(str, sample.columns)
+    profile = replace(basis, id=id_column, columns=tuple(columns))
     train_name, train = _train_of(read, id_column, columns, names)
     if train is None:
         return profile.with_left("it has no table train, nor a folder for each label: write the rehearsal by hand")
@@ -127,6 +133,8 @@ def infer(basis: Profile, folder: Path, names: frozenset[str], tables: Sequence[
         stratify=_is_even(train, target, prediction),
         files=files,
     )
+    if not basis.sample:
+        rehearsal = replace(rehearsal, id=id_column)
     kind = _kind(train_name, train, seen, names, files)
     if metric in _WITHOUT_BASELINE or _is_free(train, target, prediction):
         kind = "other"
@@ -146,8 +154,12 @@ def _doubts(
     """Yield what a person has to look at, a line each."""
     rehearsal = profile.rehearsal
     assert rehearsal is not None
+    if not profile.sample:
+        asked = ", ".join(rehearsal.target)
+        yield f"it has no sample submission: {profile.id} is taken for the id, and {asked} for the target; correct them"
     if profile.kind == "other":
-        yield "there is no baseline for such data: the kernel hands in the sample submission"
+        instead = "answers 0" if profile.gateway else "hands in the sample submission"
+        yield f"there is no baseline for such data: the kernel {instead}"
     others = [name for name in tables if "test" in name.lower()]
     if others and not rehearsal.test:
         rows = f"{others[0]} has {len(tables[others[0]])} rows, and {profile.sample} {len(sample)}"
@@ -169,6 +181,18 @@ def _doubts(
 
 def _hold_out(train: str, test: str, target: Iterable[str], metric: str) -> HoldOut:
     return HoldOut(train=train, test=test, target=tuple(target), metric=metric)
+
+
+def _likely_sample(tables: "dict[str, pd.DataFrame]") -> "pd.DataFrame":
+    """Return a table like a sample submission: the test set's first column, and the last of train that it lacks."""
+    import pandas as pd
+
+    test = next((tables[name] for name in tables if "test" in name.lower()), None)
+    train = next((tables[name] for name in tables if "train" in name.lower()), None)
+    if test is None or train is None or test.columns[0] not in train.columns:
+        return pd.DataFrame()
+    others = [column for column in train.columns if column not in test.columns]
+    return test.iloc[:, :1].assign(**dict.fromkeys(others[-1:], ""))
 
 
 def _test_of(tables: "dict[str, pd.DataFrame]", sample: "pd.DataFrame", *, has_id: bool) -> str:

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from kaggle_local.scoring.metrics import find_metric
 
 from kaggle_offline.competition.data import fetch_data
 from kaggle_offline.competition.inference import Profile, infer
+from kaggle_offline.competition.served import FOLDER, gateway_among, read_gateway
 from kaggle_offline.competition.tables import SUFFIXES
 from kaggle_offline.kaggle.client import KaggleClient
 from kaggle_offline.kaggle.competitions import CompetitionState, DataFile
@@ -88,14 +90,20 @@ def read_profile(client: KaggleClient, state: CompetitionState, folder: Path, me
         sample=sample,
         output=_output_like(sample),
     )
-    if any(name.startswith("kaggle_evaluation/") for name in names):
-        profile = profile.with_left("it is served: its kernel answers requests, which no rehearsal sends yet")
-    if not sample:
+    gateway = gateway_among(names)
+    if gateway:
+        theirs = [name for name in names if name.startswith(f"{FOLDER}/") and name.endswith(".py")]
+        fetch_data(client, state.slug, folder, only=theirs)
+        profile = replace(profile, gateway=read_gateway(folder, gateway), output="submission.parquet")
+        profile = profile.with_left(
+            "it is served: compare what predict takes and returns with the host's demo (docs/served-competitions.md)"
+        )
+    if not sample and not gateway:
         return profile.with_left("it has no sample submission: set output and rehearsal in submission.toml")
-    if not sample.endswith(SUFFIXES):
+    if sample and not sample.endswith(SUFFIXES):
         return profile.with_left(f"{sample} is not a table: write the rehearsal and the prediction")
     tables = _tables_of(files)
-    fetch_data(client, state.slug, folder, only=[sample, *tables])
+    fetch_data(client, state.slug, folder, only=[*filter(None, [sample]), *tables])
     known, assumed = _known_metric(metric or state.metric)
     profile = infer(profile, folder, names, tables, known)
     if assumed:

@@ -28,7 +28,7 @@ class RehearsalData:
 
     Attributes:
         folder: the data.
-        sample: the name of the sample submission.
+        sample: the name of the sample submission; empty if there is none, and the settings name the id.
         rehearsal: which rows are held out, and the metric.
         where: the file with these settings, for messages.
     """
@@ -105,7 +105,11 @@ def write_rehearsal(data: RehearsalData, slug: str, title: str, metric: Path | N
         shutil.copyfile(metric, folder / "metric.py")
     write_table(solution, folder / "solution.csv")
 
-    public, hidden = {data.sample: split.sample}, {data.sample: _in_form_of(split.sample, _like_first_row(split))}
+    public: dict[str, pd.DataFrame] = {}
+    hidden: dict[str, pd.DataFrame] = {}
+    if data.sample:
+        public[data.sample] = split.sample
+        hidden[data.sample] = _in_form_of(split.sample, _like_first_row(split))
     if rehearsal.test:
         public[rehearsal.test] = split.test
         hidden[rehearsal.test] = _in_form_of(split.test, split.held_rows)
@@ -130,7 +134,7 @@ def _split(data: RehearsalData) -> _Split:
     """
     rehearsal, notices = data.rehearsal, []
     train = _read_train(data)
-    sample = read_table(data.folder / data.sample)
+    sample = read_sample(data)
     test = sample.iloc[:, :1]
     if rehearsal.test:
         test = read_table(data.folder / rehearsal.test)
@@ -155,6 +159,24 @@ def _split(data: RehearsalData) -> _Split:
     held = _held_out(data, train, answers)
     ids = _ids_of(train.loc[held], sample)
     return _Split(train=train, test=test, sample=sample, answers=answers, held=held, ids=ids, notices=notices)
+
+
+def read_sample(data: RehearsalData) -> "pd.DataFrame":
+    """Return the sample submission; where there is none, the test set's ids, and an empty cell for each target.
+
+    Raises:
+        ConfigurationError: a table is not there, or the test set has no such id.
+    """
+    if data.sample:
+        return read_table(data.folder / data.sample)
+    rehearsal = data.rehearsal
+    test = read_table(data.folder / rehearsal.test)
+    if rehearsal.id not in test.columns:
+        raise ConfigurationError(
+            f"{data.where}: rehearsal.id: {rehearsal.test} has no column {rehearsal.id}",
+            f"Its columns are {', '.join(map(str, test.columns[:20]))}.",
+        )
+    return test[[rehearsal.id]].assign(**dict.fromkeys(rehearsal.target, ""))
 
 
 def _read_train(data: RehearsalData) -> "pd.DataFrame":
@@ -385,6 +407,8 @@ def _write_settings(
     }
     if own:
         entries |= {"metric": "metric.py", "greater_is_better": rehearsal.greater_is_better}
+    if rehearsal.gateway:
+        entries["gateway"] = rehearsal.gateway
     lines = [f"{key} = {_toml(value)}" for key, value in entries.items()]
     if own and rehearsal.metric_settings:
         lines.append(f"metric_settings = {_toml(dict(rehearsal.metric_settings))}")

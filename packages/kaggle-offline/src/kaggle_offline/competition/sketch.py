@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kaggle_offline.competition.data_folder import IMAGES, SOUNDS
 from kaggle_offline.competition.patterns import file_of, is_pattern, patterns_of, read_pattern
-from kaggle_offline.competition.rehearsal import RehearsalData
+from kaggle_offline.competition.rehearsal import RehearsalData, read_sample
 from kaggle_offline.competition.tables import read_table, records_of, texts
 
 if TYPE_CHECKING:
@@ -48,8 +48,10 @@ def make_sketch(data: RehearsalData) -> dict[str, Any]:
         ConfigurationError: a table is not there.
     """
     rehearsal = data.rehearsal
-    sample = read_table(data.folder / data.sample)
-    tables = {data.sample: sample}
+    sample = read_sample(data)
+    tables = {}
+    if data.sample:
+        tables[data.sample] = sample
     if is_pattern(rehearsal.train):
         tables[rehearsal.train] = read_pattern(data.folder, rehearsal.train)
     else:

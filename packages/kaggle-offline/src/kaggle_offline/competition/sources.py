@@ -16,7 +16,7 @@ def data_of(kernel: KernelFolder, rehearsal: HoldOut) -> Path | None:
     Raises:
         ConfigurationError: there is neither.
     """
-    if not missing_tables(kernel, rehearsal):
+    if not missing_files(kernel, rehearsal):
         return kernel.data
     if (kernel.folder / SKETCH).is_file():
         return None
@@ -26,11 +26,11 @@ def data_of(kernel: KernelFolder, rehearsal: HoldOut) -> Path | None:
     )
 
 
-def missing_tables(kernel: KernelFolder, rehearsal: HoldOut) -> list[str]:
-    """Return the tables that a rehearsal needs and that the competition's data lack."""
-    names = [name for name in (rehearsal.train, rehearsal.test) if name and not is_pattern(name)]
+def missing_files(kernel: KernelFolder, rehearsal: HoldOut) -> list[str]:
+    """Return the tables, and the gateway, that a rehearsal needs and that the competition's data lack."""
+    names = [name for name in (rehearsal.train, rehearsal.test, rehearsal.gateway) if name and not is_pattern(name)]
     missing = [name for name in names if not (kernel.data / name).is_file()]
-    if not _sample_of(kernel, kernel.data):
+    if not rehearsal.id and not _sample_of(kernel, kernel.data):
         missing.append("the sample submission")
     return missing
 

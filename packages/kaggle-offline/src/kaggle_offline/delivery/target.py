@@ -5,13 +5,14 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from kaggle_local.behaviour import SANDBOX, Behaviour
 from kaggle_local.errors import LocalKaggleError, SubmissionError
+from kaggle_local.runs.calls import read_calls
 from kaggle_local.runs.image import ImageSpec
 from kaggle_local.scoring.competition import load_competition
 from kaggle_local.scoring.score import metric_of
@@ -25,7 +26,7 @@ from kaggle_offline.files import alone
 from kaggle_offline.kaggle.authentication import find_token
 from kaggle_offline.kaggle.client import KaggleClient
 from kaggle_offline.kaggle.retries import Patience, Waits
-from kaggle_offline.reports.result import SCORE_DIGITS, Submission
+from kaggle_offline.reports.result import SCORE_DIGITS, Calls, Submission
 from kaggle_offline.repository.image_manifest import read_image_manifest
 from kaggle_offline.repository.kernel_folder import KernelFolder
 
@@ -85,6 +86,9 @@ class Target(Protocol):
         A baseline that it has already is kept.
         """
 
+    def calls(self, ref: str) -> Calls | None:
+        """Return the gateway's calls in the rerun of a submission; None without a gateway, and on kaggle.com."""
+
     def reason(self, ref: str) -> tuple[str, str] | None:
         """Return why a submission failed, and the log of its rerun; None on kaggle.com, which keeps both to itself."""
 
@@ -127,6 +131,10 @@ class KaggleCom(_Opened):
         """See `Target`."""
         del kernel
         return submission
+
+    def calls(self, ref: str) -> None:
+        """See `Target`."""
+        del ref
 
     def reason(self, ref: str) -> None:
         """See `Target`."""
@@ -185,6 +193,12 @@ class LocalTarget(_Opened):
                 with suppress(SubmissionError):
                     baseline = round(self.local.baseline(competition), SCORE_DIGITS)
         return replace(submission, greater_is_better=greater_is_better, baseline=baseline)
+
+    def calls(self, ref: str) -> Calls | None:
+        """See `Target`."""
+        submission = self.local.storage.submissions.get(int(ref))
+        calls = read_calls(submission.folder) if submission else None
+        return Calls(**asdict(calls)) if calls else None
 
     def reason(self, ref: str) -> tuple[str, str]:
         """See `Target`."""

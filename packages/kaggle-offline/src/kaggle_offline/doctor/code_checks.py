@@ -12,6 +12,7 @@ from kaggle_offline.code.imports import brings, distributions_of, imported_modul
 from kaggle_offline.code.input_paths import input_paths, magics_with_inputs, tested_names
 from kaggle_offline.code.network_access import fetches
 from kaggle_offline.code.pip_commands import other_pip_lines, pip_installs
+from kaggle_offline.doctor.served_checks import is_served
 from kaggle_offline.doctor.subject import Finding, Subject, imported_from, source_root
 from kaggle_offline.repository.packages import required_by
 
@@ -20,10 +21,6 @@ _PARAMETERS = frozenset({"PACKAGES_DIGEST", "KERNEL_DIGEST", "WEIGHTS"})
 
 # Where people's own machines, and Colab, have their files.
 _OTHER_MACHINE = re.compile(r"/home/\w|/Users/\w|/content/|~/|[A-Za-z]:[\\/]\w")
-
-
-# Set while a submission is scored (Kaggle's documentation of code competitions).
-_RERUN = "KAGGLE_IS_COMPETITION_RERUN"
 
 
 def _installs(subject: Subject) -> Iterator[Finding]:
@@ -227,31 +224,8 @@ def _own_modules(subject: Subject) -> Iterator[Finding]:
             yield from subject.ignored(code.where)
 
 
-def _is_served(subject: Subject) -> bool:
-    """Tell whether the kernel answers a gateway, which writes the submission."""
-    return any("kaggle_evaluation" in imported_modules(code.tree) for code in subject.reached)
-
-
-def _serves(subject: Subject) -> Iterator[Finding]:
-    """Find a kernel that imports a server, and would not answer in the rerun."""
-    if not _is_served(subject):
-        return
-    calls, texts = set(), set()
-    for code in subject.reached:
-        for node in ast.walk(code.tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                calls.add(node.func.attr)
-            elif isinstance(node, ast.Constant):
-                texts.add(node.value)
-    if "serve" not in calls or _RERUN not in texts:
-        yield Finding(
-            f"{subject.where(subject.kernel.code)}: imports kaggle_evaluation, and does not call serve() in the rerun",
-            f"Call it if the variable {_RERUN} is set, and run_local_gateway otherwise.",
-        )
-
-
 def _output(subject: Subject) -> Iterator[Finding]:
-    if _is_served(subject):
+    if is_served(subject):
         return
     name = subject.kernel.settings.output
     named = re.compile(rf"(?:.*/)?{re.escape(name)}")
@@ -282,6 +256,5 @@ CODE_CHECKS: tuple[Callable[[Subject], Iterable[Finding]], ...] = (
     _inputs,
     _imports,
     _own_modules,
-    _serves,
     _output,
 )

@@ -6,6 +6,7 @@ from kaggle_offline.artifacts.render import read_notebook
 from kaggle_offline.doctor.code_checks import CODE_CHECKS
 from kaggle_offline.doctor.metadata_checks import METADATA_CHECKS
 from kaggle_offline.doctor.project_checks import PROJECT_CHECKS
+from kaggle_offline.doctor.served_checks import SERVED_CHECKS
 from kaggle_offline.doctor.subject import Code, Finding, Subject, finding_of, source_root
 from kaggle_offline.errors import OfflineError
 from kaggle_offline.repository.image_manifest import read_image_manifest
@@ -49,4 +50,4 @@ def examine(repository: Path, competition: str) -> list[Finding]:
 
 
 # An error that a check raises is its finding.
-_CHECKS = (*METADATA_CHECKS, *CODE_CHECKS, *PROJECT_CHECKS)
+_CHECKS = (*METADATA_CHECKS, *CODE_CHECKS, *SERVED_CHECKS, *PROJECT_CHECKS)

@@ -117,7 +117,7 @@ def _secrets(subject: Subject) -> Iterator[Finding]:
 def _time(subject: Subject) -> Iterator[Finding]:
     """Compare the last run's time, in proportion to its rows, with the limit; start-up makes the estimate too long."""
     limits = subject.kernel.settings.limits
-    run = read_result(subject.kernel.build).run
+    run, submission = read_result(subject.kernel.build).run, read_result(subject.kernel.build).submission
     if limits is not None and limits.hours > _MOST_HOURS:
         yield Finding(
             f"{subject.settings}: limits.hours: {limits.hours:g}, and Kaggle gives no kernel more than {_MOST_HOURS}",
@@ -125,6 +125,15 @@ def _time(subject: Subject) -> Iterator[Finding]:
         )
     output = subject.kernel.build / "output" / subject.kernel.settings.output
     if limits is None or run is None or not output.is_file():
+        return
+    if submission is not None and submission.calls is not None:
+        seconds = submission.calls.projected(limits.rows)
+        if seconds > limits.hours * _SECONDS_OF_HOUR:
+            yield Finding(
+                f"{subject.settings}: limits: {limits.rows} rows would take {seconds / _SECONDS_OF_HOUR:.1f} hours, "
+                f"at the rate of the last rehearsal; {limits.hours:g} are allowed",
+                "Predict less for each row.",
+            )
         return
     with output.open("rb") as file:
         rows = sum(1 for _ in file) - 1

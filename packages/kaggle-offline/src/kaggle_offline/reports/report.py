@@ -14,13 +14,15 @@ from kaggle_offline.files import write_text
 from kaggle_offline.git import COMMIT_LENGTH
 from kaggle_offline.reports.github import add_summary
 from kaggle_offline.reports.markdown import in_cell, table
-from kaggle_offline.reports.result import PICTURES, SCORE_DIGITS, Result
+from kaggle_offline.reports.result import PICTURES, SCORE_DIGITS, Calls, Result
 from kaggle_offline.repository.kernel_folder import KernelFolder
+from kaggle_offline.repository.submission_toml import CompetitionLimits
 
 SUMMARY, PAGE = "summary.md", "report.html"
 
 # The report shows the times of these; the result has those of their stages, too.
 _VERBS = ("freeze", "push", "submit")
+_SECONDS_OF_HOUR = 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +48,16 @@ def forget_report(build: Path) -> None:
         (build / name).unlink(missing_ok=True)
 
 
-def write_report(build: Path, competition: str, result: Result) -> None:
-    """Write both reports below ``build``, with the pictures that the kernel left in its output."""
-    lines = _lines(competition, result)
+def write_report(build: Path, competition: str, result: Result, limits: CompetitionLimits | None) -> None:
+    """Write both reports below ``build``, with the pictures that the kernel left in its output.
+
+    Args:
+        build: the competition's.
+        competition: its name.
+        result: what is reported.
+        limits: of the competition, for the time that the hidden test set would take.
+    """
+    lines = _lines(competition, result, limits)
     title = f"{competition}: {_outcome(result)}"
     rows = [[line.name, line.markdown()] for line in lines]
     write_text(build / SUMMARY, f"### {title}\n\n{table(['', ''], rows)}\n\n{_distributions(result)}")
@@ -65,9 +74,10 @@ def _outcome(result: Result) -> str:
     return result.submission.status if result.submission.score is None else _number(result.submission.score)
 
 
-def _lines(competition: str, result: Result) -> list[_Line]:
+def _lines(competition: str, result: Result, limits: CompetitionLimits | None) -> list[_Line]:
     lines = [
         *_scores(competition, result),
+        *_gateway(result, limits),
         _Line(name="source", text=str(result.source or "")),
     ]
     kernel, run = result.kernel, result.run
@@ -109,6 +119,25 @@ def _scores(competition: str, result: Result) -> list[_Line]:
     link = _link(result, f"competitions/{competition}/submissions")
     lines.append(_Line(name="submission", linked=submission.ref, link=link, text=f", {submission.status}"))
     return lines
+
+
+def _gateway(result: Result, limits: CompetitionLimits | None) -> list[_Line]:
+    """Return the line of a served competition's gateway."""
+    calls = result.submission.calls if result.submission else None
+    return [_Line(name="gateway", text=described_calls(calls, limits))] if calls else []
+
+
+def described_calls(calls: Calls, limits: CompetitionLimits | None) -> str:
+    """Return a gateway's calls in words, with the time that the hidden test set would take if its rows are known."""
+    parts = [
+        f"{calls.number:,} calls for {calls.rows:,} rows",
+        f"the server started in {calls.start:.1f} s",
+        f"first call {calls.first:.3f} s, median of the others {calls.median:.3f} s, slowest {calls.slowest:.3f} s",
+    ]
+    if limits:
+        hours = calls.projected(limits.rows) / _SECONDS_OF_HOUR
+        parts.append(f"{limits.rows:,} rows would take {hours:.2g} hours of {limits.hours:g}")
+    return "; ".join(parts)
 
 
 def _number(score: float | None) -> str:

@@ -68,6 +68,38 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Calls:
+    """The gateway's calls in the rerun of a served competition, in seconds.
+
+    Attributes:
+        number: of calls.
+        rows: of all calls together.
+        start: from the start of the kernel until it listened.
+        first: of the first call.
+        median: of the other calls.
+        slowest: of the other calls.
+        total: of all calls.
+        depends_on_order: whether answers depend on the order of a batch's rows.
+        depends_on_size: whether answers depend on the size of a batch.
+    """
+
+    number: int
+    rows: int
+    start: float
+    first: float
+    median: float
+    slowest: float
+    total: float
+    depends_on_order: bool = False
+    depends_on_size: bool = False
+
+    def projected(self, rows: int) -> float:
+        """Return the seconds that so many rows would take, with the start, at the rate of all calls but the first."""
+        rate = (self.total - self.first) / self.rows
+        return self.start + self.first + rate * rows
+
+
+@dataclass(frozen=True, kw_only=True)
 class Submission:
     """A submission.
 
@@ -79,6 +111,7 @@ class Submission:
         last_score: the score of the newest earlier submission that has one.
         baseline: the score of the most common label for every row; None on kaggle.com.
         greater_is_better: the direction of the metric; None on kaggle.com.
+        calls: those of the gateway in a served competition; None on kaggle.com, and in any other competition.
     """
 
     ref: str
@@ -88,6 +121,7 @@ class Submission:
     last_score: float | None = None
     baseline: float | None = None
     greater_is_better: bool | None = None
+    calls: Calls | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,7 +73,7 @@ class CompetitionLimits:
 class HoldOut:
     """A rehearsal on the competition's own data: the rows of train that become the hidden test set, and the metric.
 
-    ``submission.schema.json`` describes each key; ``test`` and ``group`` may be empty.
+    ``submission.schema.json`` describes each key; ``test``, ``group``, ``id`` and ``gateway`` may be empty.
     """
 
     train: str
@@ -85,6 +85,8 @@ class HoldOut:
     held_out: float = 0.2
     group: str = ""
     stratify: bool = False
+    id: str = ""
+    gateway: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -166,11 +168,14 @@ def _rehearsal(path: Path, table: Mapping[str, Any]) -> str | HoldOut:
         if key not in said:
             raise ConfigurationError(f"{path}: rehearsal.{key}: missing", f"As in: {_example(['rehearsal', key])}")
     files = said.get("files", {})
-    for name in (said["train"], said.get("test", "a"), said["metric"], *files, *files.values()):
+    names = [said["train"], *(said[key] for key in ("test", "gateway") if key in said), said["metric"]]
+    for name in (*names, *files, *files.values()):
         if str(PurePosixPath(name)) != name or name.startswith("/") or ".." in name.split("/") or "\\" in name:
             raise ConfigurationError(
                 f"{path}: rehearsal: {name!r} is not a path within the data", "Write it as in: train/labels.csv"
             )
+    if "id" in said and "test" not in said:
+        raise ConfigurationError(f"{path}: rehearsal.test: missing", f"As in: {_example(['rehearsal', 'test'])}")
     return HoldOut(**{**said, "target": tuple(said["target"])})
 
 

@@ -16,6 +16,8 @@ from slugify import slugify
 
 from kaggle_offline.code.imports import distributions_of
 from kaggle_offline.competition.inference import Kind, Profile
+from kaggle_offline.competition.served import gateway_named
+from kaggle_offline.competition.sketch import SKETCH
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import as_json, write_text
 from kaggle_offline.repository.image_manifest import ImageManifest, read_image_manifest
@@ -52,6 +54,9 @@ DRAWN: tuple[Kind, ...] = ("image", "tabular", "text")
 _SHARED = "competition-kit"
 _KERNEL = Path("kernels", "my-competition")
 _TEMPLATES = resources.files("kaggle_offline.scaffold") / "templates"
+_SERVED = _TEMPLATES / "served"
+# The kinds that have a baseline in a served competition.
+_SERVED_KINDS: tuple[Kind, ...] = ("tabular", "text")
 # Characters of a line, as the formatter of this repository has it.
 _LINE = 120
 
@@ -142,9 +147,33 @@ def image_for_new(repository: Path, *, gpu: bool = False) -> ImageManifest:
     return max(manifests, key=lambda manifest: (manifest.has_gpu == gpu, manifest.name))
 
 
-def drawn_profile(names: Names, kind: Kind) -> Profile:
-    """Return the profile of a competition that Kaggle was not asked about: its data are drawn by its package."""
-    return Profile(slug=names.slug, title=names.title, kind=kind, sample="sample_submission.csv")
+def drawn_profile(names: Names, kind: Kind, *, served: bool = False) -> Profile:
+    """Return the profile of a competition that Kaggle was not asked about.
+
+    Its data are drawn by its package; those of a served competition are a time series, drawn from a sketch.
+
+    Raises:
+        ConfigurationError: a served competition is to have other data than a table.
+    """
+    profile = Profile(slug=names.slug, title=names.title, kind=kind, sample="sample_submission.csv")
+    if not served:
+        return profile
+    if kind != "tabular":
+        raise ConfigurationError(
+            f"--kind {kind}: the data of a served competition are drawn as a table", "Leave it out."
+        )
+    gateway = gateway_named(names.module)
+    rehearsal = replace(_drawn_rehearsal(_SERVED), gateway=gateway.path)
+    return replace(
+        profile,
+        prediction="numbers",
+        id="row_id",
+        columns=rehearsal.target,
+        output="submission.parquet",
+        gateway=gateway,
+        rehearsal=rehearsal,
+        sketch=(_SERVED / SKETCH).read_text(encoding="utf-8"),
+    )
 
 
 def write_competition(
@@ -165,12 +194,16 @@ def write_competition(
     for path in paths_of(names):
         if (repository / path).exists():
             raise ConfigurationError(f"{path}: there already", "Choose another name, or move it away.")
-    is_drawn = profile.rehearsal is None and profile.kind in DRAWN
+    if profile.gateway and profile.kind not in _SERVED_KINDS:
+        profile = replace(profile, kind="other")
+    is_drawn = profile.rehearsal is None and profile.kind in DRAWN and not profile.gateway
     files = _files(profile, is_drawn=is_drawn, is_adopted=adopted is not None)
     paths = {"my_competition": names.module, "my-competition": names.competition, "my-package": names.package}
     texts = _texts(names, profile, image, adopted)
     written = {_filled(str(path), paths): _filled(text, texts) for path, text in files.items()}
     written[f"kernels/{names.competition}/submission.toml"] = _settings(names, profile, image, is_drawn=is_drawn)
+    if profile.sketch:
+        written[f"kernels/{names.competition}/{SKETCH}"] = profile.sketch
     code = f"kernels/{names.competition}/predict.py"
     if adopted is None:
         written[code] = _with_imports_sorted(written[code])
@@ -207,6 +240,11 @@ def _files(profile: Profile, *, is_drawn: bool, is_adopted: bool) -> dict[Path, 
         if drawn:
             files |= _read(_TEMPLATES / "adopted" / "tests", tests)
         return files | drawn
+    if profile.gateway:
+        of_tests = _SERVED / "tests"
+        served = "other" if profile.kind == "other" else "tables"
+        kinds |= _read(_SERVED / served, module)
+        files |= _read(_SERVED / "kernel", kernel)
     if profile.kind != "other":
         model = _TEMPLATES / "predictions" / f"{profile.prediction}.py"
         files[module / "model.py"] = model.read_text(encoding="utf-8")
@@ -219,6 +257,8 @@ def _texts(names: Names, profile: Profile, image: ImageManifest, adopted: Adopte
     kernel_type = "notebook"
     if adopted is None:
         required.update(KINDS[profile.kind])
+        if profile.gateway:
+            required.add("pandas")
         if profile.output.endswith(".parquet"):
             required.add("pyarrow")
     else:
@@ -228,7 +268,8 @@ def _texts(names: Names, profile: Profile, image: ImageManifest, adopted: Adopte
         if adopted.is_script:
             kernel_type = "script"
     lines = [f"\n    {json.dumps(line, ensure_ascii=False)}," for line in sorted(required)]
-    rehearsal = profile.rehearsal or _drawn_rehearsal()
+    rehearsal = profile.rehearsal or _drawn_rehearsal(_TEMPLATES)
+    gateway = profile.gateway or gateway_named(names.module)
     files = next(iter(rehearsal.files.items()), ("train/{id}", "test/{id}"))
     texts = {
         "my_competition": names.module,
@@ -248,6 +289,10 @@ def _texts(names: Names, profile: Profile, image: ImageManifest, adopted: Adopte
         '"TEST TABLE"': _code(rehearsal.test or profile.sample),
         '"TRAIN FILES"': _code(files[0]),
         '"TEST FILES"': _code(files[1]),
+        "SERVER_MODULE": gateway.module,
+        "SERVER_CLASS": gateway.server,
+        '("SERVER PATHS",)': _code_of_tuple("for name in ", gateway.paths),
+        "KERNEL_FOLDER": names.competition,
         '"RANKED LABELS"': rehearsal.metric.partition("@")[2] or "1",
     }
     if profile.output != "submission.csv":
@@ -278,19 +323,23 @@ def _settings(names: Names, profile: Profile, image: ImageManifest, *, is_drawn:
     environment = jinja2.Environment(autoescape=False, keep_trailing_newline=True)  # noqa: S701 - no page
     environment.filters["json"] = partial(json.dumps, ensure_ascii=False)
     template = environment.from_string((_TEMPLATES / "submission.toml.jinja").read_text(encoding="utf-8"))
+    rehearsal = profile.rehearsal or replace(_drawn_rehearsal(_TEMPLATES), target=profile.columns)
+    if profile.gateway:
+        rehearsal = replace(rehearsal, gateway=profile.gateway.path)
     return template.render(
         names=names,
         profile=profile,
         image=image.name,
         is_drawn=is_drawn,
         is_odd_sample=bool(profile.sample) and profile.sample not in SAMPLES,
-        rehearsal=profile.rehearsal or replace(_drawn_rehearsal(), target=profile.columns),
+        rehearsal=rehearsal,
     )
 
 
-def _drawn_rehearsal() -> HoldOut:
-    """Return the tables and columns that a package draws; a rehearsal that cannot be told is begun with them."""
-    return HoldOut(**tomllib.loads((_TEMPLATES / "drawn.toml").read_text(encoding="utf-8")))
+def _drawn_rehearsal(templates: Traversable) -> HoldOut:
+    """Return the tables and columns that are drawn; a rehearsal that cannot be told is begun with a package's."""
+    settings = tomllib.loads((templates / "drawn.toml").read_text(encoding="utf-8"))
+    return HoldOut(**{**settings, "target": tuple(settings["target"])})
 
 
 def paths_of(names: Names) -> tuple[str, ...]:

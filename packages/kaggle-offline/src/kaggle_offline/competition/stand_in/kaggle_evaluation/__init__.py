@@ -1,0 +1,1 @@
+"""Stands in for the package that comes with a served competition's data."""

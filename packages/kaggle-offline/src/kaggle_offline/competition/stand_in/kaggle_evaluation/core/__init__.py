@@ -1,0 +1,1 @@
+"""The part that served competitions have in common."""
