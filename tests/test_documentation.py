@@ -13,7 +13,7 @@ from kaggle_offline.errors import OfflineError
 from tests.documentation import PAGES, REPOSITORY, commands_of
 
 # Run as they stand, one after the other, by tests/end_to_end/test_main_job.py.
-FOLLOWED = ("first-five-minutes.md", "your-own-competition.md", "existing-notebook.md")
+FOLLOWED = ("first-five-minutes.md", "your-own-competition.md", "existing-notebook.md", "served-competitions.md")
 
 GO = "python3 -m venv .venv && .venv/bin/pip install -q nox uv && .venv/bin/nox -s"
 

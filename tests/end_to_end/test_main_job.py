@@ -270,13 +270,14 @@ def test_the_other_pages_can_be_followed(clone: Path, tmp_path: Path, monkeypatc
     write_notebook(clone / "notebook.ipynb", cells)
     said = [
         type_in(clone, command)
-        for page in ("your-own-competition.md", "existing-notebook.md")
+        for page in ("your-own-competition.md", "existing-notebook.md", "served-competitions.md")
         for command in commands_of(DOCS / page)
     ]
     assert "titanic: no problems found" in "".join(said)
     assert result_of(clone, "titanic")["submission"]["score"] > result_of(clone, "titanic")["submission"]["baseline"]
     assert "packages/leaf-wetness/src/leaf_wetness/rehearsal.py" in "".join(said)
-    assert "house-of-cards: no problems found" in said[-1]
+    assert "house-of-cards: no problems found" in "".join(said)
+    assert "  gateway: " in said[-1]
     house = result_of(clone, "house-of-cards")
     assert house["submission"]["score"] == house["submission"]["baseline"]
 

@@ -17,8 +17,11 @@ from typing import Any, TypeVar
 import pytest
 import requests
 from kaggle_local.behaviour import Behaviour
+from kaggle_local.errors import SubmissionError
 from kaggle_local.faults import Fault
 from kaggle_local.local_kaggle import USERNAME, LocalKaggle
+from kaggle_local.runs.execution import Outcome
+from kaggle_local.runs.served import Served, check_result
 from kaggle_local.server import serve
 
 from tests.end_to_end.fault_matrix import cases
@@ -41,6 +44,7 @@ DATA = f"{USERNAME}/my-data"
 
 LIVE = "reported live"
 LABELS = "Kaggle/kaggle-cli pull request 1201, KaggleApi._kernel_version_label"
+ERRORS = "Kaggle's page on errors of code competitions"
 NOTEBOOKS = "Kaggle/docker-python, Dockerfile.tmpl"
 # Nobody has reported it.
 UNKNOWN = "unknown"
@@ -819,6 +823,42 @@ def test_the_environment_of_a_kernel(local_kaggle: LocalKaggle) -> None:
         assert lines == ["/root /root", f"https://www.kaggle.com True {image}", "True True", "[]"]
     look = "from pathlib import Path; print(any(Path(folder, 'left').exists() for folder in ('/kaggle/temp', '/root')))"
     assert printed(run_script(local_kaggle, look)) == "False\n"
+
+
+@row("run", "modules of a competition's data are imported without more", "PYTHONPATH in kernels of ARC Prize 2025")
+@row(
+    "run", "modules of a competition's data are imported without more under the new layout, too", UNKNOWN, assumed=True
+)
+@pytest.mark.parametrize("old_layout", [True, False])
+def test_a_competitions_modules_are_imported(
+    old_layout: bool, storage: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = write_competition_of_files(tmp_path / "files", "with-modules", {1: 7})
+    (folder / "public" / "theirs").mkdir()
+    (folder / "public" / "theirs" / "module.py").write_text("NAME = 'theirs'\n")
+    with behaving(storage, monkeypatch, old_layout=old_layout) as (local, _):
+        local.host(folder)
+        code = "import theirs.module; print(theirs.module.NAME)"
+        assert printed(run_script(local, code, competitions=["with-modules"])) == "theirs\n"
+
+
+@row("GetSubmission", "a server that never answers: Notebook Inference Server Never Started", ERRORS)
+@row("GetSubmission", "any other failure of a server: Notebook Inference Server Error", UNKNOWN, assumed=True)
+@row("GetSubmission", "a gateway that fails by itself: Kaggle Error", UNKNOWN, assumed=True)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("SERVER_NEVER_STARTED", "Notebook Inference Server Never Started"),
+        ("SERVER_MISSING_ENDPOINT", "Notebook Inference Server Error"),
+        ("GATEWAY_RAISED_EXCEPTION", "Kaggle Error"),
+    ],
+)
+def test_the_class_of_a_served_submissions_failure(name: str, kind: str, tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text(json.dumps({"Succeeded": False, "ErrorName": name}))
+    served = Served(gateway=Outcome(0), kernel=Outcome(0), kernel_listened=True, kernel_ended=False)
+    with pytest.raises(SubmissionError) as caught:
+        check_result(tmp_path, served)
+    assert caught.value.kind == kind
 
 
 MODULES = """

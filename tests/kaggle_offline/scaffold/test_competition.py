@@ -125,7 +125,7 @@ def test_a_served_competition_is_in_order(kind: Kind, place: Path) -> None:
     write_competition(place, names, profile, image_for_new(place))
     rehearsal = read_kernel_folder(place, "apples").settings.rehearsal
     assert rehearsal == profile.rehearsal
-    # What a push would draw.
+    # A push draws the same.
     assert isinstance(rehearsal, HoldOut)
     draw_data(place / "kernels" / "apples" / "data.json", rehearsal, place / "build/apples/competition/public")
     assert "2 passed" in run(place, "pytest", "-q", "-p", "no:cacheprovider", "tests/apples")

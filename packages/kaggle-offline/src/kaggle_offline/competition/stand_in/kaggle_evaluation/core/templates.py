@@ -64,7 +64,8 @@ class Gateway:
     ) -> None:
         self.settings: dict[str, Any] = json.loads((_FOLDER / "kaggle_evaluation" / "stand_in.json").read_text())
         self.table = _table_of(self.settings["test"], paths)
-        self.client = relay.Client("inference_server" if IS_RERUN else "localhost", start_seconds, call_seconds)
+        host = "inference_server" if IS_RERUN else "localhost"
+        self.client = relay.Client(host, start_seconds, call_seconds)
 
     def batches(self) -> Iterator[pd.DataFrame]:
         """Yield the rows with the same value of the batch's column, or single rows, in no order within a batch."""
