@@ -226,7 +226,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         "small.nowhere is not in packages/",
     ),
     "a server that is never started": (
-        replaced("kernels/small/predict.py", "import iniconfig", "import kaggle_evaluation, iniconfig"),
+        answers_a_gateway(replaced("kernels/small/predict.py", "server.serve()", "pass")),
         "predict.py: imports kaggle_evaluation, and does not call serve() in the rerun",
     ),
     "an output that is not the gateway's": (
@@ -463,6 +463,36 @@ def test_nothing_is_found_where_nothing_is_wrong(sound: Path) -> None:
 def test_what_is_fine_in_a_kernel_is_not_found(line: str, sound: Path) -> None:
     code(line)(sound)
     assert examine(sound, "small") == []
+
+
+def test_a_finding_can_be_silenced_with_a_reason_as_long_as_it_is_there(sound: Path) -> None:
+    code("import sys; sys.path.append('x'); import shared_layers")(sound)
+    (found,) = examine(sound, "small")
+    assert found.problem.endswith(
+        "imports shared_layers, which packages/small does not require, unless a folder that the code adds has it"
+    )
+    settings("[rehearsal]", '[doctor.ignore]\n"imports shared_layers" = "in the dataset"\n[rehearsal]')(sound)
+    assert examine(sound, "small") == []
+    replaced("kernels/small/predict.py", "import shared_layers", "pass")(sound)
+    (found,) = examine(sound, "small")
+    assert found.problem.endswith("doctor.ignore: no finding has 'imports shared_layers'")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "NAME = 'submission'; frame.to_csv(f'{NAME}.csv')",
+        "import subprocess; subprocess.run(['python', 'step.py'])",
+        "%%writefile step.py\nopen('submission.csv', 'w')",
+        "!python step.py",
+    ],
+)
+def test_an_output_may_be_named_by_a_variable_a_file_or_a_program(line: str, sound: Path) -> None:
+    path = sound / "kernels" / "small" / "predict.py"
+    text = path.read_text()
+    assert "submission.csv" in text
+    path.write_text(text.replace("submission.csv", "out.csv") + f"\n# %%\n{line}\n")
+    assert not [finding for finding in examine(sound, "small") if "no code names" in finding.problem]
 
 
 def test_a_kernel_that_answers_its_gateway_is_fine(sound: Path) -> None:

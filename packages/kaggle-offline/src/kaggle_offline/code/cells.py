@@ -8,12 +8,14 @@ from functools import lru_cache
 from typing import Any
 
 # IPython runs these without a % before them; looked for only in cells that are not Python.
-_BARE_COMMAND = re.compile(r"\s*(?:cat|cd|cp|ls|mkdir|mv|pwd|rm|rmdir)(?:\s+[^\s=(].*)?\s*$")
+_BARE_COMMAND = re.compile(r"\s*(?:cat|cd|conda|cp|ls|mamba|mkdir|mv|pip|pwd|rm|rmdir)(?:\s+[^\s=(].*)?\s*$")
 # A cell for another program than Python: it begins with a magic, other than these.
 CELL_MAGIC = re.compile(r"\s*%%(?!(?:time|timeit|capture|prun)\b)")
 # As many pieces of its syntax IPython itself looks for in a cell (TransformerManager.do_token_transforms).
 _MOST_MAGICS = 500
-_WRITES_MODULE = re.compile(r"\s*%%writefile\s+(?:-a\s+)?(?:\./)?(\w+)\.py[ \t]*\n")
+_WRITES_MODULE = re.compile(
+    r"\s*%%(?:writefile|file)\s+(?:-a\s+)?(?:\./|/kaggle/working/)?(\w+)(?:/[\w/]+)?\.py[ \t]*\n"
+)
 
 
 def without_magics(code: str) -> str:
@@ -148,7 +150,10 @@ def logical_lines(code: str) -> Iterator[tuple[int, str]]:
 
 
 def module_written(code: str) -> tuple[str, str] | None:
-    """Return the name and text of the module that a cell writes; None for any other cell."""
+    """Return the name and text of the module that a cell writes; None for any other cell.
+
+    The name is that of its folder if it is in one.
+    """
     match = _WRITES_MODULE.match(code)
     return (match[1], code[match.end() :]) if match else None
 

@@ -1,6 +1,7 @@
 """Modules that code imports, and the distributions that they come from."""
 
 import ast
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import stdlibs
@@ -34,6 +35,7 @@ _DISTRIBUTIONS = {
     "faiss": ("faiss-cpu",),
     "fitz": ("pymupdf",),
     "git": ("gitpython",),
+    "google.protobuf": ("protobuf",),
     "hydra": ("hydra-core",),
     "imblearn": ("imbalanced-learn",),
     "imp": ("zombie-imp",),
@@ -62,6 +64,8 @@ _DISTRIBUTIONS = {
 }
 # Namespaces that several distributions share, and the beginnings of those distributions' names.
 _NAMESPACES = {"google": ("google-", "protobuf"), "mpl_toolkits": ("matplotlib", "basemap"), "ruamel": ("ruamel",)}
+# Namespaces whose parts have distributions of their own names, as google-genai and google-cloud-storage.
+_SPLIT = ("google", "google.cloud")
 # The standard library of the Pythons that images have had, and its modules that the newest Python lacks. Modules
 # that are gone for longer, such as parser, are more likely a file of the competitor's.
 _VERSIONS = tuple(stdlibs.KNOWN_VERSIONS[stdlibs.KNOWN_VERSIONS.index("3.11") :])
@@ -71,6 +75,8 @@ _ONCE_STANDARD = _STANDARD - stdlibs.stdlib_module_names(_VERSIONS[-1])
 
 def imported_modules(tree: ast.AST, *, needed: bool = False) -> dict[str, int]:
     """Return the top-level modules that code imports, with the first line of each, without the standard library's.
+
+    It returns the parts of a namespace, such as ``google``, whose parts come from different distributions.
 
     With ``needed``, modules are left out that the code can do without, or that only a type checker imports.
     """
@@ -111,6 +117,8 @@ def _imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module in _SPLIT and not node.level:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names = [node.module]
         elif isinstance(node, ast.Call) and _imports_by_name(node):
@@ -118,9 +126,18 @@ def _imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
             if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
                 names = [argument.value]
         for name in names:
-            top = name.partition(".")[0]
+            top = _top(name)
             if top and not top.startswith("_"):
                 yield top, node.lineno  # type: ignore[attr-defined]
+
+
+def _top(name: str) -> str:
+    """Return the part of a module's name that tells its distribution: the first, or more in a split namespace."""
+    parts = name.split(".")
+    count = 1
+    while ".".join(parts[:count]) in _SPLIT and count < len(parts):
+        count += 1
+    return ".".join(parts[:count])
 
 
 def _imports_by_name(call: ast.Call) -> bool:
@@ -166,6 +183,18 @@ def _catches_missing(handler: ast.ExceptHandler) -> bool:
     return any(name in caught for name in ("ImportError", "ModuleNotFoundError", "Exception"))
 
 
+ELSEWHERE = ", unless a folder that the code adds has it"
+"""The end of a sentence on a module that no distribution is known to have."""
+_ADDS_FOLDERS = re.compile(
+    r"\bsys\.path\b|^\s*%cd\b|\bchdir\(|^\s*!\s*(?:cp|ln)\b|\bcopytree\(|\bPYTHONPATH\b", re.MULTILINE
+)
+
+
+def finds_elsewhere(texts: Iterable[str]) -> bool:
+    """Tell whether code may import modules from folders that it adds, changes to, or copies."""
+    return any(_ADDS_FOLDERS.search(text) for text in texts)
+
+
 def brings(distributions: Collection[str], module: str) -> bool:
     """Tell whether one of these distributions, by canonical names, is likely to contain a module."""
     if module in _NAMESPACES:
@@ -175,7 +204,7 @@ def brings(distributions: Collection[str], module: str) -> bool:
 
 def is_known(module: str) -> bool:
     """Tell whether a module's distributions are known; else they are guessed from its name."""
-    return module in _DISTRIBUTIONS
+    return module in _DISTRIBUTIONS or module.rpartition(".")[0] in _SPLIT
 
 
 def distributions_of(module: str) -> tuple[str, ...]:

@@ -5,13 +5,17 @@ import shlex
 from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from kaggle_offline.code.cells import indent, magics
 from kaggle_offline.code.shell_commands import commands
 
 _ANY_PIP = re.compile(r"\bpip3?\b.*?\b(?:install|download)\b", re.DOTALL)
+# Some begin the line with another command; IPython takes a line that begins with pip or conda for a magic.
 _PIP = re.compile(
-    r"\s*[!%]\s*(?:\S*python\S*\s+-m\s+|\{sys\.executable\}\s+-m\s+)?(?:uv\s+)?pip3?\s+install\s+(.*)", re.DOTALL
+    r"\s*(?:[!%]\s*)?(?P<before>[^#'\"]*?(?:&&|;)\s*)?"
+    r"(?:\S*python\S*\s+-m\s+|\{sys\.executable\}\s+-m\s+)?(?:uv\s+)?(?:pip3?(?:\s+-\S+)*|conda|mamba)\s+install\s+(?P<rest>.*)",
+    re.DOTALL,
 )
 # Pip's own part of a line: up to the shell's next command, outside of quotes.
 _OWN_PART = re.compile(r"(?:'[^']*'|\"[^\"]*\"|\\.|>&|[^\\;&|])*", re.DOTALL)
@@ -36,7 +40,7 @@ class PipInstall:
         requirements: its arguments that are requirements.
         other: its other arguments: files, folders, requirements files.
         options: its options that a requirement cannot express.
-        rest: the shell's commands after it.
+        rest: the shell's other commands.
     """
 
     line: int
@@ -54,10 +58,13 @@ def pip_installs(code: str) -> list[PipInstall]:
         match = _PIP.match(line)
         if match is None:
             continue
-        own = _OWN_PART.match(match[1])
+        own = _OWN_PART.match(match["rest"])
         arguments = own[0] if own else ""
-        after = _GOES_ON.match(match[1], len(arguments))
-        rest = after[1].strip() if after else ""
+        after = _GOES_ON.match(match["rest"], len(arguments))
+        others = [(match["before"] or "").rstrip("&; ")]
+        if after:
+            others.append(after[1].strip())
+        rest = " && ".join(filter(None, others))
         requirements, other, options = _arguments_of(arguments)
         found.append(
             PipInstall(
@@ -106,11 +113,26 @@ def _arguments_of(arguments: str) -> tuple[tuple[str, ...], tuple[str, ...], tup
         if before in ("-r", "--requirement"):
             other.append(word)
             continue
-        try:
-            requirements.append(str(Requirement(word)))
-        except InvalidRequirement:
+        requirement = _requirement_of(word)
+        if requirement:
+            requirements.append(requirement)
+        else:
             other.append(word)
     return tuple(requirements), tuple(other), tuple(options)
+
+
+def _requirement_of(word: str) -> str:
+    """Return an argument of pip as a requirement, a wheel by its name and version; empty if it is something else."""
+    if word.endswith(".whl"):
+        try:
+            name, version, *_ = parse_wheel_filename(word.rpartition("/")[2])
+        except InvalidWheelFilename:
+            return ""
+        return f"{name}=={version}"
+    try:
+        return str(Requirement(word))
+    except InvalidRequirement:
+        return ""
 
 
 def _before_redirections(words: list[str]) -> list[str]:
@@ -124,7 +146,7 @@ def _before_redirections(words: list[str]) -> list[str]:
 
 
 def other_pip_lines(code: str) -> list[str]:
-    """Return the lines that run pip in a shell, without those of `pip_installs`."""
+    """Return the lines that run pip with a network in a shell, without those of `pip_installs`."""
     known = {install.line for install in pip_installs(code)}
     others = [command for command in commands(code) if command.line not in known]
-    return [command.text for command in others if _ANY_PIP.search(command.command)]
+    return [each.text for each in others if _ANY_PIP.search(each.command) and "--no-index" not in each.command]

@@ -11,6 +11,7 @@ from kaggle_offline.code.cells import logical_lines, magics, nodes_of
 _SHELLS = (
     "os.system",
     "os.popen",
+    "get_ipython().system",
     "getoutput",
     *(f"subprocess.{name}" for name in ("run", "call", "check_call", "check_output", "Popen")),
 )

@@ -61,6 +61,8 @@ def run(options: argparse.Namespace, repository: Path) -> None:
         left += [f"{path}: write the files and columns that {options.code} reads" for path in _rehearsals(written)]
     if adopted or left:
         _print_list("left to you:", left)
+    if adopted and adopted.offline:
+        _print_list("cannot work offline; ship it as a requirement, a checkpoint or an input:", adopted.offline)
     _lock(names, repository)
     if profile.rehearsal and not profile.sketch:
         print(f"Now: nox -s data -- {names.competition}, which downloads the rest of the data and sketches them")

@@ -8,10 +8,19 @@ from collections.abc import Callable, Iterable, Iterator
 from kaggle_offline.artifacts.pack import dataset_slug
 from kaggle_offline.artifacts.render import INSTALL, PARAMETERS
 from kaggle_offline.code.cells import module_written, why_no_python
-from kaggle_offline.code.imports import brings, distributions_of, imported_modules, is_known, modules_gone
+from kaggle_offline.code.imports import (
+    ELSEWHERE,
+    brings,
+    distributions_of,
+    finds_elsewhere,
+    imported_modules,
+    is_known,
+    modules_gone,
+)
 from kaggle_offline.code.input_paths import input_paths, magics_with_inputs, tested_names
-from kaggle_offline.code.network_access import fetches
+from kaggle_offline.code.network_access import fetches, text_constants
 from kaggle_offline.code.pip_commands import other_pip_lines, pip_installs
+from kaggle_offline.code.shell_commands import commands
 from kaggle_offline.doctor.served_checks import is_served
 from kaggle_offline.doctor.subject import Finding, Subject, imported_from, source_root
 from kaggle_offline.repository.packages import required_by
@@ -20,6 +29,7 @@ from kaggle_offline.repository.packages import required_by
 _PARAMETERS = frozenset({"PACKAGES_DIGEST", "KERNEL_DIGEST", "WEIGHTS"})
 
 # Where people's own machines, and Colab, have their files.
+_RUNS_PYTHON = re.compile(r"\bpython3?\b|\.py\b")
 _OTHER_MACHINE = re.compile(r"/home/\w|/Users/\w|/content/|~/|[A-Za-z]:[\\/]\w")
 
 
@@ -87,10 +97,13 @@ def _network(subject: Subject) -> Iterator[Finding]:
     for code in subject.cells:
         for line in pip_installs(code.text):
             yield Finding(f"{code.where}: {line.text}", require)
+    constants: dict[str, str] = {}
+    for code in subject.reached:
+        constants |= text_constants(code.text)
     for code in subject.reached:
         for text in other_pip_lines(code.text):
             yield Finding(f"{code.where}: {text}", require)
-        for _, text in fetches(code.text):
+        for _, text in fetches(code.text, constants):
             yield Finding(
                 f"{code.where}: {text} downloads", "Kernels have no network: ship it as a checkpoint or a dataset."
             )
@@ -102,7 +115,7 @@ def _input_paths(subject: Subject) -> Iterator[Finding]:
         tested |= tested_names(code.text)
     for code in subject.reached:
         for path in input_paths(code.text, frozenset(tested)):
-            if code.module and not path.instead:
+            if path.is_download or (code.module and not path.instead):
                 # In the middle of a text, a module more likely mentions the path than opens it.
                 continue
             slug = repr(path.slug) if path.slug else "…"
@@ -144,6 +157,9 @@ def _imports(subject: Subject) -> Iterator[Finding]:
         if written:
             own.add(written[0])
     known = {*subject.image.pins, *subject.image.unlisted}
+    elsewhere = ""
+    if finds_elsewhere(code.text for code in subject.reached):
+        elsewhere = ELSEWHERE
     for code in subject.reached:
         for module in sorted(imported_modules(code.tree, needed=True)):
             # Kaggle gives every kernel the modules that begin with kaggle_, and runs notebooks with IPython.
@@ -154,7 +170,7 @@ def _imports(subject: Subject) -> Iterator[Finding]:
             # A guessed name may be somebody else's distribution.
             name = likely if is_known(module) or likely in known else "its distribution"
             yield Finding(
-                f"{code.where}: imports {module}, which {subject.where(package)} does not require",
+                f"{code.where}: imports {module}, which {subject.where(package)} does not require{elsewhere}",
                 f"Add {name} to the dependencies in its pyproject.toml.",
             )
         # A rehearsal on an older Python than the image's would not fail.
@@ -224,6 +240,16 @@ def _own_modules(subject: Subject) -> Iterator[Finding]:
             yield from subject.ignored(code.where)
 
 
+def _may_be_written(subject: Subject) -> bool:
+    """Tell whether a variable, a file that a cell writes, or another program may have the name of the output."""
+    name = subject.kernel.settings.output
+    stem = re.compile(rf"(?<!\w){re.escape(name.partition('.')[0])}(?!\w)")
+    for code in subject.reached:
+        if stem.search(code.text) or any(_RUNS_PYTHON.search(each.command) for each in commands(code.text)):
+            return True
+    return False
+
+
 def _output(subject: Subject) -> Iterator[Finding]:
     if is_served(subject):
         return
@@ -235,7 +261,7 @@ def _output(subject: Subject) -> Iterator[Finding]:
         texts |= {value for value in constants if isinstance(value, str) and named.fullmatch(value)}
     absolute = [text for text in texts if text.startswith("/")]
     elsewhere = sorted(text for text in absolute if not text.startswith(("/kaggle/working/", f"/{name}")))
-    if not texts and not any(_syntax(subject)):
+    if not texts and not _may_be_written(subject) and not any(_syntax(subject)):
         yield Finding(
             f"{subject.settings}: output: no code names {name}",
             f"Write /kaggle/working/{name} in the kernel, or correct output.",

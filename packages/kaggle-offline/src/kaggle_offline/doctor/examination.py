@@ -46,7 +46,19 @@ def examine(repository: Path, competition: str) -> list[Finding]:
             found += check(subject)
         except OfflineError as error:
             found.append(finding_of(repository, error))
-    return found
+    return _without_ignored(subject, found)
+
+
+def _without_ignored(subject: Subject, found: list[Finding]) -> list[Finding]:
+    """Return the findings that ``[doctor.ignore]`` does not name; a name of none is a finding."""
+    ignored = subject.kernel.settings.ignored
+    kept = list(found)
+    for text in ignored:
+        rest = [finding for finding in kept if text not in finding.problem]
+        if len(rest) == len(kept):
+            rest.append(Finding(f"{subject.settings}: doctor.ignore: no finding has {text!r}", "Remove the line."))
+        kept = rest
+    return kept
 
 
 # An error that a check raises is its finding.

@@ -99,7 +99,11 @@ def read_metadata(path: Path, competition: str) -> KernelMetadata:
             f"{path}: title: resolves to {slugify(metadata['title'])!r}, but id says {slug!r}",
             "Kaggle takes the slug from the title: make the two agree.",
         )
-    fixed = {"language": "python", "enable_internet": False, "competition_sources": [competition]}
+    if competition in (metadata.get("competition_sources") or []):
+        competitions = metadata["competition_sources"]
+    else:
+        competitions = [competition]
+    fixed = {"language": "python", "enable_internet": False, "competition_sources": competitions}
     for key, value in fixed.items():
         if metadata.get(key) != value or type(metadata[key]) is not type(value):
             raise ConfigurationError(

@@ -110,6 +110,7 @@ class Settings:
     limits: CompetitionLimits | None
     rehearsal: str | HoldOut
     tolerance: float
+    ignored: Mapping[str, str]
 
 
 def read_settings(path: Path) -> Settings:
@@ -147,6 +148,7 @@ def read_settings(path: Path) -> Settings:
         limits=limits,
         rehearsal=_rehearsal(path, rehearsal),
         tolerance=rehearsal.get("tolerance", properties["rehearsal"]["properties"]["tolerance"]["default"]),
+        ignored=document.get("doctor", {}).get("ignore", {}),
     )
 
 

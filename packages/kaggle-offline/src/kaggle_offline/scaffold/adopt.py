@@ -7,18 +7,20 @@ import json
 import re
 import tokenize
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from kaggle_offline.artifacts.render import INSTALL, PARAMETERS
 from kaggle_offline.code.cells import indent, module_written, parse
-from kaggle_offline.code.imports import distributions_of, imported_modules, is_known
+from kaggle_offline.code.imports import ELSEWHERE, distributions_of, finds_elsewhere, imported_modules, is_known
 from kaggle_offline.code.input_paths import InputPath, input_paths, magics_with_inputs, tested_names, with_inputs_found
-from kaggle_offline.code.network_access import fetches
+from kaggle_offline.code.network_access import fetches, text_constants
 from kaggle_offline.code.pip_commands import other_pip_lines, pip_installs, without_pip
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import read_json
@@ -32,7 +34,18 @@ _PLOTS = re.compile(r"^\s*%matplotlib\b", re.MULTILINE)
 
 # The keys of a kernel's metadata for its inputs, and the keys for the kinds of inputs that a path in the code names.
 _SOURCES = ("dataset_sources", "kernel_sources", "model_sources")
-_SOURCES_OF_KIND = {"datasets": "dataset_sources", "notebooks": "kernel_sources"}
+_SOURCES_OF_KIND = {"datasets": "dataset_sources", "notebooks": "kernel_sources", "models": "model_sources"}
+# The outputs of Kaggle's dependency manager, which kernels have as inputs.
+_DEPENDENCIES = "packagemanager/pm-"
+_FLAGS = ("enable_gpu", "enable_tpu")
+
+# A magic of a cell for another program, and what a magic in code is called as.
+_CELL_MAGIC = re.compile(r"\s*%%(?P<name>\w+)[ \t]*(?P<line>[^\n]*)\n?(?P<body>.*)", re.DOTALL)
+_SYSTEM_CALL = re.compile(r"^([ \t]*)get_ipython\(\)\.system\((['\"])((?:(?!\2|\\).)*)\2\)[ \t]*$", re.MULTILINE)
+
+# A fence of Markdown that ends a line with text before it: jupytext would look for its end in the next cells.
+_FENCE_AFTER_TEXT = re.compile(r"^(?![ \t]*(?:```|~~~))(.*\S)(```|~~~)[ \t]*$", re.MULTILINE)
+_FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 
 _PARAMETERS = '# The origin of this kernel; `push` fills it in.\nPACKAGES_DIGEST = ""'
 _INSTALL = "# `push` writes the installation of the packages that Kaggle's image lacks here."
@@ -51,6 +64,7 @@ class Adopted:
         settings: keys of its metadata that it had already: ``enable_gpu``, and inputs besides the competition.
         done: the changes, a line for each.
         left: the places that need a look, a line for each.
+        offline: the code that needs a network, and would fail on Kaggle, a line for each.
     """
 
     code: str
@@ -60,6 +74,7 @@ class Adopted:
     settings: dict[str, Any]
     done: tuple[str, ...]
     left: tuple[str, ...]
+    offline: tuple[str, ...]
 
 
 def adopt(path: Path, competition: str, known: Iterable[str]) -> Adopted:
@@ -76,22 +91,28 @@ def adopt(path: Path, competition: str, known: Iterable[str]) -> Adopted:
     Raises:
         ConfigurationError: the file cannot be read.
     """
-    import jupytext
     import nbformat
 
     notebook = _read(path)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     if not any(cell.source.strip() for cell in cells):
         raise ConfigurationError(f"{path}: no code in it", "Name a notebook or script with code.")
-    notes = _Notes(competition, _settings(path, notebook))
+    notes = _Notes(competition, path.parent)
+    notes.begin(_settings(path, notebook))
     tested: set[str] = set()
+    constants: dict[str, str] = {}
     for cell in cells:
         tested |= tested_names(cell.source)
+        constants |= text_constants(cell.source)
     for cell in cells:
         # Within a cell, a line that begins a cell in percent format would split it.
         code = _CELL_LINE.sub("#: %%", cell.source).rstrip()
+        code = _SYSTEM_CALL.sub(r"\1!\3", code)
         code = _without_installs(code, notes)
         code = _with_inputs(code, frozenset(tested), notes)
+        written = module_written(code)
+        seen = written[1] if written else code
+        notes.offline += [text for _, text in fetches(seen, constants)]
         cell.source = _with_blocks_kept(code)
     sources = [cell.source for cell in cells]
     modules = _local_modules(path.parent, sources)
@@ -105,34 +126,99 @@ def adopt(path: Path, competition: str, known: Iterable[str]) -> Adopted:
     notebook.cells = [*first, *notebook.cells]
     notebook.metadata = {"jupytext": {"notebook_metadata_filter": "-all", "cell_metadata_filter": "tags,-all"}}
     return Adopted(
-        code=_STYLE + "\n" + jupytext.writes(notebook, fmt="py:percent"),
+        code=_written(path, notebook),
         is_script=path.suffix == ".py",
         requirements=requirements,
         modules={name: _MODULE_STYLE + text for name, text in modules.items()},
         settings=notes.settings,
         done=tuple(dict.fromkeys(notes.done)),
         left=tuple(dict.fromkeys(notes.left)),
+        offline=tuple(dict.fromkeys(notes.offline)),
     )
+
+
+def _written(path: Path, notebook: Any) -> str:
+    """Return a notebook in percent format, from which the same cells are read.
+
+    Python for a process of its own, ``%%python``, becomes a call: the format would have it as Python for the kernel.
+
+    Raises:
+        ConfigurationError: a cell would be another.
+    """
+    import jupytext
+
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _kept_markdown(cell.source)
+        magic = _CELL_MAGIC.fullmatch(cell.source) if cell.cell_type == "code" else None
+        if magic and not _is_kept(cell):
+            name, line, body = (repr(magic[part]) for part in ("name", "line", "body"))
+            cell.source = f"get_ipython().run_cell_magic({name}, {line}, {body})"
+    text: str = _STYLE + "\n" + jupytext.writes(notebook, fmt="py:percent")
+    # The comments above the first cell are one, too.
+    read = jupytext.reads(text, fmt="py:percent").cells[1:]
+    for cell, other in zip_longest(notebook.cells, read):
+        if cell is None or other is None or _content(cell) != _content(other):
+            changed = cell or other
+            begin = changed.source.strip().partition("\n")[0]
+            raise ConfigurationError(
+                f"{path}: the cell that begins with {begin!r} would be another in the kernel",
+                "Close its quotes and fences, or move what is not Python into a file; then run the same command again.",
+            )
+    return text
+
+
+def _content(cell: Any) -> tuple[str, str]:
+    return cell.cell_type, cell.source.strip()
+
+
+def _is_kept(cell: Any) -> bool:
+    """Tell whether a cell, and others after it, are read as they are written in percent format."""
+    import jupytext
+    import nbformat
+
+    # A fence that is not closed is closed by that of another cell.
+    fenced = nbformat.v4.new_markdown_cell("```\npass\n```\n~~~\npass\n~~~")
+    cells = [cell, nbformat.v4.new_code_cell("pass"), fenced]
+    read = jupytext.reads(jupytext.writes(nbformat.v4.new_notebook(cells=cells), fmt="py:percent"), fmt="py:percent")
+    return [_content(cell) for cell in read.cells] == [_content(cell) for cell in cells]
+
+
+def _kept_markdown(text: str) -> str:
+    """Return Markdown as it is, or else with its signs escaped and its fences closed, or else without fences."""
+    import nbformat
+
+    # Lines that begin so would begin a cell, or lose the sign before them.
+    closed = re.sub(r"^([ \t#]*)([%!])", r"\1\\\2", text, flags=re.MULTILINE)
+    closed = _FENCE_AFTER_TEXT.sub(r"\1\n\2", closed)
+    fences = _FENCE.findall(closed)
+    if len(fences) % 2:
+        closed = f"{closed}\n{fences[-1].strip()}"
+    for candidate in (text, closed):
+        if _is_kept(nbformat.v4.new_markdown_cell(candidate)):
+            return candidate
+    return _FENCE.sub(r"\\\g<0>", closed)
 
 
 def _requirements(
     sources: Sequence[str], modules: Mapping[str, str], known: frozenset[str], notes: "_Notes"
 ) -> tuple[str, ...]:
     """Return the requirements of a notebook's cells and modules; note them, and what stays unknown."""
-    written: dict[str, str] = {}
-    for source in sources:
-        found = module_written(source)
-        if found:
-            written[found[0]] = found[1]
-    for name, text in (*modules.items(), *written.items()):
-        file = name if name in modules else f"{name}.py"
+    # A file may be written twice.
+    written = list(filter(None, map(module_written, sources)))
+    files = [(f"{name}.py", text) for name, text in written]
+    for file, text in (*modules.items(), *files):
         notes.left += [f"{file}: {_by_hand(path)}" for path in input_paths(text)]
+        for path in input_paths(text):
+            notes.see(path)
     notes.done += [f"{name}: in the package now" for name in modules]
-    texts = [*sources, *modules.values(), *written.values()]
-    own = {Path(name).parts[0].removesuffix(".py") for name in modules} | set(written)
+    texts = [*sources, *modules.values(), *(text for _, text in written)]
+    own = {Path(name).parts[0].removesuffix(".py") for name in modules} | {name for name, _ in written}
     imported, unknown = _distributions(texts, own, known | frozenset(notes.pinned))
     notes.done += [f"{name}: a requirement, because it is imported" for name in imported if name not in notes.pinned]
-    elsewhere = ", unless a folder of sys.path has it" if any("sys.path" in text for text in texts) else ""
+    elsewhere = ""
+    if finds_elsewhere(texts):
+        elsewhere = ELSEWHERE
     for module in unknown:
         notes.left.append(f"{module}: add its distribution to the package's pyproject.toml{elsewhere}")
     if any(re.search(r"\bdef find_input\b", text) for text in texts):
@@ -144,14 +230,47 @@ def _requirements(
 class _Notes:
     """The findings of a walk through cells: changes, places that need a look, requirements and inputs."""
 
-    def __init__(self, competition: str, settings: dict[str, Any]) -> None:
+    def __init__(self, competition: str, folder: Path) -> None:
         self.competition = competition
-        self.settings = settings
+        self.folder = folder
+        self.settings: dict[str, Any] = {}
         self.pinned: dict[str, str] = {}
-        self.done = [f"{key}: {json.dumps(value)}, unchanged" for key, value in settings.items()]
+        self.done: list[str] = []
         self.left: list[str] = []
-        for key in _SOURCES:
-            self._rehearse_with(settings.get(key, []))
+        self.offline: list[str] = []
+
+    def begin(self, settings: Mapping[str, Any]) -> None:
+        """Note the settings that the kernel has already; drop inputs that are empty, or cannot be had offline."""
+        for key, value in settings.items():
+            kept = value
+            if key == "competition_sources":
+                kept = self._competitions(value)
+            elif key in _SOURCES:
+                kept = self._sources(key, value)
+                self._rehearse_with(kept)
+            if kept:
+                self.settings[key] = kept
+                self.done.append(f"{key}: {json.dumps(kept)}, unchanged")
+
+    def _competitions(self, refs: Sequence[str]) -> list[str]:
+        """Return the competitions if there are others than the kernel's own."""
+        others = [ref for ref in refs if ref and ref != self.competition]
+        how = "another competition: to rehearse with it, host it on the local Kaggle"
+        self.left += [f"{ref}: {how}" for ref in others]
+        return [self.competition, *others] if others else []
+
+    def _sources(self, key: str, refs: Sequence[str]) -> list[str]:
+        """Return the inputs of a kind without those that are dropped."""
+        kept = []
+        for ref in refs:
+            if not ref:
+                self.done.append(f"{key}: an empty entry is dropped")
+            elif ref.startswith(_DEPENDENCIES):
+                how = "of Kaggle's dependency manager, dropped: add its packages to the package's pyproject.toml"
+                self.left.append(f"{ref}: {how}")
+            else:
+                kept.append(ref)
+        return kept
 
     def see(self, found: InputPath) -> None:
         """Note the input that a path is in, unless it is the competition or noted already."""
@@ -162,7 +281,9 @@ class _Notes:
             return
         key = _SOURCES_OF_KIND.get(found.kind, "")
         ref = f"{found.owner}/{found.slug}"
-        if key:
+        if found.kind == "models":
+            ref = f"{ref}/{found.variation}"
+        if key and not ref.endswith("/"):
             self.settings[key] = [*self.settings.get(key, []), ref]
             self.done.append(f"{key}: {ref}, because a path names it")
             self._rehearse_with([ref])
@@ -174,22 +295,44 @@ class _Notes:
 
 
 def _without_installs(code: str, notes: _Notes) -> str:
-    """Return a cell's code with pip's lines as comments; note their requirements, and other uses of the network."""
+    """Return a cell's code with pip's lines as comments; note their requirements."""
     for install in pip_installs(code):
-        for text in install.requirements:
+        other: list[str] = []
+        requirements = list(install.requirements)
+        for word in install.other:
+            listed = _requirements_listed(notes.folder / word)
+            requirements += listed
+            if not listed:
+                other.append(word)
+        for text in requirements:
             requirement = Requirement(text)
             name = canonicalize_name(requirement.name)
             # A requirement with a version wins over one without, in any order.
             if requirement.specifier or requirement.url or name not in notes.pinned:
                 notes.pinned[name] = text
-            notes.done.append(f"{text}: a requirement now, was: {install.text}")
-        notes.left += [f"{other}: not a requirement; ship it without: {install.text}" for other in install.other]
-        notes.left += [f"{option}: not possible in a requirement: {install.text}" for option in install.options]
-    notes.left += [f"needs a network: {line}" for line in other_pip_lines(code)]
-    notes.left += [f"needs a network: {text}" for _, text in fetches(code)]
+        if requirements:
+            notes.done.append(f"{', '.join(requirements)}: required now, was: {install.text}")
+        if other:
+            notes.left.append(f"{', '.join(other)}: not a requirement; ship it without: {install.text}")
+        if install.options:
+            unpinned = [text for text in requirements if "=" not in text and "@" not in text]
+            advice = f"; the newest {', '.join(unpinned)} was taken: pin it" if unpinned else ""
+            notes.left.append(f"{', '.join(install.options)}: not possible in a requirement{advice}: {install.text}")
+    notes.offline += other_pip_lines(code)
     if not module_written(code):
         notes.left += [f"find the input with find_input: {line}" for line in magics_with_inputs(code)]
     return without_pip(code)
+
+
+def _requirements_listed(path: Path) -> list[str]:
+    """Return the requirements of a requirements file beside the notebook; none if it is something else."""
+    if path.suffix != ".txt" or not path.is_file():
+        return []
+    found = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        with suppress(InvalidRequirement):
+            found.append(str(Requirement(line.partition(" #")[0].strip())))
+    return found
 
 
 def _with_inputs(code: str, tested: frozenset[str], notes: _Notes) -> str:
@@ -212,7 +355,12 @@ def _settings(path: Path, notebook: Any) -> dict[str, Any]:
     try:
         metadata = read_json(path.parent / "kernel-metadata.json")
         if metadata["code_file"] == path.name:
-            settings = {key: metadata[key] for key in ("enable_gpu", *_SOURCES) if metadata.get(key)}
+            keys = (*_FLAGS, "machine_shape", "competition_sources", *_SOURCES)
+            settings = {key: metadata[key] for key in keys if metadata.get(key)}
+            for key in _FLAGS:
+                # Some files have the words as texts.
+                if str(settings.pop(key, False)).lower() == "true":
+                    settings[key] = True
     except (OSError, ValueError, KeyError, TypeError):
         pass
     if notebook.metadata.get("kaggle", {}).get("isGpuEnabled") is True:
@@ -240,16 +388,39 @@ def _by_hand(found: InputPath) -> str:
     return f"{found.text}: begin it with find_input and the name of its competition or dataset"
 
 
+def _notebook_of(text: str) -> Any:
+    """Return a notebook with what a kernel needs of each cell: Jupyter opens files that no strict check accepts.
+
+    Raises:
+        ValueError, LookupError, TypeError: it is no notebook.
+    """
+    import nbformat
+
+    document = json.loads(text)
+    if document["nbformat"] < 4:  # noqa: PLR2004 - the first that has cells at the top
+        return nbformat.reads(text, as_version=4)
+    makers = {
+        "code": nbformat.v4.new_code_cell,
+        "markdown": nbformat.v4.new_markdown_cell,
+        "raw": nbformat.v4.new_raw_cell,
+    }
+    cells = []
+    for cell in document["cells"]:
+        made = makers[cell["cell_type"]]("".join(cell["source"]))
+        if cell.get("attachments"):
+            made["attachments"] = cell["attachments"]
+        cells.append(made)
+    return nbformat.v4.new_notebook(cells=cells, metadata=document.get("metadata", {}))
+
+
 def _read(path: Path) -> Any:
     import jupytext
-    import nbformat
 
     if path.suffix not in (".ipynb", ".py"):
         raise ConfigurationError(f"{path}: neither a notebook (.ipynb) nor a script (.py)", "Name one of them.")
     try:
         if path.suffix == ".ipynb":
-            notebook = nbformat.reads(path.read_text(encoding="utf-8-sig"), as_version=4)
-            nbformat.validate(notebook)
+            notebook = _notebook_of(path.read_text(encoding="utf-8-sig"))
         else:
             # A comment stays a comment, even if it looks like a magic.
             form = {"extension": ".py", "format_name": "percent", "comment_magics": False}
