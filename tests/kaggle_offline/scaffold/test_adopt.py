@@ -237,6 +237,8 @@ def test_a_notebook_that_only_a_strict_check_refuses_is_read(tmp_path: Path) -> 
         ("conda install einops", ("einops",)),
         ("!pip install --no-index /kaggle/input/w/einops-0.8.0-py3-none-any.whl", ("einops==0.8.0",)),
         ("!pip install a-1-py3-none-any.whl b-2-py3-none-any.whl", ("a==1", "b==2")),
+        ("NAME = 'einops'\n!pip install {NAME}", ("einops",)),
+        ("NAMES = 'einops==0.8.0 pandas'\n!pip install $NAMES", ("einops==0.8.0", "pandas")),
         ("!pip install -r requirements.txt", ("einops>=0.7", "pandas")),
     ],
 )

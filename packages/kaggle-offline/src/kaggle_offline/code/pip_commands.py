@@ -113,7 +113,7 @@ def _arguments_of(arguments: str) -> tuple[tuple[str, ...], tuple[str, ...], tup
         if before in ("-r", "--requirement"):
             other.append(word)
             continue
-        requirement = _requirement_of(word)
+        requirement = requirement_of(word)
         if requirement:
             requirements.append(requirement)
         else:
@@ -121,7 +121,7 @@ def _arguments_of(arguments: str) -> tuple[tuple[str, ...], tuple[str, ...], tup
     return tuple(requirements), tuple(other), tuple(options)
 
 
-def _requirement_of(word: str) -> str:
+def requirement_of(word: str) -> str:
     """Return an argument of pip as a requirement, a wheel by its name and version; empty if it is something else."""
     if word.endswith(".whl"):
         try:

@@ -21,7 +21,7 @@ from kaggle_offline.code.cells import indent, module_written, parse
 from kaggle_offline.code.imports import ELSEWHERE, distributions_of, finds_elsewhere, imported_modules, is_known
 from kaggle_offline.code.input_paths import InputPath, input_paths, magics_with_inputs, tested_names, with_inputs_found
 from kaggle_offline.code.network_access import fetches, text_constants
-from kaggle_offline.code.pip_commands import other_pip_lines, pip_installs, without_pip
+from kaggle_offline.code.pip_commands import other_pip_lines, pip_installs, requirement_of, without_pip
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import read_json
 
@@ -42,6 +42,8 @@ _FLAGS = ("enable_gpu", "enable_tpu")
 # A magic of a cell for another program, and what a magic in code is called as.
 _CELL_MAGIC = re.compile(r"\s*%%(?P<name>\w+)[ \t]*(?P<line>[^\n]*)\n?(?P<body>.*)", re.DOTALL)
 _SYSTEM_CALL = re.compile(r"^([ \t]*)get_ipython\(\)\.system\((['\"])((?:(?!\2|\\).)*)\2\)[ \t]*$", re.MULTILINE)
+
+_VARIABLE = re.compile(r"\{(\w+)\}|\$(\w+)")
 
 # A fence of Markdown that ends a line with text before it: jupytext would look for its end in the next cells.
 _FENCE_AFTER_TEXT = re.compile(r"^(?![ \t]*(?:```|~~~))(.*\S)(```|~~~)[ \t]*$", re.MULTILINE)
@@ -108,7 +110,7 @@ def adopt(path: Path, competition: str, known: Iterable[str]) -> Adopted:
         # Within a cell, a line that begins a cell in percent format would split it.
         code = _CELL_LINE.sub("#: %%", cell.source).rstrip()
         code = _SYSTEM_CALL.sub(r"\1!\3", code)
-        code = _without_installs(code, notes)
+        code = _without_installs(code, constants, notes)
         code = _with_inputs(code, frozenset(tested), notes)
         written = module_written(code)
         seen = written[1] if written else code
@@ -294,13 +296,13 @@ class _Notes:
         self.left += [f"{ref}: to rehearse with it, create one of that name on the local Kaggle" for ref in refs]
 
 
-def _without_installs(code: str, notes: _Notes) -> str:
+def _without_installs(code: str, constants: Mapping[str, str], notes: _Notes) -> str:
     """Return a cell's code with pip's lines as comments; note their requirements."""
     for install in pip_installs(code):
         other: list[str] = []
         requirements = list(install.requirements)
         for word in install.other:
-            listed = _requirements_listed(notes.folder / word)
+            listed = _requirements_in(notes.folder / word) or _requirements_filled(word, constants)
             requirements += listed
             if not listed:
                 other.append(word)
@@ -324,7 +326,13 @@ def _without_installs(code: str, notes: _Notes) -> str:
     return without_pip(code)
 
 
-def _requirements_listed(path: Path) -> list[str]:
+def _requirements_filled(word: str, constants: Mapping[str, str]) -> list[str]:
+    """Return the requirements of a word in which IPython fills in variables."""
+    filled = _VARIABLE.sub(lambda match: constants.get(match[1] or match[2], match[0]), word)
+    return list(filter(None, map(requirement_of, filled.split())))
+
+
+def _requirements_in(path: Path) -> list[str]:
     """Return the requirements of a requirements file beside the notebook; none if it is something else."""
     if path.suffix != ".txt" or not path.is_file():
         return []
