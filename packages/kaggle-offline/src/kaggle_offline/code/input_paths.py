@@ -59,13 +59,13 @@ def input_paths(code: str, tested: frozenset[str] = frozenset()) -> list[InputPa
 
 def with_inputs_found(code: str, tested: frozenset[str] = frozenset()) -> str:
     """Return the code with those paths as what `InputPath.instead` says, where it says so and the code stays Python."""
-    lines = [line.encode() for line in code.split("\n")]
+    lines = [line.encode() for line in _lines(code)]
     for path, node in reversed(_input_literals(code, tested)):
         if path.instead:
             first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
             end = lines[last][node.end_col_offset :]
             lines[first : last + 1] = [lines[first][: node.col_offset] + path.instead.encode() + end]
-    replaced = b"\n".join(lines).decode()
+    replaced = b"".join(lines).decode()
     return replaced if parse(replaced) is not None else code
 
 
@@ -105,7 +105,7 @@ def _input_literals(code: str, tested: frozenset[str] = frozenset()) -> list[tup
     if tree is None:
         return []
     source = code if parsed(code) else without_magics(code)
-    lines = source.split("\n")
+    lines = _lines(source)
     skipped = _not_literals(tree)
     uncertain = _uncertain(tree, tested)
     searches = any(word in source for word in _SEARCHES) or _has_pattern(tree)
@@ -154,6 +154,11 @@ def _download(call: ast.Call, lines: list[str]) -> InputPath | None:
     )
 
 
+def _lines(code: str) -> list[str]:
+    """Return the lines of code with their ends, as Python counts them: a carriage return ends one, too."""
+    return re.findall(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+$", code)
+
+
 def _segment(lines: list[str], node: ast.expr) -> str:
     """Return a node's source, as `ast.get_source_segment` does, which splits all of the code each time."""
     first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
@@ -161,7 +166,7 @@ def _segment(lines: list[str], node: ast.expr) -> str:
     if first == last:
         return lines[first].encode()[node.col_offset : end].decode()
     inner = lines[first + 1 : last]
-    return "\n".join([lines[first].encode()[node.col_offset :].decode(), *inner, lines[last].encode()[:end].decode()])
+    return "".join([lines[first].encode()[node.col_offset :].decode(), *inner, lines[last].encode()[:end].decode()])
 
 
 def _not_literals(tree: ast.AST) -> set[int]:
