@@ -327,9 +327,9 @@ def _without_installs(code: str, constants: Mapping[str, str], notes: _Notes) ->
 
 
 def _requirements_filled(word: str, constants: Mapping[str, str]) -> list[str]:
-    """Return the requirements of a word in which IPython fills in variables."""
+    """Return the requirements of a word in which IPython fills in variables; none if it has no variable."""
     filled = _VARIABLE.sub(lambda match: constants.get(match[1] or match[2], match[0]), word)
-    return list(filter(None, map(requirement_of, filled.split())))
+    return list(filter(None, map(requirement_of, filled.split()))) if filled != word else []
 
 
 def _requirements_in(path: Path) -> list[str]:
