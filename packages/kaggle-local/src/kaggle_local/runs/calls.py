@@ -34,6 +34,11 @@ class Calls:
     depends_on_order: bool = False
     depends_on_size: bool = False
 
+    def projected(self, rows: int) -> float:
+        """Return the seconds that so many rows would take, with the start, at the rate of all calls but the first."""
+        rate = (self.total - self.first) / self.rows
+        return self.start + self.first + rate * rows
+
 
 def write_calls(folder: Path, lines: str, began: float, listening: float) -> None:
     """Write ``calls.json`` with the measures of the calls that `gateway_driver` has noted, at least one.

@@ -28,7 +28,7 @@ class RehearsalData:
 
     Attributes:
         folder: the data.
-        sample: the name of the sample submission; empty if there is none, and the settings name the id.
+        sample: the name of the sample submission; an empty text if the data have none.
         rehearsal: which rows are held out, and the metric.
         where: the file with these settings, for messages.
     """
@@ -162,7 +162,7 @@ def _split(data: RehearsalData) -> _Split:
 
 
 def read_sample(data: RehearsalData) -> "pd.DataFrame":
-    """Return the sample submission; where there is none, the test set's ids, and an empty cell for each target.
+    """Return the sample submission, or else a table with the test set's ids and an empty cell for each target.
 
     Raises:
         ConfigurationError: a table is not there, or the test set has no such id.

@@ -5,14 +5,14 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from kaggle_local.behaviour import SANDBOX, Behaviour
 from kaggle_local.errors import LocalKaggleError, SubmissionError
-from kaggle_local.runs.calls import read_calls
+from kaggle_local.runs.calls import Calls, read_calls
 from kaggle_local.runs.image import ImageSpec
 from kaggle_local.scoring.competition import load_competition
 from kaggle_local.scoring.score import metric_of
@@ -26,7 +26,7 @@ from kaggle_offline.files import alone
 from kaggle_offline.kaggle.authentication import find_token
 from kaggle_offline.kaggle.client import KaggleClient
 from kaggle_offline.kaggle.retries import Patience, Waits
-from kaggle_offline.reports.result import SCORE_DIGITS, Calls, Submission
+from kaggle_offline.reports.result import SCORE_DIGITS, Submission
 from kaggle_offline.repository.image_manifest import read_image_manifest
 from kaggle_offline.repository.kernel_folder import KernelFolder
 
@@ -197,8 +197,7 @@ class LocalTarget(_Opened):
     def calls(self, ref: str) -> Calls | None:
         """See `Target`."""
         submission = self.local.storage.submissions.get(int(ref))
-        calls = read_calls(submission.folder) if submission else None
-        return Calls(**asdict(calls)) if calls else None
+        return read_calls(submission.folder) if submission else None
 
     def reason(self, ref: str) -> tuple[str, str]:
         """See `Target`."""

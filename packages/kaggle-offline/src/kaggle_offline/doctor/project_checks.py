@@ -117,7 +117,8 @@ def _secrets(subject: Subject) -> Iterator[Finding]:
 def _time(subject: Subject) -> Iterator[Finding]:
     """Compare the last run's time, in proportion to its rows, with the limit; start-up makes the estimate too long."""
     limits = subject.kernel.settings.limits
-    run, submission = read_result(subject.kernel.build).run, read_result(subject.kernel.build).submission
+    result = read_result(subject.kernel.build)
+    run, submission = result.run, result.submission
     if limits is not None and limits.hours > _MOST_HOURS:
         yield Finding(
             f"{subject.settings}: limits.hours: {limits.hours:g}, and Kaggle gives no kernel more than {_MOST_HOURS}",

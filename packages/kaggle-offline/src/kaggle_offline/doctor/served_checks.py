@@ -5,12 +5,14 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from kaggle_local.runs.calls import Calls
+
 from kaggle_offline.code.imports import imported_modules
 from kaggle_offline.competition.drawing import drawn_share
 from kaggle_offline.competition.served import FOLDER, default_paths, gateway_among
 from kaggle_offline.competition.sources import missing_files
 from kaggle_offline.doctor.subject import Check, Finding, Subject
-from kaggle_offline.reports.result import Calls, read_result
+from kaggle_offline.reports.result import read_result
 
 # Set while a submission is scored (Kaggle's documentation of code competitions).
 _RERUN = "KAGGLE_IS_COMPETITION_RERUN"

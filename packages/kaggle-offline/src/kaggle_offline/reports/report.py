@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from kaggle_local.runs.calls import Calls
 
 from kaggle_offline.dependencies.lock_table import Row
 from kaggle_offline.files import write_text
 from kaggle_offline.git import COMMIT_LENGTH
 from kaggle_offline.reports.github import add_summary
 from kaggle_offline.reports.markdown import in_cell, table
-from kaggle_offline.reports.result import PICTURES, SCORE_DIGITS, Calls, Result
+from kaggle_offline.reports.result import PICTURES, SCORE_DIGITS, Result
 from kaggle_offline.repository.kernel_folder import KernelFolder
 from kaggle_offline.repository.submission_toml import CompetitionLimits
 

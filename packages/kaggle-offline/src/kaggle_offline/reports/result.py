@@ -7,6 +7,7 @@ from typing import Any
 
 from cattrs import Converter
 from cattrs.errors import BaseValidationError
+from kaggle_local.runs.calls import Calls
 
 from kaggle_offline.dependencies.lock_table import Row
 from kaggle_offline.files import read_json, write_json
@@ -65,38 +66,6 @@ class Run:
     peak_memory_bytes: int
     image: str = ""
     docker_image: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Calls:
-    """The gateway's calls in the rerun of a served competition, in seconds.
-
-    Attributes:
-        number: of calls.
-        rows: of all calls together.
-        start: from the start of the kernel until it listened.
-        first: of the first call.
-        median: of the other calls.
-        slowest: of the other calls.
-        total: of all calls.
-        depends_on_order: whether answers depend on the order of a batch's rows.
-        depends_on_size: whether answers depend on the size of a batch.
-    """
-
-    number: int
-    rows: int
-    start: float
-    first: float
-    median: float
-    slowest: float
-    total: float
-    depends_on_order: bool = False
-    depends_on_size: bool = False
-
-    def projected(self, rows: int) -> float:
-        """Return the seconds that so many rows would take, with the start, at the rate of all calls but the first."""
-        rate = (self.total - self.first) / self.rows
-        return self.start + self.first + rate * rows
 
 
 @dataclass(frozen=True, kw_only=True)

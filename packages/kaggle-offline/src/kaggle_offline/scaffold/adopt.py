@@ -400,7 +400,7 @@ def _notebook_of(text: str) -> Any:
     """Return a notebook with what a kernel needs of each cell: Jupyter opens files that no strict check accepts.
 
     Raises:
-        ValueError, LookupError, TypeError: it is no notebook.
+        ValueError, LookupError, TypeError: the text is not a notebook.
     """
     import nbformat
 

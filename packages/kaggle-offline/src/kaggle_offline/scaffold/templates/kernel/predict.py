@@ -3,7 +3,7 @@
 # Learns from what the competition gives, predicts the test set, writes `submission.csv`.
 
 # %% tags=["parameters"]
-# What this kernel was made of; `push` fills it in.
+# The origin of this kernel; `push` fills it in.
 PACKAGES_DIGEST = ""
 
 # %% tags=["install"]

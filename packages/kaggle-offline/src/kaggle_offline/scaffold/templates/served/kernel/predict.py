@@ -4,7 +4,7 @@
 # gateway on the public test set. Either way the gateway writes `submission.parquet`.
 
 # %% tags=["parameters"]
-# What this kernel was made of; `push` fills it in.
+# The origin of this kernel; `push` fills it in.
 PACKAGES_DIGEST = ""
 
 # %% tags=["install"]
