@@ -227,7 +227,7 @@ def test_something_protected_is_not_replaced_and_the_way_to_it_is_shown(reposito
         "numpy: the image has 2.0.2, which is protected, but another version is required:",
         "  small 1.0 requires numpy>=2.2",
     ]
-    assert "[freeze] protected" in refusal.value.cure
+    assert "[freeze]\nprotected = [" in refusal.value.cure
     assert not kernel.lock.exists()
 
     kit = repository / "packages" / "kit"

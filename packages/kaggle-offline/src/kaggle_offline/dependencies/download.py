@@ -12,14 +12,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NoReturn
+from urllib.parse import urlsplit
 
-from packaging.utils import parse_wheel_filename
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 from tqdm import tqdm
 
+from kaggle_offline.dependencies.package_index import look_up, metadata_at, options_for
 from kaggle_offline.dependencies.pins import Kind, Pin
 from kaggle_offline.dependencies.source_distributions import EXTENSION, build_source, fetch_commit, part_of
-from kaggle_offline.dependencies.wheels import Wheel, read_wheel
+from kaggle_offline.dependencies.wheels import Wheel, parse_wheel, read_wheel
 from kaggle_offline.environment import environment_for_others
 from kaggle_offline.errors import DownloadError, NetworkError
 from kaggle_offline.files import Stamp, digest_of_data, digest_of_file, new_folder
@@ -27,6 +30,8 @@ from kaggle_offline.repository.image_manifest import ImageManifest
 
 # pip downloads one file after the other, so several run at once. Each occupies a core for most of a second.
 _PROCESSES = min(4, max(2, os.cpu_count() or 1))
+# Each question to the index mostly waits.
+_QUESTIONS = 8
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)\s*$")
 _LAST_LINES = 12
 _STAMP = ".inputs.json"
@@ -152,11 +157,23 @@ def fetch_sources(pins: Sequence[Pin], folder: Path) -> dict[Pin, Path]:
 
 
 def read_wheels(lines: Sequence[str], image: ImageManifest) -> list[Wheel]:
-    """Download wheels by ``name==version`` and read their metadata.
+    """Read the metadata of wheels by ``name==version``; download those whose metadata the index does not serve.
 
     Raises:
         DownloadError: a file was not found.
+        LockError: the index has not got one of them.
     """
+    files = look_up(lines, options_for(image))
+    addresses = {name: found.address for name, found in files.items() if found.address}
+    with ThreadPoolExecutor(_QUESTIONS) as threads:
+        texts = dict(zip(addresses, threads.map(metadata_at, addresses.values()), strict=True))
+    read = [parse_wheel(Path(urlsplit(addresses[name]).path), text) for name, text in texts.items() if text]
+    known = {wheel.name for wheel in read}
+    others = [line for line in lines if canonicalize_name(Requirement(line).name) not in known]
+    return [*read, *_download_and_read(others, image)] if others else read
+
+
+def _download_and_read(lines: Sequence[str], image: ImageManifest) -> list[Wheel]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "wheels"
         folder.mkdir()

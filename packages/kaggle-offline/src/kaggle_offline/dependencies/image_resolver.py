@@ -11,6 +11,10 @@ The search tries the strictest rules first, and stops at the first that have a s
 3. let unprotected distributions of the image be replaced, take wheels and sources;
 4. the same, wheels only.
 
+A solution that keeps the image can be years old: an old release that requires little always fits. Where the newest
+release is over a year younger, the search looks whether letting go of the image's versions gives a younger one: without
+the protected distributions it takes that, and with them it stops and shows both.
+
 Then it takes back each freedom that the solution does not need. For example, ``albumentationsx`` requires
 ``pydantic>=2.12.4`` and the image has pydantic 2.12.3 and numpy 2.0.2. Rules 1 and 2 fail. Under rule 3 uv may replace
 both, and picks pydantic 2.13 and numpy 2.4. Pinning numpy to the image's version again still has a solution with the
@@ -19,10 +23,12 @@ same added versions, so numpy stays; pinning pydantic has none, so pydantic is r
 If all four fail, the search runs once more with protected distributions replaceable, only to explain the conflict.
 """
 
+import json
 import re
 import zipfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from fnmatch import fnmatch
 from itertools import pairwise
 from pathlib import Path
@@ -31,13 +37,16 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
-from kaggle_offline.dependencies.package_index import compile_requirements, options_for
+from kaggle_offline.dependencies.package_index import compile_requirements, look_up, options_for
+from kaggle_offline.dependencies.provided import requirements_on
 from kaggle_offline.dependencies.wheels import Wheel
 from kaggle_offline.errors import LockError, OfflineError, ProtectedError
 from kaggle_offline.repository.image_manifest import ImageManifest
 from kaggle_offline.uv import is_network
 
 _LABEL = "kaggle"
+# A release that is this much older than the newest one is not what people mean by its bare name.
+_OLD = timedelta(days=365)
 _LINE = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?(?:==(\S+)| @ (\S+))(?:\s+# via (.*))?", re.ASCII)
 _EXTRA = re.compile(r"The package `([\w.-]+)(?:==| @ )[^`]+` does not have an extra named `([\w.-]+)`")
 
@@ -67,6 +76,9 @@ class Resolved:
         """Tell whether the kernel needs its file: neither the image nor this repository has it."""
         return not (self.provided or self.own)
 
+    def __str__(self) -> str:
+        return f"{self.name} {self.version or self.url}"
+
     def requirement(self) -> str:
         """Return the requirement that only this distribution satisfies."""
         return f"{self.name} @ {self.url}" if self.url else f"{self.name}=={self.version}"
@@ -95,8 +107,8 @@ class Resolver:
         image: the image.
         previous: pins to keep where they fit, such as ``{"hydra-core": "1.3.2"}``.
         read_wheels: fetches wheels of the index by ``name==version`` and reads them.
-        without_wheel: returns the names of the distributions that have no wheel for the image.
         folder: an empty folder for temporary files.
+        say: takes the step that the search is at.
 
     Attributes:
         unknown_extras: required extras that their distributions do not have, such as ``"httpx[http3]"``.
@@ -108,14 +120,14 @@ class Resolver:
         *,
         previous: Mapping[NormalizedName, str],
         read_wheels: Callable[[Sequence[str]], Sequence[Wheel]],
-        without_wheel: Callable[[Collection[Resolved]], frozenset[NormalizedName]],
         folder: Path,
+        say: Callable[[str], None],
     ) -> None:
         self._image = image
         self._previous = previous
         self._read_wheels = read_wheels
-        self._without_wheel = without_wheel
         self._folder = folder
+        self._say = say
         self._stubs = folder / "image"
         self._stubs.mkdir()
         self._extras: set[NormalizedName] = set()
@@ -149,21 +161,95 @@ class Resolver:
                 f"{name}: a package of this repository has the name of a protected distribution of the image",
                 "Rename it, or set [freeze] protected in submission.toml to a list without it.",
             )
-        rules = [
-            Freedom(replaceable=nothing, wheels=nothing),
-            Freedom(replaceable=nothing, wheels=None),
-            Freedom(replaceable=names - fixed, wheels=nothing),
-            Freedom(replaceable=names - fixed, wheels=None),
-        ]
-        for freedom in rules:
-            solution = self._try(roots, freedom)
+        for replaceable in (nothing, names - fixed):
+            solution = self._search(roots, replaceable)
             if isinstance(solution, dict):
-                return self._tighten(roots, solution)
-        solution = self._try(roots, Freedom(replaceable=names, wheels=nothing))
+                return self._tighten(roots, self._up_to_date(roots, solution, protected))
+        solution = self._search(roots, names)
         if isinstance(solution, str):
             raise self._error(roots, solution, fixed)
         solution = self._tighten(roots, solution, first=fixed)
-        raise ProtectedError(*self._conflict(roots, solution, fixed))
+        raise ProtectedError(*self._conflict(roots, solution, protected))
+
+    def _search(self, roots: "_Roots", replaceable: frozenset[NormalizedName]) -> Solution | str:
+        """Resolve with wheels and sources, or else with wheels alone; return uv's explanation if both fail."""
+        kept = "every version of the image"
+        if replaceable:
+            kept = "the protected versions of the image"
+        if replaceable == self._image.pins.keys():
+            kept = "no version of the image"
+        self._say(f"resolving, keeping {kept}")
+        solution = self._try(roots, Freedom(replaceable=replaceable, wheels=frozenset()))
+        if isinstance(solution, dict):
+            return solution
+        from_wheels = self._try(roots, Freedom(replaceable=replaceable))
+        return from_wheels if isinstance(from_wheels, dict) else solution
+
+    def _up_to_date(self, roots: "_Roots", solution: Solution, protected: Sequence[str]) -> Solution:
+        """Return the solution, or another if only the image's versions keep it at releases that are years old.
+
+        Raises:
+            ProtectedError: the other solution replaces protected distributions; shows both.
+        """
+        old = self._old_releases(roots, solution)
+        names = frozenset(self._image.pins)
+        fixed = matching(names, protected)
+        free = self._search(roots, names) if old else ""
+        younger = self._younger(free, old) if isinstance(free, dict) else frozenset()
+        if isinstance(free, str) or not younger:
+            return solution
+        in_the_way = sorted(self._replaced(free) & fixed)
+        if not in_the_way:
+            return free
+        found = self._search(roots, names - fixed)
+        if isinstance(found, dict) and younger <= self._younger(found, old):
+            return found
+        lines = []
+        for name in sorted(younger):
+            lines.append(f"{name}: only {solution[name].version} of {old[name]} fits the image's protected versions")
+        moved = [f"{name} {self._image.pins[name]} → {free[name].version}" for name in in_the_way]
+        others = [str(free[name]) for name in sorted(younger)]
+        lines.append(f"{', '.join(others)} would replace {', '.join(moved)}")
+        pins = [solution[name].requirement() for name in sorted(younger)]
+        raise ProtectedError(
+            "\n  ".join(lines),
+            f"Either require {', '.join(pins)}; or ship the others:{_without(protected, in_the_way)}",
+        )
+
+    def _old_releases(self, roots: "_Roots", solution: Solution) -> dict[NormalizedName, date]:
+        """Return the added distributions that are over a year older than the newest release, and their days.
+
+        A pin that an earlier lock has is kept on purpose. The newest release is the one that satisfies what the
+        packages of this repository require.
+        """
+        added = {}
+        for name, resolved in solution.items():
+            is_kept = self._previous.get(name) == resolved.version
+            if resolved.shipped and not resolved.url and name not in self._image.pins and not is_kept:
+                added[name] = resolved.requirement()
+        wheels = (roots.project, *roots.neighbours)
+        required = requirements_on(added, wheels, extras=roots.extras, image=self._image)
+        lines = []
+        for name in added:
+            specifiers = ",".join(map(str, required.get(name, {}).values()))
+            lines.append(f"{name}{specifiers}")
+        newest = look_up(lines, options_for(self._image))
+        different = [line for name, line in added.items() if newest[name].version != solution[name].version]
+        old = {}
+        for name, files in look_up(different, options_for(self._image)).items():
+            last = newest[name].uploaded
+            if files.uploaded and last and last - files.uploaded > _OLD:
+                old[name] = files.uploaded
+        return old
+
+    def _younger(self, solution: Solution, old: Mapping[NormalizedName, date]) -> frozenset[NormalizedName]:
+        """Return the names of old releases for which a solution has one that is over a year younger."""
+        lines = [solution[name].requirement() for name in old if name in solution]
+        younger = set()
+        for name, files in look_up(lines, options_for(self._image)).items():
+            if files.uploaded and files.uploaded - old[name] > _OLD:
+                younger.add(name)
+        return frozenset(younger)
 
     def reason(self, solution: Solution, name: NormalizedName, roots: Sequence[Wheel]) -> str:
         """Return why the image's version of ``name`` does not fit, such as ``"x 1.0 requires y>=2"``."""
@@ -238,12 +324,13 @@ class Resolver:
         would always satisfy the image. With ``first``, the search explains a conflict: it begins with those names,
         and versions may change.
         """
-        built = self._without_wheel(solution.values())
+        built = without_wheel(solution.values(), self._image)
         freedom = Freedom(replaceable=self._replaced(solution), wheels=frozenset(solution) - built)
         if not freedom.replaceable and not built:
             return solution
         preferred = frozenset(first or ())
         for name in sorted(freedom.replaceable, key=lambda name: (name not in preferred, name)):
+            self._say(f"looking whether the image's {name} can stay")
             attempt = replace(freedom, replaceable=freedom.replaceable - {name})
             found = self._try(roots, attempt)
             if isinstance(found, str):
@@ -252,6 +339,7 @@ class Resolver:
                 freedom = replace(attempt, replaceable=self._replaced(found))
                 solution = found
         for name in sorted(built):
+            self._say(f"looking for a wheel of {name}")
             attempt = replace(freedom, wheels=(freedom.wheels or frozenset()) | {name})
             found = self._try(roots, attempt)
             if isinstance(found, dict) and (
@@ -307,7 +395,7 @@ class Resolver:
         if name in own:
             return own[name].requirements
         resolved = solution[name]
-        if resolved.provided or resolved.url or name in self._without_wheel([resolved]):
+        if resolved.provided or resolved.url or name in without_wheel([resolved], self._image):
             return ()
         line = resolved.requirement()
         if line not in self._read:
@@ -317,10 +405,10 @@ class Resolver:
                 self._read[line] = ()
         return self._read[line]
 
-    def _conflict(self, roots: "_Roots", solution: Solution, protected: Collection[NormalizedName]) -> tuple[str, str]:
+    def _conflict(self, roots: "_Roots", solution: Solution, protected: Sequence[str]) -> tuple[str, str]:
         """Return the problem and the hint for a protected distribution that does not fit."""
         wheels = (roots.project, *roots.neighbours)
-        names = self._replaced(solution) & frozenset(protected)
+        names = matching(self._replaced(solution), protected)
         chains = [_chain(solution, name, roots.project.name) for name in names]
         # The other conflicts may only follow from the one that is nearest to the project.
         chain = min(chains, key=lambda chain: (len(chain), chain))
@@ -335,10 +423,12 @@ class Resolver:
             first = f"require another version of {chain[1]}, or remove it"
         else:
             first = f"allow {name} {have} in the requirement"
-        other = solution[name].version or solution[name].url
+        moved = [f"{other} {self._image.pins[other]} → {solution[other].version}" for other in sorted(names)]
+        if len(moved) > 1:
+            lines.append(f"  with it would move: {', '.join(moved)}")
         hint = (
-            f"Either {first}; or use an image that has the version;"
-            f" or set [freeze] protected in submission.toml to a list without {name}, to ship {other}."
+            f"Either {first}; or use an image that has the version; or ship {solution[name]}:"
+            f"{_without(protected, names)}"
         )
         return "\n".join(lines), hint
 
@@ -372,6 +462,18 @@ def matching(names: Collection[NormalizedName], patterns: Sequence[str]) -> froz
     for pattern in canonical:
         found.update(name for name in names if fnmatch(name, pattern))
     return frozenset(found)
+
+
+def without_wheel(resolved: Iterable[Resolved], image: ImageManifest) -> frozenset[NormalizedName]:
+    """Return the names of the shipped distributions that have no wheel for the image."""
+    files = look_up([item.requirement() for item in resolved if item.shipped], options_for(image))
+    return frozenset(name for name, found in files.items() if not found.wheels)
+
+
+def _without(protected: Sequence[str], names: Collection[NormalizedName]) -> str:
+    """Return the lines of submission.toml that protect all but some names."""
+    kept = [pattern for pattern in protected if not matching(names, [pattern])]
+    return f" in submission.toml, write\n[freeze]\nprotected = {json.dumps(kept)}"
 
 
 def _lines(versions: Mapping[NormalizedName, str]) -> str:

@@ -26,7 +26,7 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from kaggle_offline.dependencies.download import fetch_sources, read_wheels
-from kaggle_offline.dependencies.image_resolver import Resolved, Resolver, Solution, matching
+from kaggle_offline.dependencies.image_resolver import Resolved, Resolver, Solution, matching, without_wheel
 from kaggle_offline.dependencies.package_index import Files, compile_requirements, look_up, options_for
 from kaggle_offline.dependencies.pins import Kind, Pin, read_pins, refuse_secrets
 from kaggle_offline.dependencies.provided import requirements_on, uncertain
@@ -34,6 +34,7 @@ from kaggle_offline.dependencies.source_distributions import build_source, unpac
 from kaggle_offline.dependencies.wheels import Wheel, build_requirements
 from kaggle_offline.errors import BuildError, LockError, StaleLockError
 from kaggle_offline.files import digest_of_data, write_text
+from kaggle_offline.progress import reporting
 from kaggle_offline.repository.image_manifest import ImageManifest
 from kaggle_offline.uv import is_network
 
@@ -148,8 +149,8 @@ def lock(inputs: Inputs, path: Path, *, renew: bool = True, upgrade: Collection[
     print(f"  resolving the requirements of {inputs.wheels[0].name} on {inputs.image.name}", flush=True)
     kept = {} if upgrade == ALL else pinned(current)
     kept = {name: version for name, version in kept.items() if name not in upgrade}
-    with tempfile.TemporaryDirectory() as scratch:
-        made = _resolve(inputs, path, kept, Path(scratch))
+    with tempfile.TemporaryDirectory() as scratch, reporting("resolving") as say:
+        made = _resolve(inputs, path, kept, Path(scratch), say)
     write_text(path, _text(made, inputs.image))
     return made
 
@@ -214,14 +215,17 @@ class _Resolution:
     uncertainties: Mapping[NormalizedName, str]
 
 
-def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scratch: Path) -> Lock:
+def _resolve(
+    inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scratch: Path, say: Callable[[str], None]
+) -> Lock:
     image = inputs.image
-    found = _find_solution(inputs, kept, scratch)
+    found = _find_solution(inputs, kept, scratch, say)
     _report_unknown_extras(found.resolver.unknown_extras, inputs)
     shipped = [resolved for resolved in found.solution.values() if resolved.shipped]
     files = look_up([resolved.requirement() for resolved in shipped], options_for(image))
     pins = [_pin(resolved, files[resolved.name]) for resolved in shipped]
-    pins, builds_with = _settle_sources(pins, inputs, kept, scratch)
+    pins, builds_with = _settle_sources(pins, inputs, kept, scratch, say)
+    say("looking for the reasons of replacements")
     reasons = {}
     for resolved in shipped:
         if resolved.name in found.uncertainties:
@@ -245,18 +249,15 @@ def _resolve(inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scr
     )
 
 
-def _find_solution(inputs: Inputs, kept: Mapping[NormalizedName, str], scratch: Path) -> _Resolution:
+def _find_solution(
+    inputs: Inputs, kept: Mapping[NormalizedName, str], scratch: Path, say: Callable[[str], None]
+) -> _Resolution:
     """Resolve on the image, and again without the estimated distributions whose version is uncertain.
 
     Raises:
         LockError: the requirements cannot be met.
     """
     image = inputs.image
-    target = options_for(image)
-
-    def without_wheel(resolved: Iterable[Resolved]) -> frozenset[NormalizedName]:
-        files = look_up([item.requirement() for item in resolved if item.shipped], target)
-        return frozenset(name for name, found in files.items() if not found.wheels)
 
     def resolve(uncertainties: Mapping[NormalizedName, str]) -> _Resolution:
         pins = {name: version for name, version in image.pins.items() if name not in uncertainties}
@@ -264,8 +265,8 @@ def _find_solution(inputs: Inputs, kept: Mapping[NormalizedName, str], scratch: 
             replace(image, pins=pins),
             previous=kept,
             read_wheels=partial(read_wheels, image=image),
-            without_wheel=without_wheel,
             folder=Path(tempfile.mkdtemp(dir=scratch)),
+            say=say,
         )
         project, *neighbours = inputs.wheels
         solution = resolver.resolve(project, neighbours, extras=inputs.extras, protected=inputs.protected)
@@ -274,7 +275,8 @@ def _find_solution(inputs: Inputs, kept: Mapping[NormalizedName, str], scratch: 
     found = resolve({})
     accepted: set[NormalizedName] = set()
     while True:
-        more = _uncertainties(found.solution, inputs, without_wheel)
+        say("comparing the requirements with the image's estimated versions")
+        more = _uncertainties(found.solution, inputs)
         name = next((name for name in more if name not in accepted), None)
         if name is None:
             return found
@@ -288,9 +290,7 @@ def _find_solution(inputs: Inputs, kept: Mapping[NormalizedName, str], scratch: 
             accepted.add(name)
 
 
-def _uncertainties(
-    solution: Solution, inputs: Inputs, without_wheel: Callable[[Iterable[Resolved]], Collection[NormalizedName]]
-) -> dict[NormalizedName, str]:
+def _uncertainties(solution: Solution, inputs: Inputs) -> dict[NormalizedName, str]:
     """Return what is required of the estimated distributions that have to be shipped instead, by name.
 
     The requirements of shipped sources and Git commits are not known before they are built.
@@ -305,7 +305,7 @@ def _uncertainties(
         requirers |= via
         waiting += via
     shipped = [solution[name] for name in sorted(requirers) if solution[name].shipped]
-    sources = without_wheel(shipped)
+    sources = without_wheel(shipped, image)
     lines = [resolved.requirement() for resolved in shipped if not resolved.url and resolved.name not in sources]
     wheels = [*inputs.wheels]
     if lines:
@@ -339,7 +339,11 @@ def _pin(resolved: Resolved, files: Files) -> Pin:
 
 
 def _settle_sources(
-    pins: Sequence[Pin], inputs: Inputs, kept: Mapping[NormalizedName, str], scratch: Path
+    pins: Sequence[Pin],
+    inputs: Inputs,
+    kept: Mapping[NormalizedName, str],
+    scratch: Path,
+    say: Callable[[str], None],
 ) -> tuple[list[Pin], list[str]]:
     """Build every source here, to learn which of them have to be built in the kernel.
 
@@ -362,6 +366,7 @@ def _settle_sources(
     settled = [pin for pin in pins if not pin.is_source]
     in_kernel: set[str] = set()
     for pin, archive in archives.items():
+        say(f"building {pin}")
         try:
             wheel = build_source(pin, archive, scratch, inputs.image, builds_with)
         except BuildError as error:

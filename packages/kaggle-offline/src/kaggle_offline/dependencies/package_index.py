@@ -1,4 +1,4 @@
-"""Files of the package index for resolved distributions: wheels for a platform, or only a source."""
+"""Files of the package index for resolved distributions: wheels for a platform and their metadata, or only a source."""
 
 import re
 import subprocess
@@ -7,11 +7,12 @@ import tempfile
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import requests
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
@@ -19,6 +20,9 @@ from kaggle_offline.dependencies.pins import refuse_secrets
 from kaggle_offline.errors import LockError
 from kaggle_offline.repository.image_manifest import ImageManifest
 from kaggle_offline.uv import is_network, run_uv
+
+# An index that has not answered by then is asked for the whole wheel.
+_ANSWER_SECONDS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,19 +34,23 @@ class Files:
         wheels: SHA-256 of its wheels for the platform.
         source: SHA-256 of its source distribution, if it has one.
         url: with the commit where it is a Git reference; of the archive where it is one; else empty.
+        address: of one of the wheels; empty without one.
+        uploaded: the day on which the first of its files was uploaded; None if the index does not say (PEP 700).
     """
 
     version: str
     wheels: tuple[str, ...]
     source: tuple[str, ...]
     url: str
+    address: str = ""
+    uploaded: date | None = None
 
 
 def look_up(lines: Collection[str], target: Sequence[str]) -> dict[NormalizedName, Files]:
-    """Look up the files of each distribution.
+    """Look up the files of each distribution: those of the newest version that a requirement allows.
 
     Args:
-        lines: requirements that leave no choice: ``name==version`` or ``name @ url``.
+        lines: requirements, such as ``name==version`` or ``name @ url``.
         target: the Python and the platform, as uv's options.
 
     Raises:
@@ -87,7 +95,26 @@ def _files(entry: Mapping[str, Any]) -> Files:
         files.append(archive["hashes"]["sha256"])
         url += _fragment(archive)
     refuse_secrets(name, url)
-    return Files(version=entry.get("version", ""), wheels=tuple(wheels), source=tuple(source), url=url)
+    times = [file.get("upload-time") for file in (*entry.get("wheels", []), entry.get("sdist", {}))]
+    days = [time.date() for time in times if isinstance(time, datetime)]
+    return Files(
+        version=entry.get("version", ""),
+        wheels=tuple(wheels),
+        source=tuple(source),
+        url=url,
+        address=next((wheel["url"] for wheel in entry.get("wheels", []) if "url" in wheel), ""),
+        uploaded=min(days, default=None),
+    )
+
+
+def metadata_at(address: str) -> bytes | None:
+    """Return the metadata of a wheel, which an index can serve beside it (PEP 658); None where it does not."""
+    try:
+        answer = requests.get(f"{address}.metadata", timeout=_ANSWER_SECONDS)
+        answer.raise_for_status()
+    except requests.RequestException:
+        return None
+    return answer.content
 
 
 # uv prints these words when no release satisfies a requirement.
@@ -114,15 +141,24 @@ def newest_release(requirement: str, image: ImageManifest, *, before: date) -> V
     return Version(match[1]) if match else None
 
 
+# uv quotes this constraint on builds where a source is built against torch.
+NO_TORCH = "torch<0"
+
 # The platforms that uv knows by name.
 _GLIBCS = (17, 28, *range(31, 41))
 
 
 def compile_requirements(source: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """``uv pip compile``, without a trace of this machine's index and settings."""
+    """``uv pip compile``, without a trace of this machine's index and settings.
+
+    To learn what a source requires, uv may build it. A build against torch would download torch, of gigabytes, for
+    each version that the search looks at; here it fails at once.
+    """
+    constraints = source.with_name("build-constraints.txt")
+    constraints.write_text(f"{NO_TORCH}\n")
     # Naming an interpreter spares uv the search for one, which takes seconds where pyenv is.
     fixed = ["--no-emit-index-url", "--no-emit-find-links", "--no-config", "--no-header", "--python", sys.executable]
-    return run_uv("pip", "compile", str(source), *fixed, *options)
+    return run_uv("pip", "compile", str(source), *fixed, "--build-constraints", str(constraints), *options)
 
 
 def options_for(image: ImageManifest) -> list[str]:

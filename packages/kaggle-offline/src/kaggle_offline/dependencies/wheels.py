@@ -244,7 +244,19 @@ def read_wheel(path: Path) -> Wheel:
     try:
         with zipfile.ZipFile(path) as archive:
             name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
-            metadata, _ = parse_email(archive.read(name))
+            return parse_wheel(path, archive.read(name))
+    except (*UNREADABLE_ZIP, StopIteration) as error:
+        raise BuildError(f"{path}: not a wheel: {error}", "Delete it, or build it again.") from error
+
+
+def parse_wheel(path: Path, text: bytes) -> Wheel:
+    """Read the metadata of the wheel at a path.
+
+    Raises:
+        BuildError: malformed.
+    """
+    try:
+        metadata, _ = parse_email(text)
         return Wheel(
             path=path,
             name=canonicalize_name(metadata["name"], validate=True),
@@ -252,5 +264,5 @@ def read_wheel(path: Path) -> Wheel:
             requirements=tuple(str(Requirement(line)) for line in metadata.get("requires_dist", [])),
             requires_python=metadata.get("requires_python", ""),
         )
-    except (*UNREADABLE_ZIP, StopIteration, KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise BuildError(f"{path}: not a wheel: {error}", "Delete it, or build it again.") from error
