@@ -75,6 +75,10 @@ def replaced(file: str, before: str, after: str) -> Callable[[Path], None]:
     return plant
 
 
+def cell_before(text: str) -> Callable[[Path], None]:
+    return replaced("kernels/small/predict.py", "# %%\nimport iniconfig", f"{text}\n\n# %%\nimport iniconfig")
+
+
 def code(line: str) -> Callable[[Path], None]:
     return replaced("kernels/small/predict.py", "open(", f"{line}\nopen(")
 
@@ -312,6 +316,26 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         package("import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'pip', 'install', 'rich'])"),
         "'pip', 'install', 'rich'])",
     ),
+    "a path in a file that a cell writes": (
+        cell_before("# %%\n# %%writefile step.py\nopen('../input/small/x')"),
+        "step.py: '../input/small/x' exists under",
+    ),
+    "a path that may be missing": (
+        code("import os\nhas_extra = os.path.exists('../input/extra')"),
+        "'../input/extra' exists under",
+    ),
+    "pip in a call": (
+        code("import os\nos.system('pip install rich')"),
+        "os.system('pip install rich')",
+    ),
+    "pip in a function of one's own": (
+        code("def sh(line): print(line)\nsh('pip install rich')"),
+        "sh('pip install rich')",
+    ),
+    "another output": (
+        replaced("kernels/small/predict.py", "/kaggle/working/submission.csv", "/kaggle/working/submission.parquet"),
+        "output: no code names submission.csv",
+    ),
     "a path of one's own machine": (code("p = '/home/me/weights.npy'"), "'/home/me/weights.npy': a path that Kaggle"),
     "a path of Colab's": (code("p = '/content/drive/x'"), "'/content/drive/x': a path that Kaggle"),
     "inputs in pieces": (
@@ -390,7 +414,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         package("def load(timm):\n    return timm.create_model('x', pretrained=True)"),
         "pretrained=True) downloads",
     ),
-    "a call that fetches": (code("torch.hub.load('a/b', 'c')"), "torch.hub.load(…) downloads"),
+    "a call that fetches": (code("torch.hub.load('a/b', 'c')"), "torch.hub.load('a/b') downloads"),
     "a path of the old layout": (code('p = "/kaggle/input/small/train.csv"'), "one of Kaggle's two mount layouts"),
     "a path of the new layout": (code('p = "/kaggle/input/competitions/small/x"'), "one of Kaggle's two mount layouts"),
     "a relative path in the package": (package('P = "../input/some-data/x.csv"'), "one of Kaggle's two mount layouts"),
@@ -514,6 +538,31 @@ def test_what_no_kernel_runs_may_do_what_it_likes(sound: Path) -> None:
     written("packages/small/src/small/train.py", text)(sound)
     code("net = small\nnet.train = 1")(sound)
     assert examine(sound, "small") == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import os\nIS_KAGGLE = os.path.exists('/kaggle/input')",
+        "print('looking into /kaggle/input/small')",
+        "places = ['/kaggle/input/competitions/small/x', '/kaggle/input/small/x']",
+        "import requests\nrequests.get('http://gateway:8001/x')",
+    ],
+)
+def test_what_works_under_both_layouts_and_offline_is_fine(line: str, sound: Path) -> None:
+    project = sound / "packages" / "small" / "pyproject.toml"
+    project.write_text(project.read_text().replace('"iniconfig>=2"', '"iniconfig>=2", "requests"'))
+    code(line)(sound)
+    assert [finding for finding in examine(sound, "small") if "requirements/small.txt" not in finding.problem] == []
+
+
+def test_a_path_in_many_cells_is_said_once(sound: Path) -> None:
+    code("a = '../input/small/x'; b = '../input/small/x'")(sound)
+    assert len(examine(sound, "small")) == 1
+
+
+def test_a_competition_is_known_whatever_its_capitals(sound: Path) -> None:
+    assert examine(sound, "Small") == []
 
 
 def test_modules_that_distributions_of_other_names_bring_are_required(sound: Path) -> None:

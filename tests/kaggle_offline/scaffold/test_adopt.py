@@ -163,7 +163,7 @@ def test_a_path_that_need_not_exist_stays(cells: list[str], tmp_path: Path) -> N
 
 def test_a_power_is_no_pattern(tmp_path: Path) -> None:
     result = adopted(tmp_path, 'ROOT = "/kaggle/input/"; a = 3**2; open(ROOT + "x/y")')
-    assert any(line.startswith('"/kaggle/input/": begin it with find_input') for line in result.left)
+    assert any(line.startswith('"/kaggle/input/": take the folder from find_input') for line in result.left)
 
 
 def test_files_that_cells_write_are_examined_like_cells(tmp_path: Path) -> None:
@@ -179,8 +179,8 @@ def test_files_that_cells_write_are_examined_like_cells(tmp_path: Path) -> None:
     assert result.requirements == ("einops", "requests", "shapely", "timm")
     assert result.settings == {"dataset_sources": ["me/weights"]}
     left = "\n".join(result.left)
-    assert result.offline == ("requests.get(…)",)
-    assert "step.py: '/kaggle/input/d/me/weights/a.pt': begin it with find_input('weights')" in left
+    assert result.offline == ("requests.get('https://example.org')",)
+    assert "step.py: '/kaggle/input/d/me/weights/a.pt': take the folder from find_input('weights')" in left
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_files_that_cells_write_are_examined_like_cells(tmp_path: Path) -> None:
 def test_a_module_may_be_in_a_folder_that_the_code_adds(line: str, tmp_path: Path) -> None:
     result = adopted(tmp_path, f"import sys\n{line}", "import shared_layers")
     assert (
-        "shared_layers: add its distribution to the package's pyproject.toml, unless a folder that the code adds has it"
+        "shared_layers: add the distribution to the package's pyproject.toml, unless a folder that the code adds has it"
         in result.left
     )
 
@@ -213,7 +213,7 @@ def test_settings_of_the_machine_are_kept_and_odd_inputs_dropped(tmp_path: Path)
     left = "\n".join(result.left)
     assert "pears: another competition: to rehearse with it, host it" in left
     assert "packagemanager/pm-123-at-1: of Kaggle's dependency manager, dropped: add its packages" in left
-    assert "dataset_sources: an empty entry is dropped" in result.done
+    assert "dataset_sources, kernel_sources: an empty entry is dropped" in result.done
 
 
 def test_a_notebook_that_only_a_strict_check_refuses_is_read(tmp_path: Path) -> None:
@@ -253,10 +253,22 @@ def test_every_spelling_of_pip_becomes_a_requirement_once(
 
 
 def test_what_only_a_folder_of_wheels_could_pin_is_said(tmp_path: Path) -> None:
-    result = adopted(tmp_path, "!pip install --no-index --find-links ../input/wheels einops tqdm==4.66.1\nx = 1")
-    assert any(
-        note.startswith("--find-links: not possible in a requirement; the newest einops was taken: pin it: !pip")
-        for note in result.left
+    result = adopted(tmp_path, "!pip install --no-index --find-links ../input/wheels polyfile timm tqdm==4.66.1\nx = 1")
+    option = "--find-links ../input/wheels: not possible in a requirement"
+    advice = "taken in the newest release, so pin: polyfile; taken from the image if they fit: timm"
+    assert any(note.startswith(f"{option}; {advice}") for note in result.left)
+
+
+def test_a_folder_of_wheels_is_not_said_where_every_version_is_named(tmp_path: Path) -> None:
+    result = adopted(
+        tmp_path,
+        "!pip install --no-index --find-links=/kaggle/input/w polyfile==0.5.4",
+        "!pip install /kaggle/input/w/foo-1.0-py3-none-any.whl",
+        metadata={"dataset_sources": ["me/w"]},
+    )
+    assert result.requirements == ("polyfile==0.5.4", "foo==1.0")
+    assert result.left == (
+        "me/w: for a rehearsal, name a folder with the files below [rehearsal.inputs] in submission.toml",
     )
 
 
@@ -294,3 +306,237 @@ def test_four_thousand_assignments_take_no_time(tmp_path: Path) -> None:
     """A quadratic search takes 22 seconds."""
     lines = [f"x{number} = '/kaggle/working/{number}'" for number in range(4000)]
     assert adopted(tmp_path, "\n".join(lines)).left == ()
+
+
+def code_of(result: Adopted) -> str:
+    """Return the code of a kernel's last cell."""
+    return cells_of(result, 1)[0][1]
+
+
+@pytest.mark.parametrize(
+    ("cell", "kept"),
+    [
+        ("if x:\n    !curl --retry 9 \\\n        http://gateway:8001/api", "{}\n    pass"),
+        ('print("""Score:\n    %.4f\n""" % s)', "{}"),
+        ("text = '''Rules:\n    !important'''", "{}"),
+        ("import os\r\nx = 1", "import os\nx = 1"),
+        ("    x = 1\n    y = 2", "x = 1\ny = 2"),
+        ("for i in y:\n    # %% step one\n    print(i)", "for i in y:\n    #: %% step one\n    print(i)"),
+        ("s = '''\nget_ipython().system('ls')\n'''", "{}"),
+    ],
+)
+def test_a_cell_keeps_its_meaning(cell: str, kept: str, tmp_path: Path) -> None:
+    assert code_of(adopted(tmp_path, cell)) == kept.format(cell)
+
+
+def test_a_line_that_would_begin_a_cell_is_changed_and_said(tmp_path: Path) -> None:
+    result = adopted(tmp_path, "text = '''\n# %% in a text\n'''")
+    assert any(line.startswith("# %% within a cell: #: %% now") for line in result.done)
+
+
+@pytest.mark.parametrize(
+    ("cells", "requirements", "last"),
+    [
+        (["!pip install -q einops==0.8.0 && pip install -q timm"], ("timm", "einops==0.8.0"), "# a requirement now: "),
+        (["!pip install -q einops==0.8.0; pip install -q timm; ls"], ("timm", "einops==0.8.0"), "!ls"),
+        (["!yes | pip install einops==0.8.0 | tail -1"], ("einops==0.8.0",), "# a requirement now: "),
+        (["import os\nos.system('pip install einops==0.8.0')"], ("einops==0.8.0",), "pass  # a requirement now: "),
+        (
+            ["import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'pip', 'install', 'einops==0.8.0'])"],
+            ("einops==0.8.0",),
+            "pass  # a requirement now: ",
+        ),
+        (
+            ["os.system('pip install --no-deps /kaggle/input/w/foo-1.0-py3-none-any.whl')"],
+            ("foo==1.0",),
+            "pass  # a requirement now: ",
+        ),
+        (["!pip uninstall -y einops && pip install einops==0.7.0"], ("einops==0.7.0",), "# a requirement now: "),
+        (["!pip install einops==0.7.0", "!pip uninstall -y einops"], ("einops==0.7.0",), "# not removed here: "),
+        (["import pandas\n!pip uninstall -y wandb"], ("pandas",), "!pip uninstall -y wandb"),
+        (["r = os.popen('pip install einops')"], (), "r = os.popen("),
+    ],
+)
+def test_every_pip_command_of_a_line_or_call_counts(
+    cells: list[str], requirements: tuple[str, ...], last: str, tmp_path: Path
+) -> None:
+    result = adopted(tmp_path, *cells)
+    assert sorted(result.requirements) == sorted(requirements)
+    assert code_of(result).splitlines()[-1].startswith(last)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "def run(c): pass\nrun([sys.executable, '-m', 'pip', 'install', 'timm==0.9.2'])",
+        "sh('pip install lightly==1.5.0')",
+        "import pip\npip.main(['install', 'rouge'])",
+    ],
+)
+def test_pip_in_a_function_of_ones_own_is_said(cell: str, tmp_path: Path) -> None:
+    result = adopted(tmp_path, cell)
+    assert len(result.offline) == 1
+    assert result.requirements == ()
+
+
+def test_an_exported_notebook_is_a_notebook_again(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text(
+        "# %%\nget_ipython().system('cp -r lib .')\n"
+        "# %%\nget_ipython().run_line_magic('pip', 'install einops==0.8.0')\n"
+        "# %%\nget_ipython().run_cell_magic('writefile', 'helper.py', 'import timm\\n')\n# %%\nimport helper\n"
+    )
+    result = adopt(tmp_path / "x.py", "apples", {"einops", "timm"})
+    assert not result.is_script
+    assert sorted(result.requirements) == ["einops==0.8.0", "timm"]
+    assert [source for _, source in cells_of(result, 4)] == [
+        "!cp -r lib .",
+        "# a requirement now: pip install einops==0.8.0",
+        "%%writefile helper.py\nimport timm",
+        "import helper",
+    ]
+
+
+def test_a_notebook_of_jupytext_keeps_its_magics(tmp_path: Path) -> None:
+    head = "# ---\n# jupyter:\n#   jupytext:\n#     text_representation:\n#       format_name: percent\n# ---\n\n"
+    (tmp_path / "x.py").write_text(f"{head}# %%\n# !pip install einops==0.8.0\n\n# %%\nx = 1\n")
+    result = adopt(tmp_path / "x.py", "apples", {"einops"})
+    assert (result.is_script, result.requirements) == (False, ("einops==0.8.0",))
+
+
+PEARS = "'/kaggle/input/pears/x'"
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_found"),
+    [
+        ([f"class CFG:\n    model = {PEARS}", "if not os.path.exists(CFG.model): CFG.model = 'base'"], False),
+        ([f"W = {PEARS}", "if Path(W).exists(): pass"], False),
+        (["if Path(OUT).exists(): pass", f"DATA = Path({PEARS})"], True),
+        (["def f(path): return os.path.exists(path)", f"path = {PEARS}"], True),
+        ([f"places = [{PEARS}, './x']", "p = next(p for p in places if os.path.exists(p))"], False),
+        (["for p in places:\n    try: open(p)\n    except OSError: pass", f"places = [{PEARS}, {PEARS}]"], False),
+        ([f"for p in [{PEARS}, './x']: print(p)"], False),
+        ([f"weights = [{PEARS}, '/kaggle/input/plums/y']"], True),
+        ([f"subprocess.Popen(['./s', '--model', {PEARS}])"], True),
+        ([f"print('Reading', {PEARS})"], None),
+        ([f"raise ValueError('attach ' + {PEARS})"], None),
+        (["a = '/kaggle/input/competitions/pears/x'; b = '/kaggle/input/pears/x'"], None),
+        (["import os\nIS_KAGGLE = os.path.exists('/kaggle/input')"], None),
+        (["os.listdir('/kaggle/input')"], None),
+    ],
+)
+def test_paths_that_the_code_needs_are_found_and_others_stay(
+    cells: list[str], is_found: bool | None, tmp_path: Path
+) -> None:
+    result = adopted(tmp_path, *cells)
+    about = [line for line in result.left if "find_input" in line]
+    assert ("find_input('pears')" in result.code) == (is_found is True)
+    assert bool(about) == (is_found is False)
+
+
+@pytest.mark.parametrize(
+    ("cell", "noted"),
+    [
+        ("for d in os.walk('/kaggle/input'): pass\na = f'/kaggle/input/{COMP}/train.csv'", "f'/kaggle/input/{COMP}"),
+        ("for d in os.walk('/kaggle/input'): pass\na = os.path.join('/kaggle/input', COMP)", "'/kaggle/input': take"),
+        ("os.system('cp -r /kaggle/input/pears /kaggle/working')", "find_input('pears')"),
+        ("import kagglehub\nkagglehub.model_download('o/m/transformers/x')", "'o/m/transformers/x'"),
+    ],
+)
+def test_what_has_to_be_done_by_hand_is_said(cell: str, noted: str, tmp_path: Path) -> None:
+    result = adopted(tmp_path, cell)
+    assert any(noted in line for line in (*result.left, *result.offline))
+
+
+@pytest.mark.parametrize(
+    ("cell", "key", "ref"),
+    [
+        ("!cp -r /kaggle/input/datasets/me/code /kaggle/working/", "dataset_sources", "me/code"),
+        ("%%bash\ncp -r /kaggle/input/d/me/code .", "dataset_sources", "me/code"),
+        (
+            "sys.path.insert(0, '/kaggle/usr/lib/notebooks/someone/utilities')\nimport mamba_ssm",
+            "kernel_sources",
+            "someone/utilities",
+        ),
+        ("open('/kaggle/input/competitions/titanic/x')", "competition_sources", "titanic"),
+    ],
+)
+def test_inputs_are_sources_wherever_they_are_named(cell: str, key: str, ref: str, tmp_path: Path) -> None:
+    result = adopted(tmp_path, cell)
+    assert ref in result.settings[key]
+    assert not [line for line in result.left if line.startswith("mamba_ssm: ") and "unless" not in line]
+
+
+def test_a_framework_is_mounted_in_lower_case(tmp_path: Path) -> None:
+    result = adopted(tmp_path, "p = kagglehub.model_download('google/gemma-2/Transformers/gemma-2-9b-it/2')")
+    assert "p = f\"{find_input('gemma-2')}/transformers/gemma-2-9b-it/2\"" in result.code
+    assert result.settings == {"model_sources": ["google/gemma-2/Transformers/gemma-2-9b-it/2"]}
+
+
+@pytest.mark.parametrize(
+    ("cells", "requirements"),
+    [
+        (["!pip install clean-text rerun-sdk", "import cleantext, rerun"], ("clean-text", "rerun-sdk")),
+        (["!pip install autogluon.tabular", "from autogluon.tabular import T"], ("autogluon.tabular",)),
+        (["!pip install autogluon", "import autogluon.tabular"], ("autogluon",)),
+        (["!pip install faiss-gpu-cu12", "import faiss"], ("faiss-gpu-cu12",)),
+        (["!pip install nvidia-dali-cuda120", "import nvidia.dali"], ("nvidia-dali-cuda120",)),
+        (["try:\n    import timm\nexcept ImportError:\n    print('missing')"], ("timm",)),
+        (["try:\n    import timm\nexcept ImportError:\n    pass"], ()),
+        (["%%writefile /tmp/src/helper.py\nimport timm", "sys.path.append('/tmp/src')\nimport helper"], ("timm",)),
+    ],
+)
+def test_modules_are_of_what_was_installed(cells: list[str], requirements: tuple[str, ...], tmp_path: Path) -> None:
+    result = adopted(tmp_path, *cells)
+    assert result.requirements == requirements
+    assert not [line for line in result.left if "add the distribution" in line]
+
+
+@pytest.mark.parametrize(
+    ("cells", "offline"),
+    [
+        (["!curl http://gateway:8001/api"], ()),
+        (["BASE = 'http://127.0.0.1:8080'", "requests.get(BASE + '/x')\nrequests.get(f'{BASE}/x')"], ()),
+        (["def w(url='http://localhost:8080/h'): requests.get(url)"], ()),
+        (["CFG = {'model': 'google/gemma'}", "A.from_pretrained(CFG['model'])"], ("A.from_pretrained(CFG['model'])",)),
+        (["A.from_pretrained(pretrained_model_name_or_path='bert')"], ("A.from_pretrained('bert')",)),
+        (["pipeline('text', model='bert-base')"], ("pipeline('bert-base')",)),
+        (["def f(name='bert'): A.from_pretrained(name)"], ("A.from_pretrained(name)",)),
+    ],
+)
+def test_what_fetches_is_told_from_what_is_near(cells: list[str], offline: tuple[str, ...], tmp_path: Path) -> None:
+    assert adopted(tmp_path, *cells).offline == offline
+
+
+def test_no_warning_of_the_code_reaches_the_terminal(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    adopted(tmp_path, 're.sub("\\w+", "", x)')
+    assert not [warning for warning in recwarn if issubclass(warning.category, SyntaxWarning)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "left"),
+    [
+        ("open('submission.json', 'w')", ("submission.json: the file that it writes: compare it with output in",)),
+        ("x.to_csv('/kaggle/working/submission_v2.csv')", ("submission_v2.csv: the file",)),
+        ("x.to_csv('submission.csv'); y.to_csv('submission_v2.csv')", ()),
+    ],
+)
+def test_another_output_than_the_usual_one_is_said(cell: str, left: tuple[str, ...], tmp_path: Path) -> None:
+    result = adopted(tmp_path, cell)
+    assert len(result.left) == len(left)
+    assert all(found.startswith(text) for found, text in zip(result.left, left, strict=True))
+
+
+def test_metadata_of_another_form_of_the_notebook_count(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text("print(1)\n")
+    metadata = {"code_file": "x.ipynb", "dataset_sources": ["me/some"], "competition_sources": ["c/apples"]}
+    (tmp_path / "kernel-metadata.json").write_text(json.dumps(metadata))
+    assert adopt(tmp_path / "x.py", "apples", ()).settings == {"dataset_sources": ["me/some"]}
+
+
+def test_a_tpu_is_kept_and_said(tmp_path: Path) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[CODE("x = 1")], metadata={"kaggle": {"accelerator": "tpu1vmV38"}})
+    nbformat.write(notebook, tmp_path / "x.ipynb")
+    result = adopt(tmp_path / "x.ipynb", "apples", ())
+    assert result.settings == {"enable_tpu": True}
+    assert result.left == ("enable_tpu: no image here is for TPUs: set it to false, or capture that image",)

@@ -270,24 +270,24 @@ def test_what_cannot_be_done_is_left_and_said(tmp_path: Path) -> None:
     adopted = adopt(tmp_path / "notebook.ipynb", "apples", ())
     left = "\n".join(adopted.left)
     for text in (
-        "find the input with find_input: !cp",
-        "'../input/train.csv': begin it with find_input and the name of its competition or dataset",
-        "'../input/apples/x.csv': begin it with find_input('apples')",
-        "nobody_knows: add its distribution",
-        "helper.py: '/kaggle/input/apples': begin",
+        "take the folder from find_input: !cp",
+        "'../input/train.csv': take the folder from find_input and the name of its competition or dataset",
+        "'../input/apples/x.csv': take the folder from find_input('apples')",
+        "nobody_knows: add the distribution",
+        "helper.py: '/kaggle/input/apples': take",
     ):
         assert text in left
-    assert adopted.offline == ("!yes | pip install more", "os.system('pip install most')")
+    assert adopted.offline == ()
     assert "return'../input/apples/x.csv'" in adopted.code
     for text in (
         "requirements.txt, ./wheel.whl, git+https://example.org/x: not a requirement",
         "find_input('apples')",
-        "some-weights: also an input",
+        "some-weights: name in kernel-metadata.json as an input",
         "not Python",
     ):
         assert text in left
     assert not [line for line in adopted.left if line.startswith("https")]
-    assert adopted.requirements == ("timm",)
+    assert adopted.requirements == ("timm", "more", "most")
 
 
 def test_what_another_program_than_python_is_given_stays_as_it_is(tmp_path: Path) -> None:
@@ -317,9 +317,9 @@ def test_what_a_notebook_tests_for_or_tries_in_turn_stays_and_is_said(tmp_path: 
     assert "EXTRA = '/kaggle/input/my-extra'" in adopted.code
     assert "DATA = f\"{find_input('apples')}\"" in adopted.code
     assert "['/kaggle/input/apples', '/kaggle/input/pears', './data']" in adopted.code
-    begun = [line.partition(":")[0] for line in adopted.left if "begin it with" in line]
+    begun = [line.partition(":")[0] for line in adopted.left if "find_input(" in line or "from find_input" in line]
     literals = ["'/kaggle/input/my-extra'", "'/kaggle/input/apples'", "'/kaggle/input/pears'"]
-    assert begun == [*literals, "'../input'", "f'/kaggle/input/{SLUG}/train.csv'", "'/kaggle/input'"]
+    assert begun == [*literals, "'../input', f'/kaggle/input/{SLUG}/train.csv', '/kaggle/input'"]
 
 
 def test_what_a_kernel_saw_and_ran_on_is_kept(tmp_path: Path, place: Path) -> None:
@@ -334,10 +334,11 @@ def test_what_a_kernel_saw_and_ran_on_is_kept(tmp_path: Path, place: Path) -> No
     adopted = adopt(tmp_path / "x.ipynb", "apples", ())
     expected = {"dataset_sources": ["me/known", "somebody/weights"], "kernel_sources": ["somebody/training"]}
     assert adopted.settings == {**expected, "enable_gpu": True}
-    assert [line for line in adopted.left if "also an input" in line] == [
-        "whose: also an input: name it in kernel-metadata.json, with its owner"
+    assert [line for line in adopted.left if "as an input" in line] == [
+        "whose: name in kernel-metadata.json as an input, with the owner"
     ]
-    assert len([line for line in adopted.left if "to rehearse with it" in line]) == 3
+    (line,) = [line for line in adopted.left if "for a rehearsal" in line]
+    assert line.startswith("me/known, somebody/weights, somebody/training: ")
     write_adopted(place, names_of("apples"), adopted)
     written = read_kernel_folder(place, "apples").metadata.document
     assert {key: written[key] for key in adopted.settings} == adopted.settings
@@ -360,9 +361,9 @@ def test_what_pip_is_told_besides_is_kept_or_said(tmp_path: Path) -> None:
     assert "# !mkdir -p data; echo hello" in adopted.code
     assert "# not installed here: pip install git+" in adopted.code
     left = "\n".join(adopted.left)
-    assert "-f: not possible in a requirement" in left
+    assert "-f https://example.org/links: not possible in a requirement" in left
     assert adopted.offline == ("!wget https://example.org/weights",)
-    assert "find the input with find_input: cp -r ../input/some/lib ." in left
+    assert "take the folder from find_input: cp -r ../input/some/lib ." in left
 
 
 def test_blocks_of_commands_and_last_lines_pass_the_checks(tmp_path: Path, place: Path) -> None:
@@ -387,7 +388,7 @@ def test_modules_that_a_cell_writes_or_a_folder_holds_are_known(tmp_path: Path) 
     adopted = adopt(tmp_path / "x.ipynb", "apples", ())
     assert adopted.requirements == ("pyyaml",)
     assert set(adopted.modules) == {"lib/names.py"}
-    assert adopted.left == ("made.py: '../input/apples/x': begin it with find_input('apples')",)
+    assert adopted.left == ("made.py: '../input/apples/x': take the folder from find_input('apples')",)
 
 
 def test_the_future_comes_first_over_several_lines(tmp_path: Path, place: Path) -> None:

@@ -14,6 +14,7 @@ from kaggle_local.scoring.competition import Competition, load_competition
 from kaggle_local.scoring.score import baseline_score, metric_of
 from kaggle_local.services.security import token_of
 from kaggle_local.storage import Storage
+from kaggle_local.storage.stand_ins import SourceKind, has_source, stand_in
 from kaggle_local.worker import Worker
 
 USERNAME = "kaggler"
@@ -66,6 +67,18 @@ class LocalKaggle:
         metric_of(competition)
         self.storage.submissions.host(competition.slug, competition.folder)
         return competition
+
+    def has_source(self, kind: SourceKind, source: str) -> bool:
+        """Tell whether kernels can have an input, by the name that a kernel's metadata has for it."""
+        return has_source(self.storage, kind, source)
+
+    def stand_in(self, kind: SourceKind, source: str, folder: Path, digest: str) -> None:
+        """Have a folder stand in for somebody's dataset, model or kernel output; see `storage.stand_ins`.
+
+        Raises:
+            StorageError: something of that name was pushed here.
+        """
+        stand_in(self.storage, kind, source, folder, digest)
 
     def baseline(self, competition: Competition) -> float:
         """Return the score of the solution's most common row for every row, on the public leaderboard.

@@ -100,12 +100,17 @@ class Resources:
         private: bool,
         details: Mapping[str, Any],
         first_version: tuple[str, Content] | None = None,
+        last_version: int = 0,
     ) -> Resource | None:
-        """Record a resource, with its first version (notes and content) where it has any; None where it exists."""
+        """Record a resource, with its first version (notes and content) where it has any; None where it exists.
+
+        Versions are counted on from ``last_version``.
+        """
         with self._database.transaction() as db:
             cursor = db.execute(
-                "INSERT OR IGNORE INTO resources (kind, owner, ref, title, private, details) VALUES (?, ?, ?, ?, ?, ?)",
-                (kind, ref.partition("/")[0], ref, title, private, json.dumps(details)),
+                "INSERT OR IGNORE INTO resources (kind, owner, ref, title, private, details, last_version)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (kind, ref.partition("/")[0], ref, title, private, json.dumps(details), last_version),
             )
             if not cursor.rowcount:
                 return None

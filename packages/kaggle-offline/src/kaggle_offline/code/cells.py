@@ -3,8 +3,11 @@
 import ast
 import json
 import re
+import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import PurePosixPath
 from typing import Any
 
 # IPython runs these without a % before them; looked for only in cells that are not Python.
@@ -14,8 +17,9 @@ CELL_MAGIC = re.compile(r"\s*%%(?!(?:time|timeit|capture|prun)\b)")
 # As many pieces of its syntax IPython itself looks for in a cell (TransformerManager.do_token_transforms).
 _MOST_MAGICS = 500
 _WRITES_MODULE = re.compile(
-    r"\s*%%(?:writefile|file)\s+(?:-a\s+)?(?:\./|/kaggle/working/)?(\w+)(?:/[\w/]+)?\.py[ \t]*\n"
+    r"\s*%%(?:writefile|file)\s+(?:-a\s+)?(?P<quote>['\"]?)(?P<path>[^\s'\"]+\.py)(?P=quote)[ \t]*(?:#[^\n]*)?\n"
 )
+_WORKING = ("/kaggle/working/", "./")
 
 
 def without_magics(code: str) -> str:
@@ -106,7 +110,10 @@ def parse(code: str) -> ast.Module | None:
 def parsed(code: str) -> ast.Module | None:
     """Return the syntax tree of code without IPython's lines; None if it is not Python."""
     try:
-        return ast.parse(code)
+        with warnings.catch_warnings():
+            # Such as "\\d" in a text that is no raw one, once for each look at the code.
+            warnings.simplefilter("ignore", SyntaxWarning)
+            return ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
@@ -149,13 +156,33 @@ def logical_lines(code: str) -> Iterator[tuple[int, str]]:
         number += 1
 
 
-def module_written(code: str) -> tuple[str, str] | None:
-    """Return the name and text of the module that a cell writes; None for any other cell.
+@dataclass(frozen=True, kw_only=True)
+class WrittenModule:
+    """A file of Python that a cell writes.
 
-    The name is that of its folder if it is in one.
+    Attributes:
+        path: as the cell has it.
+        name: of the module, or of the package below the working folder that it is in.
+        text: its code.
     """
+
+    path: str
+    name: str
+    text: str
+
+
+def module_written(code: str) -> WrittenModule | None:
+    """Return the module that a cell writes; None for any other cell."""
     match = _WRITES_MODULE.match(code)
-    return (match[1], code[match.end() :]) if match else None
+    if match is None:
+        return None
+    path = match["path"]
+    for prefix in _WORKING:
+        path = path.removeprefix(prefix)
+    parts = PurePosixPath(path).parts
+    # A folder elsewhere can only be one of sys.path.
+    name = parts[-1] if path.startswith(("/", "..")) else parts[0]
+    return WrittenModule(path=match["path"], name=name.removesuffix(".py"), text=code[match.end() :])
 
 
 def cells_of(code: str) -> list[str]:

@@ -32,7 +32,7 @@ _DISTRIBUTIONS = {
     "distutils": ("setuptools",),
     "docx": ("python-docx",),
     "dotenv": ("python-dotenv",),
-    "faiss": ("faiss-cpu",),
+    "faiss": ("faiss-cpu", "faiss-gpu", "faiss-gpu-cu12", "faiss-gpu-cu11"),
     "fitz": ("pymupdf",),
     "git": ("gitpython",),
     "google.protobuf": ("protobuf",),
@@ -64,8 +64,10 @@ _DISTRIBUTIONS = {
 }
 # Namespaces that several distributions share, and the beginnings of those distributions' names.
 _NAMESPACES = {"google": ("google-", "protobuf"), "mpl_toolkits": ("matplotlib", "basemap"), "ruamel": ("ruamel",)}
-# Namespaces whose parts have distributions of their own names, as google-genai and google-cloud-storage.
-_SPLIT = ("google", "google.cloud")
+# Namespaces whose parts have distributions of their own, and those among them whose names tell the distribution's, as
+# google-genai and google-cloud-storage; that of nvidia.dali is nvidia-dali-cuda120.
+_SPLIT = ("autogluon", "google", "google.cloud", "nvidia")
+_TELLING = ("autogluon", "google", "google.cloud")
 # The standard library of the Pythons that images have had, and its modules that the newest Python lacks. Modules
 # that are gone for longer, such as parser, are more likely a file of the competitor's.
 _VERSIONS = tuple(stdlibs.KNOWN_VERSIONS[stdlibs.KNOWN_VERSIONS.index("3.11") :])
@@ -174,8 +176,10 @@ def _is_guard(test: ast.expr) -> bool:
 
 
 def _catches_missing(handler: ast.ExceptHandler) -> bool:
-    """Tell whether a handler catches the error of a missing module, and does not raise it again."""
+    """Tell whether a handler catches the error of a missing module, and does more than to raise it again or say it."""
     if any(isinstance(node, ast.Raise) for node in ast.walk(handler)):
+        return False
+    if all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) for node in handler.body):
         return False
     if handler.type is None:
         return True
@@ -195,16 +199,31 @@ def finds_elsewhere(texts: Iterable[str]) -> bool:
     return any(_ADDS_FOLDERS.search(text) for text in texts)
 
 
-def brings(distributions: Collection[str], module: str) -> bool:
-    """Tell whether one of these distributions, by canonical names, is likely to contain a module."""
+def provider(distributions: Collection[str], module: str, image: Collection[str] = ()) -> str:
+    """Return the distribution that is likeliest to contain a module; empty if none of them seems to.
+
+    Args:
+        distributions: by canonical names.
+        module: imported.
+        image: the distributions of the image, which has many modules under their own names.
+    """
+    guess = canonicalize_name(module)
+    above = module.rpartition(".")[0]
+    likely = [name for name in distributions_of(module) if name in distributions]
     if module in _NAMESPACES:
-        return any(name.startswith(_NAMESPACES[module]) for name in distributions)
-    return not set(distributions_of(module)).isdisjoint(distributions)
+        likely += [name for name in distributions if name.startswith(_NAMESPACES[module])]
+    if above in _SPLIT:
+        likely += [name for name in distributions if name == above or name.startswith(guess)]
+    likely += [name for name in distributions if name.replace("-", "") == guess.replace("-", "")]
+    if not is_known(module) and guess not in image:
+        # As rerun, which is in rerun-sdk.
+        likely += [name for name in distributions if name.startswith(f"{guess}-")]
+    return likely[0] if likely else ""
 
 
 def is_known(module: str) -> bool:
     """Tell whether a module's distributions are known; else they are guessed from its name."""
-    return module in _DISTRIBUTIONS or module.rpartition(".")[0] in _SPLIT
+    return module in _DISTRIBUTIONS or module.rpartition(".")[0] in _TELLING
 
 
 def distributions_of(module: str) -> tuple[str, ...]:

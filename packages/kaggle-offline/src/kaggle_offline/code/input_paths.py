@@ -3,28 +3,34 @@
 import ast
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from kaggle_offline.code.cells import CELL_MAGIC, logical_lines, magics, nodes_of, parse, parsed, without_magics
+from kaggle_offline.code.cells import CELL_MAGIC, logical_lines, magics, parse, parsed, without_magics
+from kaggle_offline.code.shell_commands import SAYS
+from kaggle_offline.code.tested_paths import TESTS, uncertain
 
 # The folder of inputs, and an input in it under the old or the new layout: its slug, then a path within it.
 _INPUTS = re.compile(r"(?:/kaggle|(?:\.\./)+)/?input(?=/|$|['\"])")
-_KINDS = {"d": "datasets", "m": "models"}
+_KINDS = {"c": "competitions", "d": "datasets", "m": "models"}
 _INPUT = re.compile(
-    rf"{_INPUTS.pattern}/(?:competitions/|c/|(?P<kind>datasets|notebooks|models|d|m)/(?P<owner>[\w-]+)/)?"
+    rf"{_INPUTS.pattern}/"
+    r"(?:(?P<plain>competitions|c)/|(?P<kind>datasets|notebooks|models|d|m)/(?P<owner>[\w-]+)/)?"
     # A name with a dot is a folder if a path follows it, else a file.
     r"(?P<slug>(?!(?:competitions|c|datasets|notebooks|models|d|m)(?:/|$))[A-Za-z0-9][\w-]*(?:\.[\w.-]*(?=/))?)"
 )
 # After a model's slug: framework, variation and version.
 _VARIATION = re.compile(r"/([\w.-]+/[\w.-]+/[0-9]+)(?=/|$|['\"])")
-# Code that searches for inputs wherever they are; it may also have a pattern with two stars.
-_SEARCHES = ("os.walk(", ".rglob(")
+# A utility script, whose folder is one of sys.path.
+_UTILITY_SCRIPT = re.compile(r"/kaggle/usr/lib/(?:notebooks/(?P<owner>[\w-]+)/)?(?P<slug>[\w-]+)")
+# Calls that search a folder, wherever in it something is, or list it: that of all inputs is there under both layouts.
+_LOOKS_INTO = ("walk", "rglob", "glob", "iglob", "listdir", "scandir", "iterdir")
 # Calls that download an input, and the kinds of those.
 _DOWNLOADS = {"kagglehub.model_download": "models", "kagglehub.dataset_download": "datasets"}
 _HANDLE = re.compile(r"(?P<owner>[\w-]+)/(?P<slug>[\w.-]+)(?:/(?P<variation>[\w.-]+/[\w.-]+/[0-9]+))?")
 
-# Calls that tell whether there is something at a path.
-_TESTS = ("exists", "lexists", "isdir", "isfile", "is_dir", "is_file")
+# The part of a path that depends on the layout.
+_PLACE = re.compile(r"/(?:competitions|(?:datasets|notebooks|models)/[\w-]+)/")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +40,14 @@ class InputPath:
     Attributes:
         line: where, counted from 1.
         slug: of the dataset or competition; empty where it does not stand there whole.
-        kind: ``datasets``, ``notebooks`` or ``models``, where the path says so; else empty.
+        kind: ``competitions``, ``datasets``, ``notebooks`` or ``models``, where the path says so; else empty.
         owner: whose that is.
         variation: of a model, its framework, variation and version, with slashes; else empty.
         text: the code that has it.
         instead: what to write; empty where that has to be thought about.
         is_download: whether the code downloads it, instead of reading a path.
+        may_be_missing: whether the code tests for it, or has others to take instead.
+        is_found: whether the code finds it under both layouts as it is.
     """
 
     line: int
@@ -50,6 +58,8 @@ class InputPath:
     text: str
     instead: str
     is_download: bool = False
+    may_be_missing: bool = False
+    is_found: bool = False
 
 
 def input_paths(code: str, tested: frozenset[str] = frozenset()) -> list[InputPath]:
@@ -69,34 +79,16 @@ def with_inputs_found(code: str, tested: frozenset[str] = frozenset()) -> str:
     return replaced if parse(replaced) is not None else code
 
 
-def tested_names(code: str) -> frozenset[str]:
-    """Return the names of the paths whose existence code tests: it can do without them, and `find_input` raises.
-
-    Functions that test what they are given are among the names.
-    """
-    names: set[str] = set()
-    for node in nodes_of(code):
-        if _is_test(node):
-            names |= _names_in(node)
-        elif isinstance(node, ast.FunctionDef):
-            tested = [_names_in(part) for part in ast.walk(node) if _is_test(part)]
-            if set[str]().union(*tested) & {argument.arg for argument in node.args.args}:
-                names.add(node.name)
-    return frozenset(names)
-
-
-def _names_in(node: ast.AST) -> set[str]:
-    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-
-
 def magics_with_inputs(code: str) -> list[str]:
     """Return IPython's lines with the path of an input, and such lines of cells for another program than Python."""
     lines = logical_lines(code) if CELL_MAGIC.match(code) else magics(code)
     return [line.strip() for _, line in lines if _INPUTS.search(line)]
 
 
-def _is_test(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in _TESTS
+def inputs_in(text: str) -> list[InputPath]:
+    """Return the inputs that the lines of a shell name."""
+    found = [_input_at(match, text, text, 1) for match in _INPUT.finditer(text)]
+    return [path for path in found if path.slug]
 
 
 def _input_literals(code: str, tested: frozenset[str] = frozenset()) -> list[tuple[InputPath, ast.expr]]:
@@ -106,9 +98,12 @@ def _input_literals(code: str, tested: frozenset[str] = frozenset()) -> list[tup
         return []
     source = code if parsed(code) else without_magics(code)
     lines = _lines(source)
+    parents: dict[ast.AST, ast.AST] = {}
+    for node in ast.walk(tree):
+        parents |= dict.fromkeys(ast.iter_child_nodes(node), node)
     skipped = _not_literals(tree)
-    uncertain = _uncertain(tree, tested)
-    searches = any(word in source for word in _SEARCHES) or _has_pattern(tree)
+    optional = uncertain(tree, tested)
+    looks = _looks_into_inputs(tree)
     found: list[tuple[InputPath, ast.expr]] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
@@ -118,18 +113,83 @@ def _input_literals(code: str, tested: frozenset[str] = frozenset()) -> list[tup
         if id(node) in skipped or not isinstance(node, ast.Constant | ast.JoinedStr):
             continue
         segment = _segment(lines, node)
-        if not _INPUTS.search(segment):
+        if "kaggle/usr/lib" in segment and isinstance(node, ast.Constant):
+            found += [(script, node) for script in _utility_scripts(node, segment)]
+        if not _INPUTS.search(segment) or _is_said(node, parents):
             continue
-        path = _input_path(node, segment, searches=searches, is_certain=id(node) not in uncertain)
-        if path is not None:
+        path = _input_path(node, segment, is_certain=id(node) not in optional)
+        if path is not None and not (looks and _is_bare(node, parents)):
             found.append((path, node))
-    return sorted(found, key=lambda pair: (pair[0].line, pair[1].col_offset))
+    pairs = sorted(found, key=lambda pair: (pair[0].line, pair[1].col_offset))
+    both = _under_both_layouts(pairs)
+    return [(_found_as_it_is(path, is_so=id(node) in both), node) for path, node in pairs]
 
 
-def _has_pattern(tree: ast.AST) -> bool:
-    """Tell whether a text of the code has two stars, as patterns of files in any folder do."""
-    texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
-    return any(isinstance(text, str) and "**" in text for text in texts)
+def _found_as_it_is(path: InputPath, *, is_so: bool) -> InputPath:
+    return replace(path, instead="", is_found=True) if is_so else path
+
+
+def _is_said(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
+    """Tell whether a text is a part of what a call prints, of an error, or of an assertion's message."""
+    while node in parents:
+        child, node = node, parents[node]
+        if isinstance(node, ast.Call):
+            # Any other call may open it: print(open("…").read())
+            return child is not node.func and bool(SAYS.search(ast.unparse(node.func)))
+        if isinstance(node, ast.Assert) and child is node.msg:
+            return True
+        if isinstance(node, ast.stmt):
+            return False
+    return False
+
+
+def _is_bare(node: ast.Constant | ast.JoinedStr, parents: Mapping[ast.AST, ast.AST]) -> bool:
+    """Tell whether a text is the folder of all inputs, or a pattern in it, and no path is made of it on the spot."""
+    text = node.value if isinstance(node, ast.Constant) else ""
+    if not isinstance(text, str) or not (text.endswith(("input", "input/")) or "**" in text):
+        return False
+    parent = parents.get(node)
+    if isinstance(parent, ast.Call) and ast.unparse(parent.func).endswith("Path"):
+        parent = parents.get(parent)
+    joins = isinstance(parent, ast.BinOp | ast.JoinedStr)
+    return not joins and not (isinstance(parent, ast.Call) and ast.unparse(parent.func).endswith("join"))
+
+
+def _looks_into_inputs(tree: ast.AST) -> bool:
+    """Tell whether code searches folders, lists them, or tests whether there are any inputs."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in (*_LOOKS_INTO, *TESTS):
+            return True
+    return False
+
+
+def _under_both_layouts(pairs: Sequence[tuple[InputPath, ast.expr]]) -> set[int]:
+    """Return the literals, by `id`, of paths that the code has for each of the layouts."""
+    places: dict[str, list[tuple[str, int]]] = {}
+    for path, node in pairs:
+        rest = _PLACE.sub("/", path.text)
+        places.setdefault(rest, []).append((path.text, id(node)))
+    found: set[int] = set()
+    for alternatives in places.values():
+        if len({text for text, _ in alternatives}) > 1:
+            found |= {number for _, number in alternatives}
+    return found
+
+
+def _utility_scripts(node: ast.Constant, segment: str) -> Iterator[InputPath]:
+    """Yield the utility script that a path of `sys.path` names."""
+    match = _UTILITY_SCRIPT.search(str(node.value))
+    if match:
+        owner = match["owner"] or ""
+        yield InputPath(
+            line=node.lineno,
+            slug=match["slug"],
+            kind="notebooks",
+            owner=owner,
+            text=segment,
+            instead="",
+            is_found=True,
+        )
 
 
 def _download(call: ast.Call, lines: list[str]) -> InputPath | None:
@@ -141,7 +201,9 @@ def _download(call: ast.Call, lines: list[str]) -> InputPath | None:
     handle = _HANDLE.fullmatch(str(first.value))
     if handle is None or (kind == "models") != bool(handle["variation"]):
         return None
-    rest = f"/{handle['variation']}" if handle["variation"] else ""
+    framework, slash, variation = (handle["variation"] or "").partition("/")
+    # Kaggle mounts a framework by its slug: TensorFlow2 is tensorflow2.
+    rest = f"/{framework.lower()}{slash}{variation}" if framework else ""
     return InputPath(
         line=call.lineno,
         slug=handle["slug"],
@@ -180,15 +242,12 @@ def _not_literals(tree: ast.AST) -> set[int]:
     return skipped
 
 
-def _input_path(
-    node: ast.Constant | ast.JoinedStr, segment: str, *, searches: bool, is_certain: bool
-) -> InputPath | None:
+def _input_path(node: ast.Constant | ast.JoinedStr, segment: str, *, is_certain: bool) -> InputPath | None:
     """Return the path of an input that a literal holds; None without one.
 
     Args:
         node: the literal.
         segment: its source.
-        searches: whether the code searches for its inputs: then a path of the folder of all inputs is fine.
         is_certain: whether the code needs the path.
     """
     text = node.value if isinstance(node, ast.Constant) else segment
@@ -196,61 +255,33 @@ def _input_path(
         return None
     match = _INPUT.search(text)
     if match is None:
-        return None if searches else InputPath(line=node.lineno, slug="", text=segment, instead="")
-    kind = _KINDS.get(match["kind"] or "", match["kind"] or "")
-    owner = match["owner"] or ""
-    # In an f-string, the slug may go on with a value.
-    is_whole = text[match.end() :][:1] in ("", "/", "'", '"')
-    if not is_whole:
-        return InputPath(line=node.lineno, slug="", kind=kind, owner=owner, text=segment, instead="")
-    instead = ""
-    if is_certain and isinstance(node, ast.Constant):
-        instead = _with_constant(text, match)
-    elif is_certain:
-        instead = _with_format(segment, match)
-    found = _VARIATION.match(text, match.end()) if kind == "models" else None
-    variation = found[1] if found else ""
+        return InputPath(line=node.lineno, slug="", text=segment, instead="", may_be_missing=not is_certain)
+    found = _input_at(match, text, segment, node.lineno)
+    if not found.slug or not is_certain:
+        return replace(found, may_be_missing=not is_certain)
+    instead = _with_constant(text, match) if isinstance(node, ast.Constant) else _with_format(segment, match)
+    return replace(found, instead=instead)
+
+
+def _input_at(match: re.Match[str], text: str, segment: str, line: int) -> InputPath:
+    """Return the input that a match of `_INPUT` in a text names; its slug is empty if it goes on with a value."""
+    kind = match["kind"] or match["plain"] or ""
+    kind = _KINDS.get(kind, kind)
+    slug = match["slug"]
+    if re.match(r"[^\s/'\":;,)]", text[match.end() :]):
+        slug = ""
+    variation = ""
+    if kind == "models" and (found := _VARIATION.match(text, match.end())):
+        variation = found[1]
     return InputPath(
-        line=node.lineno,
-        slug=match["slug"],
+        line=line,
+        slug=slug,
         kind=kind,
-        owner=owner,
+        owner=match["owner"] or "",
         variation=variation,
         text=segment,
-        instead=instead,
+        instead="",
     )
-
-
-def _uncertain(tree: ast.AST, tested: frozenset[str]) -> set[int]:
-    """Return the literals, by `id`, of paths that may be missing: tested ones, alternatives, values of tested names."""
-    nodes: list[ast.AST] = []
-    for node in ast.walk(tree):
-        if _is_test(node) or (isinstance(node, ast.Call) and ast.unparse(node.func) in tested):
-            nodes.append(node)
-        elif isinstance(node, ast.IfExp):
-            nodes += [node.body, node.orelse]
-        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names = {target.id for target in targets if isinstance(target, ast.Name)}
-            if not names.isdisjoint(tested):
-                nodes.append(node.value)
-        elif isinstance(node, ast.List | ast.Tuple | ast.Set) and _are_alternatives(node.elts):
-            nodes += node.elts
-    parts: set[int] = set()
-    for node in nodes:
-        parts |= {id(part) for part in ast.walk(node)}
-    return parts
-
-
-def _are_alternatives(nodes: list[ast.expr]) -> bool:
-    """Tell whether the texts of a list name several inputs, or an input and other texts."""
-    names = set()
-    for node in nodes:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            match = _INPUT.search(node.value)
-            name = match["slug"] if match else node.value
-            names.add(name)
-    return len(names) > 1
 
 
 def _with_constant(text: str, match: re.Match[str]) -> str:

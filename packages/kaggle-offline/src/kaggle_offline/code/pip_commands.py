@@ -1,25 +1,26 @@
 """Lines of code that install with pip."""
 
+import ast
 import re
 import shlex
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from kaggle_offline.code.cells import indent, magics
-from kaggle_offline.code.shell_commands import commands
+from kaggle_offline.code.cells import indent, magics, nodes_of
+from kaggle_offline.code.shell_commands import SAYS, SHELLS, commands, is_called, words_of
 
 _ANY_PIP = re.compile(r"\bpip3?\b.*?\b(?:install|download)\b", re.DOTALL)
-# Some begin the line with another command; IPython takes a line that begins with pip or conda for a magic.
+# IPython takes a line that begins with pip or conda for a magic.
 _PIP = re.compile(
-    r"\s*(?:[!%]\s*)?(?P<before>[^#'\"]*?(?:&&|;)\s*)?"
-    r"(?:\S*python\S*\s+-m\s+|\{sys\.executable\}\s+-m\s+)?(?:uv\s+)?(?:pip3?(?:\s+-\S+)*|conda|mamba)\s+install\s+(?P<rest>.*)",
+    r"\s*(?:\w+=\S*\s+)*(?:sudo\s+)?(?:\S*python\S*\s+-m\s+|\{?sys\.executable\}?\s+-m\s+)?"
+    r"(?:uv\s+)?(?:pip3?(?:\s+-\S+)*|conda|mamba)\s+(?P<verb>install|uninstall)\s+(?P<arguments>.*)",
     re.DOTALL,
 )
-# Pip's own part of a line: up to the shell's next command, outside of quotes.
-_OWN_PART = re.compile(r"(?:'[^']*'|\"[^\"]*\"|\\.|>&|[^\\;&|])*", re.DOTALL)
-_GOES_ON = re.compile(r"(?:&&|\|\||;)\s*(.*)", re.DOTALL)
+# A command of a shell's line, outside of quotes, and the sign before it.
+_COMMAND = re.compile(r"(?P<sign>&&|\|\||[;|&]|^)(?P<command>(?:'[^']*'|\"[^\"]*\"|\\.|[<>]&|&>|[^\\;&|])*)", re.DOTALL)
 # Options of pip that name a source or a target.
 _TELLING = ("--extra-index-url", "--find-links", "--index-url", "--target", "-f", "-i", "-t")
 # Options of pip that are followed by a value.
@@ -32,65 +33,143 @@ _WITH_VALUE = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class PipInstall:
-    """A line that installs with pip.
+    """Code that installs or removes with pip: a line of IPython's, or a statement that has a shell do it.
 
     Attributes:
         line: its number, from 1.
-        text: of the line.
+        last: the number of its last line.
+        text: the code.
         requirements: its arguments that are requirements.
         other: its other arguments: files, folders, requirements files.
-        options: its options that a requirement cannot express.
+        options: its options that a requirement cannot express, with their values.
+        removed: the distributions that it removes, by canonical names.
         rest: the shell's other commands.
+        is_call: whether it is a statement of Python.
     """
 
     line: int
+    last: int
     text: str
     requirements: tuple[str, ...]
     other: tuple[str, ...]
     options: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
     rest: str = ""
+    is_call: bool = False
 
 
 def pip_installs(code: str) -> list[PipInstall]:
-    """Return the lines of a cell that install with pip."""
-    found: list[PipInstall] = []
+    """Return the code of a cell that installs with pip."""
+    return [install for install in _with_pip(code) if install.requirements or install.other or not install.removed]
+
+
+def _with_pip(code: str) -> list[PipInstall]:
+    found = []
     for first, line in magics(code):
-        match = _PIP.match(line)
-        if match is None:
-            continue
-        own = _OWN_PART.match(match["rest"])
-        arguments = own[0] if own else ""
-        after = _GOES_ON.match(match["rest"], len(arguments))
-        others = [(match["before"] or "").rstrip("&; ")]
-        if after:
-            others.append(after[1].strip())
-        rest = " && ".join(filter(None, others))
-        requirements, other, options = _arguments_of(arguments)
-        found.append(
-            PipInstall(
-                line=first, text=line.strip(), requirements=requirements, other=other, options=options, rest=rest
-            )
-        )
-    return found
-
-
-def without_pip(code: str) -> str:
-    """Return the code with the lines of `pip_installs` as comments."""
+        command = line.strip().removeprefix("!").removeprefix("%")
+        found.append(_install_in(command, first, first + line.count("\n"), line.strip()))
     lines = code.split("\n")
-    for install in reversed(pip_installs(code)):
+    for node in nodes_of(code):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and node.value.args:
+            call = node.value
+            if is_called(ast.unparse(call.func), SHELLS) and _stands_alone(node, lines):
+                install = _install_in(_quoted(call.args[0]), node.lineno, node.end_lineno or 0, ast.unparse(node))
+                # The rest of a call would have to become another.
+                if install and not install.rest:
+                    found.append(replace(install, is_call=True))
+    return sorted(filter(None, found), key=lambda install: install.line)
+
+
+def _stands_alone(node: ast.Expr, lines: list[str]) -> bool:
+    """Tell whether no other statement is in the lines of a statement."""
+    first, last = lines[node.lineno - 1].encode(), lines[(node.end_lineno or node.lineno) - 1].encode()
+    after = last[node.end_col_offset :].strip()
+    return not first[: node.col_offset].strip() and (not after or after.startswith(b"#"))
+
+
+def _quoted(node: ast.expr) -> str:
+    """Return a shell's command; the words of a list are quoted."""
+    if isinstance(node, ast.List | ast.Tuple):
+        return shlex.join(words_of(node)).replace("'sys.executable'", "python")
+    return " ".join(words_of(node))
+
+
+def _install_in(command: str, first: int, last: int, text: str) -> PipInstall | None:
+    """Return what a shell's line installs and removes with pip; None if it does neither."""
+    requirements: list[str] = []
+    other: list[str] = []
+    options: list[str] = []
+    removed: list[str] = []
+    rest: list[tuple[str, str]] = []
+    is_pip = found = False
+    for part in _COMMAND.finditer(command):
+        match = _PIP.match(part["command"])
+        if part["sign"] == "|" and is_pip:
+            continue  # reads what pip prints
+        is_pip = match is not None
+        if match is None:
+            rest.append((part["sign"], part["command"].strip()))
+            continue
+        if part["sign"] == "|":
+            rest.pop()  # writes what pip reads
+        found = True
+        each, others, telling = _arguments_of(match["arguments"])
+        if match["verb"] == "install":
+            requirements += each
+            other += others
+            options += telling
+        else:
+            removed += [canonicalize_name(Requirement(name).name) for name in each]
+    if not found:
+        return None
+    return PipInstall(
+        line=first,
+        last=last,
+        text=text,
+        requirements=tuple(requirements),
+        other=tuple(other),
+        options=tuple(options),
+        removed=tuple(removed),
+        rest=_joined(rest),
+    )
+
+
+def _joined(commands: list[tuple[str, str]]) -> str:
+    """Return the line of a shell with these commands, each after its sign."""
+    line = ""
+    for sign, command in commands:
+        if line and command:
+            line += f" {sign} ".replace(" ; ", "; ")
+        line += command
+    return line
+
+
+def without_pip(code: str, required: Collection[str] = ()) -> str:
+    """Return the code with what `pip_installs` returns as comments.
+
+    Args:
+        code: of a cell.
+        required: canonical names of distributions that are required: a line that only removes such is a comment, too.
+    """
+    lines = code.split("\n")
+    for install in reversed(_with_pip(code)):
+        only_removes = bool(install.removed) and not install.requirements and not install.other
+        if only_removes and not set(install.removed) & set(required):
+            continue
         first = install.line - 1
-        last = install.line + install.text.count("\n")
         before = indent(lines[first])
         # The comment must not begin like a magic: jupytext would take it for one.
         note = "a requirement now" if install.requirements and not install.other else "not installed here"
+        if only_removes:
+            note = "not removed here"
         new = [f"# {note}: {lines[first].strip(' !%')}"]
-        new += [f"# {line.strip()}" for line in lines[first + 1 : last]]
+        new += [f"# {line.strip()}" for line in lines[first + 1 : install.last]]
         if install.rest:
             new.append(f"{before}!{install.rest}")
-        elif before:
+        elif before or install.is_call:
             # The block may hold nothing else.
             new[0] = f"{before}pass  {new[0]}"
-        lines[first:last] = new
+        lines[first : install.last] = new
     return "\n".join(lines)
 
 
@@ -106,8 +185,13 @@ def _arguments_of(arguments: str) -> tuple[tuple[str, ...], tuple[str, ...], tup
     words = _before_redirections(words)
     requirements: list[str] = []
     other: list[str] = []
-    options = [word for word in words if word.partition("=")[0] in _TELLING]
+    options: list[str] = []
     for before, word in zip(["", *words], words, strict=False):
+        name, _, value = word.partition("=")
+        if before in _TELLING:
+            options.append(f"{before} {word}")
+        elif name in _TELLING and value:
+            options.append(f"{name} {value}")
         if _WITH_VALUE.fullmatch(before) or word.startswith("-"):
             continue
         if before in ("-r", "--requirement"):
@@ -146,7 +230,24 @@ def _before_redirections(words: list[str]) -> list[str]:
 
 
 def other_pip_lines(code: str) -> list[str]:
-    """Return the lines that run pip with a network in a shell, without those of `pip_installs`."""
-    known = {install.line for install in pip_installs(code)}
+    """Return the code that runs pip with a network, without that of `pip_installs`."""
+    known = {install.line for install in _with_pip(code)}
     others = [command for command in commands(code) if command.line not in known]
-    return [each.text for each in others if _ANY_PIP.search(each.command) and "--no-index" not in each.command]
+    found = [each.text for each in others if _ANY_PIP.search(each.command) and "--no-index" not in each.command]
+    return [*found, *_handed_on(code)]
+
+
+def _handed_on(code: str) -> Iterator[str]:
+    """Yield calls that hand a pip command to a function of the code's own, or to pip itself."""
+    for node in nodes_of(code):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        name = ast.unparse(node.func)
+        if is_called(name, SHELLS) or SAYS.search(name):
+            continue
+        given = [part for part in node.args if isinstance(part, ast.List | ast.Tuple | ast.Constant)]
+        words = [" ".join(words_of(part)) for part in given]
+        if name == "pip.main":
+            words = [f"pip {word}" for word in words]
+        if any(_PIP.match(word) for word in words):
+            yield ast.unparse(node)

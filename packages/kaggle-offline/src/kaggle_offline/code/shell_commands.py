@@ -7,14 +7,18 @@ from dataclasses import dataclass
 
 from kaggle_offline.code.cells import logical_lines, magics, nodes_of
 
-# Calls that run a command.
-_SHELLS = (
+SHELLS = (
     "os.system",
     "os.popen",
     "get_ipython().system",
     "getoutput",
     *(f"subprocess.{name}" for name in ("run", "call", "check_call", "check_output", "Popen")),
 )
+"""Calls that run a command, by the ends of their names."""
+SAYS = re.compile(
+    r"(?:^|\.)(?:print|write|warn|warning|info|debug|error|exception|critical|log|add_argument|\w*(?:Error|Exit|Exception))$"
+)
+"""Calls that say something of a command or a path, rather than use it, by the ends of their names."""
 _SHELL_CELL = re.compile(r"\s*%%(?:bash|sh|script|!)\b")
 
 
@@ -46,9 +50,8 @@ def commands(code: str) -> list[Command]:
     for number, line in magics(code):
         found.append(Command(line=number, text=line.strip(), command=line.partition("!")[2] or line.strip(" %")))
     for node in nodes_of(code):
-        if isinstance(node, ast.Call) and node.args and is_called(ast.unparse(node.func), _SHELLS):
-            words = list(_texts(node.args[0]))
-            found.append(Command(line=node.lineno, text=ast.unparse(node), command=" ".join(words)))
+        if isinstance(node, ast.Call) and node.args and is_called(ast.unparse(node.func), SHELLS):
+            found.append(Command(line=node.lineno, text=ast.unparse(node), command=" ".join(words_of(node.args[0]))))
     return sorted(found, key=lambda command: command.line)
 
 
@@ -57,13 +60,13 @@ def is_called(name: str, ends: tuple[str, ...]) -> bool:
     return any(name == end or name.endswith(f".{end}") for end in ends)
 
 
-def _texts(node: ast.expr) -> Iterator[str]:
-    """Yield the words of a command; an expression that is not a text is a word of its own."""
+def words_of(node: ast.expr) -> Iterator[str]:
+    """Yield the words of a command, of a list or a text; an expression that is not a text is a word of its own."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
     elif isinstance(node, ast.List | ast.Tuple):
         for part in node.elts:
-            yield from _texts(part)
+            yield from words_of(part)
     elif isinstance(node, ast.JoinedStr):
         # In an f-string, … stands for a value.
         words = []

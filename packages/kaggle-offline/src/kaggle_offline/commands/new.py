@@ -31,6 +31,8 @@ from kaggle_offline.scaffold.competition import (
     write_competition,
 )
 
+# The import of the modules that serve (kaggle_evaluation, in the competition's data).
+_SERVED = re.compile(rb"\b(?:import|from)\s+kaggle_evaluation\b")
 # A kernel on Kaggle: owner/slug, or its address.
 _KERNEL = re.compile(r"(?:https://www\.kaggle\.com/code/)?([\w-]+/[\w-]+)/?")
 
@@ -41,8 +43,9 @@ def run(options: argparse.Namespace, repository: Path) -> None:
     known = {*image.pins, *image.unlisted}
     names = names_of(options.competition, known, options.name)
     with _client(options.target, repository) as client, TemporaryDirectory() as scratch:
-        profile = _profile(options, names, client, repository)
         code = _code(options.code, client, Path(scratch))
+        served = options.served or (code is not None and options.kind in (None, "tabular") and _answers_a_gateway(code))
+        profile = _profile(options, names, client, repository, served=served)
         adopted = adopt(code, names.slug, known) if code else None
     if adopted:
         image = image_for_new(repository, gpu=adopted.settings.get("enable_gpu") is True)
@@ -81,7 +84,9 @@ def _client(word: str, repository: Path) -> Iterator[KaggleClient | None]:
         yield target.client
 
 
-def _profile(options: argparse.Namespace, names: Names, client: KaggleClient | None, repository: Path) -> Profile:
+def _profile(
+    options: argparse.Namespace, names: Names, client: KaggleClient | None, repository: Path, *, served: bool
+) -> Profile:
     """Return the profile that Kaggle gives, or that of a competition whose data are drawn."""
     metric = options.metric
     if metric.endswith(".py") and not Path(metric).is_file():
@@ -90,11 +95,11 @@ def _profile(options: argparse.Namespace, names: Names, client: KaggleClient | N
     may_be_drawn = options.kind or options.target == "local"
     if client is None or (may_be_drawn and client.competitions.state(names.slug) is None):
         kind = options.kind
-        if not kind and options.served:
+        if not kind and served:
             kind = "tabular"
         if not kind:
             kind = _ask_kind() if sys.stdin.isatty() else "tabular"
-        return drawn_profile(names, kind, served=options.served)
+        return drawn_profile(names, kind, served=served)
     state = entered_competition(client, names.slug)
     profile = read_profile(client, state, repository / "data" / names.slug, Path(metric).name)
     if options.served and not profile.gateway:
@@ -121,6 +126,11 @@ def _code(code: str, client: KaggleClient | None, folder: Path) -> Path | None:
     if path is None:
         raise ConfigurationError(f"{code}: Kaggle shows this account no such kernel", "Look for its address on Kaggle.")
     return path
+
+
+def _answers_a_gateway(code: Path) -> bool:
+    """Tell whether a notebook or script has the import of a served competition's modules."""
+    return code.is_file() and _SERVED.search(code.read_bytes()) is not None
 
 
 def _rehearsals(written: Sequence[Path]) -> list[Path]:

@@ -21,6 +21,7 @@ from platformdirs import user_cache_path
 from kaggle_offline.artifacts.frozen import Frozen
 from kaggle_offline.artifacts.pack import Dataset
 from kaggle_offline.delivery.hosted import competition_inputs, make_competition
+from kaggle_offline.delivery.stand_ins import provide_inputs
 from kaggle_offline.errors import RehearsalError, TargetError
 from kaggle_offline.files import alone
 from kaggle_offline.kaggle.authentication import find_token
@@ -170,8 +171,10 @@ class LocalTarget(_Opened):
             image = self.local.set_image(spec)
             self.local.fetch_image(kernel.metadata.docker_image or manifest.docker_image)
             self.local.host(make_competition(kernel, frozen, image.python, inputs))
+        with _explained():
+            stand_ins = provide_inputs(kernel, self.local)
         # A run in another engine is another run.
-        return [inputs, self.local.behaviour.engine]
+        return [inputs, self.local.behaviour.engine, stand_ins]
 
     def packages_of(self, frozen: Frozen) -> Dataset:
         """See `Target`; the real image has its own Python, whatever this machine has."""

@@ -7,20 +7,21 @@ from collections.abc import Callable, Iterable, Iterator
 
 from kaggle_offline.artifacts.pack import dataset_slug
 from kaggle_offline.artifacts.render import INSTALL, PARAMETERS
-from kaggle_offline.code.cells import module_written, why_no_python
+from kaggle_offline.code.cells import CELL_MAGIC, module_written, why_no_python
 from kaggle_offline.code.imports import (
     ELSEWHERE,
-    brings,
     distributions_of,
     finds_elsewhere,
     imported_modules,
     is_known,
     modules_gone,
+    provider,
 )
-from kaggle_offline.code.input_paths import input_paths, magics_with_inputs, tested_names
+from kaggle_offline.code.input_paths import input_paths, magics_with_inputs
 from kaggle_offline.code.network_access import fetches, text_constants
 from kaggle_offline.code.pip_commands import other_pip_lines, pip_installs
 from kaggle_offline.code.shell_commands import commands
+from kaggle_offline.code.tested_paths import tested_names
 from kaggle_offline.doctor.served_checks import is_served
 from kaggle_offline.doctor.subject import Finding, Subject, imported_from, source_root
 from kaggle_offline.repository.packages import required_by
@@ -94,7 +95,7 @@ def _syntax(subject: Subject) -> Iterator[Finding]:
 
 def _network(subject: Subject) -> Iterator[Finding]:
     require = f"Kernels have no network: remove it, and require it in {subject.where(subject.kernel.package)}."
-    for code in subject.cells:
+    for code in subject.reached:
         for line in pip_installs(code.text):
             yield Finding(f"{code.where}: {line.text}", require)
     constants: dict[str, str] = {}
@@ -114,17 +115,24 @@ def _input_paths(subject: Subject) -> Iterator[Finding]:
     for code in subject.reached:
         tested |= tested_names(code.text)
     for code in subject.reached:
-        for path in input_paths(code.text, frozenset(tested)):
-            if path.is_download or (code.module and not path.instead):
+        written = module_written(code.text)
+        text = code.text
+        if written:
+            text = written.text
+        for path in input_paths(text, frozenset(tested)):
+            if path.is_download or path.is_found or (code.module and not path.instead):
                 # In the middle of a text, a module more likely mentions the path than opens it.
                 continue
             slug = repr(path.slug) if path.slug else "…"
-            instead = path.instead or f"find_input({slug}) and the rest of the path"
+            cure = f"Write {path.instead or f'find_input({slug}) and the rest of the path'}"
+            if path.may_be_missing:
+                cure = f"Call find_input({slug}) in a try: without the input, it raises FileNotFoundError"
+            where = f"{code.where}: {written.path}" if written else code.where
             yield Finding(
-                f"{code.where}: {path.text} exists under only one of Kaggle's two mount layouts",
-                f"Write {instead}, with: from competition_kit.inputs import find_input",
+                f"{where}: {path.text} exists under only one of Kaggle's two mount layouts",
+                f"{cure}; from competition_kit.inputs import find_input",
             )
-        if code.module or module_written(code.text):
+        if code.module or written:
             continue
         for line in magics_with_inputs(code.text):
             yield Finding(
@@ -155,16 +163,17 @@ def _imports(subject: Subject) -> Iterator[Finding]:
     for cell in subject.cells:
         written = module_written(cell.text)
         if written:
-            own.add(written[0])
+            own.add(written.name)
     known = {*subject.image.pins, *subject.image.unlisted}
     elsewhere = ""
-    if finds_elsewhere(code.text for code in subject.reached):
+    has_kernels = bool(subject.kernel.metadata.sources.get("kernel"))
+    if has_kernels or finds_elsewhere(code.text for code in subject.reached):
         elsewhere = ELSEWHERE
     for code in subject.reached:
         for module in sorted(imported_modules(code.tree, needed=True)):
             # Kaggle gives every kernel the modules that begin with kaggle_, and runs notebooks with IPython.
             there = module.startswith("kaggle_") or (module == "IPython" and not subject.kernel.is_script)
-            if there or module in own or brings(required, module):
+            if there or module in own or provider(required, module, known):
                 continue
             likely = distributions_of(module)[0]
             # A guessed name may be somebody else's distribution.
@@ -175,7 +184,7 @@ def _imports(subject: Subject) -> Iterator[Finding]:
             )
         # A rehearsal on an older Python than the image's would not fail.
         for module, since in modules_gone(code.tree, subject.image.python).items():
-            if module not in own and not brings(required | known, module):
+            if module not in own and not provider(required | known, module):
                 yield Finding(
                     f"{code.where}: imports {module}, removed in Python {since}",
                     f"Use the replacement that What's New in Python {since} names, or require "
@@ -241,11 +250,15 @@ def _own_modules(subject: Subject) -> Iterator[Finding]:
 
 
 def _may_be_written(subject: Subject) -> bool:
-    """Tell whether a variable, a file that a cell writes, or another program may have the name of the output."""
+    """Tell whether a text without its ending, a cell that is not Python, or another program may name the output."""
     name = subject.kernel.settings.output
-    stem = re.compile(rf"(?<!\w){re.escape(name.partition('.')[0])}(?!\w)")
+    stem = re.compile(rf"(?:.*/)?{re.escape(name.partition('.')[0])}")
     for code in subject.reached:
-        if stem.search(code.text) or any(_RUNS_PYTHON.search(each.command) for each in commands(code.text)):
+        texts = [node.value for node in ast.walk(code.tree) if isinstance(node, ast.Constant)]
+        if any(isinstance(text, str) and stem.fullmatch(text) for text in texts):
+            return True
+        is_other = bool(CELL_MAGIC.match(code.text)) and name in code.text
+        if is_other or any(_RUNS_PYTHON.search(each.command) for each in commands(code.text)):
             return True
     return False
 

@@ -46,7 +46,8 @@ def examine(repository: Path, competition: str) -> list[Finding]:
             found += check(subject)
         except OfflineError as error:
             found.append(finding_of(repository, error))
-    return _without_ignored(subject, found)
+    # The same path may stand in many cells.
+    return _without_ignored(subject, list(dict.fromkeys(found)))
 
 
 def _without_ignored(subject: Subject, found: list[Finding]) -> list[Finding]:

@@ -15,7 +15,7 @@ from kaggle_offline.repository.image_manifest import read_image_manifest
 from kaggle_offline.repository.kernel_metadata import METADATA_KEYS, is_tpu, warning_about_retired
 
 # The further sources that a kernel may name, by kind: their form, and how to say it.
-_OWNED = re.compile(r"(?!INSERT)[A-Za-z0-9][\w-]*/[a-z0-9][a-z0-9-]*(/(versions/)?\d+)?")
+_OWNED = re.compile(r"(?!INSERT)[A-Za-z0-9][\w-]*/[A-Za-z0-9][\w.-]*(/(versions/)?\d+)?", re.ASCII)
 _SOURCE_FORMS = (
     ("dataset", _OWNED, "owner/slug"),
     ("kernel", _OWNED, "owner/slug"),

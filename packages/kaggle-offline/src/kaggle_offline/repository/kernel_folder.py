@@ -105,6 +105,9 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
         UnknownCompetitionError: folder not found.
         ConfigurationError: a file is missing or malformed; the message names the key.
     """
+    # Kaggle's addresses do not tell capitals apart, and some competitions have them.
+    same = [name for name in list_competitions(repository) if name.casefold() == competition.casefold()]
+    competition = competition if competition in same or not same else same[0]
     folder = repository / "kernels" / competition
     if not PLAIN_NAME.fullmatch(competition) or not folder.is_dir():
         raise UnknownCompetitionError(

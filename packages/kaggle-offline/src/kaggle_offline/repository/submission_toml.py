@@ -110,6 +110,7 @@ class Settings:
     limits: CompetitionLimits | None
     rehearsal: str | HoldOut
     tolerance: float
+    inputs: Mapping[str, str]
     ignored: Mapping[str, str]
 
 
@@ -148,6 +149,7 @@ def read_settings(path: Path) -> Settings:
         limits=limits,
         rehearsal=_rehearsal(path, rehearsal),
         tolerance=rehearsal.get("tolerance", properties["rehearsal"]["properties"]["tolerance"]["default"]),
+        inputs=rehearsal.get("inputs", {}),
         ignored=document.get("doctor", {}).get("ignore", {}),
     )
 
@@ -158,7 +160,7 @@ def _rehearsal(path: Path, table: Mapping[str, Any]) -> str | HoldOut:
     Raises:
         ConfigurationError: it says both, or too little.
     """
-    said = {key: value for key, value in table.items() if key not in ("competition", "tolerance")}
+    said = {key: value for key, value in table.items() if key not in ("competition", "tolerance", "inputs")}
     if "competition" in table:
         if said:
             raise ConfigurationError(

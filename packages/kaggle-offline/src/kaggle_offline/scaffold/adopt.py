@@ -3,6 +3,7 @@
 jupytext is imported where a notebook is read: the import takes most of a second.
 """
 
+import ast
 import json
 import re
 import tokenize
@@ -17,11 +18,26 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from kaggle_offline.artifacts.render import INSTALL, PARAMETERS
-from kaggle_offline.code.cells import indent, module_written, parse
-from kaggle_offline.code.imports import ELSEWHERE, distributions_of, finds_elsewhere, imported_modules, is_known
-from kaggle_offline.code.input_paths import InputPath, input_paths, magics_with_inputs, tested_names, with_inputs_found
+from kaggle_offline.code.cells import indent, magics, module_written, nodes_of, parse, parsed
+from kaggle_offline.code.imports import (
+    ELSEWHERE,
+    distributions_of,
+    finds_elsewhere,
+    imported_modules,
+    is_known,
+    provider,
+)
+from kaggle_offline.code.input_paths import InputPath, input_paths, inputs_in, magics_with_inputs, with_inputs_found
 from kaggle_offline.code.network_access import fetches, text_constants
-from kaggle_offline.code.pip_commands import other_pip_lines, pip_installs, requirement_of, without_pip
+from kaggle_offline.code.pip_commands import (
+    PipInstall,
+    other_pip_lines,
+    pip_installs,
+    requirement_of,
+    without_pip,
+)
+from kaggle_offline.code.shell_commands import commands
+from kaggle_offline.code.tested_paths import tested_names
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import read_json
 
@@ -29,19 +45,25 @@ from kaggle_offline.files import read_json
 _STYLE = "# ruff: noqa\n# fmt: off\n"
 _MODULE_STYLE = f"# mypy: ignore-errors\n{_STYLE}"
 
-_CELL_LINE = re.compile(r"^# ?%%", re.MULTILINE)
+_CELL_LINE = re.compile(r"^([ \t]*)# ?%%", re.MULTILINE)
 _PLOTS = re.compile(r"^\s*%matplotlib\b", re.MULTILINE)
 
 # The keys of a kernel's metadata for its inputs, and the keys for the kinds of inputs that a path in the code names.
 _SOURCES = ("dataset_sources", "kernel_sources", "model_sources")
 _SOURCES_OF_KIND = {"datasets": "dataset_sources", "notebooks": "kernel_sources", "models": "model_sources"}
+# The names under which people hand in, and what a competition expects unless its sample has another form.
+_OUTPUT = re.compile(r"(?:.*/)?(submission\w*\.(?:csv|parquet|json))")
+_USUAL_OUTPUT = "submission.csv"
+_COMPETITION = re.compile(r"(?:c|competitions)/")
 # The outputs of Kaggle's dependency manager, which kernels have as inputs.
 _DEPENDENCIES = "packagemanager/pm-"
 _FLAGS = ("enable_gpu", "enable_tpu")
 
-# A magic of a cell for another program, and what a magic in code is called as.
+# A magic of a cell for another program.
 _CELL_MAGIC = re.compile(r"\s*%%(?P<name>\w+)[ \t]*(?P<line>[^\n]*)\n?(?P<body>.*)", re.DOTALL)
-_SYSTEM_CALL = re.compile(r"^([ \t]*)get_ipython\(\)\.system\((['\"])((?:(?!\2|\\).)*)\2\)[ \t]*$", re.MULTILINE)
+# A script that was a notebook, or is one for jupytext.
+_IS_NOTEBOOK = re.compile(r"\bget_ipython\(\)")
+_JUPYTEXT = re.compile(r"\A(?:#!.*\n)?# ---\n(?:#.*\n)*?# jupyter:\n")
 
 _VARIABLE = re.compile(r"\{(\w+)\}|\$(\w+)")
 
@@ -51,6 +73,8 @@ _FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 
 _PARAMETERS = '# The origin of this kernel; `push` fills it in.\nPACKAGES_DIGEST = ""'
 _INSTALL = "# `push` writes the installation of the packages that Kaggle's image lacks here."
+# As many names of changes of a kind are read at a glance.
+_SHOWN = 6
 _FIND = "from competition_kit.inputs import find_input"
 
 
@@ -99,24 +123,24 @@ def adopt(path: Path, competition: str, known: Iterable[str]) -> Adopted:
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     if not any(cell.source.strip() for cell in cells):
         raise ConfigurationError(f"{path}: no code in it", "Name a notebook or script with code.")
-    notes = _Notes(competition, path.parent)
+    notes = _Notes(competition, path.parent, known)
     notes.begin(_settings(path, notebook))
     tested: set[str] = set()
     constants: dict[str, str] = {}
     for cell in cells:
+        cell.source = _as_written(cell.source, notes)
         tested |= tested_names(cell.source)
         constants |= text_constants(cell.source)
+        notes.require(cell.source, constants)
     for cell in cells:
-        # Within a cell, a line that begins a cell in percent format would split it.
-        code = _CELL_LINE.sub("#: %%", cell.source).rstrip()
-        code = _SYSTEM_CALL.sub(r"\1!\3", code)
-        code = _without_installs(code, constants, notes)
+        code = _without_installs(cell.source, notes)
         code = _with_inputs(code, frozenset(tested), notes)
         written = module_written(code)
-        seen = written[1] if written else code
+        seen = written.text if written else code
         notes.offline += [text for _, text in fetches(seen, constants)]
         cell.source = _with_blocks_kept(code)
     sources = [cell.source for cell in cells]
+    notes.look_at_output(sources)
     modules = _local_modules(path.parent, sources)
     requirements = _requirements(sources, modules, frozenset(known), notes)
     if any(cell.get("attachments") for cell in notebook.cells):
@@ -129,14 +153,28 @@ def adopt(path: Path, competition: str, known: Iterable[str]) -> Adopted:
     notebook.metadata = {"jupytext": {"notebook_metadata_filter": "-all", "cell_metadata_filter": "tags,-all"}}
     return Adopted(
         code=_written(path, notebook),
-        is_script=path.suffix == ".py",
+        is_script=path.suffix == ".py" and not _is_notebook(path),
         requirements=requirements,
         modules={name: _MODULE_STYLE + text for name, text in modules.items()},
         settings=notes.settings,
-        done=tuple(dict.fromkeys(notes.done)),
-        left=tuple(dict.fromkeys(notes.left)),
+        done=_merged(notes.done, most=_SHOWN),
+        left=_merged(notes.left),
         offline=tuple(dict.fromkeys(notes.offline)),
     )
+
+
+def _merged(lines: Sequence[str], most: int | None = None) -> tuple[str, ...]:
+    """Return the lines with those of the same explanation as one, of which at most so many names are shown."""
+    names: dict[str, list[str]] = {}
+    for line in dict.fromkeys(lines):
+        name, _, explanation = line.partition(": ")
+        names.setdefault(explanation, []).append(name)
+    merged = []
+    for explanation, of_it in names.items():
+        shown = of_it[:most]
+        more = f" and {len(of_it) - len(shown)} others" if len(of_it) > len(shown) else ""
+        merged.append(f"{', '.join(shown)}{more}: {explanation}".removesuffix(": "))
+    return tuple(merged)
 
 
 def _written(path: Path, notebook: Any) -> str:
@@ -208,21 +246,22 @@ def _requirements(
     """Return the requirements of a notebook's cells and modules; note them, and what stays unknown."""
     # A file may be written twice.
     written = list(filter(None, map(module_written, sources)))
-    files = [(f"{name}.py", text) for name, text in written]
+    files = [(module.path, module.text) for module in written]
     for file, text in (*modules.items(), *files):
-        notes.left += [f"{file}: {_by_hand(path)}" for path in input_paths(text)]
         for path in input_paths(text):
+            if not path.is_found:
+                notes.left.append(f"{file}: {_by_hand(path)}")
             notes.see(path)
     notes.done += [f"{name}: in the package now" for name in modules]
-    texts = [*sources, *modules.values(), *(text for _, text in written)]
-    own = {Path(name).parts[0].removesuffix(".py") for name in modules} | {name for name, _ in written}
-    imported, unknown = _distributions(texts, own, known | frozenset(notes.pinned))
-    notes.done += [f"{name}: a requirement, because it is imported" for name in imported if name not in notes.pinned]
+    texts = [*sources, *modules.values(), *(module.text for module in written)]
+    own = {Path(name).parts[0].removesuffix(".py") for name in modules} | {module.name for module in written}
+    imported, unknown = _distributions(texts, own, known, frozenset(notes.pinned))
+    notes.done += [f"{name}: required now, because imported" for name in imported if name not in notes.pinned]
     elsewhere = ""
-    if finds_elsewhere(texts):
+    if finds_elsewhere(texts) or "kernel_sources" in notes.settings:
         elsewhere = ELSEWHERE
     for module in unknown:
-        notes.left.append(f"{module}: add its distribution to the package's pyproject.toml{elsewhere}")
+        notes.left.append(f"{module}: add the distribution to the package's pyproject.toml{elsewhere}")
     if any(re.search(r"\bdef find_input\b", text) for text in texts):
         notes.left.append("find_input: rename your function, as the one of competition_kit finds the inputs")
     names = dict.fromkeys([*imported, *notes.pinned])
@@ -232,14 +271,16 @@ def _requirements(
 class _Notes:
     """The findings of a walk through cells: changes, places that need a look, requirements and inputs."""
 
-    def __init__(self, competition: str, folder: Path) -> None:
+    def __init__(self, competition: str, folder: Path, image: Iterable[str]) -> None:
         self.competition = competition
         self.folder = folder
+        self.image = frozenset(image)
         self.settings: dict[str, Any] = {}
         self.pinned: dict[str, str] = {}
         self.done: list[str] = []
         self.left: list[str] = []
         self.offline: list[str] = []
+        self.constants: Mapping[str, str] = {}
 
     def begin(self, settings: Mapping[str, Any]) -> None:
         """Note the settings that the kernel has already; drop inputs that are empty, or cannot be had offline."""
@@ -253,9 +294,51 @@ class _Notes:
             if kept:
                 self.settings[key] = kept
                 self.done.append(f"{key}: {json.dumps(kept)}, unchanged")
+        if self.settings.get("enable_tpu"):
+            self.left.append("enable_tpu: no image here is for TPUs: set it to false, or capture that image")
+
+    def require(self, code: str, constants: Mapping[str, str]) -> None:
+        """Note the requirements of a cell, which its lines of pip have; one with a version wins, in any order."""
+        for install in pip_installs(code):
+            for text in _requirements_of(install, self.folder, constants)[0]:
+                requirement = Requirement(text)
+                name = canonicalize_name(requirement.name)
+                if requirement.specifier or requirement.url or name not in self.pinned:
+                    self.pinned[name] = text
+        self.constants = constants
+
+    def look_at_output(self, sources: Sequence[str]) -> None:
+        """Note the file that the code writes if it is not the usual one; a gateway writes its own."""
+        names: set[str] = set()
+        for source in sources:
+            for node in nodes_of(source):
+                text = str(node.value) if isinstance(node, ast.Constant) else ""
+                match = _OUTPUT.fullmatch(text) if "/input/" not in text else None
+                if match:
+                    names.add(match[1])
+        if names and _USUAL_OUTPUT not in names:
+            self.left.append(
+                f"{', '.join(sorted(names))}: the file that it writes: compare it with output in submission.toml"
+            )
+
+    def note_options(self, install: PipInstall, requirements: Iterable[str]) -> None:
+        """Note the options of pip that decide which version is taken; of a version that is named, they do not."""
+        unpinned = [text for text in requirements if not re.search(r"==|@", text)]
+        elsewhere = [option for option in install.options if "://" in option]
+        if not elsewhere and not (install.options and unpinned):
+            return
+        of_image = [text for text in unpinned if canonicalize_name(Requirement(text).name) in self.image]
+        newest = [text for text in unpinned if text not in of_image]
+        advice = ""
+        if newest:
+            advice += f"; taken in the newest release, so pin: {', '.join(newest)}"
+        if of_image:
+            advice += f"; taken from the image if they fit: {', '.join(of_image)}"
+        self.left.append(f"{', '.join(install.options)}: not possible in a requirement{advice}")
 
     def _competitions(self, refs: Sequence[str]) -> list[str]:
         """Return the competitions if there are others than the kernel's own."""
+        refs = [_COMPETITION.sub("", ref) for ref in refs]
         others = [ref for ref in refs if ref and ref != self.competition]
         how = "another competition: to rehearse with it, host it on the local Kaggle"
         self.left += [f"{ref}: {how}" for ref in others]
@@ -279,7 +362,13 @@ class _Notes:
         known = {self.competition, ""}
         for key in _SOURCES:
             known |= {str(ref).split("/")[1] for ref in self.settings.get(key, []) if "/" in str(ref)}
-        if found.slug in known:
+        if found.slug in known or found.slug in self.settings.get("competition_sources", []):
+            return
+        if found.kind == "competitions":
+            self.settings["competition_sources"] = self._competitions(
+                [*self.settings.get("competition_sources", [self.competition]), found.slug]
+            )
+            self.done.append(f"competition_sources: {found.slug}, because a path names it")
             return
         key = _SOURCES_OF_KIND.get(found.kind, "")
         ref = f"{found.owner}/{found.slug}"
@@ -290,40 +379,42 @@ class _Notes:
             self.done.append(f"{key}: {ref}, because a path names it")
             self._rehearse_with([ref])
         else:
-            self.left.append(f"{found.slug}: also an input: name it in kernel-metadata.json, with its owner")
+            self.left.append(f"{found.slug}: name in kernel-metadata.json as an input, with the owner")
 
     def _rehearse_with(self, refs: Iterable[str]) -> None:
-        self.left += [f"{ref}: to rehearse with it, create one of that name on the local Kaggle" for ref in refs]
+        how = "for a rehearsal, name a folder with the files below [rehearsal.inputs] in submission.toml"
+        self.left += [f"{ref}: {how}" for ref in refs]
 
 
-def _without_installs(code: str, constants: Mapping[str, str], notes: _Notes) -> str:
-    """Return a cell's code with pip's lines as comments; note their requirements."""
+def _requirements_of(install: PipInstall, folder: Path, constants: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Return the requirements that code installs, and its other arguments."""
+    requirements, other = list(install.requirements), []
+    for word in install.other:
+        listed = _requirements_in(folder / word) or _requirements_filled(word, constants)
+        requirements += listed
+        if not listed:
+            other.append(word)
+    return requirements, other
+
+
+def _without_installs(code: str, notes: _Notes) -> str:
+    """Return a cell's code with pip's lines as comments; note them."""
     for install in pip_installs(code):
-        other: list[str] = []
-        requirements = list(install.requirements)
-        for word in install.other:
-            listed = _requirements_in(notes.folder / word) or _requirements_filled(word, constants)
-            requirements += listed
-            if not listed:
-                other.append(word)
-        for text in requirements:
-            requirement = Requirement(text)
-            name = canonicalize_name(requirement.name)
-            # A requirement with a version wins over one without, in any order.
-            if requirement.specifier or requirement.url or name not in notes.pinned:
-                notes.pinned[name] = text
+        requirements, other = _requirements_of(install, notes.folder, notes.constants)
         if requirements:
             notes.done.append(f"{', '.join(requirements)}: required now, was: {install.text}")
         if other:
             notes.left.append(f"{', '.join(other)}: not a requirement; ship it without: {install.text}")
-        if install.options:
-            unpinned = [text for text in requirements if "=" not in text and "@" not in text]
-            advice = f"; the newest {', '.join(unpinned)} was taken: pin it" if unpinned else ""
-            notes.left.append(f"{', '.join(install.options)}: not possible in a requirement{advice}: {install.text}")
+        notes.note_options(install, requirements)
     notes.offline += other_pip_lines(code)
-    if not module_written(code):
-        notes.left += [f"find the input with find_input: {line}" for line in magics_with_inputs(code)]
-    return without_pip(code)
+    left = without_pip(code, notes.pinned)
+    if not module_written(left):
+        for line in magics_with_inputs(left):
+            notes.left.append(f"take the folder from find_input: {line}")
+        for command in commands(left):
+            for found in inputs_in(command.command):
+                notes.see(found)
+    return left
 
 
 def _requirements_filled(word: str, constants: Mapping[str, str]) -> list[str]:
@@ -350,8 +441,8 @@ def _with_inputs(code: str, tested: frozenset[str], notes: _Notes) -> str:
     replaced = with_inputs_found(code, tested)
     for found in input_paths(code, tested):
         if found.instead and replaced != code:
-            notes.done.append(f"{found.text}: {found.instead} now, which finds it under either of Kaggle's layouts")
-        else:
+            notes.done.append(f"{found.text}: found with find_input now, under either of Kaggle's layouts")
+        elif not found.is_found:
             notes.left.append(_by_hand(found))
         notes.see(found)
     return replaced
@@ -362,7 +453,8 @@ def _settings(path: Path, notebook: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     try:
         metadata = read_json(path.parent / "kernel-metadata.json")
-        if metadata["code_file"] == path.name:
+        # `kaggle kernels pull` names a notebook; it may lie there as a script.
+        if Path(metadata["code_file"]).stem == path.stem:
             keys = (*_FLAGS, "machine_shape", "competition_sources", *_SOURCES)
             settings = {key: metadata[key] for key in keys if metadata.get(key)}
             for key in _FLAGS:
@@ -371,29 +463,87 @@ def _settings(path: Path, notebook: Any) -> dict[str, Any]:
                     settings[key] = True
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    if notebook.metadata.get("kaggle", {}).get("isGpuEnabled") is True:
+    of_notebook = notebook.metadata.get("kaggle", {})
+    if of_notebook.get("isGpuEnabled") is True:
         settings["enable_gpu"] = True
+    if str(of_notebook.get("accelerator")).lower().startswith("tpu"):
+        settings["enable_tpu"] = True
     return settings
 
 
 def _with_blocks_kept(code: str) -> str:
     """Add ``pass`` to blocks of IPython's lines alone, which are comments in percent format."""
-    if "\n" not in code or parse(code) is None:
+    lines = code.split("\n")
+    for number, magic in reversed(magics(code)):
+        first, last = number - 1, number + magic.count("\n")
+        before = indent(lines[first])
+        if before and first > 0 and lines[first - 1].rstrip().endswith(":"):
+            lines.insert(last, f"{before}pass")
+    return "\n".join(lines)
+
+
+def _as_written(code: str, notes: _Notes) -> str:
+    """Return a cell's code as people write it in a notebook: magics as such, and none that begins another cell."""
+    code = code.replace("\r\n", "\n").rstrip()
+    if parse(code) is None:
+        # IPython takes away the blanks before the first line of a cell.
+        first = indent(code.lstrip("\n"))
+        dedented = re.sub(rf"^{re.escape(first)}", "", code, flags=re.MULTILINE)
+        code = dedented if first and parse(dedented) is not None else code
+    code = _with_magics(code)
+    if _CELL_LINE.search(code):
+        # Within a cell, a line that begins a cell in percent format would split it.
+        notes.done.append("# %% within a cell: #: %% now, also in a text: such a line would begin a cell")
+        code = _CELL_LINE.sub(r"\1#: %%", code)
+    return code
+
+
+def _with_magics(code: str) -> str:
+    """Return code with the calls that an exported notebook has for IPython's lines as these lines."""
+    tree = parsed(code) if "get_ipython()" in code else None
+    if tree is None:
         return code
     lines = code.split("\n")
-    kept = []
-    for number, line in enumerate(lines):
-        kept.append(line)
-        opens = number > 0 and lines[number - 1].rstrip().endswith(":")
-        if opens and re.match(r"\s+[!%]", line):
-            kept.append(f"{indent(line)}pass")
-    return "\n".join(kept)
+    for node in reversed(list(ast.walk(tree))):
+        call = node.value if isinstance(node, ast.Expr) else None
+        if not isinstance(call, ast.Call) or not ast.unparse(call.func).startswith("get_ipython()."):
+            continue
+        words = [part.value for part in call.args if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+        line = _magic(ast.unparse(call.func).removeprefix("get_ipython()."), words)
+        # A magic of a cell is all of it.
+        fits = "\n" not in line or (line.startswith("%%") and len(tree.body) == 1)
+        if line and len(words) == len(call.args) and fits:
+            lines[call.lineno - 1 : call.end_lineno] = [f"{indent(lines[call.lineno - 1])}{line}"]
+    return "\n".join(lines)
+
+
+def _magic(method: str, words: Sequence[str]) -> str:
+    """Return IPython's line for a call; empty if there is none."""
+    if method == "system" and len(words) == 1:
+        return f"!{words[0]}"
+    if method in ("run_line_magic", "magic") and 1 <= len(words) <= 2:  # noqa: PLR2004 - a name and a line
+        return f"%{' '.join(words)}"
+    if method == "run_cell_magic" and len(words) == 3:  # noqa: PLR2004 - a name, a line and a body
+        name, line, body = words
+        return f"%%{f'{name} {line}'.strip()}\n{body}".rstrip("\n")
+    return ""
 
 
 def _by_hand(found: InputPath) -> str:
+    if found.may_be_missing:
+        name = repr(found.slug) if found.slug else "…"
+        return f"{found.text}: may be missing: call find_input({name}) in a try, as it raises FileNotFoundError"
+    if found.is_download:
+        return f"{found.text}: add its version, owner/model/framework/variation/1, so that it becomes an input"
     if found.slug:
-        return f"{found.text}: begin it with find_input({found.slug!r})"
-    return f"{found.text}: begin it with find_input and the name of its competition or dataset"
+        return f"{found.text}: take the folder from find_input({found.slug!r})"
+    return f"{found.text}: take the folder from find_input and the name of its competition or dataset"
+
+
+def _is_notebook(path: Path) -> bool:
+    """Tell whether a script was a notebook, or is one for jupytext: its magics would not run in a script."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return bool(_JUPYTEXT.match(text) or _IS_NOTEBOOK.search(text))
 
 
 def _notebook_of(text: str) -> Any:
@@ -414,7 +564,7 @@ def _notebook_of(text: str) -> Any:
     }
     cells = []
     for cell in document["cells"]:
-        made = makers[cell["cell_type"]]("".join(cell["source"]))
+        made = makers[cell["cell_type"]]("".join(cell["source"]).replace("\r\n", "\n"))
         if cell.get("attachments"):
             made["attachments"] = cell["attachments"]
         cells.append(made)
@@ -430,9 +580,10 @@ def _read(path: Path) -> Any:
         if path.suffix == ".ipynb":
             notebook = _notebook_of(path.read_text(encoding="utf-8-sig"))
         else:
-            # A comment stays a comment, even if it looks like a magic.
-            form = {"extension": ".py", "format_name": "percent", "comment_magics": False}
-            notebook = jupytext.reads(_read_module(path).removeprefix("\ufeff"), fmt=form)
+            text = _read_module(path).removeprefix("\ufeff")
+            # A comment stays a comment, even if it looks like a magic, unless jupytext wrote it.
+            form = {"extension": ".py", "format_name": "percent", "comment_magics": bool(_JUPYTEXT.match(text))}
+            notebook = jupytext.reads(text, fmt=form)
     except ConfigurationError:
         raise
     except FileNotFoundError:
@@ -490,10 +641,16 @@ def _read_module(path: Path) -> str:
         raise ConfigurationError(f"{path}: cannot be read: {error}", "Save it as UTF-8.") from error
 
 
-def _distributions(sources: Sequence[str], own: set[str], known: frozenset[str]) -> tuple[list[str], list[str]]:
+def _distributions(
+    sources: Sequence[str], own: set[str], image: frozenset[str], installed: frozenset[str]
+) -> tuple[list[str], list[str]]:
     """Return the distributions that code imports, and the modules of unknown distributions; both sorted.
 
-    ``own`` are its own modules, ``known`` the distributions of the image and of pip's lines.
+    Args:
+        sources: the code.
+        own: its own modules.
+        image: the distributions of the image.
+        installed: the distributions of pip's lines.
     """
     modules: set[str] = set()
     for source in sources:
@@ -502,11 +659,12 @@ def _distributions(sources: Sequence[str], own: set[str], known: frozenset[str])
             modules |= imported_modules(tree, needed=True).keys()
     found = set()
     unknown = []
-    for module in sorted(modules - own - {"competition_kit"}):
-        if module.startswith("kaggle_"):
-            continue  # Kaggle gives these to every kernel
+    # Kaggle gives the modules that begin with kaggle_ to every kernel.
+    given = {module for module in modules if module.startswith("kaggle_")} | {"competition_kit", "pip"}
+    for module in sorted(modules - own - given):
+        likeliest = provider(installed, module, image)
         candidates = distributions_of(module)
-        likeliest = next((name for name in candidates if name in known), None)
+        likeliest = likeliest or next((name for name in candidates if name in image), "")
         if likeliest or is_known(module):
             found.add(likeliest or candidates[0])
         else:
