@@ -467,6 +467,12 @@ def test_inputs_are_sources_wherever_they_are_named(cell: str, key: str, ref: st
     assert not [line for line in result.left if line.startswith("mamba_ssm: ") and "unless" not in line]
 
 
+def test_an_input_without_an_owner_is_left_to_the_user(tmp_path: Path) -> None:
+    result = adopted(tmp_path, "sys.path.append('/kaggle/usr/lib/utilities')\nopen('/kaggle/input/pears/x')")
+    assert result.settings == {}
+    assert "utilities, pears: name in kernel-metadata.json as an input, with the owner" in result.left
+
+
 def test_a_framework_is_mounted_in_lower_case(tmp_path: Path) -> None:
     result = adopted(tmp_path, "p = kagglehub.model_download('google/gemma-2/Transformers/gemma-2-9b-it/2')")
     assert "p = f\"{find_input('gemma-2')}/transformers/gemma-2-9b-it/2\"" in result.code

@@ -374,7 +374,7 @@ class _Notes:
         ref = f"{found.owner}/{found.slug}"
         if found.kind == "models":
             ref = f"{ref}/{found.variation}"
-        if key and not ref.endswith("/"):
+        if key and found.owner and not ref.endswith("/"):
             self.settings[key] = [*self.settings.get(key, []), ref]
             self.done.append(f"{key}: {ref}, because a path names it")
             self._rehearse_with([ref])
