@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kaggle_offline.cli import main
 from kaggle_offline.commands.freeze import freeze
 from kaggle_offline.commands.lock import lock_and_report
-from kaggle_offline.dependencies.download import _follow, download
+from kaggle_offline.dependencies.index.download import _follow, download
 from kaggle_offline.dependencies.lock import ALL, Lock, read_lock
 from kaggle_offline.dependencies.lock_table import difference
 from kaggle_offline.dependencies.locking import Locked, lock_kernel
@@ -358,19 +358,6 @@ def test_a_project_below_the_top_of_an_archive_is_built(kernel: KernelFolder, tm
     assert "branch-1.0-py3-none-any.whl" in frozen.packages.files
     (pin,) = lock_kernel(kernel).lock.pins
     assert (pin.url, pin.kind, len(pin.hashes)) == (f"{url}#subdirectory=part", Kind.BUILT, 1)
-
-
-@pytest.mark.nightly
-def test_a_source_that_cannot_be_built_is_shipped_and_the_reason_told(
-    kernel: KernelFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    failing = "import sys\nif 'bdist_wheel' in sys.argv: sys.exit('no leaves here')\n" + BRANCH
-    require(kernel.repository, f"branch @ {make_archive(tmp_path, failing)}")
-    frozen = freeze(kernel)
-    assert "mono-1.0.tar.gz.source" in frozen.packages.files
-    output = capsys.readouterr().out
-    assert "no leaves here" in output
-    assert "branch 1.0 is shipped as source and built in the kernel" in output
 
 
 @pytest.mark.parametrize(

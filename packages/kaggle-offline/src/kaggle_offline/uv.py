@@ -1,7 +1,10 @@
 """Calls to uv."""
 
+import os
 import re
 import subprocess
+import sys
+from pathlib import Path
 
 from kaggle_local.interpreters import UV
 
@@ -24,8 +27,17 @@ def run_uv(*arguments: str, umask: int = -1, **variables: str) -> subprocess.Com
 
     uv builds code of others, which sees the variables that uv sees.
     """
+    return _run([UV, "--no-progress", *arguments], umask=umask, **variables)
+
+
+def run_python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run this Python with the variables that uv sees, and uv among its programs: it, too, runs code of others."""
+    path = os.pathsep.join([str(Path(UV).parent), os.environ.get("PATH", os.defpath)])
+    return _run([sys.executable, *arguments], umask=-1, PATH=path)
+
+
+def _run(command: list[str], *, umask: int, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**environment_for_others(*(f"UV_{word}" for word in _UV)), "NO_COLOR": "1", **variables}
-    command = [UV, "--no-progress", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment, umask=umask, check=False)
 
 

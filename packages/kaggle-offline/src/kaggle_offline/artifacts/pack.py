@@ -9,7 +9,7 @@ from typing import Any
 
 from slugify import slugify
 
-from kaggle_offline.dependencies.download import Shipped
+from kaggle_offline.dependencies.index.download import Shipped
 from kaggle_offline.dependencies.lock import Lock
 from kaggle_offline.dependencies.pins import Kind
 from kaggle_offline.dependencies.provided import requirements_on

@@ -13,7 +13,7 @@ from kaggle_local.interpreters import UV, available_python
 from kaggle_offline.artifacts.frozen import RECORD, Frozen, read_frozen, write_frozen
 from kaggle_offline.artifacts.pack import pack_models, pack_packages
 from kaggle_offline.commands.lock import report_lock
-from kaggle_offline.dependencies.download import download
+from kaggle_offline.dependencies.index.download import download
 from kaggle_offline.dependencies.lock import pins_for_python
 from kaggle_offline.dependencies.lock_table import rows, table
 from kaggle_offline.dependencies.locking import Locked, lock_kernel

@@ -37,7 +37,9 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
-from kaggle_offline.dependencies.package_index import compile_requirements, look_up, options_for
+from kaggle_offline.dependencies.breakage import Breakage, breakages, used
+from kaggle_offline.dependencies.index.package_index import compile_requirements, look_up, options_for
+from kaggle_offline.dependencies.index.source_distributions import against_torch, no_wheel_against_torch
 from kaggle_offline.dependencies.provided import requirements_on
 from kaggle_offline.dependencies.wheels import Wheel
 from kaggle_offline.errors import LockError, OfflineError, ProtectedError
@@ -48,6 +50,7 @@ _LABEL = "kaggle"
 # A release that is this much older than the newest one is not what people mean by its bare name.
 _OLD = timedelta(days=365)
 _LINE = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?(?:==(\S+)| @ (\S+))(?:\s+# via (.*))?", re.ASCII)
+_FAILED_BUILD = re.compile(r"Failed to (?:download and )?build `([^`]+)`")
 _EXTRA = re.compile(r"The package `([\w.-]+)(?:==| @ )[^`]+` does not have an extra named `([\w.-]+)`")
 
 
@@ -109,6 +112,9 @@ class Resolver:
         read_wheels: fetches wheels of the index by ``name==version`` and reads them.
         folder: an empty folder for temporary files.
         say: takes the step that the search is at.
+        required: names of distributions that are required, too: the stubs of the image require nothing.
+        bounds: further constraints, such as ``"protobuf>=5.28"``.
+        of_image: returns the requirements of the image's distributions, to explain a conflict.
 
     Attributes:
         unknown_extras: required extras that their distributions do not have, such as ``"httpx[http3]"``.
@@ -122,12 +128,18 @@ class Resolver:
         read_wheels: Callable[[Sequence[str]], Sequence[Wheel]],
         folder: Path,
         say: Callable[[str], None],
+        required: Collection[str] = (),
+        bounds: Sequence[str] = (),
+        of_image: Callable[[], Mapping[NormalizedName, Sequence[str]]],
     ) -> None:
         self._image = image
         self._previous = previous
         self._read_wheels = read_wheels
         self._folder = folder
         self._say = say
+        self._required = required
+        self._bounds = bounds
+        self._of_image = of_image
         self._stubs = folder / "image"
         self._stubs.mkdir()
         self._extras: set[NormalizedName] = set()
@@ -213,7 +225,7 @@ class Resolver:
         pins = [solution[name].requirement() for name in sorted(younger)]
         raise ProtectedError(
             "\n  ".join(lines),
-            f"Either require {', '.join(pins)}; or ship the others:{_without(protected, in_the_way)}",
+            f"Either require {', '.join(pins)}; or ship the others:{unprotecting(protected, in_the_way)}",
         )
 
     def _old_releases(self, roots: "_Roots", solution: Solution) -> dict[NormalizedName, date]:
@@ -287,10 +299,11 @@ class Resolver:
         constraints = self._folder / "constraints.txt"
         output = self._folder / "requirements.txt"
         image = {name: _labelled(version) for name, version in self._image.pins.items()}
-        source.write_text(roots.source, encoding="utf-8")
+        source.write_text(roots.source + "".join(f"{name}\n" for name in self._required), encoding="utf-8")
         free = freedom.replaceable | roots.names
         fixed = {name: version for name, version in image.items() if name not in free}
-        constraints.write_text(roots.constraints + _lines(fixed))
+        bounds = "".join(f"{line}\n" for line in self._bounds)
+        constraints.write_text(roots.constraints + bounds + _lines(fixed))
         preferred = dict(image)
         for name, version in self._previous.items():
             if name not in image or (settled and name in freedom.replaceable):
@@ -361,6 +374,9 @@ class Resolver:
         """Return the error for requirements that cannot be met whatever is replaced."""
         if is_network(reason):
             return LockError(f"the package index does not answer:\n{reason}", "Check the network, then run again.")
+        built = _FAILED_BUILD.search(reason)
+        if built and against_torch(reason):
+            return no_wheel_against_torch(built[1], self._image)
         explanation = reason.replace(f"+{_LABEL}", " (image)")
         for name in sorted(protected):
             if re.search(rf"\b{re.escape(name)}[<>=!~ ]", reason):
@@ -409,9 +425,8 @@ class Resolver:
         """Return the problem and the hint for a protected distribution that does not fit."""
         wheels = (roots.project, *roots.neighbours)
         names = matching(self._replaced(solution), protected)
-        chains = [_chain(solution, name, roots.project.name) for name in names]
         # The other conflicts may only follow from the one that is nearest to the project.
-        chain = min(chains, key=lambda chain: (len(chain), chain))
+        chain = min(self._chains(roots, solution, names), key=lambda chain: (len(chain), chain))
         name = chain[-1]
         have = self._image.pins[name]
         lines = [f"{name}: the image has {have}, which is protected, but another version is required:"]
@@ -419,18 +434,42 @@ class Resolver:
             found = self._requirement(solution, requirer, required, wheels)
             requirement = _text(found) if found else required
             lines.append(f"  {_named(solution, requirer, wheels)} requires {requirement}")
+        moved = [f"{other} {self._image.pins[other]} → {solution[other].version}" for other in sorted(names)]
+        broken = [each for each in self._broken_by(solution) if each.name not in names]
+        followers = matching({each.name for each in broken}, protected)
+        moved += [f"{other} {self._image.pins[other]}" for other in sorted(followers)]
+        if len(moved) > 1:
+            lines.append(f"  would move together: {', '.join(moved)}")
         if len(chain) > 2:  # noqa: PLR2004 - something stands between the project and it
             first = f"require another version of {chain[1]}, or remove it"
         else:
             first = f"allow {name} {have} in the requirement"
-        moved = [f"{other} {self._image.pins[other]} → {solution[other].version}" for other in sorted(names)]
-        if len(moved) > 1:
-            lines.append(f"  with it would move: {', '.join(moved)}")
-        hint = (
-            f"Either {first}; or use an image that has the version; or ship {solution[name]}:"
-            f"{_without(protected, names)}"
-        )
-        return "\n".join(lines), hint
+        hint = f"Either {first}; or use an image that has the version"
+        if without_wheel([solution[each] for each in names], self._image):
+            return "\n".join(lines), f"{hint}; {solution[name]} has no wheel for Python {self._image.python}."
+        return "\n".join(lines), f"{hint}; or ship {solution[name]}:{unprotecting(protected, [*names, *followers])}"
+
+    def _chains(
+        self, roots: "_Roots", solution: Solution, names: Collection[NormalizedName]
+    ) -> list[list[NormalizedName]]:
+        """Return chains from the project to replaced distributions: through what excludes the image's version."""
+        wheels = (roots.project, *roots.neighbours)
+        project = roots.project.name
+        excluding = []
+        for name in names:
+            for requirer in solution[name].via:
+                found = self._requirement(solution, requirer, name, wheels)
+                if found is not None and not _admits(found, self._image.pins[name]):
+                    first = [requirer] if requirer == project else _chain(solution, requirer, project)
+                    excluding.append([*first, name])
+        return excluding or [_chain(solution, name, project) for name in names]
+
+    def _broken_by(self, solution: Solution) -> list[Breakage]:
+        """Return what a solution would break of the image's distributions that the kernel uses."""
+        replaced = {name: solution[name].version for name in self._replaced(solution) if solution[name].version}
+        requirements = self._of_image()
+        in_use = used([name for name, item in solution.items() if item.provided], requirements, self._image)
+        return [each for each in breakages(replaced, requirements, self._image) if each.name in in_use]
 
 
 @dataclass(frozen=True)
@@ -470,7 +509,7 @@ def without_wheel(resolved: Iterable[Resolved], image: ImageManifest) -> frozens
     return frozenset(name for name, found in files.items() if not found.wheels)
 
 
-def _without(protected: Sequence[str], names: Collection[NormalizedName]) -> str:
+def unprotecting(protected: Sequence[str], names: Collection[NormalizedName]) -> str:
     """Return the lines of submission.toml that protect all but some names."""
     kept = [pattern for pattern in protected if not matching(names, [pattern])]
     return f" in submission.toml, write\n[freeze]\nprotected = {json.dumps(kept)}"

@@ -18,19 +18,26 @@ the digest of the other lines. While both match, nothing is resolved.
 import re
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from kaggle_offline.dependencies.download import fetch_sources, read_wheels
-from kaggle_offline.dependencies.image_resolver import Resolved, Resolver, Solution, matching, without_wheel
-from kaggle_offline.dependencies.package_index import Files, compile_requirements, look_up, options_for
+from kaggle_offline.dependencies.image_resolver import Resolved
+from kaggle_offline.dependencies.index.download import fetch_sources
+from kaggle_offline.dependencies.index.package_index import Files, compile_requirements, look_up, options_for
+from kaggle_offline.dependencies.index.source_distributions import (
+    MachineWheelError,
+    against_torch,
+    build_source,
+    dynamic_requirements,
+    no_wheel_against_torch,
+    unpacked,
+)
 from kaggle_offline.dependencies.pins import Kind, Pin, read_pins, refuse_secrets
-from kaggle_offline.dependencies.provided import requirements_on, uncertain
-from kaggle_offline.dependencies.source_distributions import build_source, unpacked
+from kaggle_offline.dependencies.solution import Problem, find_solution
 from kaggle_offline.dependencies.wheels import Wheel, build_requirements
 from kaggle_offline.errors import BuildError, LockError, StaleLockError
 from kaggle_offline.files import digest_of_data, write_text
@@ -200,26 +207,14 @@ def pinned(current: Lock | None) -> dict[NormalizedName, str]:
     return versions
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Resolution:
-    """A solution for an image.
-
-    Attributes:
-        resolver: that found it.
-        solution: the distributions.
-        uncertainties: what is required of the estimated distributions that are shipped instead, by name.
-    """
-
-    resolver: Resolver
-    solution: Solution
-    uncertainties: Mapping[NormalizedName, str]
-
-
 def _resolve(
     inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scratch: Path, say: Callable[[str], None]
 ) -> Lock:
     image = inputs.image
-    found = _find_solution(inputs, kept, scratch, say)
+    problem = Problem(
+        wheels=inputs.wheels, extras=inputs.extras, image=image, protected=inputs.protected, kept=kept, scratch=scratch
+    )
+    found = find_solution(problem, say)
     _report_unknown_extras(found.resolver.unknown_extras, inputs)
     shipped = [resolved for resolved in found.solution.values() if resolved.shipped]
     files = look_up([resolved.requirement() for resolved in shipped], options_for(image))
@@ -228,8 +223,8 @@ def _resolve(
     say("looking for the reasons of replacements")
     reasons = {}
     for resolved in shipped:
-        if resolved.name in found.uncertainties:
-            reasons[resolved.name] = f"its version is estimated, and {found.uncertainties[resolved.name]}"
+        if resolved.name in found.left_out:
+            reasons[resolved.name] = found.left_out[resolved.name]
         elif resolved.name in image.pins:
             reasons[resolved.name] = found.resolver.reason(found.solution, resolved.name, inputs.wheels)
     for wheel in inputs.wheels:
@@ -247,70 +242,6 @@ def _resolve(
         replaced=tuple(replaced),
         builds_with=tuple(builds_with),
     )
-
-
-def _find_solution(
-    inputs: Inputs, kept: Mapping[NormalizedName, str], scratch: Path, say: Callable[[str], None]
-) -> _Resolution:
-    """Resolve on the image, and again without the estimated distributions whose version is uncertain.
-
-    Raises:
-        LockError: the requirements cannot be met.
-    """
-    image = inputs.image
-
-    def resolve(uncertainties: Mapping[NormalizedName, str]) -> _Resolution:
-        pins = {name: version for name, version in image.pins.items() if name not in uncertainties}
-        resolver = Resolver(
-            replace(image, pins=pins),
-            previous=kept,
-            read_wheels=partial(read_wheels, image=image),
-            folder=Path(tempfile.mkdtemp(dir=scratch)),
-            say=say,
-        )
-        project, *neighbours = inputs.wheels
-        solution = resolver.resolve(project, neighbours, extras=inputs.extras, protected=inputs.protected)
-        return _Resolution(resolver=resolver, solution=solution, uncertainties=uncertainties)
-
-    found = resolve({})
-    accepted: set[NormalizedName] = set()
-    while True:
-        say("comparing the requirements with the image's estimated versions")
-        more = _uncertainties(found.solution, inputs)
-        name = next((name for name in more if name not in accepted), None)
-        if name is None:
-            return found
-        try:
-            found = resolve({**found.uncertainties, name: more[name]})
-        except LockError as error:
-            if is_network(error.problem):
-                raise
-            # Nothing better than the image's version is left; install.py compares it with the requirements.
-            print(f"  {name}: estimated, and cannot be shipped instead, although {more[name]}", flush=True)
-            accepted.add(name)
-
-
-def _uncertainties(solution: Solution, inputs: Inputs) -> dict[NormalizedName, str]:
-    """Return what is required of the estimated distributions that have to be shipped instead, by name.
-
-    The requirements of shipped sources and Git commits are not known before they are built.
-    """
-    image = inputs.image
-    candidates = image.estimated - matching(image.pins, inputs.protected)
-    estimated = {name for name, resolved in solution.items() if resolved.provided and name in candidates}
-    # An extra that is required further away can lead to a requirement.
-    requirers, waiting = set[NormalizedName](), [*estimated]
-    while waiting:
-        via = set(solution[waiting.pop()].via) & solution.keys() - requirers
-        requirers |= via
-        waiting += via
-    shipped = [solution[name] for name in sorted(requirers) if solution[name].shipped]
-    sources = without_wheel(shipped, image)
-    lines = [resolved.requirement() for resolved in shipped if not resolved.url and resolved.name not in sources]
-    wheels = [*inputs.wheels]
-    if lines:
-        wheels += read_wheels(lines, image)
-    return uncertain(requirements_on(estimated, wheels, extras=inputs.extras, image=image), image)
 
 
 def _report_unknown_extras(extras: Iterable[str], inputs: Inputs) -> None:
@@ -361,6 +292,8 @@ def _settle_sources(
     for pin, archive in archives.items():
         with unpacked(archive) as tree:
             requires[pin] = build_requirements(tree)
+        if any(canonicalize_name(Requirement(line).name) == "torch" for line in requires[pin]):
+            raise no_wheel_against_torch(str(pin), inputs.image)
     lines = set(inputs.builds_with).union(*requires.values())
     builds_with = _constraints(sorted(lines), kept)
     settled = [pin for pin in pins if not pin.is_source]
@@ -369,15 +302,28 @@ def _settle_sources(
         say(f"building {pin}")
         try:
             wheel = build_source(pin, archive, scratch, inputs.image, builds_with)
+        except MachineWheelError as error:
+            print(f"  {error.problem}\n  {pin} is shipped as source and built in the kernel", flush=True)
+            settled.append(replace(pin, kind=Kind.SOURCE))
+            in_kernel.update(requires[pin], dynamic_requirements(pin, archive))
         except BuildError as error:
             if is_network(error.problem):
                 raise
-            print(f"  {error.problem}\n  {pin} is shipped as source and built in the kernel", flush=True)
-            settled.append(replace(pin, kind=Kind.SOURCE))
-            in_kernel.update(requires[pin])
+            raise _no_build(pin, error, inputs.image) from error
         else:
             settled.append(replace(pin, version=wheel.name.split("-")[1]))
     return [*settled, *_builders(sorted(in_kernel), settled, inputs.image)], builds_with
+
+
+def _no_build(pin: Pin, error: BuildError, image: ImageManifest) -> LockError:
+    """Return the error for a source that does not build; its hint is a version that has a wheel, if there is one."""
+    if against_torch(error.problem):
+        return no_wheel_against_torch(str(pin), image)
+    hint = "Require another version or another distribution, or install what the build lacks here and on Kaggle."
+    with suppress(LockError):
+        newest = look_up([pin.name], [*options_for(image), "--only-binary", ":all:"])[pin.name]
+        hint = f"Require {pin.name}=={newest.version}, which has a wheel; the index has none of {pin.version}."
+    return LockError(error.problem, hint)
 
 
 def _constraints(lines: Sequence[str], kept: Mapping[NormalizedName, str]) -> list[str]:

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import Specifier, SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 
-from kaggle_offline.dependencies.package_index import newest_release
+from kaggle_offline.dependencies.index.package_index import newest_release
 from kaggle_offline.dependencies.wheels import Wheel
 from kaggle_offline.repository.image_manifest import ImageManifest
 

@@ -31,7 +31,7 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
-from kaggle_offline.dependencies.package_index import compile_requirements, options_for
+from kaggle_offline.dependencies.index.package_index import compile_requirements, options_for
 from kaggle_offline.errors import ConfigurationError, LockError, NetworkError
 from kaggle_offline.repository.image_manifest import ImageManifest
 from kaggle_offline.uv import is_network

@@ -10,19 +10,22 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import urldefrag, urlsplit
 
+import requests
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 from tqdm import tqdm
 
-from kaggle_offline.dependencies.package_index import look_up, metadata_at, options_for
+from kaggle_offline.dependencies.index.metadata import read_metadata
+from kaggle_offline.dependencies.index.package_index import look_up, options_for
+from kaggle_offline.dependencies.index.source_distributions import EXTENSION, build_source, fetch_commit, part_of
 from kaggle_offline.dependencies.pins import Kind, Pin
-from kaggle_offline.dependencies.source_distributions import EXTENSION, build_source, fetch_commit, part_of
-from kaggle_offline.dependencies.wheels import Wheel, parse_wheel, read_wheel
+from kaggle_offline.dependencies.wheels import Wheel, read_wheel
 from kaggle_offline.environment import environment_for_others
 from kaggle_offline.errors import DownloadError, NetworkError
 from kaggle_offline.files import Stamp, digest_of_data, digest_of_file, new_folder
@@ -30,8 +33,8 @@ from kaggle_offline.repository.image_manifest import ImageManifest
 
 # pip downloads one file after the other, so several run at once. Each occupies a core for most of a second.
 _PROCESSES = min(4, max(2, os.cpu_count() or 1))
-# Each question to the index mostly waits.
-_QUESTIONS = 8
+# An index that has not answered by then is left to pip.
+_ANSWER_SECONDS = 60
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)\s*$")
 _LAST_LINES = 12
 _STAMP = ".inputs.json"
@@ -140,20 +143,43 @@ def _download_sources(
 def fetch_sources(pins: Sequence[Pin], folder: Path) -> dict[Pin, Path]:
     """Download the archive of each source; a Git commit becomes an archive that we write.
 
+    pip would run the setup.py of each, and those that are built against torch fail then.
+
     Raises:
         DownloadError: a file was not found.
     """
     archives = {}
+    lines = [pin.requirement(hashes=False) for pin in pins if not pin.is_git]
+    addresses = {name: found.source_address for name, found in look_up(lines, []).items()}
     for number, pin in enumerate(pins):
         own = folder / str(number)
         own.mkdir()
         if pin.is_git:
             archives[pin] = fetch_commit(pin, own)
         else:
-            # Not :all:, so that its build requirements may come as wheels.
-            _fetch([pin], own, ["--no-binary", pin.name])
+            if not _fetched(pin, pin.url or addresses[pin.name], own):
+                # Not :all:, so that its build requirements may come as wheels.
+                _fetch([pin], own, ["--no-binary", pin.name])
             archives[pin] = part_of(pin, next(own.iterdir()))
     return archives
+
+
+def _fetched(pin: Pin, address: str, folder: Path) -> bool:
+    """Download an archive if the index gives it to anybody, and check its hash; tell whether it did.
+
+    Raises:
+        DownloadError: its hash differs.
+    """
+    url = urldefrag(address).url
+    try:
+        answer = requests.get(url, timeout=_ANSWER_SECONDS)
+        answer.raise_for_status()
+    except (requests.RequestException, ValueError):
+        return False
+    if sha256(answer.content).hexdigest() not in pin.hashes:
+        raise DownloadError(f"{pin}: the hash of {url} differs from the lock's", "Run: nox -s lock -- --upgrade")
+    (folder / PurePosixPath(urlsplit(url).path).name).write_bytes(answer.content)
+    return True
 
 
 def read_wheels(lines: Sequence[str], image: ImageManifest) -> list[Wheel]:
@@ -163,13 +189,9 @@ def read_wheels(lines: Sequence[str], image: ImageManifest) -> list[Wheel]:
         DownloadError: a file was not found.
         LockError: the index has not got one of them.
     """
-    files = look_up(lines, options_for(image))
-    addresses = {name: found.address for name, found in files.items() if found.address}
-    with ThreadPoolExecutor(_QUESTIONS) as threads:
-        texts = dict(zip(addresses, threads.map(metadata_at, addresses.values()), strict=True))
-    read = [parse_wheel(Path(urlsplit(addresses[name]).path), text) for name, text in texts.items() if text]
-    known = {wheel.name for wheel in read}
+    known = read_metadata(look_up(lines, options_for(image)))
     others = [line for line in lines if canonicalize_name(Requirement(line).name) not in known]
+    read = list(known.values())
     return [*read, *_download_and_read(others, image)] if others else read
 
 

@@ -1,5 +1,6 @@
 """Distributions that come only as source: fetched, and built into wheels where that can be done here."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -11,13 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urldefrag
 
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from kaggle_offline.dependencies.index.package_index import NO_TORCH
 from kaggle_offline.dependencies.pins import Pin
 from kaggle_offline.dependencies.wheels import run_build
-from kaggle_offline.errors import BuildError, DownloadError, NetworkError
+from kaggle_offline.errors import BuildError, DownloadError, LockError, NetworkError
 from kaggle_offline.files import UNREADABLE_ZIP
 from kaggle_offline.repository.image_manifest import ImageManifest
+from kaggle_offline.uv import run_python
 
 if TYPE_CHECKING or sys.version_info >= (3, 12):
     import tarfile
@@ -27,13 +30,19 @@ else:
 
 # Kaggle unpacks archives; under another extension it leaves them alone, and install.py renames them back.
 EXTENSION = ".source"
+_LAST_LINES = 15
+
+
+class MachineWheelError(BuildError):
+    """A source builds, into a wheel for this machine alone."""
 
 
 def build_source(pin: Pin, archive: Path, folder: Path, image: ImageManifest, constraints: Sequence[str]) -> Path:
     """Build a source's wheel into ``folder``.
 
     Raises:
-        BuildError: it cannot be built here, or its wheel is for this machine rather than the image.
+        MachineWheelError: its wheel is for this machine rather than the image.
+        BuildError: it cannot be built here.
         DownloadError: not a source distribution.
     """
     with unpacked(archive) as tree:
@@ -44,8 +53,56 @@ def build_source(pin: Pin, archive: Path, folder: Path, image: ImageManifest, co
         raise BuildError(f"{pin}: {error}", "Require another version.") from error
     if not (all(tag.platform == "any" for tag in tags) and tags & image.tags):
         wheel.unlink()
-        raise BuildError(f"{pin}: its wheel is for this machine: {wheel.name}", "Run: nox -s lock -- --upgrade")
+        raise MachineWheelError(f"{pin}: its wheel is for this machine: {wheel.name}", "Run: nox -s lock -- --upgrade")
     return wheel
+
+
+def against_torch(reason: str) -> bool:
+    """Tell whether a build failed because it is against torch, declared or imported by its setup.py."""
+    return any(sign in reason for sign in (NO_TORCH, "No module named 'torch'"))
+
+
+def no_wheel_against_torch(what: str, image: ImageManifest) -> LockError:
+    """Return the error for a distribution that would have to be built against the image's torch."""
+    torch = image.pins.get(canonicalize_name("torch"))
+    tag = f"cp{''.join(image.python.split('.')[:2])}"
+    version, cuda = "", ""
+    if torch is not None:
+        version, cuda = f"torch {torch.major}.{torch.minor}", torch.local or "cpu"
+    wanted = ", ".join(filter(None, [version, cuda, tag]))
+    return LockError(
+        f"{what}: it is built against torch, and the index has no wheel of it for this image",
+        f"Look for a wheel for {wanted} among its releases, and require it by address: name @ https://…whl",
+    )
+
+
+# Asks a build backend in an environment of its own, as pip does (PEP 517); prints a JSON list.
+_ASK_BACKEND = """\
+import json, sys
+from build import ProjectBuilder
+from build.env import DefaultIsolatedEnv
+
+with DefaultIsolatedEnv(installer="uv") as env:
+    builder = ProjectBuilder.from_isolated_env(env, sys.argv[1])
+    env.install(builder.build_system_requires)
+    found = builder.get_requires_for_build("wheel")
+    print("\\0" + json.dumps(sorted(found)))
+"""
+
+
+def dynamic_requirements(pin: Pin, archive: Path) -> tuple[str, ...]:
+    """Return the requirements for a build that only the backend tells, such as setuptools' ``setup_requires``.
+
+    Raises:
+        BuildError: the backend fails.
+    """
+    with unpacked(archive) as tree:
+        result = run_python("-c", _ASK_BACKEND, str(tree))
+    _, mark, answer = result.stdout.rpartition("\0")
+    if result.returncode != 0 or not mark:
+        end = "\n".join(result.stderr.strip().splitlines()[-_LAST_LINES:])
+        raise BuildError(f"{pin}: its build requirements are not known:\n{end}", "Require another version.")
+    return tuple(json.loads(answer))
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
@@ -20,9 +19,6 @@ from kaggle_offline.dependencies.pins import refuse_secrets
 from kaggle_offline.errors import LockError
 from kaggle_offline.repository.image_manifest import ImageManifest
 from kaggle_offline.uv import is_network, run_uv
-
-# An index that has not answered by then is asked for the whole wheel.
-_ANSWER_SECONDS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +31,7 @@ class Files:
         source: SHA-256 of its source distribution, if it has one.
         url: with the commit where it is a Git reference; of the archive where it is one; else empty.
         address: of one of the wheels; empty without one.
+        source_address: of the source distribution; empty without one.
         uploaded: the day on which the first of its files was uploaded; None if the index does not say (PEP 700).
     """
 
@@ -43,6 +40,7 @@ class Files:
     source: tuple[str, ...]
     url: str
     address: str = ""
+    source_address: str = ""
     uploaded: date | None = None
 
 
@@ -103,18 +101,35 @@ def _files(entry: Mapping[str, Any]) -> Files:
         source=tuple(source),
         url=url,
         address=next((wheel["url"] for wheel in entry.get("wheels", []) if "url" in wheel), ""),
+        source_address=entry.get("sdist", {}).get("url", ""),
         uploaded=min(days, default=None),
     )
 
 
-def metadata_at(address: str) -> bytes | None:
-    """Return the metadata of a wheel, which an index can serve beside it (PEP 658); None where it does not."""
-    try:
-        answer = requests.get(f"{address}.metadata", timeout=_ANSWER_SECONDS)
-        answer.raise_for_status()
-    except requests.RequestException:
-        return None
-    return answer.content
+# How uv's explanation ends that names a distribution which the index has not got.
+_REQUIRED = re.compile(r"you require ([\w.-]+)==")
+
+
+def known_files(lines: Collection[str], target: Sequence[str]) -> dict[NormalizedName, Files]:
+    """Look up files as `look_up` does, without the distributions that the index has not got.
+
+    Args:
+        lines: requirements, each ``name==version``.
+        target: the Python and the platform, as uv's options.
+
+    Raises:
+        LockError: the index does not answer.
+    """
+    left = list(lines)
+    while True:
+        try:
+            return look_up(left, target)
+        except LockError as error:
+            missing = set(_REQUIRED.findall(error.problem))
+            rest = [line for line in left if line.partition("==")[0] not in missing]
+            if len(rest) == len(left):
+                raise
+            left = rest
 
 
 # uv prints these words when no release satisfies a requirement.

@@ -1,0 +1,1 @@
+"""Package indexes: the files of distributions, their metadata, and downloads."""

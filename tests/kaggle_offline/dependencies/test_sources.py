@@ -1,0 +1,115 @@
+"""Distributions that come only as source, on a package index on loopback."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+from kaggle_offline.dependencies.pins import Kind
+from kaggle_offline.errors import LockError
+
+from tests.kaggle_offline.dependencies.locked import lock
+from tests.package_index import PackageIndex
+
+IMAGE = """\
+# image: small
+# python: 3.12.13
+# platform: manylinux_2_35_x86_64
+torch==2.10.0+cu128
+"""
+
+METADATA = "Metadata-Version: 2.2\nName: {name}\nVersion: {version}\n"
+
+# A build backend in the source itself.
+BACKEND = """\
+import zipfile
+
+def get_requires_for_build_wheel(settings=None):
+    return {dynamic}
+
+def build_wheel(folder, settings=None, metadata=None):
+    {body}
+    name = "{name}-{version}-{tag}.whl"
+    info = "{name}-{version}.dist-info"
+    with zipfile.ZipFile(f"{{folder}}/{{name}}", "w") as wheel:
+        wheel.writestr(f"{{info}}/METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n")
+        wheel.writestr(f"{{info}}/WHEEL", "Wheel-Version: 1.0\\nGenerator: t\\nTag: {tag}\\n")
+        wheel.writestr(f"{{info}}/RECORD", "")
+    return name
+"""
+
+
+def add_source(
+    index: PackageIndex,
+    name: str,
+    version: str = "1.0",
+    *,
+    body: str = "pass",
+    tag: str = "py3-none-any",
+    requires: str = "[]",
+    dynamic: str = "[]",
+) -> None:
+    """Add a source distribution, whose metadata say what it requires: nothing."""
+    files = {
+        "pyproject.toml": f'[build-system]\nrequires = {requires}\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        f'[project]\nname = "{name}"\nversion = "{version}"\n',
+        "backend.py": BACKEND.format(name=name, version=version, tag=tag, body=body, dynamic=dynamic),
+        "PKG-INFO": METADATA.format(name=name, version=version),
+    }
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for path, text in files.items():
+            entry = tarfile.TarInfo(f"{name}-{version}/{path}")
+            entry.size = len(text.encode())
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    index.add_file(f"{name}-{version}.tar.gz", buffer.getvalue())
+
+
+def test_a_source_whose_wheel_suits_the_image_is_built(repository: Path, index: PackageIndex) -> None:
+    add_source(index, "pure")
+    (pin,) = lock(repository, "pure", image=IMAGE).pins
+    assert (pin.name, pin.kind) == ("pure", Kind.BUILT)
+
+
+def test_only_the_tag_of_its_wheel_makes_a_source_one_for_the_kernel(repository: Path, index: PackageIndex) -> None:
+    add_source(index, "native", tag="cp311-cp311-linux_x86_64", dynamic='["helper>=1"]')
+    index.add("helper", "1.5")
+    index.add("helper", "0.5")
+    pins = {str(pin.name): pin for pin in lock(repository, "native", image=IMAGE).pins}
+    assert pins["native"].kind is Kind.SOURCE
+    # The backend asks for it; no file says so.
+    assert (pins["helper"].kind, pins["helper"].version) == (Kind.BUILDER, "1.5")
+
+
+@pytest.mark.parametrize(
+    ("newer", "hint"),
+    [
+        ("1.4", "Require clib==1.4, which has a wheel; the index has none of 1.0."),
+        ("", "Require another version or another distribution, or install what the build lacks here and on Kaggle."),
+    ],
+)
+def test_a_source_that_does_not_build_stops_with_a_version_that_has_a_wheel(
+    newer: str, hint: str, repository: Path, index: PackageIndex
+) -> None:
+    add_source(index, "clib", body="raise SystemExit('ta_defs.h: No such file')")
+    if newer:
+        index.add("clib", newer)
+    with pytest.raises(LockError, match=r"clib 1\.0: the wheel cannot be built:[\s\S]*ta_defs\.h") as refusal:
+        lock(repository, "clib==1.0", image=IMAGE)
+    assert refusal.value.cure == hint
+
+
+@pytest.mark.parametrize(
+    ("requires", "body"),
+    [('["torch>=2", "ninja"]', "raise SystemExit('built, although it needs torch')"), ("[]", "import torch")],
+)
+def test_what_is_built_against_torch_is_told_and_downloads_no_torch(
+    requires: str, body: str, repository: Path, index: PackageIndex
+) -> None:
+    add_source(index, "scatter", requires=requires, body=body)
+    index.add("torch", "2.10.0")
+    with pytest.raises(LockError) as refusal:
+        lock(repository, "scatter", image=IMAGE)
+    assert refusal.value.problem.startswith("scatter 1.0: it is built against torch, and the index has no wheel")
+    assert "torch 2.10, cu128, cp312" in refusal.value.cure
+    assert not [path for path in index.asked if path.endswith(".whl")]
