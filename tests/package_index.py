@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from threading import Thread
 from typing import Any
 
 from packaging.utils import canonicalize_name
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 def write_wheel(
@@ -45,14 +48,16 @@ class PackageIndex:
         url: what `UV_DEFAULT_INDEX` and `PIP_INDEX_URL` are set to.
         files: the content of each file, by its name.
         days: when each was uploaded, such as ``"2024-05-01"``; files without a day have none.
+        sizes: that the index states, by name; by default the files' own.
         yanked: the reasons of files that are yanked, by name.
-        serves_metadata: whether the index has the wheels' metadata beside them (PEP 658).
+        serves_metadata: whether the index has the wheels' metadata beside them (PEP 658), and serves parts of files.
         asked: the paths that were asked for.
     """
 
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     days: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
     yanked: dict[str, str] = field(default_factory=dict)
     serves_metadata: bool = True
     asked: list[str] = field(default_factory=list)
@@ -86,7 +91,7 @@ class PackageIndex:
             "filename": file,
             "url": f"../../files/{file}",
             "hashes": {"sha256": hashlib.sha256(content).hexdigest()},
-            "size": len(content),
+            "size": self.sizes.get(file, len(content)),
             "yanked": self.yanked.get(file, False),
             "upload-time": f"{self.days[file]}T12:00:00.000000Z",
         }
@@ -104,6 +109,16 @@ def _metadata_of(wheel: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
         name = next(name for name in archive.namelist() if name.endswith("/METADATA"))
         return archive.read(name)
+
+
+def _span(wanted: str, size: int) -> range | None:
+    """Return the part of a file that a header asks for; None for all of it."""
+    match = _RANGE.fullmatch(wanted)
+    if match is None or not size:
+        return None
+    if match[1]:
+        return range(int(match[1]), min(int(match[2] or size), size - 1) + 1)
+    return range(max(0, size - int(match[2])), size)
 
 
 @contextmanager
@@ -129,7 +144,13 @@ def package_index() -> Iterator[PackageIndex]:
                 content = _metadata_of(index.files[file])
             elif kind == "files" and rest in index.files:
                 content = index.files[rest]
-            self.send_response(200 if content else 404)
+            span = _span(self.headers.get("Range", ""), len(content)) if index.serves_metadata else None
+            if span is None:
+                self.send_response(200 if content else 404)
+            else:
+                self.send_response(206)
+                self.send_header("Content-Range", f"bytes {span.start}-{span.stop - 1}/{len(content)}")
+                content = content[span.start : span.stop]
             self.send_header("Content-Type", media_type)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

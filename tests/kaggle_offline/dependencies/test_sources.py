@@ -99,6 +99,15 @@ def test_a_source_that_does_not_build_stops_with_a_version_that_has_a_wheel(
     assert refusal.value.cure == hint
 
 
+def test_a_source_that_something_else_requires_is_blamed_on_that(repository: Path, index: PackageIndex) -> None:
+    add_source(index, "clib", body="raise SystemExit('ta_defs.h: No such file')")
+    index.add("clib", "1.4")
+    index.add("survival", "0.20", "clib<1.3")
+    with pytest.raises(LockError) as refusal:
+        lock(repository, "survival", image=IMAGE)
+    assert refusal.value.cure == "Require a version of survival that allows clib 1.4, which has a wheel."
+
+
 @pytest.mark.parametrize(
     ("requires", "body"),
     [('["torch>=2", "ninja"]', "raise SystemExit('built, although it needs torch')"), ("[]", "import torch")],

@@ -18,6 +18,7 @@ from kaggle_offline.dependencies.lock import pins_for_python
 from kaggle_offline.dependencies.lock_table import rows, table
 from kaggle_offline.dependencies.locking import Locked, lock_kernel
 from kaggle_offline.dependencies.pins import Pin, read_pins
+from kaggle_offline.dependencies.shipped_files import check_shipped
 from kaggle_offline.errors import CredentialsError, NotFrozenError
 from kaggle_offline.files import Stamp, alone, digest_of_data, digest_of_file
 from kaggle_offline.reports.github import in_ci
@@ -52,7 +53,8 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
         searched = thread.submit(_rehearsal_python, image)
         locked = lock_kernel(kernel, image=image, renew=renew_lock)
     pins, constraints = locked.lock.pins, locked.lock.builds_with
-    shipped = download(pins, build / "wheels", image, constraints=constraints)
+    check = partial(check_shipped, lock=locked.lock, image=image)
+    shipped = download(pins, build / "wheels", image, constraints=constraints, check=check)
     pack = partial(pack_packages, kernel, packages=locked.packages, lock=locked.lock, image=image)
     packages = pack(build / "packages", shipped=shipped, python=image.python)
     python, rehearsal = searched.result(), packages

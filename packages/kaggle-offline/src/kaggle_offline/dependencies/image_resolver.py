@@ -51,6 +51,7 @@ _LABEL = "kaggle"
 _OLD = timedelta(days=365)
 _LINE = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?(?:==(\S+)| @ (\S+))(?:\s+# via (.*))?", re.ASCII)
 _FAILED_BUILD = re.compile(r"Failed to (?:download and )?build `([^`]+)`")
+_YANKED = re.compile(r"`([^`]+)` is yanked(?: \(reason: \"(.*)\"\))?")
 _EXTRA = re.compile(r"The package `([\w.-]+)(?:==| @ )[^`]+` does not have an extra named `([\w.-]+)`")
 
 
@@ -118,6 +119,7 @@ class Resolver:
 
     Attributes:
         unknown_extras: required extras that their distributions do not have, such as ``"httpx[http3]"``.
+        yanked: releases that were withdrawn from the index, such as ``"httpx==0.1"``, and why.
     """
 
     def __init__(
@@ -145,6 +147,7 @@ class Resolver:
         self._extras: set[NormalizedName] = set()
         self._read: dict[str, Sequence[str]] = {}
         self.unknown_extras: set[str] = set()
+        self.yanked: dict[str, str] = {}
         for name, version in image.pins.items():
             _write_stub(self._stubs, name, version, ())
 
@@ -321,6 +324,7 @@ class Resolver:
             return result.stderr.strip()
         unknown = [(canonicalize_name(name), extra) for name, extra in _EXTRA.findall(result.stderr)]
         self.unknown_extras = {f"{name}[{extra}]" for name, extra in unknown}
+        self.yanked = dict(_YANKED.findall(result.stderr))
         # The stubs of the image's distributions have no extras until one is required.
         missing = {name for name, _ in unknown if name in image} - self._extras
         if missing:

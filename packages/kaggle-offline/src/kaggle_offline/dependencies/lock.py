@@ -25,7 +25,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from kaggle_offline.dependencies.image_resolver import Resolved
+from kaggle_offline.dependencies.image_resolver import Resolved, matching
 from kaggle_offline.dependencies.index.download import fetch_sources
 from kaggle_offline.dependencies.index.package_index import Files, compile_requirements, look_up, options_for
 from kaggle_offline.dependencies.index.source_distributions import (
@@ -47,6 +47,10 @@ from kaggle_offline.uv import is_network
 
 ALL = frozenset({"*"})
 """The packages to upgrade where none is named: all."""
+
+# The parts of CUDA, and the bytes of them that somebody wants to know of.
+_CUDA = ("cuda-*", "nvidia-*")
+_MUCH = 10**8
 
 # The oldest Python that packages may be built with; see requires-python of this one.
 _OLDEST_PYTHON = "3.11"
@@ -221,6 +225,9 @@ def _resolve(
     pins = [_pin(resolved, files[resolved.name]) for resolved in shipped]
     pins, builds_with = _settle_sources(pins, inputs, kept, scratch, say)
     say("looking for the reasons of replacements")
+    for release, reason in sorted(found.resolver.yanked.items()):
+        print(f"  {release} was withdrawn from the index: {reason or 'for no stated reason'}", flush=True)
+    _report_cuda(files, image)
     reasons = {}
     for resolved in shipped:
         if resolved.name in found.left_out:
@@ -255,6 +262,14 @@ def _report_unknown_extras(extras: Iterable[str], inputs: Inputs) -> None:
         if extra.partition("[")[0] in own:
             raise LockError(f"{extra}: unknown extra", "Correct the requirement, or package in submission.toml.")
         print(f"  {extra}: unknown extra, ignored", flush=True)
+
+
+def _report_cuda(files: Mapping[NormalizedName, Files], image: ImageManifest) -> None:
+    """Print how much CUDA is shipped to an image without a GPU."""
+    names = sorted(matching(files, _CUDA)) if image.header.get("accelerator") == "cpu" else []
+    size = sum(files[name].size for name in names)
+    if size > _MUCH:
+        print(f"  {size / 1e9:.1f} GB of CUDA for a kernel without a GPU: {', '.join(names)}", flush=True)
 
 
 def _pin(resolved: Resolved, files: Files) -> Pin:
@@ -309,20 +324,24 @@ def _settle_sources(
         except BuildError as error:
             if is_network(error.problem):
                 raise
-            raise _no_build(pin, error, inputs.image) from error
+            raise _no_build(pin, error, inputs) from error
         else:
             settled.append(replace(pin, version=wheel.name.split("-")[1]))
     return [*settled, *_builders(sorted(in_kernel), settled, inputs.image)], builds_with
 
 
-def _no_build(pin: Pin, error: BuildError, image: ImageManifest) -> LockError:
+def _no_build(pin: Pin, error: BuildError, inputs: Inputs) -> LockError:
     """Return the error for a source that does not build; its hint is a version that has a wheel, if there is one."""
+    image = inputs.image
     if against_torch(error.problem):
         return no_wheel_against_torch(str(pin), image)
     hint = "Require another version or another distribution, or install what the build lacks here and on Kaggle."
     with suppress(LockError):
         newest = look_up([pin.name], [*options_for(image), "--only-binary", ":all:"])[pin.name]
         hint = f"Require {pin.name}=={newest.version}, which has a wheel; the index has none of {pin.version}."
+        if not set(pin.via) & {wheel.name for wheel in inputs.wheels}:
+            requirers = ", ".join(pin.via)
+            hint = f"Require a version of {requirers} that allows {pin.name} {newest.version}, which has a wheel."
     return LockError(error.problem, hint)
 
 

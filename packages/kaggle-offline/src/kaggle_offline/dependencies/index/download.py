@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -60,6 +60,7 @@ def download(
     *,
     constraints: Sequence[str],
     for_image: Sequence[Shipped] | None = None,
+    check: Callable[[Sequence[Shipped]], None] | None = None,
 ) -> list[Shipped]:
     """Fill ``folder`` with the files of pins, unless it holds them already; build wheels of those that need it.
 
@@ -70,6 +71,7 @@ def download(
         constraints: on the build requirements of sources.
         for_image: the files that were downloaded for the image, if this machine's wheels are wanted instead, to
             rehearse on another Python; files that suit both are copied from there.
+        check: raises an error if the files must not be kept.
 
     Raises:
         DownloadError: a file was not found, or its hash differs.
@@ -86,6 +88,8 @@ def download(
         tags = _tags(image) if for_image is None else []
         names |= _download_wheels([pin for pin in missing if not pin.is_source], draft, tags)
         names |= _download_sources([pin for pin in missing if pin.is_source], draft, image, constraints)
+        if check:
+            check([Shipped(path=draft / names[pin], pin=pin) for pin in pins])
         entries = [[names[pin], digest_of_file(draft / names[pin])] for pin in pins]
         Stamp(draft / _STAMP, inputs).write(entries)
     return [Shipped(path=folder / names[pin], pin=pin) for pin in pins]

@@ -1,5 +1,6 @@
 """Metadata of the wheels of an index, read without downloading them."""
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -54,14 +55,18 @@ def _metadata(session: requests.Session, address: str) -> bytes:
     return content
 
 
-def names_in(address: str) -> list[str]:
-    """Return the names of a wheel's files; none if the index does not serve them."""
+def remote_checksums(address: str) -> dict[str, int]:
+    """Return `checksums` of a wheel of the index; none if the index does not serve parts of files."""
     try:
         with RemoteZip(address, timeout=_ANSWER_SECONDS) as wheel:
-            names: list[str] = wheel.namelist()
+            return checksums(wheel)
     except (requests.RequestException, RemoteZipError, *UNREADABLE_ZIP):
-        return []
-    return names
+        return {}
+
+
+def checksums(wheel: zipfile.ZipFile) -> dict[str, int]:
+    """Return the checksums of a wheel's files, by name, but for those on the distribution itself."""
+    return {entry.filename: entry.CRC for entry in wheel.infolist() if ".dist-info/" not in entry.filename}
 
 
 def requirements_of(image: ImageManifest, names: Sequence[str]) -> dict[NormalizedName, tuple[str, ...]]:

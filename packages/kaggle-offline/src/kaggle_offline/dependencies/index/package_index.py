@@ -32,6 +32,7 @@ class Files:
         url: with the commit where it is a Git reference; of the archive where it is one; else empty.
         address: of one of the wheels; empty without one.
         source_address: of the source distribution; empty without one.
+        size: of one of the wheels, or else of the source, in bytes; 0 if the index does not say.
         uploaded: the day on which the first of its files was uploaded; None if the index does not say (PEP 700).
     """
 
@@ -41,6 +42,7 @@ class Files:
     url: str
     address: str = ""
     source_address: str = ""
+    size: int = 0
     uploaded: date | None = None
 
 
@@ -87,13 +89,19 @@ def _files(entry: Mapping[str, Any]) -> Files:
     url = ""
     if vcs is not None:
         url = f"git+{vcs['url']}@{vcs['commit-id']}{_fragment(vcs)}"
+    elif archive is not None and "url" not in archive:
+        raise LockError(
+            f"{name}: a file of this machine cannot be required: {archive['path']}",
+            "Require it by an address that other machines can reach.",
+        )
     elif archive is not None:
-        url = archive.get("url") or Path(archive["path"]).resolve().as_uri()
+        url = archive["url"]
         files = wheels if urlsplit(url).path.endswith(".whl") else source
         files.append(archive["hashes"]["sha256"])
         url += _fragment(archive)
     refuse_secrets(name, url)
-    times = [file.get("upload-time") for file in (*entry.get("wheels", []), entry.get("sdist", {}))]
+    files_of = [*entry.get("wheels", []), entry.get("sdist", {})]
+    times = [file.get("upload-time") for file in files_of]
     days = [time.date() for time in times if isinstance(time, datetime)]
     return Files(
         version=entry.get("version", ""),
@@ -101,6 +109,7 @@ def _files(entry: Mapping[str, Any]) -> Files:
         source=tuple(source),
         url=url,
         address=next((wheel["url"] for wheel in entry.get("wheels", []) if "url" in wheel), ""),
+        size=next((file["size"] for file in files_of if "size" in file), 0),
         source_address=entry.get("sdist", {}).get("url", ""),
         uploaded=min(days, default=None),
     )
