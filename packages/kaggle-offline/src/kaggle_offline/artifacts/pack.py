@@ -13,7 +13,7 @@ from kaggle_offline.dependencies.index.download import Shipped
 from kaggle_offline.dependencies.lock import Lock
 from kaggle_offline.dependencies.pins import Kind
 from kaggle_offline.dependencies.provided import requirements_on
-from kaggle_offline.dependencies.wheels import Wheel, read_wheel
+from kaggle_offline.dependencies.wheels import Wheel, as_chosen, read_wheel
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import (
     Stamp,
@@ -148,6 +148,7 @@ def pack_packages(
         # pip builds sources apart from the image: what builds them asks nothing of it.
         files_of_kernel = [file.path for file in shipped if file.pin.kind is not Kind.BUILDER]
         wheels = [*packages, *(read_wheel(path) for path in files_of_kernel if path.suffix == ".whl")]
+        wheels = [as_chosen(wheel, kernel.settings.freeze) for wheel in wheels]
         required = requirements_on(lock.provided, wheels, extras=kernel.settings.extras, image=image)
         provided = []
         for name, version in lock.provided.items():

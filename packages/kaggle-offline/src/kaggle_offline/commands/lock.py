@@ -48,6 +48,8 @@ def lock_and_report(kernels: Sequence[KernelFolder], upgrade: frozenset[str]) ->
 def report_lock(kernel: KernelFolder, locked: Locked) -> None:
     """Print a lock as a table, and its changes."""
     print(table(rows(locked.lock, locked.image, locked.packages)))
+    if locked.lock.overridden:
+        print(f"  overridden in submission.toml: {', '.join(locked.lock.overridden)}")
     path = locked.lock.path.relative_to(kernel.repository)
     if locked.before is None:
         print(f"  {path} is new: commit it")

@@ -41,9 +41,10 @@ from kaggle_offline.dependencies.breakage import Breakage, breakages, used
 from kaggle_offline.dependencies.index.package_index import compile_requirements, look_up, options_for
 from kaggle_offline.dependencies.index.source_distributions import against_torch, no_wheel_against_torch
 from kaggle_offline.dependencies.provided import requirements_on
-from kaggle_offline.dependencies.wheels import Wheel
+from kaggle_offline.dependencies.wheels import Wheel, as_chosen
 from kaggle_offline.errors import LockError, OfflineError, ProtectedError
 from kaggle_offline.repository.image_manifest import ImageManifest
+from kaggle_offline.repository.submission_toml import FreezeSettings
 from kaggle_offline.uv import is_network
 
 _LABEL = "kaggle"
@@ -115,6 +116,7 @@ class Resolver:
         say: takes the step that the search is at.
         required: names of distributions that are required, too: the stubs of the image require nothing.
         bounds: further constraints, such as ``"protobuf>=5.28"``.
+        freeze: the user's choices.
         of_image: returns the requirements of the image's distributions, to explain a conflict.
 
     Attributes:
@@ -132,6 +134,7 @@ class Resolver:
         say: Callable[[str], None],
         required: Collection[str] = (),
         bounds: Sequence[str] = (),
+        freeze: FreezeSettings,
         of_image: Callable[[], Mapping[NormalizedName, Sequence[str]]],
     ) -> None:
         self._image = image
@@ -141,6 +144,7 @@ class Resolver:
         self._say = say
         self._required = required
         self._bounds = bounds
+        self._freeze = freeze
         self._of_image = of_image
         self._stubs = folder / "image"
         self._stubs.mkdir()
@@ -151,16 +155,13 @@ class Resolver:
         for name, version in image.pins.items():
             _write_stub(self._stubs, name, version, ())
 
-    def resolve(
-        self, project: Wheel, neighbours: Sequence[Wheel], *, extras: Sequence[str], protected: Sequence[str]
-    ) -> Solution:
+    def resolve(self, project: Wheel, neighbours: Sequence[Wheel], *, extras: Sequence[str]) -> Solution:
         """Resolve the requirements of a project with some of its extras.
 
         Args:
             project: its wheel.
             neighbours: the wheels of this repository that it requires.
             extras: of the project.
-            protected: patterns of names that must not be replaced.
 
         Raises:
             ProtectedError: only replacing a protected distribution would satisfy the requirements; shows the chain
@@ -170,6 +171,7 @@ class Resolver:
         roots = _Roots(project, tuple(neighbours), tuple(extras))
         nothing: frozenset[NormalizedName] = frozenset()
         names = frozenset(self._image.pins)
+        protected = self._freeze.protected
         fixed = matching(names, protected)
         for name in sorted(fixed & roots.names):
             raise ProtectedError(
@@ -317,9 +319,13 @@ class Resolver:
         options += ["--find-links", str(self._stubs), "--output-file", str(output)]
         if constraints.stat().st_size:
             options += ["--constraint", str(constraints)]
+        if self._freeze.overrides:
+            overrides = self._folder / "overrides.txt"
+            overrides.write_text("".join(f"{line}\n" for line in self._freeze.overrides))
+            options += ["--overrides", str(overrides)]
         wheels = [":all:"] if freedom.wheels is None else sorted(freedom.wheels)
         options += [f"--only-binary={name}" for name in wheels]
-        result = compile_requirements(source, *options)
+        result = compile_requirements(source, *options, no_deps=self._freeze.no_deps)
         if result.returncode != 0:
             return result.stderr.strip()
         unknown = [(canonicalize_name(name), extra) for name, extra in _EXTRA.findall(result.stderr)]
@@ -385,6 +391,9 @@ class Resolver:
         for name in sorted(protected):
             if re.search(rf"\b{re.escape(name)}[<>=!~ ]", reason):
                 explanation += f"\nThe image has {name} {self._image.pins[name]}."
+        chosen = [*self._freeze.overrides, *(f"{name} without its dependencies" for name in self._freeze.no_deps)]
+        if chosen:
+            explanation += f"\nsubmission.toml overrides: {', '.join(chosen)}."
         return LockError(
             f"the requirements cannot be met:\n{explanation}",
             f"Correct the requirements of {roots.project.name}, or use another image.",
@@ -420,7 +429,8 @@ class Resolver:
         line = resolved.requirement()
         if line not in self._read:
             try:
-                self._read[line] = self._read_wheels([line])[0].requirements
+                (wheel,) = self._read_wheels([line])
+                self._read[line] = as_chosen(wheel, self._freeze).requirements
             except OfflineError:
                 self._read[line] = ()
         return self._read[line]

@@ -4,6 +4,7 @@ In requirements format; what only this tool needs is in comments::
 
     # inputs: sha256:…
     # pins: sha256:…
+    # overridden: numpy>=2
     # builds with: hatchling==1.28.0
     # provided: torch==2.10.0
     # replaced: pydantic==2.12.3: albumentationsx 2.3.1 requires pydantic>=2.12.4
@@ -11,7 +12,7 @@ In requirements format; what only this tool needs is in comments::
         --hash=sha256:…
         # via: my-package
 
-``inputs`` is the digest of the requirements, the image, the protected names and the build requirements; ``pins`` is
+``inputs`` is the digest of the requirements, the image, the user's choices and the build requirements; ``pins`` is
 the digest of the other lines. While both match, nothing is resolved.
 """
 
@@ -43,6 +44,7 @@ from kaggle_offline.errors import BuildError, LockError, StaleLockError
 from kaggle_offline.files import digest_of_data, write_text
 from kaggle_offline.progress import reporting
 from kaggle_offline.repository.image_manifest import ImageManifest
+from kaggle_offline.repository.submission_toml import FreezeSettings
 from kaggle_offline.uv import is_network
 
 ALL = frozenset({"*"})
@@ -82,6 +84,7 @@ class Lock:
         provided: the versions of required distributions that the image provides, by name.
         replaced: what of the pins takes the place of another version in the image.
         builds_with: constraints on what wheels are built with, such as ``"hatchling==1.28.0"``.
+        overridden: requirements that take the place of others, and distributions without their dependencies.
         edited: whether the file is not as it was written.
     """
 
@@ -91,6 +94,7 @@ class Lock:
     provided: Mapping[NormalizedName, str] = field(default_factory=dict)
     replaced: tuple[Replaced, ...] = ()
     builds_with: tuple[str, ...] = ()
+    overridden: tuple[str, ...] = ()
     edited: bool = False
 
     @property
@@ -107,13 +111,13 @@ class Inputs:
         packages: the wheels of this repository by the folders that they were built from, the project's first.
         extras: of the project.
         image: the image.
-        protected: patterns of names that are never replaced.
+        freeze: the user's choices.
     """
 
     packages: Mapping[Path, Wheel]
     extras: Sequence[str]
     image: ImageManifest
-    protected: Sequence[str]
+    freeze: FreezeSettings
 
     @property
     def wheels(self) -> tuple[Wheel, ...]:
@@ -124,8 +128,17 @@ class Inputs:
     def digest(self) -> str:
         """Return the digest of all inputs; the packages' code is not among them."""
         wheels = [[wheel.name, sorted(wheel.requirements), wheel.requires_python] for wheel in self.wheels]
-        others = [sorted(self.extras), self.builds_with, self.image.digest, sorted(self.protected)]
+        others: list[object] = [sorted(self.extras), self.builds_with, self.image.digest]
+        others.append(sorted(self.freeze.protected))
+        if self.overridden:
+            others.append(self.overridden)
         return digest_of_data([3, wheels, *others])
+
+    @property
+    def overridden(self) -> tuple[str, ...]:
+        """Return the requirements that the user has overridden, as a lock has them."""
+        no_deps = [f"{name} without its dependencies" for name in sorted(self.freeze.no_deps)]
+        return (*sorted(self.freeze.overrides), *no_deps)
 
     @property
     def builds_with(self) -> list[str]:
@@ -216,7 +229,7 @@ def _resolve(
 ) -> Lock:
     image = inputs.image
     problem = Problem(
-        wheels=inputs.wheels, extras=inputs.extras, image=image, protected=inputs.protected, kept=kept, scratch=scratch
+        wheels=inputs.wheels, extras=inputs.extras, image=image, freeze=inputs.freeze, kept=kept, scratch=scratch
     )
     found = find_solution(problem, say)
     _report_unknown_extras(found.resolver.unknown_extras, inputs)
@@ -248,6 +261,7 @@ def _resolve(
         provided=provided,
         replaced=tuple(replaced),
         builds_with=tuple(builds_with),
+        overridden=inputs.overridden,
     )
 
 
@@ -406,7 +420,7 @@ def pins_for_python(pins: Sequence[Pin], python: str, image: ImageManifest) -> l
     return [*sources, *(replace(pin, hashes=found[pin.name].wheels) for pin in wheels)]
 
 
-_HEADER = re.compile(r"# (inputs|pins|builds with|provided|replaced): (.*)")
+_HEADER = re.compile(r"# (inputs|pins|builds with|overridden|provided|replaced): (.*)")
 _INPUTS = re.compile(r"sha256:[0-9a-f]{64}")
 _PROVIDED = re.compile(r"([\w.-]+)==(\S+)", re.ASCII)
 _REPLACED = re.compile(r"([\w.-]+)==(\S+): (.+)", re.ASCII)
@@ -425,7 +439,8 @@ def read_lock(path: Path) -> Lock | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise LockError(f"{path}: {error}", cure) from error
-    header: dict[str, list[str]] = {"inputs": [], "pins": [], "builds with": [], "provided": [], "replaced": []}
+    header: dict[str, list[str]] = {"inputs": [], "pins": [], "builds with": [], "overridden": []}
+    header |= {"provided": [], "replaced": []}
     for line in lines:
         match = _HEADER.fullmatch(line)
         if match:
@@ -445,6 +460,7 @@ def read_lock(path: Path) -> Lock | None:
         provided={canonicalize_name(match[1]): match[2] for match in provided},
         replaced=tuple(Replaced(name=canonicalize_name(m[1]), version=m[2], reason=m[3]) for m in replaced),
         builds_with=tuple(header["builds with"]),
+        overridden=tuple(header["overridden"]),
         edited=header["pins"] != [_digest_of_lines(lines)],
     )
 
@@ -465,7 +481,8 @@ def _text(made: Lock, image: ImageManifest) -> str:
         f"# (Python {image.python}, {image.platform}). `nox -s lock` writes this file.",
         f"# inputs: {made.inputs}",
     ]
-    body = [f"# builds with: {line}" for line in made.builds_with]
+    body = [f"# overridden: {line}" for line in made.overridden]
+    body += [f"# builds with: {line}" for line in made.builds_with]
     body += [f"# provided: {name}=={version}" for name, version in made.provided.items()]
     body += [f"# replaced: {item.name}=={item.version}: {item.reason}" for item in made.replaced]
     for pin in made.pins:

@@ -60,7 +60,7 @@ def lock_kernel(
         extras=kernel.settings.extras,
     )
     packages = build(constraints=builds_with)
-    inputs = Inputs(packages=packages, extras=kernel.settings.extras, image=image, protected=kernel.settings.protected)
+    inputs = Inputs(packages=packages, extras=kernel.settings.extras, image=image, freeze=kernel.settings.freeze)
     locked = lock(inputs, path, renew=renew, upgrade=upgrade)
     if locked.builds_with != builds_with:
         packages = build(constraints=locked.builds_with)

@@ -20,10 +20,11 @@ from kaggle_offline.dependencies.image_resolver import Resolver, Solution, match
 from kaggle_offline.dependencies.index.download import read_wheels
 from kaggle_offline.dependencies.index.metadata import requirements_of
 from kaggle_offline.dependencies.provided import requirements_on, uncertain
-from kaggle_offline.dependencies.wheels import Wheel
+from kaggle_offline.dependencies.wheels import Wheel, as_chosen
 from kaggle_offline.errors import LockError, ProtectedError
 from kaggle_offline.files import read_json, write_text
 from kaggle_offline.repository.image_manifest import ImageManifest
+from kaggle_offline.repository.submission_toml import FreezeSettings
 from kaggle_offline.uv import is_network
 
 # Each round mends what the one before has broken.
@@ -38,7 +39,7 @@ class Problem:
         wheels: of this repository, the project's first.
         extras: of the project.
         image: to resolve on.
-        protected: patterns of the image's distributions that are never replaced.
+        freeze: the user's choices.
         kept: pins of an earlier lock, by name.
         scratch: a folder for temporary files.
     """
@@ -46,7 +47,7 @@ class Problem:
     wheels: Sequence[Wheel]
     extras: Sequence[str]
     image: ImageManifest
-    protected: Sequence[str]
+    freeze: FreezeSettings
     kept: Mapping[NormalizedName, str]
     scratch: Path
 
@@ -116,10 +117,11 @@ def _resolve(
         say=say,
         required=moved,
         bounds=constraints,
+        freeze=problem.freeze,
         of_image=partial(_requirements_in, image),
     )
     project, *neighbours = problem.wheels
-    solution = resolver.resolve(project, neighbours, extras=problem.extras, protected=problem.protected)
+    solution = resolver.resolve(project, neighbours, extras=problem.extras)
     return Resolution(
         resolver=resolver, solution=solution, left_out=left_out, constraints=tuple(constraints), moved=tuple(moved)
     )
@@ -136,7 +138,10 @@ def _mended(found: Resolution, problem: Problem, say: Callable[[str], None]) -> 
         if not broken:
             if others:
                 names = sorted({each.name for each in others})
-                print(f"  no longer fit, and the kernel does not use them: {', '.join(names)}", flush=True)
+                why = "the kernel does not use them"
+                if problem.freeze.overrides:
+                    why += ", or their requirements are overridden"
+                print(f"  no longer fit, and {why}: {', '.join(names)}", flush=True)
             return found
         found = _without_breakage(found, broken, problem, say)
     raise _error(broken, problem)
@@ -154,7 +159,8 @@ def _broken(found: Resolution, problem: Problem, say: Callable[[str], None]) -> 
     provided = [name for name, item in found.solution.items() if item.provided]
     in_use = used(provided, requirements, image)
     everything = breakages(replaced, requirements, image)
-    broken = [each for each in everything if each.name in in_use]
+    # An override says that the others' requirements do not count.
+    broken = [each for each in everything if each.name in in_use and each.replaced not in problem.freeze.overridden]
     return broken, [each for each in everything if each not in broken]
 
 
@@ -172,7 +178,7 @@ def _without_breakage(
     except LockError as error:
         if is_network(error.problem):
             raise
-    fixed = matching(problem.image.pins, problem.protected)
+    fixed = matching(problem.image.pins, problem.freeze.protected)
     reasons = {each.name: f"the image's requires {each.requirement}" for each in broken if each.name not in fixed}
     if not reasons:
         raise _error(broken, problem)
@@ -186,11 +192,11 @@ def _without_breakage(
 
 
 def _error(broken: Sequence[Breakage], problem: Problem) -> LockError:
-    fixed = matching({each.name for each in broken}, problem.protected)
+    fixed = matching({each.name for each in broken}, problem.freeze.protected)
     lines = "\n  ".join(map(str, broken))
     names = ", ".join(sorted({f"{each.replaced} {each.requirement[len(each.replaced) :]}" for each in broken}))
     if fixed:
-        cure = f"Either require {names}; or let the others move, too:{unprotecting(problem.protected, fixed)}"
+        cure = f"Either require {names}; or let the others move, too:{unprotecting(problem.freeze.protected, fixed)}"
         return ProtectedError(f"the kernel would break what it uses:\n  {lines}", cure)
     return LockError(f"the kernel would break what it uses:\n  {lines}", f"Require {names}, or use another image.")
 
@@ -214,7 +220,7 @@ def _uncertainties(solution: Solution, problem: Problem) -> dict[NormalizedName,
     The requirements of shipped sources and Git commits are not known before they are built.
     """
     image = problem.image
-    candidates = image.estimated - matching(image.pins, problem.protected)
+    candidates = image.estimated - matching(image.pins, problem.freeze.protected)
     estimated = {name for name, resolved in solution.items() if resolved.provided and name in candidates}
     # An extra that is required further away can lead to a requirement.
     requirers, waiting = set[NormalizedName](), [*estimated]
@@ -227,5 +233,5 @@ def _uncertainties(solution: Solution, problem: Problem) -> dict[NormalizedName,
     lines = [resolved.requirement() for resolved in shipped if not resolved.url and resolved.name not in sources]
     wheels = [*problem.wheels]
     if lines:
-        wheels += read_wheels(lines, image)
+        wheels += [as_chosen(wheel, problem.freeze) for wheel in read_wheels(lines, image)]
     return uncertain(requirements_on(estimated, wheels, extras=problem.extras, image=image), image)

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.metadata import parse_email
@@ -26,6 +26,7 @@ from kaggle_offline.files import (
     new_folder,
 )
 from kaggle_offline.repository.packages import name_of, read_project_file
+from kaggle_offline.repository.submission_toml import FreezeSettings
 from kaggle_offline.uv import is_network, run_uv
 
 # 2020-01-01: the clock of every build, so that the same tree gives the same bytes.
@@ -48,6 +49,20 @@ class Wheel:
     version: str
     requirements: tuple[str, ...]
     requires_python: str
+
+
+def as_chosen(wheel: Wheel, freeze: FreezeSettings) -> Wheel:
+    """Return a wheel with the requirements that count: without those of ``no-deps``, and overridden."""
+    if wheel.name in freeze.no_deps:
+        return replace(wheel, requirements=())
+    lines = []
+    for line in wheel.requirements:
+        requirement = Requirement(line)
+        override = freeze.overridden.get(canonicalize_name(requirement.name))
+        if override is not None:
+            requirement.specifier = override.specifier
+        lines.append(str(requirement))
+    return replace(wheel, requirements=tuple(lines))
 
 
 def build_packages(

@@ -15,6 +15,8 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import NormalizedName, canonicalize_name
 
 from kaggle_offline.errors import ConfigurationError
 
@@ -91,6 +93,32 @@ class HoldOut:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FreezeSettings:
+    """How packages are chosen, the table ``[freeze]``.
+
+    Attributes:
+        protected: patterns of the image's distributions that are never replaced.
+        overrides: requirements that take the place of all others on the same distribution, as uv's
+            ``override-dependencies``.
+        no_deps: canonical names of distributions whose own requirements do not count.
+        wheels: wheels of the user's own: paths or patterns in the repository, and addresses.
+        indexes: further package indexes: their addresses by their names, as uv's ``index``.
+    """
+
+    protected: tuple[str, ...] = PROTECTED
+    overrides: tuple[str, ...] = ()
+    no_deps: tuple[NormalizedName, ...] = ()
+    wheels: tuple[str, ...] = ()
+    indexes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def overridden(self) -> dict[NormalizedName, Requirement]:
+        """Return the overrides by the canonical names of their distributions."""
+        requirements = map(Requirement, self.overrides)
+        return {canonicalize_name(requirement.name): requirement for requirement in requirements}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The settings of a competition; ``submission.schema.json`` describes each.
 
@@ -106,7 +134,7 @@ class Settings:
     weights: Mapping[str, float]
     output: str
     samples: tuple[str, ...]
-    protected: tuple[str, ...]
+    freeze: FreezeSettings
     limits: CompetitionLimits | None
     rehearsal: str | HoldOut
     tolerance: float
@@ -145,12 +173,34 @@ def read_settings(path: Path) -> Settings:
         weights=document.get("weights", {}),
         output=document["output"],
         samples=_samples(document),
-        protected=tuple(document.get("freeze", {}).get("protected", PROTECTED)),
+        freeze=_freeze(path, document.get("freeze", {})),
         limits=limits,
         rehearsal=_rehearsal(path, rehearsal),
         tolerance=rehearsal.get("tolerance", properties["rehearsal"]["properties"]["tolerance"]["default"]),
         inputs=rehearsal.get("inputs", {}),
         ignored=document.get("doctor", {}).get("ignore", {}),
+    )
+
+
+def _freeze(path: Path, table: Mapping[str, Any]) -> FreezeSettings:
+    """Return the settings of ``[freeze]``.
+
+    Raises:
+        ConfigurationError: an override is not a requirement.
+    """
+    overrides = table.get("override-dependencies", ())
+    for line in overrides:
+        try:
+            Requirement(line)
+        except InvalidRequirement as error:
+            where = f"{path}: freeze.override-dependencies: {line!r}"
+            raise ConfigurationError(f"{where} is not a requirement", 'As in: "numpy>=2"') from error
+    return FreezeSettings(
+        protected=tuple(table.get("protected", PROTECTED)),
+        overrides=tuple(overrides),
+        no_deps=tuple(map(canonicalize_name, table.get("no-deps", ()))),
+        wheels=tuple(table.get("wheels", ())),
+        indexes={index["name"]: index["url"] for index in table.get("index", ())},
     )
 
 

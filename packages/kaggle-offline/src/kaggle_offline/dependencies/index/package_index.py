@@ -1,5 +1,6 @@
 """Files of the package index for resolved distributions: wheels for a platform and their metadata, or only a source."""
 
+import json
 import re
 import subprocess
 import sys
@@ -172,16 +173,28 @@ NO_TORCH = "torch<0"
 _GLIBCS = (17, 28, *range(31, 41))
 
 
-def compile_requirements(source: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def compile_requirements(
+    source: Path, *options: str, no_deps: Collection[str] = ()
+) -> subprocess.CompletedProcess[str]:
     """``uv pip compile``, without a trace of this machine's index and settings.
 
     To learn what a source requires, uv may build it. A build against torch would download torch, of gigabytes, for
     each version that the search looks at; here it fails at once.
+
+    Args:
+        source: the requirements.
+        options: of uv.
+        no_deps: names of distributions whose requirements do not count.
     """
     constraints = source.with_name("build-constraints.txt")
     constraints.write_text(f"{NO_TORCH}\n")
     # Naming an interpreter spares uv the search for one, which takes seconds where pyenv is.
-    fixed = ["--no-emit-index-url", "--no-emit-find-links", "--no-config", "--no-header", "--python", sys.executable]
+    fixed = ["--no-emit-index-url", "--no-emit-find-links", "--no-header", "--python", sys.executable]
+    # A file that is named is the only one.
+    config = source.with_name("uv.toml")
+    tables = [f"[[dependency-metadata]]\nname = {json.dumps(name)}\nrequires-dist = []\n" for name in no_deps]
+    config.write_text("\n".join(tables))
+    fixed += ["--config-file", str(config)]
     return run_uv("pip", "compile", str(source), *fixed, "--build-constraints", str(constraints), *options)
 
 
