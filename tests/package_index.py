@@ -1,5 +1,6 @@
 """A package index on loopback: its wheels are written by the tests, and it says when they were uploaded (PEP 691)."""
 
+import base64
 import hashlib
 import io
 import json
@@ -121,45 +122,63 @@ def _span(wanted: str, size: int) -> range | None:
     return range(max(0, size - int(match[2])), size)
 
 
-@contextmanager
-def package_index() -> Iterator[PackageIndex]:
-    """Serve an index that is empty at first until the block ends."""
-    index = PackageIndex()
+class _Handler(BaseHTTPRequestHandler):
+    """Answers for one self.index."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
+    index: PackageIndex
+    password: str
+
+    def do_HEAD(self) -> None:
+        if self._knows():
             self._answer()
 
-        def do_GET(self) -> None:
-            index.asked.append(self.path)
-            self.wfile.write(self._answer())
+    def do_GET(self) -> None:
+        self.index.asked.append(self.path)
+        self.wfile.write(self._answer() if self._knows() else b"")
 
-        def _answer(self) -> bytes:
-            kind, _, rest = self.path.strip("/").partition("/")
-            file, dot, _ = rest.rpartition(".metadata")
-            content, media_type = b"", "application/octet-stream"
-            if kind == "simple" and (page := index.page(rest))["files"]:
-                content, media_type = json.dumps(page).encode(), "application/vnd.pypi.simple.v1+json"
-            elif kind == "files" and dot and index.serves_metadata and file in index.files:
-                content = _metadata_of(index.files[file])
-            elif kind == "files" and rest in index.files:
-                content = index.files[rest]
-            span = _span(self.headers.get("Range", ""), len(content)) if index.serves_metadata else None
-            if span is None:
-                self.send_response(200 if content else 404)
-            else:
-                self.send_response(206)
-                self.send_header("Content-Range", f"bytes {span.start}-{span.stop - 1}/{len(content)}")
-                content = content[span.start : span.stop]
-            self.send_header("Content-Type", media_type)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            return content
+    def _knows(self) -> bool:
+        given = base64.b64decode(self.headers.get("Authorization", "").removeprefix("Basic ")).decode()
+        if given.endswith(f":{self.password}") or not self.password:
+            return True
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", "Basic")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        return False
 
-        def log_message(self, *_: object) -> None:
-            """Print nothing."""
+    def _answer(self) -> bytes:
+        kind, _, rest = self.path.strip("/").partition("/")
+        file, dot, _ = rest.rpartition(".metadata")
+        content, media_type = b"", "application/octet-stream"
+        if kind == "simple" and (page := self.index.page(rest))["files"]:
+            content, media_type = json.dumps(page).encode(), "application/vnd.pypi.simple.v1+json"
+        elif kind == "files" and dot and self.index.serves_metadata and file in self.index.files:
+            content = _metadata_of(self.index.files[file])
+        elif kind == "files" and rest in self.index.files:
+            content = self.index.files[rest]
+        span = _span(self.headers.get("Range", ""), len(content)) if self.index.serves_metadata else None
+        if span is None:
+            self.send_response(200 if content else 404)
+        else:
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {span.start}-{span.stop - 1}/{len(content)}")
+            content = content[span.start : span.stop]
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        return content
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@contextmanager
+def package_index(password: str = "") -> Iterator[PackageIndex]:
+    """Serve an index that is empty at first until the block ends, perhaps only to those who know its password."""
+    index = PackageIndex()
+
+    handler = type("Handler", (_Handler,), {"index": index, "password": password})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         index.url = f"http://127.0.0.1:{server.server_port}/simple/"
         thread = Thread(target=server.serve_forever)
         thread.start()

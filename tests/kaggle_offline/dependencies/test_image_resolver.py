@@ -14,6 +14,7 @@ from kaggle_offline.repository.kernel_folder import read_kernel_folder
 from packaging.utils import canonicalize_name
 
 from tests.kaggle_offline.conftest import change_metadata, require, take_kaggles_image
+from tests.package_index import write_wheel
 
 PYDANTIC = canonicalize_name("pydantic")
 
@@ -92,6 +93,19 @@ def test_extras_are_resolved_even_of_what_the_image_has(rehearsed: Path) -> None
     lock = go(rehearsed, "import httpx\nhttpx.Client(http2=True)")
     assert lock.provided[canonicalize_name("httpx")] == "0.28.1"
     assert {pin.name for pin in lock.pins} == {"h2", "hpack", "hyperframe"}
+
+
+@pytest.mark.nightly
+def test_a_wheel_of_ones_own_for_linux_is_installed_in_the_kernel(rehearsed: Path) -> None:
+    take_kaggles_image(rehearsed)
+    (rehearsed / "wheels").mkdir()
+    content = write_wheel("mamba-ssm", "2.3+cu128", tag="py3-none-linux_x86_64", files={"mamba_ssm.py": b"A = 1"})
+    (rehearsed / "wheels" / "mamba_ssm-2.3+cu128-py3-none-linux_x86_64.whl").write_bytes(content)
+    settings = rehearsed / "kernels" / "small" / "submission.toml"
+    settings.write_text(f'{settings.read_text()}\n[freeze]\nwheels = ["wheels/*.whl"]\n')
+    require(rehearsed, "mamba-ssm")
+    lock = go(rehearsed, "import mamba_ssm\nassert mamba_ssm.A == 1")
+    assert [pin.version for pin in lock.pins] == ["2.3+cu128"]
 
 
 def git(folder: Path, *arguments: str) -> str:

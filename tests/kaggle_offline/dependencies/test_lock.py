@@ -164,7 +164,13 @@ def test_a_file_with_another_hash_is_not_taken(kernel: KernelFolder) -> None:
     locked = lock_kernel(kernel)
     (pin,) = locked.lock.pins
     with pytest.raises(DownloadError, match=r"(?i)hash"):
-        download([replace(pin, hashes=("0" * 64,))], kernel.build / "wheels", locked.image, constraints=())
+        download(
+            [replace(pin, hashes=("0" * 64,))],
+            kernel.build / "wheels",
+            locked.image,
+            repository=kernel.repository,
+            constraints=(),
+        )
     assert not (kernel.build / "wheels").exists()
 
 

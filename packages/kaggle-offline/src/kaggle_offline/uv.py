@@ -4,7 +4,10 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from kaggle_local.interpreters import UV
 
@@ -20,6 +23,40 @@ _UV = (
 
 # How uv says that it is not the requirements' fault.
 _NETWORK = ("Failed to fetch", "error sending request", "network was disabled", "Network connectivity is disabled")
+
+
+@contextmanager
+def further_indexes(indexes: Mapping[str, str]) -> Iterator[None]:
+    """Have uv and pip ask further package indexes, by their names, until the block ends.
+
+    Credentials come from ``UV_INDEX_<NAME>_USERNAME`` and ``…_PASSWORD``, which uv reads; pip is given them in its
+    environment, which no list of processes shows.
+    """
+    if not indexes:
+        yield
+        return
+    pip = [_with_credentials(name, url) for name, url in indexes.items()]
+    uv = [f"{name}={url}" for name, url in indexes.items()]
+    before = {name: os.environ.get(name) for name in ("UV_INDEX", "PIP_EXTRA_INDEX_URL")}
+    os.environ["UV_INDEX"] = " ".join([*uv, before["UV_INDEX"] or ""]).strip()
+    os.environ["PIP_EXTRA_INDEX_URL"] = " ".join([*pip, before["PIP_EXTRA_INDEX_URL"] or ""]).strip()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _with_credentials(name: str, url: str) -> str:
+    variable = f"UV_INDEX_{re.sub(r'[^A-Za-z0-9]', '_', name).upper()}"
+    user, password = os.environ.get(f"{variable}_USERNAME", ""), os.environ.get(f"{variable}_PASSWORD", "")
+    if not user and not password:
+        return url
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}@{rest}"
 
 
 def run_uv(*arguments: str, umask: int = -1, **variables: str) -> subprocess.CompletedProcess[str]:

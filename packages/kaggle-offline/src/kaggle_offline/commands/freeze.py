@@ -26,6 +26,7 @@ from kaggle_offline.reports.result import update_result
 from kaggle_offline.repository.image_manifest import ImageManifest, read_image_manifest
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folders
 from kaggle_offline.repository.provenance import read_source
+from kaggle_offline.uv import further_indexes
 
 
 def freeze(kernel: KernelFolder, *, renew_lock: bool = True) -> Frozen:
@@ -35,7 +36,7 @@ def freeze(kernel: KernelFolder, *, renew_lock: bool = True) -> Frozen:
         StaleLockError: the lock is stale, and ``renew_lock`` is not given.
         OfflineError: an input is malformed, or a stage failed.
     """
-    with alone(kernel.build):
+    with alone(kernel.build), further_indexes(kernel.settings.freeze.indexes):
         return _freeze(kernel, renew_lock=renew_lock)
 
 
@@ -54,13 +55,14 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
         locked = lock_kernel(kernel, image=image, renew=renew_lock)
     pins, constraints = locked.lock.pins, locked.lock.builds_with
     check = partial(check_shipped, lock=locked.lock, image=image)
-    shipped = download(pins, build / "wheels", image, constraints=constraints, check=check)
+    fetch = partial(download, image=image, repository=kernel.repository, constraints=constraints)
+    shipped = fetch(pins, build / "wheels", check=check)
     pack = partial(pack_packages, kernel, packages=locked.packages, lock=locked.lock, image=image)
     packages = pack(build / "packages", shipped=shipped, python=image.python)
     python, rehearsal = searched.result(), packages
     if python != image.python:
         host_pins = _pins_here(pins, python, image, build / "rehearsal" / "pins.json")
-        shipped = download(host_pins, build / "rehearsal" / "wheels", image, constraints=constraints, for_image=shipped)
+        shipped = fetch(host_pins, build / "rehearsal" / "wheels", for_image=shipped)
         rehearsal = pack(build / "rehearsal" / "packages", shipped=shipped, python=python)
     update_result(kernel.build, seconds={"freeze": time.monotonic() - started})
     of_image = {*locked.lock.provided, *(replaced.name for replaced in locked.lock.replaced)}

@@ -4,6 +4,7 @@ In requirements format; what only this tool needs is in comments::
 
     # inputs: sha256:…
     # pins: sha256:…
+    # index: pytorch https://example.org/simple
     # overridden: numpy>=2
     # builds with: hatchling==1.28.0
     # provided: torch==2.10.0
@@ -22,11 +23,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from kaggle_offline.dependencies.image_resolver import Resolved, matching
+from kaggle_offline.dependencies.image_resolver import Resolved, Solution, matching
 from kaggle_offline.dependencies.index.download import fetch_sources
 from kaggle_offline.dependencies.index.package_index import Files, compile_requirements, look_up, options_for
 from kaggle_offline.dependencies.index.source_distributions import (
@@ -37,8 +39,9 @@ from kaggle_offline.dependencies.index.source_distributions import (
     no_wheel_against_torch,
     unpacked,
 )
+from kaggle_offline.dependencies.own_wheels import OwnWheel, own_files, read_own_wheels
 from kaggle_offline.dependencies.pins import Kind, Pin, read_pins, refuse_secrets
-from kaggle_offline.dependencies.solution import Problem, find_solution
+from kaggle_offline.dependencies.solution import Problem, Resolution, find_solution
 from kaggle_offline.dependencies.wheels import Wheel, build_requirements
 from kaggle_offline.errors import BuildError, LockError, StaleLockError
 from kaggle_offline.files import digest_of_data, write_text
@@ -85,6 +88,7 @@ class Lock:
         replaced: what of the pins takes the place of another version in the image.
         builds_with: constraints on what wheels are built with, such as ``"hatchling==1.28.0"``.
         overridden: requirements that take the place of others, and distributions without their dependencies.
+        indexes: the further package indexes, by name and address.
         edited: whether the file is not as it was written.
     """
 
@@ -95,6 +99,7 @@ class Lock:
     replaced: tuple[Replaced, ...] = ()
     builds_with: tuple[str, ...] = ()
     overridden: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
     edited: bool = False
 
     @property
@@ -112,12 +117,14 @@ class Inputs:
         extras: of the project.
         image: the image.
         freeze: the user's choices.
+        repository: that the user's own wheels are in.
     """
 
     packages: Mapping[Path, Wheel]
     extras: Sequence[str]
     image: ImageManifest
     freeze: FreezeSettings
+    repository: Path
 
     @property
     def wheels(self) -> tuple[Wheel, ...]:
@@ -132,7 +139,16 @@ class Inputs:
         others.append(sorted(self.freeze.protected))
         if self.overridden:
             others.append(self.overridden)
+        if self.freeze.indexes:
+            others.append(self.indexes)
+        if self.freeze.wheels:
+            others.append(sorted(own_files(self.freeze.wheels, self.repository).items()))
         return digest_of_data([3, wheels, *others])
+
+    @property
+    def indexes(self) -> tuple[str, ...]:
+        """Return the further package indexes, as a lock has them."""
+        return tuple(f"{name} {url}" for name, url in sorted(self.freeze.indexes.items()))
 
     @property
     def overridden(self) -> tuple[str, ...]:
@@ -228,30 +244,29 @@ def _resolve(
     inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scratch: Path, say: Callable[[str], None]
 ) -> Lock:
     image = inputs.image
+    files = own_files(inputs.freeze.wheels, inputs.repository)
+    own = read_own_wheels([*files], inputs.repository, image, scratch / "own")
     problem = Problem(
-        wheels=inputs.wheels, extras=inputs.extras, image=image, freeze=inputs.freeze, kept=kept, scratch=scratch
+        wheels=(*inputs.wheels, *(each.wheel for each in own)),
+        extras=inputs.extras,
+        image=image,
+        freeze=inputs.freeze,
+        kept=kept,
+        scratch=scratch,
     )
     found = find_solution(problem, say)
     _report_unknown_extras(found.resolver.unknown_extras, inputs)
     shipped = [resolved for resolved in found.solution.values() if resolved.shipped]
-    files = look_up([resolved.requirement() for resolved in shipped], options_for(image))
-    pins = [_pin(resolved, files[resolved.name]) for resolved in shipped]
+    of_index = look_up([resolved.requirement() for resolved in shipped], options_for(image))
+    pins = [_pin(resolved, of_index[resolved.name]) for resolved in shipped]
     pins, builds_with = _settle_sources(pins, inputs, kept, scratch, say)
+    pins += _own_pins(own, found.solution)
     say("looking for the reasons of replacements")
     for release, reason in sorted(found.resolver.yanked.items()):
         print(f"  {release} was withdrawn from the index: {reason or 'for no stated reason'}", flush=True)
-    _report_cuda(files, image)
-    reasons = {}
-    for resolved in shipped:
-        if resolved.name in found.left_out:
-            reasons[resolved.name] = found.left_out[resolved.name]
-        elif resolved.name in image.pins:
-            reasons[resolved.name] = found.resolver.reason(found.solution, resolved.name, inputs.wheels)
-    for wheel in inputs.wheels:
-        if wheel.name in image.pins:
-            reasons[wheel.name] = "it is a package of this repository"
+    _report_cuda(of_index, image)
     replaced = []
-    for name, reason in sorted(reasons.items()):
+    for name, reason in sorted(_reasons(found, inputs, own).items()):
         replaced.append(Replaced(name=name, version=str(image.pins[name]), reason=reason))
     provided = {name: found.solution[name].version for name in sorted(found.solution) if found.solution[name].provided}
     return Lock(
@@ -262,7 +277,36 @@ def _resolve(
         replaced=tuple(replaced),
         builds_with=tuple(builds_with),
         overridden=inputs.overridden,
+        indexes=inputs.indexes,
     )
+
+
+def _own_pins(own: Iterable[OwnWheel], solution: Solution) -> list[Pin]:
+    """Return the pins of the user's own wheels, those that something requires."""
+    pins = []
+    for each in own:
+        name = each.wheel.name
+        if name in solution:
+            via, hashes = solution[name].via, (each.sha256,)
+            pins.append(Pin(name=name, version=each.wheel.version, hashes=hashes, url=each.source, via=via))
+        else:
+            print(f"  {each.source}: not shipped, as nothing requires {name}", flush=True)
+    return pins
+
+
+def _reasons(found: Resolution, inputs: Inputs, own: Iterable[OwnWheel]) -> dict[NormalizedName, str]:
+    """Return why distributions of the image are replaced."""
+    reasons: dict[NormalizedName, str] = {}
+    for name, resolved in found.solution.items():
+        if not resolved.shipped:
+            continue
+        if name in found.left_out:
+            reasons[name] = found.left_out[name]
+        elif name in inputs.image.pins:
+            reasons[name] = found.resolver.reason(found.solution, name, inputs.wheels)
+    reasons |= {each.wheel.name: "it is a wheel of your own" for each in own if each.wheel.name in found.solution}
+    reasons |= {wheel.name: "it is a package of this repository" for wheel in inputs.wheels}
+    return {name: reason for name, reason in reasons.items() if name in inputs.image.pins}
 
 
 def _report_unknown_extras(extras: Iterable[str], inputs: Inputs) -> None:
@@ -408,19 +452,22 @@ def pins_for_python(pins: Sequence[Pin], python: str, image: ImageManifest) -> l
     Raises:
         LockError: one of the versions has no wheel for that Python.
     """
-    wheels = [pin for pin in pins if not pin.is_source]
+    # A wheel of one's own has no other for another Python.
+    own = [pin for pin in pins if pin.is_own]
+    wheels = [pin for pin in pins if not pin.is_source and not pin.is_own]
     found = look_up([pin.requirement(hashes=False) for pin in wheels], ["--python-version", python])
     without = [str(pin) for pin in wheels if not found[pin.name].wheels]
+    without += [str(pin) for pin in own if not urlsplit(pin.url).path.endswith("-none-any.whl")]
     if without:
         raise LockError(
             f"no wheel for Python {python}, which the rehearsal would run on: {', '.join(without)}",
             f"Install the image's Python, for instance with: uv python install {image.python}",
         )
     sources = [pin for pin in pins if pin.is_source]
-    return [*sources, *(replace(pin, hashes=found[pin.name].wheels) for pin in wheels)]
+    return [*sources, *own, *(replace(pin, hashes=found[pin.name].wheels) for pin in wheels)]
 
 
-_HEADER = re.compile(r"# (inputs|pins|builds with|overridden|provided|replaced): (.*)")
+_HEADER = re.compile(r"# (inputs|pins|builds with|index|overridden|provided|replaced): (.*)")
 _INPUTS = re.compile(r"sha256:[0-9a-f]{64}")
 _PROVIDED = re.compile(r"([\w.-]+)==(\S+)", re.ASCII)
 _REPLACED = re.compile(r"([\w.-]+)==(\S+): (.+)", re.ASCII)
@@ -440,7 +487,7 @@ def read_lock(path: Path) -> Lock | None:
     except (OSError, UnicodeDecodeError) as error:
         raise LockError(f"{path}: {error}", cure) from error
     header: dict[str, list[str]] = {"inputs": [], "pins": [], "builds with": [], "overridden": []}
-    header |= {"provided": [], "replaced": []}
+    header |= {"index": [], "provided": [], "replaced": []}
     for line in lines:
         match = _HEADER.fullmatch(line)
         if match:
@@ -461,6 +508,7 @@ def read_lock(path: Path) -> Lock | None:
         replaced=tuple(Replaced(name=canonicalize_name(m[1]), version=m[2], reason=m[3]) for m in replaced),
         builds_with=tuple(header["builds with"]),
         overridden=tuple(header["overridden"]),
+        indexes=tuple(header["index"]),
         edited=header["pins"] != [_digest_of_lines(lines)],
     )
 
@@ -481,7 +529,8 @@ def _text(made: Lock, image: ImageManifest) -> str:
         f"# (Python {image.python}, {image.platform}). `nox -s lock` writes this file.",
         f"# inputs: {made.inputs}",
     ]
-    body = [f"# overridden: {line}" for line in made.overridden]
+    body = [f"# index: {line}" for line in made.indexes]
+    body += [f"# overridden: {line}" for line in made.overridden]
     body += [f"# builds with: {line}" for line in made.builds_with]
     body += [f"# provided: {name}=={version}" for name, version in made.provided.items()]
     body += [f"# replaced: {item.name}=={item.version}: {item.reason}" for item in made.replaced]

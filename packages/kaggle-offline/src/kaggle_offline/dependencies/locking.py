@@ -9,6 +9,7 @@ from kaggle_offline.dependencies.lock import Inputs, Lock, lock, read_lock
 from kaggle_offline.dependencies.wheels import Wheel, build_packages
 from kaggle_offline.repository.image_manifest import ImageManifest, read_image_manifest
 from kaggle_offline.repository.kernel_folder import KernelFolder
+from kaggle_offline.uv import further_indexes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +61,16 @@ def lock_kernel(
         extras=kernel.settings.extras,
     )
     packages = build(constraints=builds_with)
-    inputs = Inputs(packages=packages, extras=kernel.settings.extras, image=image, freeze=kernel.settings.freeze)
-    locked = lock(inputs, path, renew=renew, upgrade=upgrade)
+    settings = kernel.settings
+    inputs = Inputs(
+        packages=packages,
+        extras=settings.extras,
+        image=image,
+        freeze=settings.freeze,
+        repository=kernel.repository,
+    )
+    with further_indexes(settings.freeze.indexes):
+        locked = lock(inputs, path, renew=renew, upgrade=upgrade)
     if locked.builds_with != builds_with:
         packages = build(constraints=locked.builds_with)
     return Locked(packages=tuple(packages.values()), lock=locked, before=before, image=image)

@@ -59,6 +59,11 @@ class Pin:
         return self.url.startswith("git+")
 
     @property
+    def is_own(self) -> bool:
+        """Tell whether it is a wheel outside of any index: a file of the repository, or one with an address."""
+        return self.kind == Kind.WHEEL and bool(self.url)
+
+    @property
     def subdirectory(self) -> str:
         """Where in the source the project is, if not at its top."""
         return parse_qs(urldefrag(self.url).fragment).get("subdirectory", [""])[0]

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from kaggle_offline.dependencies.index.metadata import read_metadata
 from kaggle_offline.dependencies.index.package_index import look_up, options_for
 from kaggle_offline.dependencies.index.source_distributions import EXTENSION, build_source, fetch_commit, part_of
+from kaggle_offline.dependencies.own_wheels import fetch_wheel
 from kaggle_offline.dependencies.pins import Kind, Pin
 from kaggle_offline.dependencies.wheels import Wheel, read_wheel
 from kaggle_offline.environment import environment_for_others
@@ -58,6 +59,7 @@ def download(
     folder: Path,
     image: ImageManifest,
     *,
+    repository: Path,
     constraints: Sequence[str],
     for_image: Sequence[Shipped] | None = None,
     check: Callable[[Sequence[Shipped]], None] | None = None,
@@ -68,6 +70,7 @@ def download(
         pins: of a lock.
         folder: holds the files and nothing else.
         image: the wheels are for it.
+        repository: that the user's own wheels are in.
         constraints: on the build requirements of sources.
         for_image: the files that were downloaded for the image, if this machine's wheels are wanted instead, to
             rehearse on another Python; files that suit both are copied from there.
@@ -86,7 +89,8 @@ def download(
         names = _copy_files(for_image or (), pins, draft)
         missing = [pin for pin in pins if pin not in names]
         tags = _tags(image) if for_image is None else []
-        names |= _download_wheels([pin for pin in missing if not pin.is_source], draft, tags)
+        names |= {pin: _own_wheel(pin, repository, draft) for pin in missing if pin.is_own}
+        names |= _download_wheels([pin for pin in missing if not pin.is_source and not pin.is_own], draft, tags)
         names |= _download_sources([pin for pin in missing if pin.is_source], draft, image, constraints)
         if check:
             check([Shipped(path=draft / names[pin], pin=pin) for pin in pins])
@@ -103,6 +107,25 @@ def _copy_files(files: Sequence[Shipped], pins: Sequence[Pin], folder: Path) -> 
             shutil.copyfile(file.path, folder / file.path.name)
             names[file.pin] = file.path.name
     return names
+
+
+def _own_wheel(pin: Pin, repository: Path, folder: Path) -> str:
+    """Copy or download a wheel of the user's own; return its name.
+
+    Raises:
+        DownloadError: it is not there, or its hash differs.
+    """
+    if "://" in pin.url:
+        path = fetch_wheel(pin.url, folder)
+    else:
+        path = folder / PurePosixPath(pin.url).name
+        try:
+            shutil.copyfile(repository / pin.url, path)
+        except OSError as error:
+            raise DownloadError(f"{repository / pin.url}: {error.strerror}", "Run: nox -s lock") from error
+    if digest_of_file(path).removeprefix("sha256:") not in pin.hashes:
+        raise DownloadError(f"{pin}: the hash of {pin.url} differs from the lock's", "Run: nox -s lock")
+    return path.name
 
 
 def _download_wheels(pins: Sequence[Pin], folder: Path, tags: Sequence[str]) -> dict[Pin, str]:

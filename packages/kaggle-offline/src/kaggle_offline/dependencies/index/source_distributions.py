@@ -72,7 +72,8 @@ def no_wheel_against_torch(what: str, image: ImageManifest) -> LockError:
     wanted = ", ".join(filter(None, [version, cuda, tag]))
     return LockError(
         f"{what}: it is built against torch, and the index has no wheel of it for this image",
-        f"Look for a wheel for {wanted} among its releases, and require it by address: name @ https://…whl",
+        f"Look for a wheel for {wanted} among its releases, and name its address in submission.toml:"
+        ' [freeze] wheels = ["https://…whl"]',
     )
 
 

@@ -1,0 +1,149 @@
+"""Wheels of the user's own: files of the repository, or addresses outside of any index.
+
+Projects release extensions of torch with the platform tag ``linux_x86_64``, which no index takes: a wheel with it need
+not run on other machines than the one that built it. uv resolves for a platform that excludes it, so it is given a
+wheel of the same metadata for every platform.
+"""
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from urllib.parse import parse_qs, urldefrag, urlsplit
+
+import requests
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from kaggle_offline.dependencies.pins import refuse_secrets
+from kaggle_offline.dependencies.wheels import Wheel, read_wheel
+from kaggle_offline.errors import LockError, NetworkError
+from kaggle_offline.files import COPY_IT, digest_of_file, is_lfs_pointer, link_outside
+from kaggle_offline.repository.image_manifest import ImageManifest
+
+_ANSWER_SECONDS = 60
+_PIECE = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnWheel:
+    """A wheel of the user's own.
+
+    Attributes:
+        wheel: its metadata; its path is a wheel without content that uv resolves with.
+        source: its path in the repository, or its address.
+        sha256: of its file.
+    """
+
+    wheel: Wheel
+    source: str
+    sha256: str
+
+
+def own_files(entries: Sequence[str], repository: Path) -> dict[str, str]:
+    """Return the wheels that settings name: paths in the repository and addresses, with the digests of the files.
+
+    Args:
+        entries: paths or patterns relative to the repository, and addresses.
+        repository: that they are in.
+
+    Raises:
+        LockError: a pattern has no file, a file leads out of the repository, or an address has credentials.
+    """
+    found: dict[str, str] = {}
+    for entry in entries:
+        if "://" in entry:
+            refuse_secrets("freeze.wheels", entry)
+            found[entry] = ""
+            continue
+        paths = sorted(repository.glob(entry)) if not entry.startswith(("/", "..")) else []
+        if not paths:
+            raise LockError(f"freeze.wheels: {entry}: no such file in {repository}", "Correct it in submission.toml.")
+        for path in paths:
+            problem = link_outside(path, repository)
+            if problem:
+                raise LockError(problem, COPY_IT)
+            with path.open("rb") as file:
+                if is_lfs_pointer(file):
+                    raise LockError(f"{path}: a Git LFS pointer, not the file", "Run: git lfs pull")
+            found[path.relative_to(repository).as_posix()] = digest_of_file(path)
+    return found
+
+
+def read_own_wheels(files: Sequence[str], repository: Path, image: ImageManifest, scratch: Path) -> list[OwnWheel]:
+    """Read the wheels that `own_files` returns, those at addresses after a download.
+
+    Args:
+        files: paths in the repository, and addresses.
+        repository: that they are in.
+        image: that they have to be for.
+        scratch: an empty folder.
+
+    Raises:
+        LockError: a file is not a wheel, or one for another Python or machine.
+        NetworkError: an address does not answer.
+    """
+    found = []
+    for number, source in enumerate(files):
+        folder = scratch / str(number)
+        folder.mkdir(parents=True)
+        path = fetch_wheel(source, folder) if "://" in source else repository / source
+        try:
+            tags = parse_wheel_filename(path.name)[3]
+        except InvalidWheelFilename as error:
+            raise LockError(f"freeze.wheels: {source}: {error}", "Name wheels as their builds do.") from error
+        if not tags & image.tags:
+            names = ", ".join(sorted(map(str, tags)))
+            raise LockError(
+                f"freeze.wheels: {source}: it is for {names}, not for the image's Python {image.python}",
+                "Take the wheel for that Python, or use another image.",
+            )
+        wheel = read_wheel(path)
+        found.append(
+            OwnWheel(
+                wheel=replace(wheel, path=_stub(wheel, folder / "stub")),
+                source=urldefrag(source).url,
+                sha256=digest_of_file(path).removeprefix("sha256:"),
+            )
+        )
+    return found
+
+
+def fetch_wheel(address: str, folder: Path) -> Path:
+    """Download a wheel from an address into a folder; return its path.
+
+    Raises:
+        NetworkError: it does not arrive.
+        LockError: its hash is not that of the address, ``#sha256=…``.
+    """
+    url, fragment = urldefrag(address)
+    path = folder / PurePosixPath(urlsplit(url).path).name
+    hashed = sha256()
+    try:
+        with requests.get(url, timeout=_ANSWER_SECONDS, stream=True) as answer, path.open("wb") as file:
+            answer.raise_for_status()
+            for piece in answer.iter_content(_PIECE):
+                file.write(piece)
+                hashed.update(piece)
+    except requests.RequestException as error:
+        raise NetworkError(f"freeze.wheels: {url}: {error}") from error
+    wanted = parse_qs(fragment).get("sha256", [hashed.hexdigest()])[0]
+    if wanted != hashed.hexdigest():
+        raise LockError(f"freeze.wheels: {url}: its SHA-256 is {hashed.hexdigest()}", "Correct the address's hash.")
+    return path
+
+
+def _stub(wheel: Wheel, folder: Path) -> Path:
+    """Write a wheel with the same metadata, for every platform and without content; return its path."""
+    folder.mkdir()
+    stem = f"{canonicalize_name(wheel.name).replace('-', '_')}-{wheel.version}"
+    path = folder / f"{stem}-py3-none-any.whl"
+    lines = [f"Name: {wheel.name}", f"Version: {wheel.version}"]
+    if wheel.requires_python:
+        lines.append(f"Requires-Python: {wheel.requires_python}")
+    lines += [f"Requires-Dist: {line}" for line in wheel.requirements]
+    with zipfile.ZipFile(path, "w") as stub:
+        stub.writestr(f"{stem}.dist-info/METADATA", "\n".join(["Metadata-Version: 2.1", *lines, ""]))
+        stub.writestr(f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: kaggle-offline\nTag: py3-none-any\n")
+        stub.writestr(f"{stem}.dist-info/RECORD", "")
+    return path

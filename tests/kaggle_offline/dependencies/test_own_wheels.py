@@ -1,0 +1,115 @@
+"""Wheels of the user's own, from the repository and from addresses, with a package index on loopback."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from kaggle_offline.commands.freeze import freeze
+from kaggle_offline.errors import DownloadError, LockError, StaleLockError
+from kaggle_offline.repository.kernel_folder import read_kernel_folder
+
+from tests.kaggle_offline.dependencies.locked import lock, versions
+from tests.package_index import PackageIndex, write_wheel
+
+TAG = "cp312-cp312-linux_x86_64"
+NAME = f"mamba_ssm-2.3+cu128-{TAG}.whl"
+
+
+def write(repository: Path, *requirements: str, name: str = NAME, tag: str = TAG) -> Path:
+    """Write a wheel into the repository, and name its folder in the settings."""
+    path = repository / "wheels" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(write_wheel("mamba-ssm", "2.3+cu128", *requirements, tag=tag))
+    choose(repository, "wheels/*.whl")
+    return path
+
+
+def choose(repository: Path, *entries: str) -> None:
+    settings = repository / "kernels" / "small" / "submission.toml"
+    text = settings.read_text().partition("[freeze]")[0]
+    settings.write_text(f"{text}\n[freeze]\nwheels = {list(entries)}\n")
+
+
+def shipped(repository: Path) -> set[str]:
+    return {path.name for path in (repository / "build" / "small" / "packages").iterdir()}
+
+
+def test_a_wheel_of_the_repository_is_shipped_with_what_it_requires(repository: Path, index: PackageIndex) -> None:
+    path = write(repository, "einops>=0.8", "torch>=2")
+    index.add("einops", "0.8")
+    found = lock(repository, "mamba-ssm>=2")
+    assert versions(found) == {"mamba-ssm": "2.3+cu128", "einops": "0.8"}
+    assert found.provided == {"torch": "2.10.0"}
+    pin = next(pin for pin in found.pins if pin.name == "mamba-ssm")
+    assert (pin.url, pin.hashes) == (f"wheels/{NAME}", (hashlib.sha256(path.read_bytes()).hexdigest(),))
+    freeze(read_kernel_folder(repository, "small"))
+    assert NAME in shipped(repository)
+    assert not [asked for asked in index.asked if "mamba" in asked]
+
+
+def test_a_changed_wheel_makes_the_lock_stale(repository: Path, index: PackageIndex) -> None:
+    write(repository)
+    assert lock(repository, "mamba-ssm").pins
+    write(repository, "torch>=2")
+    kernel = read_kernel_folder(repository, "small")
+    with pytest.raises(StaleLockError):
+        freeze(kernel, renew_lock=False)
+    assert index.url
+
+
+def test_a_wheel_at_an_address_is_downloaded_and_checked(repository: Path, index: PackageIndex) -> None:
+    content = write_wheel("mamba-ssm", "2.3+cu128", tag=TAG)
+    index.add_file(NAME, content)
+    address = index.url.replace("/simple/", f"/files/{NAME}")
+    digest = hashlib.sha256(content).hexdigest()
+    choose(repository, f"{address}#sha256={digest}")
+    found = lock(repository, "mamba-ssm")
+    (pin,) = found.pins
+    assert (pin.url, pin.hashes) == (address, (digest,))
+    freeze(read_kernel_folder(repository, "small"))
+    assert NAME in shipped(repository)
+
+    # A lock that others have is followed to the byte.
+    index.add_file(NAME, write_wheel("mamba-ssm", "2.3+cu128", tag=TAG, files={"other.py": b""}))
+    with pytest.raises(DownloadError, match=r"the hash of .* differs from the lock's"):
+        freeze_anew(repository)
+
+
+def freeze_anew(repository: Path) -> None:
+    build = repository / "build" / "small"
+    for path in (build / "wheels").iterdir():
+        path.unlink()
+    freeze(read_kernel_folder(repository, "small"), renew_lock=False)
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ("nowhere/*.whl", "freeze.wheels: nowhere/.*: no such file"),
+        ("../outside.whl", "freeze.wheels: .*: no such file"),
+        ("http://127.0.0.1:9/mamba_ssm-2.3-py3-none-any.whl", "freeze.wheels: http://127.0.0.1:9/"),
+        ("https://user:s3cret@example.org/a-1-py3-none-any.whl", "freeze.wheels: its URL has credentials"),
+    ],
+)
+def test_a_wheel_that_cannot_be_had_is_named(entry: str, problem: str, repository: Path, index: PackageIndex) -> None:
+    choose(repository, entry)
+    with pytest.raises((LockError, DownloadError), match=problem) as refusal:
+        lock(repository, "mamba-ssm")
+    assert "s3cret" not in str(refusal.value)
+    assert index.url
+
+
+def test_a_wheel_for_another_python_is_refused(repository: Path, index: PackageIndex) -> None:
+    write(repository, name="mamba_ssm-2.3-cp311-cp311-linux_x86_64.whl", tag="cp311-cp311-linux_x86_64")
+    with pytest.raises(LockError, match=r"it is for cp311-cp311-linux_x86_64, not for the image's Python 3\.12"):
+        lock(repository, "mamba-ssm")
+    assert index.url
+
+
+def test_a_wheel_that_nothing_requires_is_not_shipped(
+    repository: Path, index: PackageIndex, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(repository)
+    assert lock(repository, "torch").pins == ()
+    assert f"  wheels/{NAME}: not shipped, as nothing requires mamba-ssm\n" in capsys.readouterr().out
+    assert index.url
