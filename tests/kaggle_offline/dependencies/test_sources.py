@@ -99,6 +99,24 @@ def test_a_source_that_does_not_build_stops_with_a_version_that_has_a_wheel(
     assert refusal.value.cure == hint
 
 
+@pytest.mark.parametrize(
+    ("newer", "hint"),
+    [
+        ("2.0", "Allow native 2.0, which has a wheel for Python 3.12, or use an older image."),
+        ("", "Require another distribution: no release of native has a wheel for Python 3.12."),
+    ],
+)
+def test_a_release_without_a_wheel_for_the_images_python_is_told(
+    newer: str, hint: str, repository: Path, index: PackageIndex
+) -> None:
+    index.add("native", "1.0", tag="cp39-cp39-manylinux_2_17_x86_64")
+    if newer:
+        index.add("native", newer)
+    with pytest.raises(LockError, match=r"no wheels with a matching Python") as refusal:
+        lock(repository, "native<2", image=IMAGE)
+    assert refusal.value.cure == hint
+
+
 def test_a_source_that_something_else_requires_is_blamed_on_that(repository: Path, index: PackageIndex) -> None:
     add_source(index, "clib", body="raise SystemExit('ta_defs.h: No such file')")
     index.add("clib", "1.4")

@@ -22,7 +22,10 @@ _UV = (
 )
 
 # How uv says that it is not the requirements' fault.
-_NETWORK = ("Failed to fetch", "error sending request", "network was disabled", "Network connectivity is disabled")
+_NETWORK = (
+    *("Could not resolve host", "Failed to connect to", "Failed to fetch", "error sending request"),
+    *("network was disabled", "Network connectivity is disabled"),
+)
 
 
 @contextmanager

@@ -27,6 +27,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fnmatch import fnmatch
@@ -53,6 +54,7 @@ _OLD = timedelta(days=365)
 _LINE = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?(?:==(\S+)| @ (\S+))(?:\s+# via (.*))?", re.ASCII)
 _FAILED_BUILD = re.compile(r"Failed to (?:download and )?build `([^`]+)`")
 _YANKED = re.compile(r"`([^`]+)` is yanked(?: \(reason: \"(.*)\"\))?")
+_NO_WHEELS = re.compile(r"([\w.-]+)(?:\[[^]]*\])?[<>=!.,\w]* ha(?:s|ve) no wheels with a matching Python")
 _EXTRA = re.compile(r"The package `([\w.-]+)(?:==| @ )[^`]+` does not have an extra named `([\w.-]+)`")
 
 
@@ -391,13 +393,22 @@ class Resolver:
         for name in sorted(protected):
             if re.search(rf"\b{re.escape(name)}[<>=!~ ]", reason):
                 explanation += f"\nThe image has {name} {self._image.pins[name]}."
+        cure = f"Correct the requirements of {roots.project.name}, or use another image."
+        unfit = _NO_WHEELS.search(reason)
+        if unfit:
+            cure = self._with_wheel(unfit[1])
         chosen = [*self._freeze.overrides, *(f"{name} without its dependencies" for name in self._freeze.no_deps)]
         if chosen:
             explanation += f"\nsubmission.toml overrides: {', '.join(chosen)}."
-        return LockError(
-            f"the requirements cannot be met:\n{explanation}",
-            f"Correct the requirements of {roots.project.name}, or use another image.",
-        )
+        return LockError(f"the requirements cannot be met:\n{explanation}", cure)
+
+    def _with_wheel(self, name: str) -> str:
+        """Return the hint for a distribution that has no wheel for the image's Python, in the versions required."""
+        python = self._image.python
+        with suppress(LockError):
+            newest = look_up([name], [*options_for(self._image), "--only-binary", ":all:"])[canonicalize_name(name)]
+            return f"Allow {name} {newest.version}, which has a wheel for Python {python}, or use an older image."
+        return f"Require another distribution: no release of {name} has a wheel for Python {python}."
 
     def _replaced(self, solution: Solution) -> frozenset[NormalizedName]:
         shipped = {name for name, resolved in solution.items() if resolved.shipped}
