@@ -1,5 +1,6 @@
 """Checkpoints: each file is what its name says, or is refused by name."""
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -11,12 +12,58 @@ from tests.kaggle_offline.conftest import write_checkpoint
 
 
 def test_checkpoints_are_seen_to_be_some(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no checkpoint"):
+    with pytest.raises(CheckpointError, match="no file") as refusal:
         list_checkpoints(tmp_path, tmp_path)
+    assert "train" not in refusal.value.cure
     write_checkpoint(tmp_path / "a.ckpt")
     (tmp_path / "a.json").write_text("{}")
     (tmp_path / ".hidden").write_text("")
     assert [p.name for p in list_checkpoints(tmp_path, tmp_path)] == ["a.ckpt", "a.json"]
+
+
+def write_safetensors(path: Path, data: bytes = bytes(8)) -> None:
+    header = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "__metadata__": {"a": "b"}})
+    path.write_bytes(len(header).to_bytes(8, "little") + header.encode() + data)
+
+
+def test_models_of_any_kind_are_shipped_as_they_are(tmp_path: Path) -> None:
+    write_safetensors(tmp_path / "model.safetensors")
+    names = [
+        "config.json",
+        "tokenizer.json",
+        "spiece.model",
+        "model.cbm",
+        "model.ubj",
+        "lgb.txt",
+        "net.onnx",
+        "a.keras",
+    ]
+    for name in names:
+        (tmp_path / name).write_bytes(b"\x08\x01 of any kind")
+    (tmp_path / "old.pt").write_bytes(b"\x80\x02}q\x00.")
+    assert [path.name for path in list_checkpoints(tmp_path, tmp_path)] == sorted(
+        [*names, "model.safetensors", "old.pt"]
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"not one", bytes(8) + b"{", b"\xff" * 30, b"\x02" + bytes(7) + b"[]"])
+def test_a_safetensors_file_that_is_none_is_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: not a safetensors file"):
+        list_checkpoints(tmp_path, tmp_path)
+
+
+def test_a_safetensors_file_that_is_cut_off_is_named(tmp_path: Path) -> None:
+    write_safetensors(tmp_path / "model.safetensors", bytes(5))
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: \d+ bytes, and its header says \d+"):
+        list_checkpoints(tmp_path, tmp_path)
+
+
+def test_a_folder_among_them_is_not_left_out_without_a_word(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "a.ckpt")
+    (tmp_path / "tokenizer").mkdir()
+    with pytest.raises(CheckpointError, match="tokenizer: a folder, and the model dataset is flat"):
+        list_checkpoints(tmp_path, tmp_path)
 
 
 def test_what_git_lfs_has_not_fetched_is_refused_whatever_its_suffix(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
-"""Checkpoints, as far as one can tell without torch: whether a file is what torch saves."""
+"""Checkpoints and the files beside them: those of known formats are checked, others are shipped as they are."""
 
+import json
 import pickletools
 import re
 import zipfile
@@ -10,7 +11,11 @@ from kaggle_offline.errors import CheckpointError
 from kaggle_offline.files import COPY_IT, UNREADABLE_ZIP, is_lfs_pointer, link_outside
 from kaggle_offline.repository.pickles import harmful_imports
 
-SUFFIXES = frozenset({".ckpt", ".pt", ".pth"})
+# torch.save and Lightning write these: zip files, or pickles of torch before 1.6.
+_OF_TORCH = frozenset({".ckpt", ".pt", ".pth"})
+_OLD_TORCH = b"\x80"
+# The first bytes of a safetensors file are the size of its header (github.com/huggingface/safetensors, Format).
+_HEADER_SIZE = 8
 
 # Names of imports that an error shows.
 _SHOWN = 3
@@ -22,7 +27,7 @@ FILE_NAME = re.compile(r"[\w .()+,=!\[\]{}~-]{1,200}")
 
 
 def list_checkpoints(folder: Path, repository: Path, trusted: Collection[str] = ()) -> list[Path]:
-    """Return the files of the model dataset, sorted, each checkpoint among them seen to be one.
+    """Return the files of the model dataset, sorted.
 
     Args:
         folder: of the checkpoints.
@@ -30,10 +35,10 @@ def list_checkpoints(folder: Path, repository: Path, trusted: Collection[str] = 
         trusted: names of the files that may run code when they are loaded.
 
     Raises:
-        CheckpointError: the folder has no checkpoint, ``torch.save`` did not write one of them, a file is a Git LFS
-            pointer or a link out of the repository, loading it would run code, or Kaggle would not keep it as it is.
+        CheckpointError: the folder has no file or another folder, a file is damaged, a Git LFS pointer or a link out
+            of the repository, loading it would run code, or Kaggle would not keep it as it is.
     """
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    files = _files_of(folder)
     for path in files:
         problem = link_outside(path, repository)
         if problem:
@@ -44,17 +49,33 @@ def list_checkpoints(folder: Path, repository: Path, trusted: Collection[str] = 
         if path.name.lower().endswith(_ARCHIVES) or not FILE_NAME.fullmatch(path.name):
             reason = "unpacks archives" if FILE_NAME.fullmatch(path.name) else "refuses such a name"
             raise CheckpointError(f"{path}: Kaggle {reason}", "Rename it, or move it out of the folder.")
-    checkpoints = [path for path in files if path.suffix in SUFFIXES]
-    if not checkpoints:
-        raise CheckpointError(
-            f"{folder}: no checkpoint ({', '.join(sorted(SUFFIXES))})", "Train one (nox -s train), or copy it there."
-        )
-    for path in checkpoints:
+    for path in files:
         _check(path)
     for path in files:
         if path.name not in trusted:
             _refuse_code(path)
     return files
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """Return the files of a folder, sorted, but for hidden ones.
+
+    Raises:
+        CheckpointError: it has none, or a folder, whose files Kaggle's listing would not show (Kaggle/kaggle-cli#370).
+    """
+    entries = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "__")))
+    for path in entries:
+        if path.is_dir():
+            raise CheckpointError(
+                f"{path}: a folder, and the model dataset is flat",
+                f"Move its files into {folder}; or make them a dataset or model of your own, and name it in "
+                "kernel-metadata.json.",
+            )
+    if not entries:
+        raise CheckpointError(
+            f"{folder}: no file", "Copy the files of your model there, or remove checkpoints from submission.toml."
+        )
+    return entries
 
 
 def pointers_among(files: Iterable[Path]) -> Iterator[CheckpointError]:
@@ -78,6 +99,35 @@ def _refuse_code(path: Path) -> None:
 
 
 def _check(path: Path) -> None:
+    """Check a file of a format that is known.
+
+    Raises:
+        CheckpointError: it is cut off, or something else.
+    """
+    if path.suffix == ".safetensors":
+        _check_safetensors(path)
+    elif path.suffix in _OF_TORCH:
+        with path.open("rb") as file:
+            is_old = file.read(1) == _OLD_TORCH
+        if not is_old:
+            _check_of_torch(path)
+
+
+def _check_safetensors(path: Path) -> None:
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            header_size = int.from_bytes(file.read(_HEADER_SIZE), "little")
+            header = json.loads(file.read(min(header_size, size)))
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        wanted = _HEADER_SIZE + header_size + max(ends, default=0)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise CheckpointError(f"{path}: not a safetensors file ({error})", "Copy or save it again.") from error
+    if wanted != size:
+        raise CheckpointError(f"{path}: {size:,} bytes, and its header says {wanted:,}", "Copy or download it again.")
+
+
+def _check_of_torch(path: Path) -> None:
     cure = "Save it with torch.save or Lightning, or take it out of the folder."
     try:
         with zipfile.ZipFile(path) as archive:

@@ -99,11 +99,13 @@ def read_metadata(path: Path, competition: str) -> KernelMetadata:
             f"{path}: title: resolves to {slugify(metadata['title'])!r}, but id says {slug!r}",
             "Kaggle takes the slug from the title: make the two agree.",
         )
-    if competition in (metadata.get("competition_sources") or []):
-        competitions = metadata["competition_sources"]
-    else:
-        competitions = [competition]
-    fixed = {"language": "python", "enable_internet": False, "competition_sources": competitions}
+    competitions = metadata.get("competition_sources")
+    if not isinstance(competitions, list) or competition not in competitions:
+        raise ConfigurationError(
+            f"{path}: competition_sources: {json.dumps(competitions)}",
+            f"It must be {json.dumps([competition])}, with further competitions if the kernel reads them.",
+        )
+    fixed = {"language": "python", "enable_internet": False}
     for key, value in fixed.items():
         if metadata.get(key) != value or type(metadata[key]) is not type(value):
             raise ConfigurationError(
