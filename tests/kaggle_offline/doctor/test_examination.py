@@ -390,7 +390,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "checkpoints in a folder": (
         lambda r: (r / "kernels" / "small" / "checkpoints" / "fold0").mkdir(),
-        "checkpoints/fold0: is a folder",
+        "checkpoints/fold0: a folder, and the model dataset is flat",
     ),
     "a token in the code": (code("TOKEN = 'KGAT_0123456789abcdef'"), "predict.py: credentials written in the code"),
     "credentials at the top": (written("kaggle.json", "{}"), "kaggle.json: credentials left"),

@@ -81,8 +81,6 @@ def _checkpoints(subject: Subject) -> Iterator[Finding]:
     if folder is None:
         return
     files = sorted(path for path in folder.iterdir() if path.is_file())
-    for path in sorted(path for path in folder.iterdir() if path.is_dir()):
-        yield Finding(f"{subject.where(path)}: is a folder, and Kaggle's datasets here are flat", "Move its files up.")
     pointers = [finding_of(repository, error) for error in pointers_among(files)]
     yield from pointers
     if not pointers:
