@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -84,7 +85,9 @@ def _digest_of_folder(folder: Path) -> str:
         ValueError, KeyError, TypeError: the manifest is malformed, or lists other files.
     """
     paths = [path for path in folder.iterdir() if path.name not in (MANIFEST, METADATA)]
-    hashes = {path.name: digest_of_file(path) for path in paths}
+    # Gigabytes at times; hashing does not hold Python's lock.
+    with ThreadPoolExecutor() as threads:
+        hashes = dict(zip([path.name for path in paths], threads.map(digest_of_file, paths), strict=True))
     if not (folder / MANIFEST).exists():
         return digest_of_names(hashes.items())
     manifest = read_json(folder / MANIFEST)

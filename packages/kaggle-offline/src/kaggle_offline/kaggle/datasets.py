@@ -19,6 +19,7 @@ from kagglesdk.datasets.types.dataset_api_service import (
 )
 
 from kaggle_offline.errors import KaggleError, NotThereError, TakenError, TransientError
+from kaggle_offline.kaggle.begun_uploads import BegunUploads
 from kaggle_offline.kaggle.calls import MOST_VERSIONS, Calls, shows
 from kaggle_offline.kaggle.http_errors import senseless
 from kaggle_offline.kaggle.transfers import Upload
@@ -58,6 +59,7 @@ class Datasets:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
+        self._begun = BegunUploads(calls.owner)
 
     def state(self, slug: str, *, ask_status: bool = False) -> DatasetState | None:
         """Return the latest version of the owner's dataset, or None if it does not exist.
@@ -151,7 +153,7 @@ class Datasets:
         return self._calls.fresh(what, list_all)
 
     def upload(self, path: Path) -> str:
-        """Upload a file; return the token that names it in a dataset version.
+        """Upload a file, or the rest of it after a killed command; return the token that names it in a dataset version.
 
         Raises:
             KaggleError: it did not arrive whole.
@@ -171,10 +173,19 @@ class Datasets:
             return answer.token, answer.create_url
 
         check = partial(self._calls.waits.check, what)
+        seconds = self._calls.waits.patience.answer
+        begun = self._begun.find(path)
+        if begun:
+            token, link = begun
+            upload = Upload(path, link, seconds, check)
+            if upload.goes_on():
+                self._calls.repeat(what, upload.send)
+                return token
         for last in (False, True):
             token, link = self._calls.repeat(what, start)
+            self._begun.keep(path, token, link)
             try:
-                self._calls.repeat(what, Upload(path, link, self._calls.waits.patience.answer, check).send)
+                self._calls.repeat(what, Upload(path, link, seconds, check).send)
             except NotThereError:
                 # The link has expired.
                 if last:
@@ -200,7 +211,7 @@ class Datasets:
         def create(client: Any) -> Any:
             return client.datasets.dataset_api_client.create_dataset(request)
 
-        self._create_version(slug, digest, 0, create)
+        self._create_version(slug, digest, 0, create, tokens)
 
     def create_version(
         self, slug: str, notes: str, tokens: list[str], *, after: int, most: int = MOST_VERSIONS
@@ -218,12 +229,21 @@ class Datasets:
         def create(client: Any) -> Any:
             return client.datasets.dataset_api_client.create_dataset_version(request)
 
-        self._create_version(slug, notes, after, create, most=most)
+        self._create_version(slug, notes, after, create, tokens, most=most)
 
     def _create_version(
-        self, slug: str, notes: str, after: int, create: Callable[[Any], Any], *, most: int = MOST_VERSIONS
+        self,
+        slug: str,
+        notes: str,
+        after: int,
+        create: Callable[[Any], Any],
+        tokens: list[str],
+        *,
+        most: int = MOST_VERSIONS,
     ) -> None:
         what = f"dataset {self._calls.owner}/{slug}"
+        # A version uses them up, even if its answer is lost.
+        self._begun.drop(tokens)
 
         def act() -> bool:
             with self._calls.open() as client:

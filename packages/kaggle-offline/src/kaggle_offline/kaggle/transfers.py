@@ -6,7 +6,7 @@ import re
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
@@ -37,6 +37,13 @@ class Upload:
         self._size = path.stat().st_size
         self._check = check
         self._begun = False
+
+    def goes_on(self) -> bool:
+        """Tell whether the link is that of an upload which was begun before; `send` then sends the rest."""
+        with suppress(requests.RequestException):
+            self._arrived()
+            self._begun = True
+        return self._begun
 
     def send(self) -> None:
         """Send the file, or the rest of it; may be called again until it returns.
