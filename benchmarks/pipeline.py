@@ -25,7 +25,7 @@ from kaggle_local.server import serve
 from kaggle_offline.artifacts.frozen import read_frozen
 from kaggle_offline.commands import freeze, push, submit
 from kaggle_offline.delivery import kernel_run, target
-from kaggle_offline.dependencies import download
+from kaggle_offline.dependencies.index import download
 from kaggle_offline.kaggle import client
 from kaggle_offline.kaggle.kernels import Kernels
 from kaggle_offline.kaggle.retries import Waits

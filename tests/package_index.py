@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
+from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
@@ -147,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
         return False
 
     def _answer(self) -> bytes:
-        kind, _, rest = self.path.strip("/").partition("/")
+        kind, _, rest = unquote(self.path).strip("/").partition("/")
         file, dot, _ = rest.rpartition(".metadata")
         content, media_type = b"", "application/octet-stream"
         if kind == "simple" and (page := self.index.page(rest))["files"]:

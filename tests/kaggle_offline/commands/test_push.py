@@ -23,7 +23,6 @@ from kaggle_offline.delivery.target import LocalTarget, Target, open_target
 from kaggle_offline.errors import (
     DailyLimitError,
     DeadlineError,
-    KaggleError,
     NotAllowedError,
     NotFrozenError,
     OfflineError,
@@ -223,6 +222,22 @@ def test_other_checkpoints_than_those_that_were_published_are_refused(kernel: Ke
             submit(kernel, target)
 
 
+def test_checkpoints_in_folders_reach_the_kernel(kernel: KernelFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert kernel.checkpoints is not None
+    for name in ("tokenizer/vocab.json", "tokenizer/sub.v1/merges.txt", "tokenizer.json"):
+        path = kernel.checkpoints / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    find = 'next(Path("/kaggle/input").rglob("merges.txt"))'
+    kernel.code.write_text(f"{PREDICT}\nprint('read', {find}.read_text(), {find}.parents[1].name)\n")
+    result = go(kernel)
+    assert "read tokenizer/sub.v1/merges.txt tokenizer" in capsys.readouterr().out
+    assert result["models"]["version"] == 1
+    assert go(kernel)["models"]["uploaded_bytes"] == 0
+    (kernel.checkpoints / "tokenizer" / "vocab.json").unlink()
+    assert go(kernel)["models"]["version"] == 2
+
+
 def test_what_changed_is_published_and_nothing_else(kernel: KernelFolder) -> None:
     go(kernel)
     (kernel.package / "src" / "small" / "__init__.py").write_text('"""Changed."""\n')
@@ -336,7 +351,7 @@ def test_another_competition_or_output_is_another_run(kernel: KernelFolder) -> N
     assert go(read_kernel_folder(kernel.repository, "small"))["kernel"]["version"] == 3
 
 
-def test_a_refused_kernel_is_refused_again(kernel: KernelFolder) -> None:
+def test_an_input_that_is_not_there_is_refused_again(kernel: KernelFolder) -> None:
     path = kernel.folder / "kernel-metadata.json"
     metadata = json.loads(path.read_text())
     for kind in ("dataset", "kernel"):
@@ -344,7 +359,7 @@ def test_a_refused_kernel_is_refused_again(kernel: KernelFolder) -> None:
         kernel = read_kernel_folder(kernel.repository, "small")
         freeze(kernel)
         for _ in range(2):
-            with opened(kernel) as target, pytest.raises(KaggleError, match="does not know nobody/nothing-here"):
+            with opened(kernel) as target, pytest.raises(RehearsalError, match=f"{kind} nobody/nothing-here"):
                 push(kernel, target)
 
 

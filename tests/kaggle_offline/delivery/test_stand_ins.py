@@ -102,3 +102,34 @@ def test_an_input_that_was_pushed_is_not_replaced(script: KernelFolder) -> None:
     settings.write_text(f'{settings.read_text()}\n[rehearsal.inputs]\n"kaggler/small-kernel" = "data"\n')
     with pytest.raises(RehearsalError, match="kaggler/small-kernel: pushed to the local Kaggle"):
         go(read_kernel_folder(script.repository, "small"))
+
+
+def test_two_versions_and_two_kinds_of_one_name_stand_side_by_side(
+    script: KernelFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources = {"dataset_sources": ["a/foo-bar"], "kernel_sources": ["a/foo-bar"]}
+    sources["model_sources"] = ["a/m/PyTorch/7b/1", "a/m/PyTorch/7b/2"]
+    places = ["datasets/a/foo-bar", "notebooks/a/foo-bar", "models/a/m/pytorch/7b/1", "models/a/m/pytorch/7b/2"]
+    lines = []
+    for number, source in enumerate(("a/foo-bar", *sources["model_sources"])):
+        folder = script.repository / "data" / str(number) / "sub"
+        folder.mkdir(parents=True)
+        (folder / "x.txt").write_text(source)
+        (folder / "gone").symlink_to(folder / "nowhere")
+        lines.append(f'"{source}" = "data/{number}"')
+    change_metadata(script.repository, **sources)
+    settings = script.folder / "submission.toml"
+    settings.write_text("\n".join([settings.read_text(), "[rehearsal.inputs]", *lines, ""]))
+    script.code.write_text(script.code.read_text() + READ.format(places=places))
+    go(read_kernel_folder(script.repository, "small"))
+    output = capsys.readouterr().out
+    assert output.count("found a/foo-bar") == 2
+    assert "found a/m/PyTorch/7b/1" in output
+    assert "found a/m/PyTorch/7b/2" in output
+
+
+@pytest.mark.parametrize(("key", "source"), [("kernel_sources", "foo"), ("dataset_sources", "../../x")])
+def test_a_source_that_names_nothing_is_named(key: str, source: str, script: KernelFolder) -> None:
+    change_metadata(script.repository, **{key: [source]})
+    with pytest.raises(ConfigurationError, match=f"{key}: '{source}' names none"):
+        go(read_kernel_folder(script.repository, "small"))

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+import requests
 from kaggle_offline.errors import LockError, ProtectedError
 
 from tests.kaggle_offline.dependencies.locked import lock, versions
-from tests.package_index import PackageIndex
+from tests.package_index import PackageIndex, write_wheel
 
 IMAGE = """\
 # image: small
@@ -101,3 +102,34 @@ def test_the_requirer_that_excludes_the_images_version_is_blamed(repository: Pat
     blamed = ["  small 1.0 requires tabular", "  tabular 1.1.1 requires torch<2"]
     assert refusal.value.problem.splitlines()[1:3] == blamed
     assert refusal.value.cure.startswith("Either require another version of tabular, or remove it; ")
+
+
+@pytest.mark.parametrize("where", ["wheels", "address"])
+def test_what_does_not_come_from_the_index_is_compared_too(where: str, repository: Path, kaggles: PackageIndex) -> None:
+    name = "protobuf-3.20-py3-none-any.whl"
+    requirement = f"protobuf @ {kaggles.url.replace('/simple/', f'/files/{name}')}"
+    if where == "wheels":
+        (repository / "own").mkdir()
+        (repository / "own" / name).write_bytes(write_wheel("protobuf", "3.20"))
+        settings = repository / "kernels" / "small" / "submission.toml"
+        settings.write_text(f'{settings.read_text()}\n[freeze]\nwheels = ["own/*.whl"]\n')
+        requirement = "protobuf"
+    with pytest.raises(ProtectedError, match=r"tensorflow 2\.20\.0 of the image requires protobuf>=5\.28, and 3\.20"):
+        lock(repository, "tensorflow", requirement, image=IMAGE)
+
+
+def test_an_index_that_does_not_answer_is_asked_again(
+    repository: Path, kaggles: PackageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert kaggles.files
+    # Only the questions that are not uv's go to a proxy that is not there.
+    with monkeypatch.context() as patch:
+        patch.setattr("requests.Session.get", refuse)
+        lock(repository, "tensorflow", "protobuf==3.20", image=IMAGE)
+    (repository / "requirements" / "small.txt").unlink()
+    with pytest.raises(ProtectedError, match="protobuf>=5"):
+        lock(repository, "tensorflow", "protobuf==3.20", image=IMAGE)
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise requests.ConnectionError("no route")

@@ -89,3 +89,39 @@ def test_an_override_that_is_no_requirement_is_named(repository: Path) -> None:
     choose(repository, 'override-dependencies = ["numpy 2"]')
     with pytest.raises(ConfigurationError, match=r"freeze\.override-dependencies: 'numpy 2' is not a requirement"):
         read_kernel_folder(repository, "small")
+
+
+def test_an_override_takes_the_place_of_an_address_and_of_a_version_that_is_not_there(
+    repository: Path, index: PackageIndex
+) -> None:
+    index.add("helper", "2.0")
+    choose(repository, 'override-dependencies = ["helper==2.0"]')
+    address = index.url.replace("/simple/", "/files/helper-2.0-py3-none-any.whl")
+    for requirement in ("helper==9.0", f"helper @ {address}"):
+        assert versions(lock(repository, requirement)) == {"helper": "2.0"}
+        freeze(read_kernel_folder(repository, "small"))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'override-dependencies = ["foo @ https://me:s3cret@example.org/foo-1-py3-none-any.whl"]',
+        '[[freeze.index]]\nname = "my-own"\nurl = "https://example.org/simple?token=s3cret"',
+    ],
+)
+def test_credentials_in_the_choices_are_refused(lines: str, repository: Path, index: PackageIndex) -> None:
+    choose(repository, lines)
+    with pytest.raises(LockError, match="credentials") as refusal:
+        lock(repository, "helper")
+    assert "s3cret" not in str(refusal.value)
+    assert index.url
+
+
+def test_names_of_indexes_are_plain_and_differ(repository: Path) -> None:
+    index = '[[freeze.index]]\nname = "a"\nurl = "https://example.org/simple"\n'
+    choose(repository, index + index)
+    with pytest.raises(ConfigurationError, match=r"freeze\.index: two have the same name"):
+        read_kernel_folder(repository, "small")
+    choose(repository, index.replace('"a"', '"my own"'))
+    with pytest.raises(ConfigurationError, match=r"freeze\.index"):
+        read_kernel_folder(repository, "small")

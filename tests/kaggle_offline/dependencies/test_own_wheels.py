@@ -87,6 +87,9 @@ def freeze_anew(repository: Path) -> None:
     [
         ("nowhere/*.whl", "freeze.wheels: nowhere/.*: no such file"),
         ("../outside.whl", "freeze.wheels: .*: no such file"),
+        ("packages", "freeze.wheels: packages: no such file"),
+        ("wheels/**.whl", "freeze.wheels: wheels/"),
+        ("https://example.org/", "freeze.wheels: https://example.org/: not the address of a wheel"),
         ("http://127.0.0.1:9/mamba_ssm-2.3-py3-none-any.whl", "freeze.wheels: http://127.0.0.1:9/"),
         ("https://user:s3cret@example.org/a-1-py3-none-any.whl", "freeze.wheels: its URL has credentials"),
     ],
@@ -113,3 +116,29 @@ def test_a_wheel_that_nothing_requires_is_not_shipped(
     assert lock(repository, "torch").pins == ()
     assert f"  wheels/{NAME}: not shipped, as nothing requires mamba-ssm\n" in capsys.readouterr().out
     assert index.url
+
+
+def test_a_blank_in_a_name_and_two_of_a_distribution_are_named(repository: Path, index: PackageIndex) -> None:
+    path = write(repository)
+    path.with_name(NAME.replace("2.3", "2.4")).write_bytes(write_wheel("mamba-ssm", "2.4+cu128", tag=TAG))
+    with pytest.raises(LockError, match=r"wheels/mamba_ssm-2\.3.* and wheels/mamba_ssm-2\.4.*: both are mamba-ssm"):
+        lock(repository, "mamba-ssm")
+    (repository / "my wheels").mkdir()
+    path.rename(repository / "my wheels" / NAME)
+    choose(repository, "my wheels/*.whl")
+    with pytest.raises(LockError, match="a blank in its name"):
+        lock(repository, "mamba-ssm")
+    assert index.url
+
+
+def test_an_address_may_be_quoted_and_an_extra_is_known(
+    repository: Path, index: PackageIndex, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index.add_file(NAME, write_wheel("mamba-ssm", "2.3+cu128", 'einops; extra == "x"', tag=TAG))
+    index.add("einops", "0.8")
+    choose(repository, index.url.replace("/simple/", f"/files/{NAME.replace('+', '%2B')}"))
+    found = lock(repository, "mamba-ssm[x]")
+    assert versions(found) == {"mamba-ssm": "2.3+cu128", "einops": "0.8"}
+    assert "unknown extra" not in capsys.readouterr().out
+    freeze(read_kernel_folder(repository, "small"))
+    assert NAME in shipped(repository)

@@ -47,11 +47,19 @@ def test_a_file_that_the_image_has_too_stops_freeze_and_the_pin_that_agrees_is_n
         " one would overwrite the other"
     )
     assert refusal.value.cure == (
-        "Require the same version of both, with opencv-python==4.8;"
-        " or require opencv-python instead of opencv-python-headless."
+        "Require opencv-python instead of opencv-python-headless;"
+        " or the same version, opencv-python==4.8, if its files are the same."
     )
     assert not (repository / "build" / "small" / "wheels").exists()
     frozen(repository, "opencv-python")
+
+
+def test_a_provided_distribution_that_comes_later_is_compared_too(repository: Path, index: PackageIndex) -> None:
+    add(index, "opencv-python", "5.0", files={"cv2/__init__.py": b"5"})
+    add(index, "opencv-python-headless", "4.8", files={"cv2/__init__.py": b"4"})
+    frozen(repository, "opencv-python-headless==4.8")
+    with pytest.raises(LockError, match="one would overwrite the other"):
+        frozen(repository, "opencv-python", "opencv-python-headless==4.8")
 
 
 def test_two_shipped_distributions_with_a_file_stop_freeze(repository: Path, index: PackageIndex) -> None:

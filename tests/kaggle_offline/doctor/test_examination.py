@@ -105,6 +105,7 @@ def declared(metric: str, *sketches: str) -> Callable[[Path], None]:
 
 def written(file: str, content: str) -> Callable[[Path], None]:
     def plant(repository: Path) -> None:
+        (repository / file).parent.mkdir(exist_ok=True)
         (repository / file).write_text(content)
 
     return plant
@@ -388,9 +389,9 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         settings("[rehearsal]", "[limits]\nrows = 1\nhours = 24\n[rehearsal]"),
         "limits.hours: 24",
     ),
-    "checkpoints in a folder": (
-        lambda r: (r / "kernels" / "small" / "checkpoints" / "fold0").mkdir(),
-        "checkpoints/fold0: a folder, and the model dataset is flat",
+    "a checkpoint in a folder": (
+        written("kernels/small/checkpoints/fold0/model.ckpt", "none"),
+        "checkpoints/fold0/model.ckpt: not a checkpoint",
     ),
     "a token in the code": (code("TOKEN = 'KGAT_0123456789abcdef'"), "predict.py: credentials written in the code"),
     "credentials at the top": (written("kaggle.json", "{}"), "kaggle.json: credentials left"),

@@ -64,7 +64,7 @@ def test_the_rest_of_a_file_is_sent(local: LocalKaggle, tmp_path: Path) -> None:
     # One that is complete is not sent again, until a version has used it.
     client = client_of(local)
     assert client.datasets.upload(path) == token
-    client.datasets.create("my-models", "sha256:0", [token])
+    client.datasets.create("my-models", "sha256:0", {"model.bin": token})
     assert BegunUploads("kaggler").find(path) is None
     assert client.datasets.upload(path) != token
 

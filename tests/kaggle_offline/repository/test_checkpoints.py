@@ -59,10 +59,16 @@ def test_a_safetensors_file_that_is_cut_off_is_named(tmp_path: Path) -> None:
         list_checkpoints(tmp_path, tmp_path)
 
 
-def test_a_folder_among_them_is_not_left_out_without_a_word(tmp_path: Path) -> None:
+def test_folders_are_shipped_with_their_files(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "a.ckpt")
-    (tmp_path / "tokenizer").mkdir()
-    with pytest.raises(CheckpointError, match="tokenizer: a folder, and the model dataset is flat"):
+    for name in ("tokenizer/vocab.json", "tokenizer/sub.v1/merges.txt", ".cache/x", "tokenizer/__pycache__/y"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    listed = [path.relative_to(tmp_path).as_posix() for path in list_checkpoints(tmp_path, tmp_path)]
+    assert listed == ["a.ckpt", "tokenizer/sub.v1/merges.txt", "tokenizer/vocab.json"]
+    (tmp_path / "a@b").mkdir()
+    (tmp_path / "a@b" / "x.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="refuses such a name"):
         list_checkpoints(tmp_path, tmp_path)
 
 

@@ -420,7 +420,7 @@ PEARS = "'/kaggle/input/pears/x'"
         ([f"subprocess.Popen(['./s', '--model', {PEARS}])"], True),
         ([f"print('Reading', {PEARS})"], None),
         ([f"raise ValueError('attach ' + {PEARS})"], None),
-        (["a = '/kaggle/input/competitions/pears/x'; b = '/kaggle/input/pears/x'"], None),
+        (["places = ['/kaggle/input/competitions/pears/x', '/kaggle/input/pears/x']"], None),
         (["import os\nIS_KAGGLE = os.path.exists('/kaggle/input')"], None),
         (["os.listdir('/kaggle/input')"], None),
     ],
@@ -546,3 +546,117 @@ def test_a_tpu_is_kept_and_said(tmp_path: Path) -> None:
     result = adopt(tmp_path / "x.ipynb", "apples", ())
     assert result.settings == {"enable_tpu": True}
     assert result.left == ("enable_tpu: no image here is for TPUs: set it to false, or capture that image",)
+
+
+@pytest.mark.parametrize(
+    ("cell", "requirements", "kept"),
+    [
+        (
+            "def install(package):\n    subprocess.check_call([sys.executable, '-m', 'pip', 'install', package])",
+            (),
+            "    pass  # not installed here: subprocess",
+        ),
+        ("!conda install -y --channel conda-forge --name base rdkit", ("rdkit",), "# a requirement now: "),
+        ("!uv pip install --prerelease allow --torch-backend auto vllm", ("vllm",), "# a requirement now: "),
+        (
+            "!pip install timm  # the old one broke; rm -rf /kaggle/working/cache && echo x",
+            ("timm",),
+            "# a requirement",
+        ),
+        ("!pip install timm # see https://h/?a=1&b=2", ("timm",), "# a requirement now: "),
+        ("!pip install timm |& tail -1", ("timm",), "# a requirement now: "),
+        ("!pip install timm || rm -rf /kaggle/working/a", ("timm",), "# a requirement now: "),
+        ("!test -d x && (cd x; pip install .)", (), "!test -d x && (cd x; pip install .)"),
+        ("!pip install ray 'ray[tune]'", ("ray[tune]",), "# a requirement now: "),
+        ("!pip install 'ray[tune]' ray==2.9", ("ray[tune]==2.9",), "# a requirement now: "),
+    ],
+)
+def test_pips_lines_are_read_as_a_shell_reads_them(
+    cell: str, requirements: tuple[str, ...], kept: str, tmp_path: Path
+) -> None:
+    result = adopted(tmp_path, f"import subprocess, sys\n{cell}")
+    assert result.requirements == requirements
+    assert code_of(result).splitlines()[-1].startswith(kept)
+
+
+@pytest.mark.parametrize(
+    ("code", "kept"),
+    [
+        ("if IN_COLAB: get_ipython().system('rm -rf data')", "{}"),
+        ("a = 1; get_ipython().system('ls')", "{}"),
+        ("get_ipython().system('a'); get_ipython().system('b')", "{}"),
+        (
+            "if x:\n    get_ipython().system(\n        'ls')\nx = 1\nget_ipython().system('pwd')\ny = 2\nz = 3",
+            "if x:\n    !ls\n    pass\nx = 1\n!pwd\ny = 2\nz = 3",
+        ),
+    ],
+)
+def test_calls_of_an_exported_notebook_take_nothing_with_them(code: str, kept: str, tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text(f"# %%\n{code}\n")
+    assert code_of(adopt(tmp_path / "x.py", "apples", ())) == kept.format(code)
+
+
+def test_inputs_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    paths = ["/kaggle/input/datasets/alice/foo/a", "/kaggle/input/datasets/bob/foo/a", "/kaggle/input/d/me/apples/a"]
+    result = adopted(tmp_path, *(f"open({path!r})" for path in paths))
+    assert result.settings["dataset_sources"] == ["alice/foo", "bob/foo", "me/apples"]
+    assert "foo, apples: several inputs have this name, and find_input finds one: write its path" in result.left
+
+
+@pytest.mark.parametrize(
+    ("cell", "is_noted"),
+    [
+        ("p.add_argument('--data', default='/kaggle/input/d/me/foo')", True),
+        ("p.add_argument('--data', help='such as /kaggle/input/d/me/foo')", False),
+        ("f.write('data: /kaggle/input/d/me/foo/images')", True),
+        ("a = '/kaggle/input/foo/x'\nb = '/kaggle/input/datasets/me/foo/x'", True),
+    ],
+)
+def test_paths_that_are_handed_on_are_inputs(cell: str, is_noted: bool, tmp_path: Path) -> None:
+    assert bool(adopted(tmp_path, cell).settings) == is_noted
+
+
+def test_every_line_of_a_requirements_file_is_taken_or_left(tmp_path: Path) -> None:
+    lines = [
+        "timm==1.0",
+        "-r base.txt",
+        "einops==0.8 --hash=sha256:0",
+        "shapely==2.0 \\",
+        "    --hash=sha256:1",
+        "# no",
+    ]
+    (tmp_path / "requirements.txt").write_text("\n".join([*lines, "--extra-index-url https://me:s3cret@example.org"]))
+    result = adopted(tmp_path, "!pip install -r requirements.txt")
+    assert result.requirements == ("timm==1.0", "einops==0.8", "shapely==2.0")
+    (left,) = result.left
+    assert left.startswith("-r base.txt, --extra-index-url https://…@example.org: not a requirement")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "!pip install timm --extra-index-url https://me:s3cret@example.org/simple",
+        "!pip install -e git+https://s3cret@example.org/x",
+        "!pip install 'einops @ git+https://x:s3cret@example.org/e'",
+        "!pip install timm --index-url https://example.org/simple?token=s3cret",
+    ],
+)
+def test_credentials_of_an_address_are_not_repeated(line: str, tmp_path: Path) -> None:
+    assert "s3cret" not in repr(adopted(tmp_path, line))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{"competition_sources": [None]}, {"dataset_sources": [{"a": 1}]}, {"dataset_sources": "me/foo"}],
+)
+def test_sources_that_are_none_are_left_out(metadata: dict[str, Any], tmp_path: Path) -> None:
+    assert adopted(tmp_path, "x = 1", metadata=metadata).settings == {}
+
+
+def test_odd_texts_and_metadata_are_read(tmp_path: Path) -> None:
+    cell = {"cell_type": "code", "source": "x = '/kaggle/input/foo/\\ud800'", "metadata": {}, "outputs": []}
+    document = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kaggle": None}, "cells": [cell]}
+    (tmp_path / "x.ipynb").write_text(json.dumps(document))
+    result = adopt(tmp_path / "x.ipynb", "apples", ())
+    result.code.encode()
+    assert any("find_input('foo')" in line for line in result.left)

@@ -47,6 +47,11 @@ def digest_of_text(text: str) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
+def names_below(folder: Path) -> list[str]:
+    """Return the files of a folder and of the folders in it, relative, with slashes, sorted."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
 def digest_of_names(files: Iterable[tuple[str, str]]) -> str:
     """Return ``sha256:`` and the hash of files' names and their SHA-256, in any order."""
     return digest_of_text("".join(f"{name}\0{sha256}\n" for name, sha256 in sorted(files)))

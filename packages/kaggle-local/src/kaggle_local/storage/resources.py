@@ -100,17 +100,12 @@ class Resources:
         private: bool,
         details: Mapping[str, Any],
         first_version: tuple[str, Content] | None = None,
-        last_version: int = 0,
     ) -> Resource | None:
-        """Record a resource, with its first version (notes and content) where it has any; None where it exists.
-
-        Versions are counted on from ``last_version``.
-        """
+        """Record a resource, with its first version (notes and content) where it has any; None where it exists."""
         with self._database.transaction() as db:
             cursor = db.execute(
-                "INSERT OR IGNORE INTO resources (kind, owner, ref, title, private, details, last_version)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (kind, ref.partition("/")[0], ref, title, private, json.dumps(details), last_version),
+                "INSERT OR IGNORE INTO resources (kind, owner, ref, title, private, details) VALUES (?, ?, ?, ?, ?, ?)",
+                (kind, ref.partition("/")[0], ref, title, private, json.dumps(details)),
             )
             if not cursor.rowcount:
                 return None
@@ -169,10 +164,18 @@ class Resources:
                     )
             self._files.remove(self._files.root / _FOLDERS.get(resource.kind, "models") / resource.ref)
 
-    def add_version(self, resource: Resource, notes: str, content: Content, *, replaces_all: bool = False) -> Version:
-        """Record a version that is to be processed; once it is ready, it may be the only one."""
+    def add_version(
+        self,
+        resource: Resource,
+        notes: str,
+        content: Content,
+        *,
+        replaces_all: bool = False,
+        number: int | None = None,
+    ) -> Version:
+        """Record a version that is to be processed, by default the next; once it is ready, it may be the only one."""
         with self._database.transaction() as db:
-            number = _insert_version(db, resource.id, notes, content, replaces_all=replaces_all)
+            number = _insert_version(db, resource.id, notes, content, replaces_all=replaces_all, wanted=number)
         return next(v for v in self.versions(resource.kind, resource.ref) if v.number == number)
 
     def publish(self, version: Version, folder: Path, total_bytes: int) -> None:
@@ -260,12 +263,20 @@ class Resources:
 
 
 def _insert_version(
-    db: sqlite3.Connection, resource: int, notes: str, content: Content, *, replaces_all: bool = False
+    db: sqlite3.Connection,
+    resource: int,
+    notes: str,
+    content: Content,
+    *,
+    replaces_all: bool = False,
+    wanted: int | None = None,
 ) -> int:
-    """Record the next version; numbers are not used again, whatever is deleted."""
-    (number,) = db.execute(
-        "UPDATE resources SET last_version = last_version + 1 WHERE id = ? RETURNING last_version", (resource,)
+    """Record the next version, or that of a number; numbers are not used again, whatever is deleted."""
+    (next_number,) = db.execute(
+        "UPDATE resources SET last_version = max(last_version + 1, ?) WHERE id = ? RETURNING last_version",
+        (wanted or 0, resource),
     ).fetchone()
+    number = wanted or next_number
     db.execute(
         "INSERT INTO versions (resource, number, notes, content, status, replaces_all, created)"
         " VALUES (?, ?, ?, ?, 'processing', ?, ?)",

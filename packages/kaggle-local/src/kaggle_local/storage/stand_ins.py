@@ -72,20 +72,22 @@ def _version(storage: Storage, kind: SourceKind, source: str, folder: Path, dige
     if resource is not None and "stands_in" not in resource.details:
         raise _taken(source)
     current = resources.latest_ready(resource_kind, ref)
-    if current is not None and current.notes == digest and number in ("", str(current.number)):
+    if number:
+        current = resources.version(resource_kind, ref, int(number))
+    if current is not None and (current.notes, current.status) == (digest, "ready"):
         return
-    if resource is not None and number:
-        # A pinned version has its number, whatever was there before.
-        resources.delete(resource)
-        resource = None
     if resource is None:
         title = ref.rpartition("/")[2]
-        before = int(number or 1) - 1
-        resource = resources.add(resource_kind, ref, title=title, private=False, details=_DETAILS, last_version=before)
+        resource = resources.add(resource_kind, ref, title=title, private=False, details=_DETAILS)
     assert resource is not None  # it has just been added
-    version = resources.add_version(resource, digest, ())
+    wanted = int(number or 0) or None
+    # A pinned version has its number, whatever had it before.
+    before = resources.version(resource_kind, ref, wanted or 0)
+    if before is not None:
+        resources.delete_version(before)
+    version = resources.add_version(resource, digest, (), number=wanted)
     with storage.files.scratch() as copy:
-        shutil.copytree(folder, copy)
+        shutil.copytree(folder, copy, ignore_dangling_symlinks=True)
         total = storage.files.keep_tree(copy)
         resources.publish(version, copy, total)
 
@@ -100,7 +102,7 @@ def _kernel_output(storage: Storage, source: str, folder: Path, digest: str) -> 
         return
     version = storage.kernels.add_version(owner, slug, slug, digest, dict(_SETTINGS), runs=False)
     with storage.files.scratch() as copy:
-        shutil.copytree(folder, copy)
+        shutil.copytree(folder, copy, ignore_dangling_symlinks=True)
         storage.files.keep_tree(copy)
         storage.files.put(copy, version.output_folder)
     storage.kernels.finish(version, "complete", "")

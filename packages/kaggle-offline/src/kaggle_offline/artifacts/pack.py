@@ -1,4 +1,4 @@
-"""Dataset folders in the form that Kaggle accepts: flat, with allowed names and a manifest."""
+"""Dataset folders in the form that Kaggle accepts: with allowed names and a manifest."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -23,6 +23,7 @@ from kaggle_offline.files import (
     digest_of_file,
     digest_of_names,
     digest_of_text,
+    names_below,
     new_folder,
     read_json,
     write_json,
@@ -66,8 +67,8 @@ class Dataset:
 
     @property
     def files(self) -> dict[str, int]:
-        """Return the size of every published file, by name."""
-        return {path.name: path.stat().st_size for path in self.folder.iterdir() if path.name != METADATA}
+        """Return the size of every published file, by name, which has slashes in a folder."""
+        return {name: (self.folder / name).stat().st_size for name in names_below(self.folder) if name != METADATA}
 
     def is_intact(self) -> bool:
         """Tell whether the folder still has the content of the digest."""
@@ -84,10 +85,10 @@ def _digest_of_folder(folder: Path) -> str:
         OSError: a file cannot be read.
         ValueError, KeyError, TypeError: the manifest is malformed, or lists other files.
     """
-    paths = [path for path in folder.iterdir() if path.name not in (MANIFEST, METADATA)]
+    names = [name for name in names_below(folder) if name not in (MANIFEST, METADATA)]
     # Gigabytes at times; hashing does not hold Python's lock.
     with ThreadPoolExecutor() as threads:
-        hashes = dict(zip([path.name for path in paths], threads.map(digest_of_file, paths), strict=True))
+        hashes = dict(zip(names, threads.map(lambda name: digest_of_file(folder / name), names), strict=True))
     if not (folder / MANIFEST).exists():
         return digest_of_names(hashes.items())
     manifest = read_json(folder / MANIFEST)
@@ -197,7 +198,9 @@ def pack_models(kernel: KernelFolder, folder: Path) -> Dataset | None:
         pass
     with new_folder(folder) as draft:
         for path in list_checkpoints(kernel.checkpoints, kernel.repository, kernel.settings.trusted):
-            shutil.copyfile(path, draft / path.name)
+            target = draft / path.relative_to(kernel.checkpoints)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
         digest = _digest_of_folder(draft)
         slug = _write_metadata(draft, kernel, "models")
     stamp.write({"files": _seen(folder), "slug": slug, "digest": digest})
@@ -207,10 +210,9 @@ def pack_models(kernel: KernelFolder, folder: Path) -> Dataset | None:
 def _seen(folder: Path) -> list[list[str | int]]:
     """Return names, sizes, times and inodes of a folder's files, without reading them."""
     found: list[list[str | int]] = []
-    for path in sorted(folder.iterdir()):
-        if path.is_file():
-            state = path.stat()
-            found.append([path.name, state.st_size, state.st_mtime_ns, state.st_ino])
+    for name in names_below(folder):
+        state = (folder / name).stat()
+        found.append([name, state.st_size, state.st_mtime_ns, state.st_ino])
     return found
 
 
@@ -236,11 +238,11 @@ def dataset_slug(competition: str, kind: str) -> str:
 
 def _write_metadata(folder: Path, kernel: KernelFolder, kind: str) -> str:
     slug = dataset_slug(kernel.competition, kind)
-    names = [path.name for path in folder.iterdir()]
-    refused = [name for name in names if not FILE_NAME.fullmatch(name)]
+    names = names_below(folder)
+    refused = [name for name in names if not all(map(FILE_NAME.fullmatch, name.split("/")))]
     if refused:
         raise ConfigurationError(f"{slug}: Kaggle refuses the name {refused[0]}", "Ship another version of it.")
-    size = sum(path.stat().st_size for path in folder.iterdir())
+    size = sum((folder / name).stat().st_size for name in names)
     if len(names) > _MOST_FILES or size > _MOST_BYTES:
         raise ConfigurationError(
             f"{slug}: {len(names)} files, {size / 1e9:.1f} GB",

@@ -129,9 +129,9 @@ found = [path for at in ("", "datasets/*/") for path in Path("/kaggle/input").gl
 if not found:
     raise FileNotFoundError("{models.slug} is not among this kernel's inputs")
 names = hashlib.sha256()
-for path in sorted(path for path in found[0].iterdir() if path.is_file()):
-    with path.open("rb") as file:
-        names.update((path.name + chr(0) + hashlib.file_digest(file, "sha256").hexdigest() + chr(10)).encode())
+for name in sorted(path.relative_to(found[0]).as_posix() for path in found[0].rglob("*") if path.is_file()):
+    with (found[0] / name).open("rb") as file:
+        names.update((name + chr(0) + hashlib.file_digest(file, "sha256").hexdigest() + chr(10)).encode())
 if "sha256:" + names.hexdigest() != "{models.digest}":
     raise RuntimeError("{models.slug}: another version is mounted than this kernel was made with")"""
 

@@ -121,7 +121,7 @@ def _input_literals(code: str, tested: frozenset[str] = frozenset()) -> list[tup
         if path is not None and not (looks and _is_bare(node, parents)):
             found.append((path, node))
     pairs = sorted(found, key=lambda pair: (pair[0].line, pair[1].col_offset))
-    both = _under_both_layouts(pairs)
+    both = _under_both_layouts(pairs, parents)
     return [(_found_as_it_is(path, is_so=id(node) in both), node) for path, node in pairs]
 
 
@@ -133,6 +133,8 @@ def _is_said(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
     """Tell whether a text is a part of what a call prints, of an error, or of an assertion's message."""
     while node in parents:
         child, node = node, parents[node]
+        if isinstance(node, ast.keyword) and node.arg == "help":
+            return True
         if isinstance(node, ast.Call):
             # Any other call may open it: print(open("…").read())
             return child is not node.func and bool(SAYS.search(ast.unparse(node.func)))
@@ -163,12 +165,15 @@ def _looks_into_inputs(tree: ast.AST) -> bool:
     return False
 
 
-def _under_both_layouts(pairs: Sequence[tuple[InputPath, ast.expr]]) -> set[int]:
-    """Return the literals, by `id`, of paths that the code has for each of the layouts."""
-    places: dict[str, list[tuple[str, int]]] = {}
+def _under_both_layouts(pairs: Sequence[tuple[InputPath, ast.expr]], parents: Mapping[ast.AST, ast.AST]) -> set[int]:
+    """Return the literals, by `id`, of paths that a statement has for each of the layouts."""
+    places: dict[tuple[int, str], list[tuple[str, int]]] = {}
     for path, node in pairs:
         rest = _PLACE.sub("/", path.text)
-        places.setdefault(rest, []).append((path.text, id(node)))
+        statement: ast.AST = node
+        while statement in parents and not isinstance(statement, ast.stmt):
+            statement = parents[statement]
+        places.setdefault((id(statement), rest), []).append((path.text, id(node)))
     found: set[int] = set()
     for alternatives in places.values():
         if len({text for text, _ in alternatives}) > 1:
@@ -228,7 +233,8 @@ def _segment(lines: list[str], node: ast.expr) -> str:
     if first == last:
         return lines[first].encode()[node.col_offset : end].decode()
     inner = lines[first + 1 : last]
-    return "".join([lines[first].encode()[node.col_offset :].decode(), *inner, lines[last].encode()[:end].decode()])
+    begin = lines[first].encode()[node.col_offset :].decode()
+    return "".join([begin, *inner, lines[last].encode()[:end].decode()])
 
 
 def _not_literals(tree: ast.AST) -> set[int]:
@@ -286,7 +292,8 @@ def _input_at(match: re.Match[str], text: str, segment: str, line: int) -> Input
 
 def _with_constant(text: str, match: re.Match[str]) -> str:
     """Return an f-string in the place of a text that begins with an input's path; empty if it begins otherwise."""
-    if match.start() != 0:
+    # Half of a pair of surrogates cannot be written into a file.
+    if match.start() != 0 or any("\ud800" <= character <= "\udfff" for character in text):
         return ""
     rest = json.dumps(text[match.end() :], ensure_ascii=False)[1:-1].replace("{", "{{").replace("}", "}}")
     return f"f\"{{find_input('{match['slug']}')}}{rest}\""

@@ -20,14 +20,22 @@ _PIP = re.compile(
     re.DOTALL,
 )
 # A command of a shell's line, outside of quotes, and the sign before it.
-_COMMAND = re.compile(r"(?P<sign>&&|\|\||[;|&]|^)(?P<command>(?:'[^']*'|\"[^\"]*\"|\\.|[<>]&|&>|[^\\;&|])*)", re.DOTALL)
+_COMMAND = re.compile(
+    r"(?P<sign>&&|\|\||\|&|[;|&]|^)(?P<command>(?:'[^']*'|\"[^\"]*\"|\\.|[<>]&|&>|[^\\;&|])*)", re.DOTALL
+)
+# A comment in a shell's line, outside of quotes.
+_COMMENT = re.compile(r"(?P<kept>'[^']*'|\"[^\"]*\"|\\.)|(?:(?<=\s)|^)#[^\n]*", re.DOTALL)
+# The credentials of an address: before an @, or the value of a parameter with such a name.
+_CREDENTIALS = re.compile(r"(://)[^/@\s'\"]+(@)|([?&](?:token|key|secret|password|auth)=)[^&\s'\"]+()", re.IGNORECASE)
 # Options of pip that name a source or a target.
 _TELLING = ("--extra-index-url", "--find-links", "--index-url", "--target", "-f", "-i", "-t")
 # Options of pip that are followed by a value.
 _WITH_VALUE = re.compile(
-    r"-[cfit]|--(constraint|find-links|index-url|extra-index-url|target|abi|cache-dir|implementation|log|no-binary"
+    r"-[cfinptC]|--(constraint|find-links|index-url|extra-index-url|target|abi|cache-dir|implementation|log|no-binary"
     r"|only-binary|platform|prefix|progress-bar|proxy|python|python-version|retries|root|root-user-action|src|timeout"
-    r"|trusted-host|upgrade-strategy)"
+    r"|trusted-host|upgrade-strategy|cert|channel|client-cert|config-settings?|default-index|exclude-newer"
+    r"|exists-action|global-option|index|index-strategy|keyring-provider|link-mode|name|override|prerelease"
+    r"|python-platform|report|resolution|torch-backend|upgrade-package|use-deprecated|use-feature)"
 )
 
 
@@ -59,7 +67,7 @@ class PipInstall:
 
 
 def pip_installs(code: str) -> list[PipInstall]:
-    """Return the code of a cell that installs with pip."""
+    """Return the code of a cell that installs with pip; credentials in it are left out."""
     return [install for install in _with_pip(code) if install.requirements or install.other or not install.removed]
 
 
@@ -72,7 +80,7 @@ def _with_pip(code: str) -> list[PipInstall]:
     for node in nodes_of(code):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and node.value.args:
             call = node.value
-            if is_called(ast.unparse(call.func), SHELLS) and _stands_alone(node, lines):
+            if is_called(ast.unparse(call.func), SHELLS) and stands_alone(node, lines):
                 install = _install_in(_quoted(call.args[0]), node.lineno, node.end_lineno or 0, ast.unparse(node))
                 # The rest of a call would have to become another.
                 if install and not install.rest:
@@ -80,7 +88,7 @@ def _with_pip(code: str) -> list[PipInstall]:
     return sorted(filter(None, found), key=lambda install: install.line)
 
 
-def _stands_alone(node: ast.Expr, lines: list[str]) -> bool:
+def stands_alone(node: ast.Expr, lines: list[str]) -> bool:
     """Tell whether no other statement is in the lines of a statement."""
     first, last = lines[node.lineno - 1].encode(), lines[(node.end_lineno or node.lineno) - 1].encode()
     after = last[node.end_col_offset :].strip()
@@ -88,10 +96,16 @@ def _stands_alone(node: ast.Expr, lines: list[str]) -> bool:
 
 
 def _quoted(node: ast.expr) -> str:
-    """Return a shell's command; the words of a list are quoted."""
+    """Return a shell's command; the words of a list are quoted, and … stands for a value."""
     if isinstance(node, ast.List | ast.Tuple):
-        return shlex.join(words_of(node)).replace("'sys.executable'", "python")
-    return " ".join(words_of(node))
+        return " ".join(map(_quoted_word, node.elts))
+    return "".join(words_of(node)) if isinstance(node, ast.Constant | ast.JoinedStr) else "…"
+
+
+def _quoted_word(node: ast.expr) -> str:
+    if ast.unparse(node) == "sys.executable":
+        return "python"
+    return shlex.quote("".join(words_of(node))) if isinstance(node, ast.Constant | ast.JoinedStr) else "…"
 
 
 def _install_in(command: str, first: int, last: int, text: str) -> PipInstall | None:
@@ -102,15 +116,17 @@ def _install_in(command: str, first: int, last: int, text: str) -> PipInstall | 
     removed: list[str] = []
     rest: list[tuple[str, str]] = []
     is_pip = found = False
-    for part in _COMMAND.finditer(command):
+    for part in _COMMAND.finditer(_COMMENT.sub(r"\g<kept>", command)):
         match = _PIP.match(part["command"])
-        if part["sign"] == "|" and is_pip:
-            continue  # reads what pip prints
+        if part["sign"] in ("|", "|&", "||") and is_pip:
+            continue  # reads what pip prints, or runs where it fails
+        if part["command"].lstrip().startswith("("):
+            return None  # commands of a shell of their own
         is_pip = match is not None
         if match is None:
             rest.append((part["sign"], part["command"].strip()))
             continue
-        if part["sign"] == "|":
+        if part["sign"] == "|" and rest:
             rest.pop()  # writes what pip reads
         found = True
         each, others, telling = _arguments_of(match["arguments"])
@@ -125,13 +141,18 @@ def _install_in(command: str, first: int, last: int, text: str) -> PipInstall | 
     return PipInstall(
         line=first,
         last=last,
-        text=text,
-        requirements=tuple(requirements),
-        other=tuple(other),
-        options=tuple(options),
+        text=without_credentials(text),
+        requirements=tuple(line for line in requirements if without_credentials(line) == line),
+        other=tuple(map(without_credentials, [*other, *(line for line in requirements if _CREDENTIALS.search(line))])),
+        options=tuple(map(without_credentials, options)),
         removed=tuple(removed),
         rest=_joined(rest),
     )
+
+
+def without_credentials(text: str) -> str:
+    """Return a text with … for the user, password or token of an address."""
+    return _CREDENTIALS.sub(lambda match: f"{match[1] or match[3]}…{match[2] or ''}", text)
 
 
 def _joined(commands: list[tuple[str, str]]) -> str:
@@ -162,8 +183,8 @@ def without_pip(code: str, required: Collection[str] = ()) -> str:
         note = "a requirement now" if install.requirements and not install.other else "not installed here"
         if only_removes:
             note = "not removed here"
-        new = [f"# {note}: {lines[first].strip(' !%')}"]
-        new += [f"# {line.strip()}" for line in lines[first + 1 : install.last]]
+        new = [f"# {note}: {without_credentials(lines[first].strip(' !%'))}"]
+        new += [f"# {without_credentials(line.strip())}" for line in lines[first + 1 : install.last]]
         if install.rest:
             new.append(f"{before}!{install.rest}")
         elif before or install.is_call:

@@ -16,7 +16,7 @@ SHELLS = (
 )
 """Calls that run a command, by the ends of their names."""
 SAYS = re.compile(
-    r"(?:^|\.)(?:print|write|warn|warning|info|debug|error|exception|critical|log|add_argument|\w*(?:Error|Exit|Exception))$"
+    r"(?:^|\.)(?:print|warn|warning|info|debug|error|exception|critical|log|\w*(?:Error|Exit|Exception))$"
 )
 """Calls that say something of a command or a path, rather than use it, by the ends of their names."""
 _SHELL_CELL = re.compile(r"\s*%%(?:bash|sh|script|!)\b")

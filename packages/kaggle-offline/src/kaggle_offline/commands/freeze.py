@@ -56,7 +56,7 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
     pins, constraints = locked.lock.pins, locked.lock.builds_with
     check = partial(check_shipped, lock=locked.lock, image=image)
     fetch = partial(download, image=image, repository=kernel.repository, constraints=constraints)
-    shipped = fetch(pins, build / "wheels", check=check)
+    shipped = fetch(pins, build / "wheels", check=check, checked_with=sorted(locked.lock.provided.items()))
     pack = partial(pack_packages, kernel, packages=locked.packages, lock=locked.lock, image=image)
     packages = pack(build / "packages", shipped=shipped, python=image.python)
     python, rehearsal = searched.result(), packages

@@ -48,7 +48,7 @@ def publish(
     made = 0
     newest = 0
     # They name uploaded files that no version has yet: the next round uses them if another run was faster.
-    tokens: list[str] = []
+    tokens: dict[str, str] = {}
     state = client.datasets.state(dataset.slug)
     while True:
         # The version in processing may have this content. Kaggle accepts no second version before the first is ready.
@@ -109,14 +109,14 @@ def _is_same(one: DatasetState | None, other: DatasetState | None) -> bool:
     return (one.version, one.notes) == (other.version, other.notes)
 
 
-def _upload(client: KaggleClient, dataset: Dataset) -> list[str]:
-    """Upload the files and return their tokens.
+def _upload(client: KaggleClient, dataset: Dataset) -> dict[str, str]:
+    """Upload the files and return their tokens, by name.
 
     Raises:
         NotFrozenError: the folder's content does not match its digest, before or after.
     """
     _require_intact(dataset)
-    tokens = [client.datasets.upload(dataset.folder / name) for name in sorted(dataset.files)]
+    tokens = {name: client.datasets.upload(dataset.folder / name) for name in sorted(dataset.files)}
     _require_intact(dataset)
     return tokens
 
@@ -130,7 +130,7 @@ def _require_intact(dataset: Dataset) -> None:
 
 
 def _create_version(
-    target: Target, dataset: Dataset, before: DatasetState | None, tokens: list[str]
+    target: Target, dataset: Dataset, before: DatasetState | None, tokens: dict[str, str]
 ) -> tuple[DatasetState, bool]:
     """Publish the uploaded files as the version after ``before``; a published token is used up, and removed.
 
@@ -193,6 +193,8 @@ def _lasting_difference(target: Target, dataset: Dataset, state: DatasetState) -
     def matches() -> bool | None:
         nonlocal listed, difference
         listed = target.client.datasets.files(dataset.slug, state.version)
+        if any("/" in name for name in dataset.files):
+            listed |= target.client.datasets.files_in_folders(dataset.slug, state.version)
         difference = _difference(dataset, listed)
         return None if difference else True
 

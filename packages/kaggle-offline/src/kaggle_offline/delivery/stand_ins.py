@@ -1,11 +1,20 @@
 """The inputs that a rehearsal needs beside the competition: folders stand in for what others have on Kaggle."""
 
+import re
 from typing import TYPE_CHECKING, cast
 
 from kaggle_offline.competition.data_folder import files_of
 from kaggle_offline.errors import ConfigurationError, RehearsalError
 from kaggle_offline.files import digest_of_data
 from kaggle_offline.repository.kernel_folder import KernelFolder
+
+# The names of inputs, with the version that some have.
+_OWNED = r"[\w-]+/[\w.-]+"
+_FORMS = {
+    "dataset": re.compile(rf"{_OWNED}(?:/(?:versions/)?\d+)?"),
+    "kernel": re.compile(rf"{_OWNED}(?:/\d+)?"),
+    "model": re.compile(rf"{_OWNED}/[\w.-]+/[\w.-]+(?:/\d+)?"),
+}
 
 if TYPE_CHECKING:
     from kaggle_local.local_kaggle import LocalKaggle
@@ -28,15 +37,17 @@ def provide_inputs(kernel: KernelFolder, local: "LocalKaggle") -> str:
             raise ConfigurationError(
                 f"{where}: rehearsal.inputs: {source}: {folder}: not a folder", "Correct it, or put the files there."
             )
-        if source not in sources:
+        kinds = [kind for kind, named in sources if named == source]
+        if not kinds:
             raise ConfigurationError(
                 f"{where}: rehearsal.inputs: {source}: not among the sources of kernel-metadata.json",
                 "Write it as it stands there, or remove the line.",
             )
         digest = digest_of_data(files_of(folder))
-        local.stand_in(sources[source], source, folder, digest)
+        for kind in kinds:
+            local.stand_in(kind, source, folder, digest)
         state.append([source, digest])
-    missing = [f"{kind} {source}" for source, kind in sources.items() if not local.has_source(kind, source)]
+    missing = [f"{kind} {source}" for kind, source in sources if not local.has_source(kind, source)]
     if missing:
         _, _, first = missing[0].partition(" ")
         raise RehearsalError(
@@ -46,10 +57,21 @@ def provide_inputs(kernel: KernelFolder, local: "LocalKaggle") -> str:
     return digest_of_data(state)
 
 
-def _sources(kernel: KernelFolder) -> "dict[str, SourceKind]":
-    """Return the kinds of the inputs of others by their names; `push` publishes the rest."""
-    found: dict[str, SourceKind] = {}
+def _sources(kernel: KernelFolder) -> "list[tuple[SourceKind, str]]":
+    """Return the inputs of others, each with its kind; `push` publishes the rest.
+
+    Raises:
+        ConfigurationError: one has no such name.
+    """
+    found: list[tuple[SourceKind, str]] = []
     for kind, sources in kernel.metadata.sources.items():
-        if kind != "competition":
-            found |= dict.fromkeys(sources, cast("SourceKind", kind))
+        if kind == "competition":
+            continue
+        for source in sources:
+            if not _FORMS[kind].fullmatch(source):
+                raise ConfigurationError(
+                    f"{kernel.folder / 'kernel-metadata.json'}: {kind}_sources: {source!r} names none",
+                    "Write owner/slug, or owner/model/framework/variation/version for a model.",
+                )
+            found.append((cast("SourceKind", kind), source))
     return found

@@ -246,7 +246,7 @@ class Resolver:
             is_kept = self._previous.get(name) == resolved.version
             if resolved.shipped and not resolved.url and name not in self._image.pins and not is_kept:
                 added[name] = resolved.requirement()
-        wheels = (roots.project, *roots.neighbours)
+        wheels = [as_chosen(wheel, self._freeze) for wheel in (roots.project, *roots.neighbours)]
         required = requirements_on(added, wheels, extras=roots.extras, image=self._image)
         lines = []
         for name in added:

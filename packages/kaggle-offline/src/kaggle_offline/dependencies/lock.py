@@ -215,6 +215,10 @@ def _refuse_credentials(inputs: Inputs) -> None:
     for wheel in inputs.wheels:
         for requirement in map(Requirement, wheel.requirements):
             refuse_secrets(f"{wheel.name}: its requirement {requirement.name}", requirement.url or "")
+    for override in map(Requirement, inputs.freeze.overrides):
+        refuse_secrets(f"freeze.override-dependencies: {override.name}", override.url or "")
+    for name, url in inputs.freeze.indexes.items():
+        refuse_secrets(f"freeze.index: {name}", url)
     for line in inputs.builds_with:
         name, _, url = line.partition("@")
         refuse_secrets(f"build-system.requires: {name.strip()}", url.strip())

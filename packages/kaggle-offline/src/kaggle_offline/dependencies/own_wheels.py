@@ -5,12 +5,13 @@ not run on other machines than the one that built it. uv resolves for a platform
 wheel of the same metadata for every platform.
 """
 
+import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from urllib.parse import parse_qs, urldefrag, urlsplit
+from urllib.parse import parse_qs, unquote, urldefrag, urlsplit
 
 import requests
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -54,9 +55,11 @@ def own_files(entries: Sequence[str], repository: Path) -> dict[str, str]:
     for entry in entries:
         if "://" in entry:
             refuse_secrets("freeze.wheels", entry)
+            if not urlsplit(entry).path.endswith(".whl"):
+                raise LockError(f"freeze.wheels: {entry}: not the address of a wheel", "Correct it in submission.toml.")
             found[entry] = ""
             continue
-        paths = sorted(repository.glob(entry)) if not entry.startswith(("/", "..")) else []
+        paths = _matching(entry, repository)
         if not paths:
             raise LockError(f"freeze.wheels: {entry}: no such file in {repository}", "Correct it in submission.toml.")
         for path in paths:
@@ -68,6 +71,24 @@ def own_files(entries: Sequence[str], repository: Path) -> dict[str, str]:
                     raise LockError(f"{path}: a Git LFS pointer, not the file", "Run: git lfs pull")
             found[path.relative_to(repository).as_posix()] = digest_of_file(path)
     return found
+
+
+def _matching(entry: str, repository: Path) -> list[Path]:
+    """Return the files of a repository that a path or pattern names, sorted.
+
+    Raises:
+        LockError: it is no pattern, or a name has a blank, which no lock can hold.
+    """
+    if entry.startswith(("/", "..")):
+        return []
+    try:
+        paths = sorted(path for path in repository.glob(entry) if path.is_file())
+    except ValueError as error:
+        raise LockError(f"freeze.wheels: {entry}: {error}", "Correct it in submission.toml.") from error
+    for path in paths:
+        if re.search(r"[\s\\]", path.relative_to(repository).as_posix()):
+            raise LockError(f"freeze.wheels: {path}: a blank in its name", "Rename the file or folder.")
+    return paths
 
 
 def read_own_wheels(files: Sequence[str], repository: Path, image: ImageManifest, scratch: Path) -> list[OwnWheel]:
@@ -83,7 +104,7 @@ def read_own_wheels(files: Sequence[str], repository: Path, image: ImageManifest
         LockError: a file is not a wheel, or one for another Python or machine.
         NetworkError: an address does not answer.
     """
-    found = []
+    found: list[OwnWheel] = []
     for number, source in enumerate(files):
         folder = scratch / str(number)
         folder.mkdir(parents=True)
@@ -99,6 +120,11 @@ def read_own_wheels(files: Sequence[str], repository: Path, image: ImageManifest
                 "Take the wheel for that Python, or use another image.",
             )
         wheel = read_wheel(path)
+        for other in found:
+            if other.wheel.name == wheel.name:
+                raise LockError(
+                    f"freeze.wheels: {other.source} and {source}: both are {wheel.name}", "Name only one of them."
+                )
         found.append(
             OwnWheel(
                 wheel=replace(wheel, path=_stub(wheel, folder / "stub")),
@@ -117,7 +143,8 @@ def fetch_wheel(address: str, folder: Path) -> Path:
         LockError: its hash is not that of the address, ``#sha256=…``.
     """
     url, fragment = urldefrag(address)
-    path = folder / PurePosixPath(urlsplit(url).path).name
+    # As in torch_scatter-2.1.2%2Bpt211cu128-…
+    path = folder / unquote(PurePosixPath(urlsplit(url).path).name)
     hashed = sha256()
     try:
         with requests.get(url, timeout=_ANSWER_SECONDS, stream=True) as answer, path.open("wb") as file:
@@ -142,6 +169,8 @@ def _stub(wheel: Wheel, folder: Path) -> Path:
     if wheel.requires_python:
         lines.append(f"Requires-Python: {wheel.requires_python}")
     lines += [f"Requires-Dist: {line}" for line in wheel.requirements]
+    extras = set(re.findall(r'extra == "([^"]+)"', "\n".join(wheel.requirements)))
+    lines += [f"Provides-Extra: {extra}" for extra in sorted(extras)]
     with zipfile.ZipFile(path, "w") as stub:
         stub.writestr(f"{stem}.dist-info/METADATA", "\n".join(["Metadata-Version: 2.1", *lines, ""]))
         stub.writestr(f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: kaggle-offline\nTag: py3-none-any\n")

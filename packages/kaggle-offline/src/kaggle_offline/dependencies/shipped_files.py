@@ -69,7 +69,7 @@ def _shared_error(
     for kept, replacing in ((name, other), (other, name)):
         if kept in lock.provided:
             same = f"{kept}=={versions[replacing]}"
-            cure = f"Require the same version of both, with {same}; or require {kept} instead of {replacing}."
+            cure = f"Require {kept} instead of {replacing}; or the same version, {same}, if its files are the same."
     return LockError(f"{' and '.join(shown)} both have {file}: one would overwrite the other", cure)
 
 

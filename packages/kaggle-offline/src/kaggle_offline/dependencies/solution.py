@@ -19,6 +19,7 @@ from kaggle_offline.dependencies.breakage import Breakage, breakages, used
 from kaggle_offline.dependencies.image_resolver import Resolver, Solution, matching, unprotecting, without_wheel
 from kaggle_offline.dependencies.index.download import read_wheels
 from kaggle_offline.dependencies.index.metadata import requirements_of
+from kaggle_offline.dependencies.index.package_index import look_up, options_for
 from kaggle_offline.dependencies.provided import requirements_on, uncertain
 from kaggle_offline.dependencies.wheels import Wheel, as_chosen
 from kaggle_offline.errors import LockError, ProtectedError
@@ -150,8 +151,7 @@ def _mended(found: Resolution, problem: Problem, say: Callable[[str], None]) -> 
 def _broken(found: Resolution, problem: Problem, say: Callable[[str], None]) -> tuple[list[Breakage], list[Breakage]]:
     """Return the distributions of the image that no longer fit: those that the kernel uses, and others."""
     image = problem.image
-    replaced = {name: item.version for name, item in found.solution.items() if item.shipped and name in image.pins}
-    replaced = {name: version for name, version in replaced.items() if version}
+    replaced = _replaced(found.solution, problem)
     if not replaced:
         return [], []
     say("comparing what is replaced with the rest of the image")
@@ -162,6 +162,18 @@ def _broken(found: Resolution, problem: Problem, say: Callable[[str], None]) -> 
     # An override says that the others' requirements do not count.
     broken = [each for each in everything if each.name in in_use and each.replaced not in problem.freeze.overridden]
     return broken, [each for each in everything if each not in broken]
+
+
+def _replaced(solution: Solution, problem: Problem) -> dict[NormalizedName, str]:
+    """Return the new versions of the image's distributions: releases, wheels of the user's own, and addresses."""
+    own = {wheel.name: wheel.version for wheel in problem.wheels}
+    replaced = {}
+    for name, item in solution.items():
+        if name in problem.image.pins and not item.provided:
+            replaced[name] = own.get(name) or item.version
+    lines = [solution[name].requirement() for name, version in replaced.items() if not version]
+    replaced |= {name: files.version for name, files in look_up(lines, options_for(problem.image)).items()}
+    return {name: version for name, version in replaced.items() if version}
 
 
 def _without_breakage(
@@ -208,9 +220,10 @@ def _requirements_in(image: ImageManifest) -> dict[NormalizedName, tuple[str, ..
         known: dict[NormalizedName, tuple[str, ...]] = read_json(path)
         return {name: tuple(lines) for name, lines in known.items()}
     except (OSError, ValueError):
-        found = requirements_of(image, sorted(image.pins))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(found))
+        found, is_whole = requirements_of(image, sorted(image.pins))
+        if is_whole:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(path, json.dumps(found))
         return found
 
 
@@ -231,7 +244,7 @@ def _uncertainties(solution: Solution, problem: Problem) -> dict[NormalizedName,
     shipped = [solution[name] for name in sorted(requirers) if solution[name].shipped]
     sources = without_wheel(shipped, image)
     lines = [resolved.requirement() for resolved in shipped if not resolved.url and resolved.name not in sources]
-    wheels = [*problem.wheels]
+    wheels = [as_chosen(wheel, problem.freeze) for wheel in problem.wheels]
     if lines:
         wheels += [as_chosen(wheel, problem.freeze) for wheel in read_wheels(lines, image)]
     return uncertain(requirements_on(estimated, wheels, extras=problem.extras, image=image), image)

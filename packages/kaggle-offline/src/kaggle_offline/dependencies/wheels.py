@@ -11,6 +11,7 @@ from pathlib import Path
 
 from packaging.metadata import parse_email
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
@@ -52,15 +53,15 @@ class Wheel:
 
 
 def as_chosen(wheel: Wheel, freeze: FreezeSettings) -> Wheel:
-    """Return a wheel with the requirements that count: without those of ``no-deps``, and overridden."""
+    """Return a wheel with the requirements that count: without those of ``no-deps`` and what is overridden."""
     if wheel.name in freeze.no_deps:
         return replace(wheel, requirements=())
     lines = []
     for line in wheel.requirements:
         requirement = Requirement(line)
-        override = freeze.overridden.get(canonicalize_name(requirement.name))
-        if override is not None:
-            requirement.specifier = override.specifier
+        if canonicalize_name(requirement.name) in freeze.overridden:
+            # uv has seen to the override, which may have a marker or an address.
+            requirement.specifier, requirement.url = SpecifierSet(), None
         lines.append(str(requirement))
     return replace(wheel, requirements=tuple(lines))
 

@@ -13,7 +13,7 @@ from kaggle_offline.doctor.subject import Check, Finding, Subject, finding_of, s
 from kaggle_offline.errors import OfflineError
 from kaggle_offline.files import alone
 from kaggle_offline.reports.result import read_result
-from kaggle_offline.repository.checkpoints import list_checkpoints, pointers_among
+from kaggle_offline.repository.checkpoints import files_of, list_checkpoints, pointers_among
 from kaggle_offline.repository.packages import read_project_file
 
 # GitHub refuses a file that is larger.
@@ -80,7 +80,7 @@ def _checkpoints(subject: Subject) -> Iterator[Finding]:
     folder, repository = subject.kernel.checkpoints, subject.kernel.repository
     if folder is None:
         return
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    files = files_of(folder)
     pointers = [finding_of(repository, error) for error in pointers_among(files)]
     yield from pointers
     if not pointers:

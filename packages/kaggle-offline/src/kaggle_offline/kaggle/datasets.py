@@ -1,6 +1,6 @@
 """Datasets on Kaggle: looked up, created, given versions, deleted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,8 @@ from kagglesdk.datasets.types.dataset_api_service import (
     ApiGetDatasetRequest,
     ApiGetDatasetStatusRequest,
     ApiListDatasetFilesRequest,
+    ApiListTreeDatasetFilesRequest,
+    ApiUploadDirectoryInfo,
 )
 
 from kaggle_offline.errors import KaggleError, NotThereError, TakenError, TransientError
@@ -42,6 +44,31 @@ class DatasetState:
 
 
 _DATASET_STATUS = {"READY": "ready", "FAILED": "failed", "DELETED": "failed"}
+
+
+def fill(version: Any, tokens: Mapping[str, str]) -> None:
+    """Set the files and folders of a dataset version, as kagglehub 1.0.3 does (``gcs_upload``, ``datasets_helpers``).
+
+    Args:
+        version: a request of the SDK's, or a folder in one.
+        tokens: of uploads, by the names of their files, which have slashes in a folder.
+    """
+    folders: dict[str, dict[str, str]] = {}
+    right_in_it = []
+    for name, token in tokens.items():
+        folder, slash, rest = name.partition("/")
+        if slash:
+            folders.setdefault(folder, {})[rest] = token
+        else:
+            right_in_it.append(token)
+    version.files = new_files(right_in_it)
+    directories = []
+    for name, inner in folders.items():
+        directory = ApiUploadDirectoryInfo()
+        directory.name = name
+        fill(directory, inner)
+        directories.append(directory)
+    version.directories = directories
 
 
 def new_files(tokens: list[str]) -> list[Any]:
@@ -124,7 +151,7 @@ class Datasets:
         return _DATASET_STATUS.get(word, "processing")
 
     def files(self, slug: str, version: int) -> dict[str, int]:
-        """Return the size in bytes of every file of a version, by name.
+        """Return the size in bytes of every file of a version, by name; those in folders may be missing.
 
         Raises:
             KaggleError: Kaggle does not list them.
@@ -151,6 +178,35 @@ class Datasets:
             return found
 
         return self._calls.fresh(what, list_all)
+
+    def files_in_folders(self, slug: str, version: int) -> dict[str, int]:
+        """Return the size in bytes of every file in the folders of a version, by name.
+
+        ListDatasetFiles may leave them out (Kaggle/kaggle-cli#370); kagglehub asks for the tree.
+
+        Raises:
+            KaggleError: Kaggle does not list them.
+        """
+        what = f"folders of {self._calls.owner}/{slug}"
+        found: dict[str, int] = {}
+        waiting = [""]
+        while waiting:
+            request = ApiListTreeDatasetFilesRequest()
+            request.owner_slug, request.dataset_slug, request.dataset_version_number = self._calls.owner, slug, version
+            path = waiting.pop()
+            request.path = path or None
+
+            def look(client: Any, request: Any = request) -> Any:
+                return client.datasets.dataset_api_client.list_tree_dataset_files(request)
+
+            def read(page: Any) -> Any:
+                return page
+
+            for page in self._calls.pages(what, request, look, read):
+                prefix = f"{path}/" if path else ""
+                waiting += [f"{prefix}{directory.name}" for directory in page.directories or []]
+                found |= {f"{prefix}{file.name}": file.total_bytes for file in page.files or []}
+        return found
 
     def upload(self, path: Path) -> str:
         """Upload a file, or the rest of it after a killed command; return the token that names it in a dataset version.
@@ -194,7 +250,7 @@ class Datasets:
                 break
         return token
 
-    def create(self, slug: str, digest: str, tokens: list[str]) -> None:
+    def create(self, slug: str, digest: str, tokens: Mapping[str, str]) -> None:
         """Create the owner's private dataset with its first version.
 
         Raises:
@@ -206,7 +262,7 @@ class Datasets:
         request.license_name = "unknown"
         request.is_private = True
         request.description = f"Made by kaggle-offline. The first version is {digest}."
-        request.files = new_files(tokens)
+        fill(request, tokens)
 
         def create(client: Any) -> Any:
             return client.datasets.dataset_api_client.create_dataset(request)
@@ -214,7 +270,7 @@ class Datasets:
         self._create_version(slug, digest, 0, create, tokens)
 
     def create_version(
-        self, slug: str, notes: str, tokens: list[str], *, after: int, most: int = MOST_VERSIONS
+        self, slug: str, notes: str, tokens: Mapping[str, str], *, after: int, most: int = MOST_VERSIONS
     ) -> None:
         """Add a version to the owner's dataset, whose latest is ``after``.
 
@@ -222,7 +278,7 @@ class Datasets:
         """
         body = ApiCreateDatasetVersionRequestBody()
         body.version_notes = notes
-        body.files = new_files(tokens)
+        fill(body, tokens)
         request = ApiCreateDatasetVersionRequest()
         request.owner_slug, request.dataset_slug, request.body = self._calls.owner, slug, body
 
@@ -237,13 +293,13 @@ class Datasets:
         notes: str,
         after: int,
         create: Callable[[Any], Any],
-        tokens: list[str],
+        tokens: Mapping[str, str],
         *,
         most: int = MOST_VERSIONS,
     ) -> None:
         what = f"dataset {self._calls.owner}/{slug}"
         # A version uses them up, even if its answer is lost.
-        self._begun.drop(tokens)
+        self._begun.drop(set(tokens.values()))
 
         def act() -> bool:
             with self._calls.open() as client:

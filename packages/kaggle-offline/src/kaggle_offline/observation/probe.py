@@ -250,11 +250,11 @@ class _Probe:
             as_assumed=shown == newest,
         )
 
-    def _upload(self, files: dict[str, str]) -> list[str]:
-        tokens = []
+    def _upload(self, files: dict[str, str]) -> dict[str, str]:
+        tokens: dict[str, str] = {}
         for name, text in files.items():
             write_text(self._folder / name, text)
-            tokens.append(self._client.datasets.upload(self._folder / name))
+            tokens[name] = self._client.datasets.upload(self._folder / name)
         return tokens
 
     def _publish(self, notes: str, files: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from kaggle_offline.errors import CheckpointError
-from kaggle_offline.files import COPY_IT, UNREADABLE_ZIP, is_lfs_pointer, link_outside
+from kaggle_offline.files import COPY_IT, UNREADABLE_ZIP, is_lfs_pointer, link_outside, names_below
 from kaggle_offline.repository.pickles import harmful_imports
 
 # torch.save and Lightning write these: zip files, or pickles of torch before 1.6.
@@ -22,6 +22,8 @@ _SHOWN = 3
 
 # Kaggle unpacks these, so the published files would not be the packed ones.
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+# Hidden files, and what Python leaves.
+_HIDDEN = re.compile(r"(?:^|/)(?:\.|__)")
 # The form of a name that Kaggle takes for a dataset's file.
 FILE_NAME = re.compile(r"[\w .()+,=!\[\]{}~-]{1,200}")
 
@@ -35,10 +37,14 @@ def list_checkpoints(folder: Path, repository: Path, trusted: Collection[str] = 
         trusted: names of the files that may run code when they are loaded.
 
     Raises:
-        CheckpointError: the folder has no file or another folder, a file is damaged, a Git LFS pointer or a link out
+        CheckpointError: the folder has no file, a file is damaged, a Git LFS pointer or a link out
             of the repository, loading it would run code, or Kaggle would not keep it as it is.
     """
-    files = _files_of(folder)
+    files = files_of(folder)
+    if not files:
+        raise CheckpointError(
+            f"{folder}: no file", "Copy the files of your model there, or remove checkpoints from submission.toml."
+        )
     for path in files:
         problem = link_outside(path, repository)
         if problem:
@@ -46,36 +52,20 @@ def list_checkpoints(folder: Path, repository: Path, trusted: Collection[str] = 
     for error in pointers_among(files):
         raise error
     for path in files:
-        if path.name.lower().endswith(_ARCHIVES) or not FILE_NAME.fullmatch(path.name):
-            reason = "unpacks archives" if FILE_NAME.fullmatch(path.name) else "refuses such a name"
-            raise CheckpointError(f"{path}: Kaggle {reason}", "Rename it, or move it out of the folder.")
+        _check_name(path, folder)
     for path in files:
         _check(path)
     for path in files:
-        if path.name not in trusted:
-            _refuse_code(path)
+        name = path.relative_to(folder).as_posix()
+        if name not in trusted:
+            _refuse_code(path, name)
     return files
 
 
-def _files_of(folder: Path) -> list[Path]:
-    """Return the files of a folder, sorted, but for hidden ones.
-
-    Raises:
-        CheckpointError: it has none, or a folder, whose files Kaggle's listing would not show (Kaggle/kaggle-cli#370).
-    """
-    entries = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "__")))
-    for path in entries:
-        if path.is_dir():
-            raise CheckpointError(
-                f"{path}: a folder, and the model dataset is flat",
-                f"Move its files into {folder}; or make them a dataset or model of your own, and name it in "
-                "kernel-metadata.json.",
-            )
-    if not entries:
-        raise CheckpointError(
-            f"{folder}: no file", "Copy the files of your model there, or remove checkpoints from submission.toml."
-        )
-    return entries
+def files_of(folder: Path) -> list[Path]:
+    """Return the files of the checkpoints' folder and of the folders in it, sorted, but for hidden ones."""
+    names = [name for name in names_below(folder) if not _HIDDEN.search(name)]
+    return [folder / name for name in names]
 
 
 def pointers_among(files: Iterable[Path]) -> Iterator[CheckpointError]:
@@ -87,14 +77,26 @@ def pointers_among(files: Iterable[Path]) -> Iterator[CheckpointError]:
             yield CheckpointError(f"{path}: a Git LFS pointer, not the file", "Run: git lfs pull")
 
 
-def _refuse_code(path: Path) -> None:
+def _check_name(path: Path, folder: Path) -> None:
+    is_allowed = all(map(FILE_NAME.fullmatch, path.relative_to(folder).parts))
+    # Packing writes a file of that name, which is not uploaded.
+    is_allowed = is_allowed and path.name != "dataset-metadata.json"
+    if is_allowed and not path.name.lower().endswith(_ARCHIVES):
+        return
+    reason = "refuses such a name"
+    if is_allowed:
+        reason = "unpacks archives"
+    raise CheckpointError(f"{path}: Kaggle {reason}", "Rename it, or move it out of the folder.")
+
+
+def _refuse_code(path: Path, name: str) -> None:
     names = harmful_imports(path)
     if names:
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         raise CheckpointError(
             f"{path}: loading it can run code: it imports {', '.join(names[:_SHOWN])}{more}",
             "Save tensors and plain values alone, as a state_dict is. Or, where you know who made the file, write into "
-            f'submission.toml: trusted = ["{path.name}"]',
+            f'submission.toml: trusted = ["{name}"]',
         )
 
 
@@ -121,7 +123,7 @@ def _check_safetensors(path: Path) -> None:
             header = json.loads(file.read(min(header_size, size)))
         ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
         wanted = _HEADER_SIZE + header_size + max(ends, default=0)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise CheckpointError(f"{path}: not a safetensors file ({error})", "Copy or save it again.") from error
     if wanted != size:
         raise CheckpointError(f"{path}: {size:,} bytes, and its header says {wanted:,}", "Copy or download it again.")

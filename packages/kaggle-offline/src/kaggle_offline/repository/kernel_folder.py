@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kaggle_offline.errors import ConfigurationError, UnknownCompetitionError
+from kaggle_offline.files import names_below
 from kaggle_offline.repository.kernel_metadata import KernelMetadata, read_metadata
 from kaggle_offline.repository.submission_toml import PLAIN_NAME, Settings, read_settings
 
@@ -135,7 +136,7 @@ def _check_paths(kernel: KernelFolder) -> None:
     for key, folder in (("package", kernel.package), ("checkpoints", kernel.checkpoints)):
         if folder is not None and not folder.is_dir():
             raise ConfigurationError(f"{path}: {key}: {folder}: not found", f"Correct {key}, or create the folder.")
-    existing = {file.name for file in kernel.checkpoints.iterdir()} if kernel.checkpoints else set[str]()
+    existing = set(names_below(kernel.checkpoints)) if kernel.checkpoints else set[str]()
     for key, names in (("weights", kernel.settings.weights), ("trusted", kernel.settings.trusted)):
         missing = sorted(set(names) - existing)
         if missing:

@@ -112,10 +112,9 @@ class FreezeSettings:
     indexes: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def overridden(self) -> dict[NormalizedName, Requirement]:
-        """Return the overrides by the canonical names of their distributions."""
-        requirements = map(Requirement, self.overrides)
-        return {canonicalize_name(requirement.name): requirement for requirement in requirements}
+    def overridden(self) -> frozenset[NormalizedName]:
+        """Return the canonical names of the distributions whose requirements are overridden."""
+        return frozenset(canonicalize_name(Requirement(line).name) for line in self.overrides)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +194,9 @@ def _freeze(path: Path, table: Mapping[str, Any]) -> FreezeSettings:
         except InvalidRequirement as error:
             where = f"{path}: freeze.override-dependencies: {line!r}"
             raise ConfigurationError(f"{where} is not a requirement", 'As in: "numpy>=2"') from error
+    names = [index["name"].lower() for index in table.get("index", ())]
+    if len(set(names)) != len(names):
+        raise ConfigurationError(f"{path}: freeze.index: two have the same name", "Give each a name of its own.")
     return FreezeSettings(
         protected=tuple(table.get("protected", PROTECTED)),
         overrides=tuple(overrides),
@@ -321,6 +323,8 @@ def _schema_of(keys: Sequence[str]) -> dict[str, Any]:
     """Return the part of the schema for a key."""
     schema = _schema()
     for key in keys:
+        # The number of an entry is not among the keys.
+        schema = schema.get("items", schema)
         schema = schema.get("properties", {}).get(key) or schema["additionalProperties"]
     return schema
 

@@ -8,13 +8,12 @@ import json
 import re
 import tokenize
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from kaggle_offline.artifacts.render import INSTALL, PARAMETERS
@@ -34,6 +33,8 @@ from kaggle_offline.code.pip_commands import (
     other_pip_lines,
     pip_installs,
     requirement_of,
+    stands_alone,
+    without_credentials,
     without_pip,
 )
 from kaggle_offline.code.shell_commands import commands
@@ -303,8 +304,11 @@ class _Notes:
             for text in _requirements_of(install, self.folder, constants)[0]:
                 requirement = Requirement(text)
                 name = canonicalize_name(requirement.name)
-                if requirement.specifier or requirement.url or name not in self.pinned:
-                    self.pinned[name] = text
+                known = Requirement(self.pinned.get(name, text))
+                if not (requirement.specifier or requirement.url):
+                    requirement, known = known, requirement
+                requirement.extras |= known.extras
+                self.pinned[name] = str(requirement)
         self.constants = constants
 
     def look_at_output(self, sources: Sequence[str]) -> None:
@@ -359,10 +363,12 @@ class _Notes:
 
     def see(self, found: InputPath) -> None:
         """Note the input that a path is in, unless it is the competition or noted already."""
-        known = {self.competition, ""}
+        refs: list[str] = []
         for key in _SOURCES:
-            known |= {str(ref).split("/")[1] for ref in self.settings.get(key, []) if "/" in str(ref)}
-        if found.slug in known or found.slug in self.settings.get("competition_sources", []):
+            refs += self.settings.get(key, [])
+        slugs = {ref.split("/")[1] for ref in refs if "/" in ref}
+        competitions = {self.competition, *self.settings.get("competition_sources", [])}
+        if not found.slug or (not found.owner and found.slug in {*slugs, *competitions}):
             return
         if found.kind == "competitions":
             self.settings["competition_sources"] = self._competitions(
@@ -374,6 +380,11 @@ class _Notes:
         ref = f"{found.owner}/{found.slug}"
         if found.kind == "models":
             ref = f"{ref}/{found.variation}"
+        # A kernel's metadata may name the version.
+        if any(f"{each}/".casefold().startswith(f"{ref}/".casefold()) for each in refs):
+            return
+        if found.owner and found.slug in {*slugs, *competitions} and found.kind != "models":
+            self.left.append(f"{found.slug}: several inputs have this name, and find_input finds one: write its path")
         if key and found.owner and not ref.endswith("/"):
             self.settings[key] = [*self.settings.get(key, []), ref]
             self.done.append(f"{key}: {ref}, because a path names it")
@@ -391,7 +402,8 @@ def _requirements_of(install: PipInstall, folder: Path, constants: Mapping[str, 
     requirements, other = list(install.requirements), []
     for word in install.other:
         listed = _requirements_in(folder / word) or _requirements_filled(word, constants)
-        requirements += listed
+        requirements += [line for line in listed if requirement_of(line)]
+        other += [without_credentials(line) for line in listed if not requirement_of(line)]
         if not listed:
             other.append(word)
     return requirements, other
@@ -424,13 +436,17 @@ def _requirements_filled(word: str, constants: Mapping[str, str]) -> list[str]:
 
 
 def _requirements_in(path: Path) -> list[str]:
-    """Return the requirements of a requirements file beside the notebook; none if it is something else."""
+    """Return the requirements of a requirements file beside the notebook; none if it is something else.
+
+    Lines that are no requirements, such as ``-r base.txt``, are words that no requirement can be.
+    """
     if path.suffix != ".txt" or not path.is_file():
         return []
     found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        with suppress(InvalidRequirement):
-            found.append(str(Requirement(line.partition(" #")[0].strip())))
+    for line in path.read_text(encoding="utf-8", errors="replace").replace("\\\n", " ").splitlines():
+        text = re.split(r"\s+(?:#|--hash=)|^#", line.strip())[0].strip()
+        if text:
+            found.append(requirement_of(text) or text)
     return found
 
 
@@ -457,13 +473,17 @@ def _settings(path: Path, notebook: Any) -> dict[str, Any]:
         if Path(metadata["code_file"]).stem == path.stem:
             keys = (*_FLAGS, "machine_shape", "competition_sources", *_SOURCES)
             settings = {key: metadata[key] for key in keys if metadata.get(key)}
+            for key in ("competition_sources", *_SOURCES):
+                refs = settings.pop(key, None)
+                if isinstance(refs, list):
+                    settings[key] = [ref for ref in refs if isinstance(ref, str)]
             for key in _FLAGS:
                 # Some files have the words as texts.
                 if str(settings.pop(key, False)).lower() == "true":
                     settings[key] = True
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    of_notebook = notebook.metadata.get("kaggle", {})
+    of_notebook = notebook.metadata.get("kaggle") or {}
     if of_notebook.get("isGpuEnabled") is True:
         settings["enable_gpu"] = True
     if str(of_notebook.get("accelerator")).lower().startswith("tpu"):
@@ -504,8 +524,9 @@ def _with_magics(code: str) -> str:
     if tree is None:
         return code
     lines = code.split("\n")
-    for node in reversed(list(ast.walk(tree))):
-        call = node.value if isinstance(node, ast.Expr) else None
+    statements = [node for node in ast.walk(tree) if isinstance(node, ast.Expr) and stands_alone(node, lines)]
+    for node in sorted(statements, key=lambda node: node.lineno, reverse=True):
+        call = node.value
         if not isinstance(call, ast.Call) or not ast.unparse(call.func).startswith("get_ipython()."):
             continue
         words = [part.value for part in call.args if isinstance(part, ast.Constant) and isinstance(part.value, str)]

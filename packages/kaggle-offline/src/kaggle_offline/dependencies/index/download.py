@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NoReturn
-from urllib.parse import urldefrag, urlsplit
+from urllib.parse import unquote, urldefrag, urlsplit
 
 import requests
 from packaging.requirements import Requirement
@@ -63,6 +63,7 @@ def download(
     constraints: Sequence[str],
     for_image: Sequence[Shipped] | None = None,
     check: Callable[[Sequence[Shipped]], None] | None = None,
+    checked_with: object = None,
 ) -> list[Shipped]:
     """Fill ``folder`` with the files of pins, unless it holds them already; build wheels of those that need it.
 
@@ -75,13 +76,14 @@ def download(
         for_image: the files that were downloaded for the image, if this machine's wheels are wanted instead, to
             rehearse on another Python; files that suit both are copied from there.
         check: raises an error if the files must not be kept.
+        checked_with: plain data that the check depends on besides.
 
     Raises:
         DownloadError: a file was not found, or its hash differs.
         BuildError: a source can no longer be built.
     """
     lines = [pin.lines() for pin in pins]
-    inputs = digest_of_data([lines, image.digest, sorted(constraints), for_image is not None])
+    inputs = digest_of_data([lines, image.digest, sorted(constraints), for_image is not None, checked_with])
     names = _downloaded(folder, Stamp(folder / _STAMP, inputs).note(), pins)
     if names is not None:
         return [Shipped(path=folder / names[pin], pin=pin) for pin in pins]
@@ -205,7 +207,7 @@ def _fetched(pin: Pin, address: str, folder: Path) -> bool:
         return False
     if sha256(answer.content).hexdigest() not in pin.hashes:
         raise DownloadError(f"{pin}: the hash of {url} differs from the lock's", "Run: nox -s lock -- --upgrade")
-    (folder / PurePosixPath(urlsplit(url).path).name).write_bytes(answer.content)
+    (folder / unquote(PurePosixPath(urlsplit(url).path).name)).write_bytes(answer.content)
     return True
 
 
@@ -216,7 +218,7 @@ def read_wheels(lines: Sequence[str], image: ImageManifest) -> list[Wheel]:
         DownloadError: a file was not found.
         LockError: the index has not got one of them.
     """
-    known = read_metadata(look_up(lines, options_for(image)))
+    known, _ = read_metadata(look_up(lines, options_for(image)))
     others = [line for line in lines if canonicalize_name(Requirement(line).name) not in known]
     read = list(known.values())
     return [*read, *_download_and_read(others, image)] if others else read

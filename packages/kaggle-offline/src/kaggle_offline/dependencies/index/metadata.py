@@ -23,26 +23,29 @@ _ANSWER_SECONDS = 20
 _QUESTIONS = 16
 
 
-def read_metadata(files: Mapping[NormalizedName, Files]) -> dict[NormalizedName, Wheel]:
+def read_metadata(files: Mapping[NormalizedName, Files]) -> tuple[dict[NormalizedName, Wheel], bool]:
     """Return the metadata of wheels; those are left out that the index neither serves beside them nor from within.
 
     Metadata beside a wheel are those of PEP 658; else the end of the wheel, which is a zip, is fetched.
+
+    Returns:
+        The metadata by name, and whether the index has answered all questions.
     """
     addresses = {name: found.address for name, found in files.items() if found.address}
     with requests.Session() as session, ThreadPoolExecutor(_QUESTIONS) as threads:
         session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=_QUESTIONS))
-        texts = threads.map(partial(_metadata, session), addresses.values())
+        texts = list(threads.map(partial(_metadata, session), addresses.values()))
         read = {}
         for (name, address), text in zip(addresses.items(), texts, strict=True):
             try:
-                read[name] = parse_wheel(Path(urlsplit(address).path), text)
+                read[name] = parse_wheel(Path(urlsplit(address).path), text or b"")
             except BuildError:
                 continue
-    return read
+    return read, None not in texts
 
 
-def _metadata(session: requests.Session, address: str) -> bytes:
-    """Return the text of a wheel's metadata; empty if it cannot be had."""
+def _metadata(session: requests.Session, address: str) -> bytes | None:
+    """Return the text of a wheel's metadata; empty if it cannot be had, None if the index does not answer."""
     try:
         answer = session.get(f"{address}.metadata", timeout=_ANSWER_SECONDS)
         if answer.ok:
@@ -50,6 +53,8 @@ def _metadata(session: requests.Session, address: str) -> bytes:
         with RemoteZip(address, session=session, timeout=_ANSWER_SECONDS) as wheel:
             name = next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
             content: bytes = wheel.read(name)
+    except (requests.ConnectionError, requests.Timeout):
+        return None
     except (requests.RequestException, RemoteZipError, StopIteration, *UNREADABLE_ZIP):
         return b""
     return content
@@ -69,13 +74,16 @@ def checksums(wheel: zipfile.ZipFile) -> dict[str, int]:
     return {entry.filename: entry.CRC for entry in wheel.infolist() if ".dist-info/" not in entry.filename}
 
 
-def requirements_of(image: ImageManifest, names: Sequence[str]) -> dict[NormalizedName, tuple[str, ...]]:
+def requirements_of(image: ImageManifest, names: Sequence[str]) -> tuple[dict[NormalizedName, tuple[str, ...]], bool]:
     """Return the requirements of distributions of the image; the index has not got all of them.
 
     Args:
         image: whose versions are looked up.
         names: canonical, of its distributions.
+
+    Returns:
+        The requirements by name, and whether the index has answered all questions.
     """
     lines = [f"{name}=={image.pins[canonicalize_name(name)].public}" for name in names]
-    wheels = read_metadata(known_files(lines, options_for(image)))
-    return {name: wheel.requirements for name, wheel in wheels.items()}
+    wheels, is_whole = read_metadata(known_files(lines, options_for(image)))
+    return {name: wheel.requirements for name, wheel in wheels.items()}, is_whole
