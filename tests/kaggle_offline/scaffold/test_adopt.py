@@ -43,6 +43,11 @@ def test_fences_that_end_after_a_text_swallow_no_cell(tmp_path: Path) -> None:
     ]
 
 
+def test_longer_fences_swallow_no_cell_either(tmp_path: Path) -> None:
+    result = adopted(tmp_path, MARKDOWN("````"), "x = 1", MARKDOWN("````"), "y = 2")
+    assert [source for kind, source in cells_of(result, 4) if kind == "code"] == ["x = 1", "y = 2"]
+
+
 @pytest.mark.parametrize("line", ["", "--bg", "--proc p"])
 def test_python_for_another_process_stays_there(line: str, tmp_path: Path) -> None:
     result = adopted(tmp_path, f"%%python {line}\nimport os\nos._exit(0)".replace(" \n", "\n"))

@@ -70,7 +70,7 @@ _VARIABLE = re.compile(r"\{(\w+)\}|\$(\w+)")
 
 # A fence of Markdown that ends a line with text before it: jupytext would look for its end in the next cells.
 _FENCE_AFTER_TEXT = re.compile(r"^(?![ \t]*(?:```|~~~))(.*\S)(```|~~~)[ \t]*$", re.MULTILINE)
-_FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
+_FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})", re.MULTILINE)
 
 _PARAMETERS = '# The origin of this kernel; `push` fills it in.\nPACKAGES_DIGEST = ""'
 _INSTALL = "# `push` writes the installation of the packages that Kaggle's image lacks here."
@@ -219,7 +219,8 @@ def _is_kept(cell: Any) -> bool:
     import nbformat
 
     # A fence that is not closed is closed by that of another cell.
-    fenced = nbformat.v4.new_markdown_cell("```\npass\n```\n~~~\npass\n~~~")
+    fences = ["```", "~~~", *(fence.strip() for fence in _FENCE.findall(cell.source))]
+    fenced = nbformat.v4.new_markdown_cell("\n".join(f"{fence}\npass\n{fence}" for fence in fences))
     cells = [cell, nbformat.v4.new_code_cell("pass"), fenced]
     read = jupytext.reads(jupytext.writes(nbformat.v4.new_notebook(cells=cells), fmt="py:percent"), fmt="py:percent")
     return [_content(cell) for cell in read.cells] == [_content(cell) for cell in cells]
