@@ -229,11 +229,13 @@ class Resolver:
         moved = [f"{name} {self._image.pins[name]} → {free[name].version}" for name in in_the_way]
         others = [str(free[name]) for name in sorted(younger)]
         lines.append(f"{', '.join(others)} would replace {', '.join(moved)}")
-        pins = [solution[name].requirement() for name in sorted(younger)]
-        raise ProtectedError(
-            "\n  ".join(lines),
-            f"Either require {', '.join(pins)}; or ship the others:{unprotecting(protected, in_the_way)}",
-        )
+        pins = ", ".join(solution[name].requirement() for name in sorted(younger))
+        without = sorted(without_wheel([free[name] for name in in_the_way], self._image))
+        unfit = [str(free[name]) for name in without]
+        cure = f"Either require {pins}; or ship the others:{unprotecting(protected, in_the_way)}"
+        if unfit:
+            cure = f"Require {pins}, if that is meant: {', '.join(unfit)} has no wheel for Python {self._image.python}."
+        raise ProtectedError("\n  ".join(lines), cure)
 
     def _old_releases(self, roots: "_Roots", solution: Solution) -> dict[NormalizedName, date]:
         """Return the added distributions that are over a year older than the newest release, and their days.
