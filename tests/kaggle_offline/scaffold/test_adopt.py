@@ -183,9 +183,27 @@ def test_files_that_cells_write_are_examined_like_cells(tmp_path: Path) -> None:
     )
     assert result.requirements == ("einops", "requests", "shapely", "timm")
     assert result.settings == {"dataset_sources": ["me/weights"]}
-    left = "\n".join(result.left)
     assert result.offline == ("requests.get('https://example.org')",)
-    assert "step.py: '/kaggle/input/d/me/weights/a.pt': take the folder from find_input('weights')" in left
+    assert "%%writefile step.py\n" + FIND + "open(f\"{find_input('weights')}/a.pt\")\nimport requests" in [
+        source.rpartition("\n")[0] for _, source in cells_of(result, 5)
+    ]
+
+
+FIND = "from competition_kit.inputs import find_input\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "imported"),
+    [
+        ('"""Steps."""\n', '"""Steps."""\n{}'),
+        ("from __future__ import annotations\nimport os\n", "from __future__ import annotations\n{}import os\n"),
+        ("# A comment\n@cache\ndef f(): pass\n", "# A comment\n{}@cache\ndef f(): pass\n"),
+    ],
+)
+def test_a_file_that_a_cell_writes_imports_what_finds_its_inputs(begin: str, imported: str, tmp_path: Path) -> None:
+    code = code_of(adopted(tmp_path, f"%%writefile -a lib/step.py\n{begin}P = '/kaggle/input/apples/x'"))
+    path = "P = f\"{find_input('apples')}/x\""
+    assert code == f"%%writefile -a lib/step.py\n{imported.format(FIND)}{path}"
 
 
 @pytest.mark.parametrize(

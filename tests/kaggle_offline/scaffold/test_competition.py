@@ -291,7 +291,7 @@ def test_what_cannot_be_done_is_left_and_said(tmp_path: Path) -> None:
 
 
 def test_what_another_program_than_python_is_given_stays_as_it_is(tmp_path: Path) -> None:
-    cells = ["%%writefile helper.py\nDATA = '/kaggle/input/apples'\nimport torch", "%%time\nimport yaml", "# %% a line"]
+    cells = ["%%writefile notes.txt\nDATA = '/kaggle/input/apples'\nimport torch", "%%time\nimport yaml", "# %% a line"]
     write_notebook(tmp_path / "notebook.ipynb", cells)
     adopted = adopt(tmp_path / "notebook.ipynb", "apples", ())
     assert "DATA = '/kaggle/input/apples'" in adopted.code
@@ -388,7 +388,8 @@ def test_modules_that_a_cell_writes_or_a_folder_holds_are_known(tmp_path: Path) 
     adopted = adopt(tmp_path / "x.ipynb", "apples", ())
     assert adopted.requirements == ("pyyaml",)
     assert set(adopted.modules) == {"lib/names.py"}
-    assert adopted.left == ("made.py: '../input/apples/x': take the folder from find_input('apples')",)
+    assert adopted.left == ()
+    assert "from competition_kit.inputs import find_input\nimport yaml\n" in adopted.code
 
 
 def test_the_future_comes_first_over_several_lines(tmp_path: Path, place: Path) -> None:

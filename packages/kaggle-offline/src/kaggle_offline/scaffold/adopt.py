@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from kaggle_offline.artifacts.render import INSTALL, PARAMETERS
-from kaggle_offline.code.cells import indent, magics, module_written, nodes_of, parse, parsed
+from kaggle_offline.code.cells import WrittenModule, indent, magics, module_written, nodes_of, parse, parsed
 from kaggle_offline.code.imports import (
     ELSEWHERE,
     distributions_of,
@@ -135,9 +135,12 @@ def adopt(path: Path, competition: str, known: Iterable[str]) -> Adopted:
         notes.require(cell.source, constants)
     for cell in cells:
         code = _without_installs(cell.source, notes)
-        code = _with_inputs(code, frozenset(tested), notes)
         written = module_written(code)
-        seen = written.text if written else code
+        if written:
+            seen = _file_with_inputs(written, frozenset(tested), notes)
+            code = f"{code.removesuffix(written.text)}{seen}"
+        else:
+            code = seen = _with_inputs(code, frozenset(tested), notes)
         notes.offline += [text for _, text in fetches(seen, constants)]
         cell.source = _with_blocks_kept(code)
     sources = [cell.source for cell in cells]
@@ -148,7 +151,7 @@ def adopt(path: Path, competition: str, known: Iterable[str]) -> Adopted:
         notes.left.append("pictures that are attached to its Markdown are not in the kernel")
     new = nbformat.v4.new_code_cell
     first = [new(_PARAMETERS, metadata={"tags": [PARAMETERS]}), new(_INSTALL, metadata={"tags": [INSTALL]})]
-    if any("find_input(" in source for source in sources):
+    if any("find_input(" in source for source in sources if not module_written(source)):
         first.append(new(_FIND))
     notebook.cells = [*first, *notebook.cells]
     notebook.metadata = {"jupytext": {"notebook_metadata_filter": "-all", "cell_metadata_filter": "tags,-all"}}
@@ -248,8 +251,7 @@ def _requirements(
     """Return the requirements of a notebook's cells and modules; note them, and what stays unknown."""
     # A file may be written twice.
     written = list(filter(None, map(module_written, sources)))
-    files = [(module.path, module.text) for module in written]
-    for file, text in (*modules.items(), *files):
+    for file, text in modules.items():
         for path in input_paths(text):
             if not path.is_found:
                 notes.left.append(f"{file}: {_by_hand(path)}")
@@ -463,6 +465,29 @@ def _with_inputs(code: str, tested: frozenset[str], notes: _Notes) -> str:
             notes.left.append(_by_hand(found))
         notes.see(found)
     return replaced
+
+
+def _file_with_inputs(written: WrittenModule, tested: frozenset[str], notes: _Notes) -> str:
+    """Return a file that a cell writes, in the same way, with the import of `find_input` if it needs that."""
+    replaced = with_inputs_found(written.text, tested)
+    for found in input_paths(written.text, tested):
+        if found.instead and replaced != written.text:
+            notes.done.append(f"{found.text}: found with find_input now, under either of Kaggle's layouts")
+        elif not found.is_found:
+            notes.left.append(f"{written.path}: {_by_hand(found)}")
+        notes.see(found)
+    tree = parsed(replaced)
+    if replaced == written.text or tree is None:
+        return replaced
+    body = tree.body
+    # The docstring and what comes from the future have to be first.
+    if ast.get_docstring(tree, clean=False) is not None:
+        body = body[1:]
+    body = [node for node in body if not (isinstance(node, ast.ImportFrom) and node.module == "__future__")]
+    decorators = getattr(body[0], "decorator_list", [])
+    first = min(node.lineno for node in (body[0], *decorators))
+    lines = replaced.split("\n")
+    return "\n".join([*lines[: first - 1], _FIND, *lines[first - 1 :]])
 
 
 def _settings(path: Path, notebook: Any) -> dict[str, Any]:
