@@ -73,7 +73,7 @@ class LocalKaggle:
         return has_source(self.storage, kind, source)
 
     def stand_in(self, kind: SourceKind, source: str, folder: Path, digest: str) -> None:
-        """Have a folder stand in for somebody's dataset, model or kernel output; see `storage.stand_ins`.
+        """Copy a folder's files here as somebody's dataset, model or kernel output; see `storage.stand_ins`.
 
         Raises:
             StorageError: something of that name was pushed here.

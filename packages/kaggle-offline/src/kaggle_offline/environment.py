@@ -1,10 +1,12 @@
-"""The environment variables that code of others sees: build backends, and commands of a competition's folder.
+"""Environment variables: those that code of others sees (build backends, commands of a competition's folder), and ours.
 
 The list names the variables that pass, not those that are held back, as a token can have any name. Variables that lead
 uv, pip and Git to packages may hold a password of the user's package index or proxy, and builds see it.
 """
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 # Where programs and certificates are, who runs them, in which language, and how files are reached.
 _NAMES = frozenset(
@@ -37,3 +39,18 @@ def environment_for_others(*settings: str) -> dict[str, str]:
     """Return those of this process's variables that code of others may see, and those that begin with ``settings``."""
     prefixes = (*_PREFIXES, *settings)
     return {name: value for name, value in os.environ.items() if name in _NAMES or name.startswith(prefixes)}
+
+
+@contextmanager
+def variables_set(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of this process until the block ends."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

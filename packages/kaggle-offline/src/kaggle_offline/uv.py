@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from kaggle_local.interpreters import UV
 
-from kaggle_offline.environment import environment_for_others
+from kaggle_offline.environment import environment_for_others, variables_set
 
 # Where packages come from, how they are reached, and how new they may be. Other settings would change the resolution
 # and the builds.
@@ -30,7 +30,7 @@ _NETWORK = (
 
 @contextmanager
 def further_indexes(indexes: Mapping[str, str]) -> Iterator[None]:
-    """Have uv and pip ask further package indexes, by their names, until the block ends.
+    """Add package indexes, by their names, to those that uv and pip ask, until the block ends.
 
     Credentials come from ``UV_INDEX_<NAME>_USERNAME`` and ``…_PASSWORD``, which uv reads; pip is given them in its
     environment, which no list of processes shows.
@@ -40,17 +40,9 @@ def further_indexes(indexes: Mapping[str, str]) -> Iterator[None]:
         return
     pip = [_with_credentials(name, url) for name, url in indexes.items()]
     uv = [f"{name}={url}" for name, url in indexes.items()]
-    before = {name: os.environ.get(name) for name in ("UV_INDEX", "PIP_EXTRA_INDEX_URL")}
-    os.environ["UV_INDEX"] = " ".join([*uv, before["UV_INDEX"] or ""]).strip()
-    os.environ["PIP_EXTRA_INDEX_URL"] = " ".join([*pip, before["PIP_EXTRA_INDEX_URL"] or ""]).strip()
-    try:
+    added = {"UV_INDEX": uv, "PIP_EXTRA_INDEX_URL": pip}
+    with variables_set({name: " ".join([*urls, os.environ.get(name, "")]).strip() for name, urls in added.items()}):
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _with_credentials(name: str, url: str) -> str:

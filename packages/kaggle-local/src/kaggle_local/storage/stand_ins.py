@@ -1,6 +1,8 @@
 """Folders of this machine that stand in for what others have on Kaggle: datasets, models and outputs of kernels."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -38,7 +40,7 @@ def has_source(storage: Storage, kind: SourceKind, source: str) -> bool:
 
 
 def stand_in(storage: Storage, kind: SourceKind, source: str, folder: Path, digest: str) -> None:
-    """Have the files of a folder be an input, unless the one of that digest is there; archives stay as they are.
+    """Copy a folder's files into a storage as an input, unless it holds the input of that digest; unpack no archive.
 
     Args:
         storage: where to.
@@ -86,9 +88,7 @@ def _version(storage: Storage, kind: SourceKind, source: str, folder: Path, dige
     if before is not None:
         resources.delete_version(before)
     version = resources.add_version(resource, digest, (), number=wanted)
-    with storage.files.scratch() as copy:
-        shutil.copytree(folder, copy, ignore_dangling_symlinks=True)
-        total = storage.files.keep_tree(copy)
+    with _copied(storage, folder) as (copy, total):
         resources.publish(version, copy, total)
 
 
@@ -101,11 +101,17 @@ def _kernel_output(storage: Storage, source: str, folder: Path, digest: str) -> 
     if complete is not None and complete.source == digest:
         return
     version = storage.kernels.add_version(owner, slug, slug, digest, dict(_SETTINGS), runs=False)
-    with storage.files.scratch() as copy:
-        shutil.copytree(folder, copy, ignore_dangling_symlinks=True)
-        storage.files.keep_tree(copy)
+    with _copied(storage, folder) as (copy, _):
         storage.files.put(copy, version.output_folder)
     storage.kernels.finish(version, "complete", "")
+
+
+@contextmanager
+def _copied(storage: Storage, folder: Path) -> Iterator[tuple[Path, int]]:
+    """Yield a copy of a folder, whose files the storage keeps, and its bytes."""
+    with storage.files.scratch() as copy:
+        shutil.copytree(folder, copy, ignore_dangling_symlinks=True)
+        yield copy, storage.files.keep_tree(copy)
 
 
 def _taken(source: str) -> StorageError:

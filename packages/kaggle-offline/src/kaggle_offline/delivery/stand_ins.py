@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def provide_inputs(kernel: KernelFolder, local: "LocalKaggle") -> str:
-    """Have the folders of ``[rehearsal.inputs]`` be inputs of the local Kaggle; return the digest of their files.
+    """Copy the folders of ``[rehearsal.inputs]`` into the local Kaggle as inputs; return the digest of their files.
 
     Raises:
         ConfigurationError: one of them is not a folder, or ``kernel-metadata.json`` does not name its input.
@@ -41,7 +41,7 @@ def provide_inputs(kernel: KernelFolder, local: "LocalKaggle") -> str:
         if not kinds:
             raise ConfigurationError(
                 f"{where}: rehearsal.inputs: {source}: not among the sources of kernel-metadata.json",
-                "Write it as it stands there, or remove the line.",
+                "Copy the source's name from kernel-metadata.json, or remove the line.",
             )
         digest = digest_of_data(files_of(folder))
         for kind in kinds:

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +22,7 @@ from kaggle_offline.artifacts.frozen import Frozen
 from kaggle_offline.artifacts.pack import Dataset
 from kaggle_offline.delivery.hosted import competition_inputs, make_competition
 from kaggle_offline.delivery.stand_ins import provide_inputs
+from kaggle_offline.environment import variables_set
 from kaggle_offline.errors import RehearsalError, TargetError
 from kaggle_offline.files import alone
 from kaggle_offline.kaggle.authentication import find_token
@@ -249,7 +250,7 @@ def open_target(
             direct = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "127.0.0.1"]))
             loopback = {"NO_PROXY": direct, "no_proxy": direct}
             client = {"KAGGLE_API_ENVIRONMENT": "LOCALHOST", "KAGGLE_API_TOKEN": local.token}
-            with _environment({**loopback, **client}):
+            with variables_set({**loopback, **client}):
                 yield LocalTarget(client=KaggleClient(waits, local.url), waits=waits, local=local)
 
 
@@ -306,18 +307,3 @@ def _explained() -> Iterator[None]:
         yield
     except LocalKaggleError as error:
         raise RehearsalError(error.problem, error.cure) from error
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables of this process until the block ends."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -27,7 +27,6 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fnmatch import fnmatch
@@ -39,7 +38,12 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from kaggle_offline.dependencies.breakage import Breakage, breakages, used
-from kaggle_offline.dependencies.index.package_index import compile_requirements, look_up, options_for
+from kaggle_offline.dependencies.index.package_index import (
+    compile_requirements,
+    look_up,
+    newest_with_wheel,
+    options_for,
+)
 from kaggle_offline.dependencies.index.source_distributions import against_torch, no_wheel_against_torch
 from kaggle_offline.dependencies.provided import requirements_on
 from kaggle_offline.dependencies.wheels import Wheel, as_chosen
@@ -399,17 +403,16 @@ class Resolver:
         unfit = _NO_WHEELS.search(reason)
         if unfit:
             cure = self._with_wheel(unfit[1])
-        chosen = [*self._freeze.overrides, *(f"{name} without its dependencies" for name in self._freeze.no_deps)]
-        if chosen:
-            explanation += f"\nsubmission.toml overrides: {', '.join(chosen)}."
+        if self._freeze.overriding:
+            explanation += f"\nsubmission.toml overrides: {', '.join(self._freeze.overriding)}."
         return LockError(f"the requirements cannot be met:\n{explanation}", cure)
 
     def _with_wheel(self, name: str) -> str:
         """Return the hint for a distribution that has no wheel for the image's Python, in the versions required."""
         python = self._image.python
-        with suppress(LockError):
-            newest = look_up([name], [*options_for(self._image), "--only-binary", ":all:"])[canonicalize_name(name)]
-            return f"Allow {name} {newest.version}, which has a wheel for Python {python}, or use an older image."
+        newest = newest_with_wheel(canonicalize_name(name), self._image)
+        if newest:
+            return f"Allow {name} {newest}, which has a wheel for Python {python}, or use an older image."
         return f"Require another distribution: no release of {name} has a wheel for Python {python}."
 
     def _replaced(self, solution: Solution) -> frozenset[NormalizedName]:

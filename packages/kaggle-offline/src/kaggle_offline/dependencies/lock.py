@@ -20,8 +20,8 @@ the digest of the other lines. While both match, nothing is resolved.
 import re
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,7 +30,13 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from kaggle_offline.dependencies.image_resolver import Resolved, Solution, matching
 from kaggle_offline.dependencies.index.download import fetch_sources
-from kaggle_offline.dependencies.index.package_index import Files, compile_requirements, look_up, options_for
+from kaggle_offline.dependencies.index.package_index import (
+    Files,
+    compile_requirements,
+    look_up,
+    newest_with_wheel,
+    options_for,
+)
 from kaggle_offline.dependencies.index.source_distributions import (
     MachineWheelError,
     against_torch,
@@ -131,30 +137,29 @@ class Inputs:
         """The wheels of this repository, the project's first."""
         return tuple(self.packages.values())
 
-    @property
+    @cached_property
+    def own_files(self) -> Mapping[str, str]:
+        """Return the user's own wheels, and the digests of their files; see `own_wheels.own_files`."""
+        return own_files(self.freeze.wheels, self.repository)
+
+    @cached_property
     def digest(self) -> str:
         """Return the digest of all inputs; the packages' code is not among them."""
         wheels = [[wheel.name, sorted(wheel.requirements), wheel.requires_python] for wheel in self.wheels]
         others: list[object] = [sorted(self.extras), self.builds_with, self.image.digest]
         others.append(sorted(self.freeze.protected))
-        if self.overridden:
-            others.append(self.overridden)
+        if self.freeze.overriding:
+            others.append(self.freeze.overriding)
         if self.freeze.indexes:
             others.append(self.indexes)
         if self.freeze.wheels:
-            others.append(sorted(own_files(self.freeze.wheels, self.repository).items()))
+            others.append(sorted(self.own_files.items()))
         return digest_of_data([3, wheels, *others])
 
     @property
     def indexes(self) -> tuple[str, ...]:
         """Return the further package indexes, as a lock has them."""
         return tuple(f"{name} {url}" for name, url in sorted(self.freeze.indexes.items()))
-
-    @property
-    def overridden(self) -> tuple[str, ...]:
-        """Return the requirements that the user has overridden, as a lock has them."""
-        no_deps = [f"{name} without its dependencies" for name in sorted(self.freeze.no_deps)]
-        return (*sorted(self.freeze.overrides), *no_deps)
 
     @property
     def builds_with(self) -> list[str]:
@@ -248,8 +253,7 @@ def _resolve(
     inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scratch: Path, say: Callable[[str], None]
 ) -> Lock:
     image = inputs.image
-    files = own_files(inputs.freeze.wheels, inputs.repository)
-    own = read_own_wheels([*files], inputs.repository, image, scratch / "own")
+    own = read_own_wheels([*inputs.own_files], inputs.repository, image, scratch / "own")
     problem = Problem(
         wheels=(*inputs.wheels, *(each.wheel for each in own)),
         extras=inputs.extras,
@@ -280,7 +284,7 @@ def _resolve(
         provided=provided,
         replaced=tuple(replaced),
         builds_with=tuple(builds_with),
-        overridden=inputs.overridden,
+        overridden=inputs.freeze.overriding,
         indexes=inputs.indexes,
     )
 
@@ -398,12 +402,11 @@ def _no_build(pin: Pin, error: BuildError, inputs: Inputs) -> LockError:
     if against_torch(error.problem):
         return no_wheel_against_torch(str(pin), image)
     hint = "Require another version or another distribution, or install what the build lacks here and on Kaggle."
-    with suppress(LockError):
-        newest = look_up([pin.name], [*options_for(image), "--only-binary", ":all:"])[pin.name]
-        hint = f"Require {pin.name}=={newest.version}, which has a wheel; the index has none of {pin.version}."
-        if not set(pin.via) & {wheel.name for wheel in inputs.wheels}:
-            requirers = ", ".join(pin.via)
-            hint = f"Require a version of {requirers} that allows {pin.name} {newest.version}, which has a wheel."
+    newest = newest_with_wheel(pin.name, image)
+    if newest and set(pin.via) & {wheel.name for wheel in inputs.wheels}:
+        hint = f"Require {pin.name}=={newest}, which has a wheel; the index has none of {pin.version}."
+    elif newest:
+        hint = f"Require a version of {', '.join(pin.via)} that allows {pin.name} {newest}, which has a wheel."
     return LockError(error.problem, hint)
 
 

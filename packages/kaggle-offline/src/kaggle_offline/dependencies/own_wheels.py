@@ -77,7 +77,7 @@ def _matching(entry: str, repository: Path) -> list[Path]:
     """Return the files of a repository that a path or pattern names, sorted.
 
     Raises:
-        LockError: it is no pattern, or a name has a blank, which no lock can hold.
+        LockError: the pattern is malformed, or a file's name has a blank, which a lock cannot hold.
     """
     if entry.startswith(("/", "..")):
         return []

@@ -2,7 +2,6 @@
 
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from packaging.version import Version
 
 from kaggle_offline.dependencies.index.download import Shipped
 from kaggle_offline.dependencies.index.metadata import checksums, remote_checksums
-from kaggle_offline.dependencies.index.package_index import known_files, look_up, options_for
+from kaggle_offline.dependencies.index.package_index import known_files, newest_with_wheel, options_for
 from kaggle_offline.dependencies.lock import Lock
 from kaggle_offline.dependencies.pins import Kind
 from kaggle_offline.dependencies.wheels import read_wheel
@@ -94,10 +93,10 @@ def _check_numpy(wheels: Sequence[Shipped], image: ImageManifest) -> None:
     for file in wheels:
         for name, code in _modules_of(file.path):
             if _NUMPY_1 in code and _NUMPY_2 not in code:
+                newest = newest_with_wheel(file.pin.name, image)
                 cure = "Require a later release of it."
-                with suppress(LockError):
-                    newest = look_up([file.pin.name], [*options_for(image), "--only-binary", ":all:"])[file.pin.name]
-                    cure = f"Require a later release of it, such as {file.pin.name}=={newest.version}."
+                if newest:
+                    cure = f"Require a later release of it, such as {file.pin.name}=={newest}."
                 raise LockError(
                     f"{file.pin}: {name} is compiled against NumPy 1, and the kernel has NumPy {version}", cure
                 )

@@ -112,6 +112,12 @@ class FreezeSettings:
     indexes: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def overriding(self) -> tuple[str, ...]:
+        """Return the overrides, and the distributions whose requirements do not count, in the words of a lock."""
+        no_deps = [f"{name} without its dependencies" for name in sorted(self.no_deps)]
+        return (*sorted(self.overrides), *no_deps)
+
+    @property
     def overridden(self) -> frozenset[NormalizedName]:
         """Return the canonical names of the distributions whose requirements are overridden."""
         return frozenset(canonicalize_name(Requirement(line).name) for line in self.overrides)

@@ -457,25 +457,24 @@ def _with_inputs(code: str, tested: frozenset[str], notes: _Notes) -> str:
     """Return a cell's code with calls of `find_input` for the paths of inputs; note the paths that stay."""
     if parse(code) is None:
         notes.left.append(f"not Python, skipped: the cell that begins with {code.strip().splitlines()[0]}")
+    return _with_paths_found(code, tested, notes)
+
+
+def _with_paths_found(code: str, tested: frozenset[str], notes: _Notes, where: str = "") -> str:
+    """Return code with calls of `find_input`; note its inputs, and the paths that stay, with the file they are in."""
     replaced = with_inputs_found(code, tested)
     for found in input_paths(code, tested):
         if found.instead and replaced != code:
             notes.done.append(f"{found.text}: found with find_input now, under either of Kaggle's layouts")
         elif not found.is_found:
-            notes.left.append(_by_hand(found))
+            notes.left.append(f"{where}{_by_hand(found)}")
         notes.see(found)
     return replaced
 
 
 def _file_with_inputs(written: WrittenModule, tested: frozenset[str], notes: _Notes) -> str:
     """Return a file that a cell writes, in the same way, with the import of `find_input` if it needs that."""
-    replaced = with_inputs_found(written.text, tested)
-    for found in input_paths(written.text, tested):
-        if found.instead and replaced != written.text:
-            notes.done.append(f"{found.text}: found with find_input now, under either of Kaggle's layouts")
-        elif not found.is_found:
-            notes.left.append(f"{written.path}: {_by_hand(found)}")
-        notes.see(found)
+    replaced = _with_paths_found(written.text, tested, notes, f"{written.path}: ")
     tree = parsed(replaced)
     if replaced == written.text or tree is None:
         return replaced
@@ -565,7 +564,7 @@ def _with_magics(code: str) -> str:
 
 
 def _magic(method: str, words: Sequence[str]) -> str:
-    """Return IPython's line for a call; empty if there is none."""
+    """Return the line of IPython that does what a call does; empty if no line does it."""
     if method == "system" and len(words) == 1:
         return f"!{words[0]}"
     if method in ("run_line_magic", "magic") and 1 <= len(words) <= 2:  # noqa: PLR2004 - a name and a line

@@ -142,6 +142,14 @@ def known_files(lines: Collection[str], target: Sequence[str]) -> dict[Normalize
             left = rest
 
 
+def newest_with_wheel(name: NormalizedName, image: ImageManifest) -> str:
+    """Return the newest version of a distribution that has a wheel for an image; empty if none has."""
+    try:
+        return look_up([name], [*options_for(image), "--only-binary", ":all:"])[name].version
+    except LockError:
+        return ""
+
+
 # uv prints these words when no release satisfies a requirement.
 _NO_RELEASE = "No solution found"
 
