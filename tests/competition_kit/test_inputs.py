@@ -16,6 +16,13 @@ def test_an_input_is_found_under_either_layout(place: str, tmp_path: Path) -> No
     assert find_input("leaves", tmp_path) == tmp_path / place
 
 
+@pytest.mark.parametrize("place", ["leaves-models", "models/me/leaves-models"])
+def test_of_published_checkpoints_it_is_the_folder_of_the_version(place: str, tmp_path: Path) -> None:
+    version = tmp_path / place / "other" / "checkpoints" / "3"
+    version.mkdir(parents=True)
+    assert find_input("leaves-models", tmp_path) == version
+
+
 def test_capitals_do_not_matter(tmp_path: Path) -> None:
     (tmp_path / "competitions" / "Mixed-Case").mkdir(parents=True)
     assert find_input("mixed-case", tmp_path).name == "Mixed-Case"

@@ -984,6 +984,52 @@ def test_models(local_kaggle: LocalKaggle) -> None:
     assert "already used" in ask(local_kaggle, method, **body).json()["error"]
 
 
+@row(
+    "ListModelInstances",
+    "the version in use of each variation, with its notes and whether it is ready",
+    "KaggleApi.model_instances_list_cli, Kaggle/kaggle-cli issue 586",
+)
+@row("ListModelInstanceVersions", "a version shows while it is in processing", UNKNOWN, assumed=True)
+@row("ListModelInstanceVersionFiles", "files in folders by their paths", "kagglehub 1.0.3, http_resolver")
+@row(
+    "CreateModelInstance",
+    "a taken name is an error in the answer, with the code 409",
+    "kagglehub 1.0.3, models_helpers",
+)
+def test_versions_of_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with behaving(tmp_path / "kaggle", monkeypatch, processing_seconds=0.5) as (local, _):
+        service = "models.ModelApiService"
+        model = {"ownerSlug": USERNAME, "modelSlug": "my-model"}
+        variation = {**model, "framework": "MODEL_FRAMEWORK_OTHER", "instanceSlug": "base"}
+        ask(local, f"{service}/CreateModel", ownerSlug=USERNAME, slug="my-model", title="my-model", isPrivate=True)
+
+        def content(text: str) -> dict[str, Any]:
+            folder = {"name": "sub", "files": [{"token": uploaded(local, "x.txt", text.encode())}]}
+            return {"files": [], "directories": [folder]}
+
+        first = {"instanceSlug": "base", "framework": "MODEL_FRAMEWORK_OTHER", "overview": "first", **content("1")}
+        assert "error" not in ask(local, f"{service}/CreateModelInstance", **model, body=first).json()
+        taken = ask(local, f"{service}/CreateModelInstance", **model, body=first).json()
+        assert taken["errorCode"] == 409
+
+        def shown() -> tuple[int, str]:
+            (instance,) = ask(local, f"{service}/ListModelInstances", **model).json()["instances"]
+            return instance["versionNumber"], instance["creationStatus"]["status"]
+
+        assert shown() == (1, "BLOBS_RECEIVED")
+        while shown() != (1, "READY"):
+            time.sleep(0.05)
+        second = {"versionNotes": "second", **content("2")}
+        ask(local, f"{service}/CreateModelInstanceVersion", **variation, body=second)
+        versions = ask(local, f"{service}/ListModelInstanceVersions", **variation).json()["versionList"]["versions"]
+        assert [version["versionNumber"] for version in versions] == [2, 1]
+        assert shown() == (1, "READY")
+        while shown() != (2, "READY"):
+            time.sleep(0.05)
+        files = ask(local, f"{service}/ListModelInstanceVersionFiles", **variation, versionNumber=2).json()["files"]
+        assert [file["name"] for file in files] == ["sub/x.txt"]
+
+
 # Competitions, beyond what submit does
 
 

@@ -23,7 +23,7 @@ from kaggle_offline.errors import OfflineError
 from kaggle_offline.delivery.target import open_target
 with open_target("local", Path.cwd()) as target:
     try:
-        target.client.datasets.upload(Path("weights.bin"))
+        target.client.datasets.upload(Path.cwd(), ["weights.bin"])
     except OfflineError as error:
         print(error.exit_code, error.problem)
 """

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from kagglesdk.common.types.http_redirect import HttpRedirect
+from kagglesdk.datasets.types.dataset_enums import DatabundleVersionStatus
+from kagglesdk.datasets.types.dataset_service import DatabundleVersionCreationStatus
 from kagglesdk.models.types.model_api_service import (
     ApiCreateModelInstanceRequest,
     ApiCreateModelInstanceVersionRequest,
@@ -47,6 +49,12 @@ _VARIATION = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]*")
 _FRAMEWORKS = {f.name.removeprefix("MODEL_FRAMEWORK_").replace("_", "").lower(): f for f in ModelFramework}
 _FRAMEWORK_NAMES: dict[ModelFramework, str] = {framework: name for name, framework in _FRAMEWORKS.items()}
 _CONFLICT = 409
+
+_STATUS = {
+    "processing": DatabundleVersionStatus.BLOBS_RECEIVED,
+    "ready": DatabundleVersionStatus.READY,
+    "failed": DatabundleVersionStatus.FAILED,
+}
 
 # The fields of a request that a model or a variation keeps; those of a variation have the same names.
 _MODEL_FIELDS = ("subtitle", "description", "provenance_sources")
@@ -214,6 +222,8 @@ def list_model_instances(call: Call, request: ApiListModelInstancesRequest) -> A
         _fill(described, variation, version)
         described.owner_slug, described.model_slug = variation.ref.split("/")[:2]
         described.version_notes = version.notes
+        described.creation_status = DatabundleVersionCreationStatus()
+        described.creation_status.status = _STATUS[version.status]
         response.instances.append(described)
     response.next_page_token = more
     return response

@@ -47,7 +47,8 @@ def read_frozen(kernel: KernelFolder) -> Frozen:
         datasets = {}
         for name, entry in document["datasets"].items():
             folder = kernel.build / entry["folder"]
-            datasets[name] = Dataset(folder=folder, slug=entry["slug"], digest=entry["digest"])
+            is_model = entry.get("is_model") is True
+            datasets[name] = Dataset(folder=folder, slug=entry["slug"], digest=entry["digest"], is_model=is_model)
             texts += [entry["slug"], entry["digest"]]
         for row in document["distributions"]:
             texts += row.values()
@@ -72,11 +73,14 @@ def read_frozen(kernel: KernelFolder) -> Frozen:
 
 def write_frozen(kernel: KernelFolder, frozen: Frozen) -> None:
     """Write the result of a freeze, for `read_frozen`."""
-    datasets = {}
+    datasets: dict[str, dict[str, str | bool]] = {}
     for name, dataset in (("packages", frozen.packages), ("rehearsal", frozen.rehearsal), ("models", frozen.models)):
         if dataset is not None:
             folder = str(dataset.folder.relative_to(kernel.build))
-            datasets[name] = {"folder": folder, "slug": dataset.slug, "digest": dataset.digest}
+            entry: dict[str, str | bool] = {"folder": folder, "slug": dataset.slug, "digest": dataset.digest}
+            if dataset.is_model:
+                entry["is_model"] = True
+            datasets[name] = entry
     document = {
         "python": frozen.python,
         "of_image": frozen.of_image,

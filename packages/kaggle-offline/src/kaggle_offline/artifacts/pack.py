@@ -53,17 +53,19 @@ _KINDS = {Kind.WHEEL: "wheel", Kind.BUILT: "wheel", Kind.SOURCE: "sdist", Kind.B
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A folder that is ready to become a dataset version.
+    """A folder that is ready to become a version of a dataset, or of a model.
 
     Attributes:
         folder: its files, and ``dataset-metadata.json``.
-        slug: of the dataset.
+        slug: of the dataset or model.
         digest: of its content; the notes of the version state it.
+        is_model: it becomes a model.
     """
 
     folder: Path
     slug: str
     digest: str
+    is_model: bool = False
 
     @property
     def files(self) -> dict[str, int]:
@@ -190,10 +192,11 @@ def pack_models(kernel: KernelFolder, folder: Path) -> Dataset | None:
         return None
     inputs = digest_of_data([_seen(kernel.checkpoints), list(kernel.settings.trusted)])
     stamp = Stamp(folder.with_name(f".{folder.name}.json"), inputs)
+    is_model = kernel.settings.checkpoints_as == "model"
     try:
         note = stamp.note()
         if note["files"] == _seen(folder):
-            return Dataset(folder=folder, slug=note["slug"], digest=note["digest"])
+            return Dataset(folder=folder, slug=note["slug"], digest=note["digest"], is_model=is_model)
     except (OSError, KeyError, TypeError):
         pass
     with new_folder(folder) as draft:
@@ -204,7 +207,7 @@ def pack_models(kernel: KernelFolder, folder: Path) -> Dataset | None:
         digest = _digest_of_folder(draft)
         slug = _write_metadata(draft, kernel, "models")
     stamp.write({"files": _seen(folder), "slug": slug, "digest": digest})
-    return Dataset(folder=folder, slug=slug, digest=digest)
+    return Dataset(folder=folder, slug=slug, digest=digest, is_model=is_model)
 
 
 def _seen(folder: Path) -> list[list[str | int]]:

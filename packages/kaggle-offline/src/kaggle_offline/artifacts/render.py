@@ -21,6 +21,7 @@ from kaggle_offline.files import (
     write_json,
     write_text,
 )
+from kaggle_offline.repository.checkpoints import FRAMEWORK, VARIATION
 from kaggle_offline.repository.image_manifest import read_image_manifest
 from kaggle_offline.repository.kernel_folder import KernelFolder
 from kaggle_offline.repository.kernel_metadata import pin_of, sources_of
@@ -118,22 +119,25 @@ if installing.returncode:
 importlib.invalidate_caches()"""
 
 
-def _checkpoints_cell(models: Dataset) -> str:
+def _checkpoints_cell(models: Dataset, version: int) -> str:
     """Return the code that compares the mounted checkpoints: `files.digest_of_names` in the standard library alone."""
+    places, path = ("", "datasets/*/"), models.slug
+    if models.is_model:
+        places, path = ("", "models/*/"), f"{models.slug}/{FRAMEWORK}/{VARIATION}/{version}"
     return f"""\
 # Written by push: refuse to run with other checkpoints than those that this kernel was made with.
 import hashlib
 from pathlib import Path
 
-found = [path for at in ("", "datasets/*/") for path in Path("/kaggle/input").glob(at + "{models.slug}")]
+found = [path for at in {places!r} for path in Path("/kaggle/input").glob(at + "{path}")]
 if not found:
-    raise FileNotFoundError("{models.slug} is not among this kernel's inputs")
+    raise FileNotFoundError("{path} is not among this kernel's inputs")
 names = hashlib.sha256()
 for name in sorted(path.relative_to(found[0]).as_posix() for path in found[0].rglob("*") if path.is_file()):
     with (found[0] / name).open("rb") as file:
         names.update((name + chr(0) + hashlib.file_digest(file, "sha256").hexdigest() + chr(10)).encode())
 if "sha256:" + names.hexdigest() != "{models.digest}":
-    raise RuntimeError("{models.slug}: another version is mounted than this kernel was made with")"""
+    raise RuntimeError("{path}: another version is mounted than this kernel was made with")"""
 
 
 def read_notebook(path: Path) -> Any:
@@ -185,7 +189,13 @@ class RenderedKernel:
 
 
 def render_kernel(
-    kernel: KernelFolder, packages: Dataset, models: Dataset | None, *, owner: str, surroundings: Sequence[str]
+    kernel: KernelFolder,
+    packages: Dataset,
+    models: Dataset | None,
+    *,
+    models_version: int = 0,
+    owner: str,
+    surroundings: Sequence[str],
 ) -> RenderedKernel:
     """Render the kernel's code and metadata below ``build/``, unless they are up to date.
 
@@ -194,13 +204,26 @@ def render_kernel(
     the code, its settings, the datasets, the image, the output's name and ``surroundings``: digests of everything
     else that the run sees. `digest_of_source` finds it in the code.
 
+    Args:
+        kernel: the competition.
+        packages: its packages.
+        models: its checkpoints; None without any.
+        models_version: the version of a model that the checkpoints are.
+        owner: of the kernel and its inputs.
+        surroundings: digests.
+
     Raises:
         ConfigurationError: the code cannot be read.
     """
     datasets = [packages, models] if models else [packages]
-    sources = [*kernel.metadata.sources["dataset"], *(f"{OWNER}/{dataset.slug}" for dataset in datasets)]
+    sources = {f"{kind}_sources": list(kernel.metadata.sources[kind]) for kind in ("dataset", "model")}
+    for dataset in datasets:
+        if dataset.is_model:
+            sources["model_sources"].append(f"{OWNER}/{dataset.slug}/{FRAMEWORK}/{VARIATION}/{models_version}")
+        else:
+            sources["dataset_sources"].append(f"{OWNER}/{dataset.slug}")
     pin = pin_of(kernel.metadata, read_image_manifest(kernel.image))
-    settings = {**kernel.metadata.document, **pin, "id": f"{OWNER}/{kernel.slug}", "dataset_sources": sources}
+    settings = {**kernel.metadata.document, **pin, "id": f"{OWNER}/{kernel.slug}", **sources}
     # `kaggle kernels pull -m` writes the number of somebody's kernel, which would win over the id.
     settings.pop("id_no", None)
     image = digest_of_file(kernel.image)
@@ -211,14 +234,11 @@ def render_kernel(
     stamp = Stamp(kernel.build / ".kernel.json", inputs)
     digest = _rendered_digest(folder, stamp.note())
     suffix = ".py" if kernel.is_script else ".ipynb"
-    metadata = {
-        **settings,
-        "code_file": kernel.code.with_suffix(suffix).name,
-        "id": f"{owner}/{kernel.slug}",
-        "dataset_sources": [re.sub(rf"^{OWNER}/", f"{owner}/", source) for source in sources],
-    }
+    metadata = {**settings, "code_file": kernel.code.with_suffix(suffix).name, "id": f"{owner}/{kernel.slug}"}
+    for key, names in sources.items():
+        metadata[key] = [re.sub(rf"^{OWNER}/", f"{owner}/", name) for name in names]
     if not digest:
-        code, digest = _render(kernel, packages, models, made_of)
+        code, digest = _render(kernel, packages, models, models_version, made_of)
         with new_folder(folder) as draft:
             write_text(draft / metadata["code_file"], code)
             write_json(draft / "kernel-metadata.json", metadata)
@@ -239,7 +259,9 @@ def _digest_of_folder(folder: Path) -> str:
     return digest_of_names((path.name, digest_of_file(path)) for path in folder.iterdir())
 
 
-def _render(kernel: KernelFolder, packages: Dataset, models: Dataset | None, made_of: list[Any]) -> tuple[str, str]:
+def _render(
+    kernel: KernelFolder, packages: Dataset, models: Dataset | None, models_version: int, made_of: list[Any]
+) -> tuple[str, str]:
     """Return the notebook or script as text, and the kernel's digest, which the text states."""
     import jupytext
     import nbformat
@@ -249,7 +271,7 @@ def _render(kernel: KernelFolder, packages: Dataset, models: Dataset | None, mad
     if install is not None:
         install.source = _install_cell(packages)
     if models:
-        refusal = nbformat.v4.new_code_cell(_checkpoints_cell(models))
+        refusal = nbformat.v4.new_code_cell(_checkpoints_cell(models, models_version))
         notebook.cells.insert(notebook.cells.index(parameters) + 1, refusal)
     notebook.cells.append(nbformat.v4.new_code_cell(_RECORD_CELL))
     digest = digest_of_data([[(cell.cell_type, cell.source) for cell in notebook.cells], made_of])

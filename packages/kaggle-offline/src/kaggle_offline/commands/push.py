@@ -57,8 +57,16 @@ def push(kernel: KernelFolder, target: Target, *, force: bool = False) -> None:
             for name, folder in folders.items():
                 with _timed(seconds, f"push: {name}"):
                     published[name] = publish(target, folder, preflight, earlier[name])
+            models_version = 0
+            if frozen.models:
+                models_version = published["models"].version
             rendered = render_kernel(
-                kernel, folders["packages"], frozen.models, owner=target.client.owner, surroundings=surroundings
+                kernel,
+                folders["packages"],
+                frozen.models,
+                models_version=models_version,
+                owner=target.client.owner,
+                surroundings=surroundings,
             )
         with _timed(seconds, "push: kernel"):
             version, run = run_kernel(kernel, target, rendered, preflight, known)

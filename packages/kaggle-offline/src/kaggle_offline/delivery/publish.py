@@ -1,4 +1,4 @@
-"""Publish a dataset folder as a dataset version, and check that Kaggle lists every file of it."""
+"""Publish a folder as a version of a dataset or model, and check that Kaggle lists every file of it."""
 
 from functools import partial
 
@@ -8,7 +8,7 @@ from kaggle_offline.delivery.target import Target
 from kaggle_offline.errors import KaggleError, NotFrozenError, PublishError, TakenError
 from kaggle_offline.kaggle.calls import MOST_VERSIONS
 from kaggle_offline.kaggle.client import KaggleClient
-from kaggle_offline.kaggle.datasets import DatasetState
+from kaggle_offline.kaggle.stores import Store, VersionState
 from kaggle_offline.reports.result import Published
 
 
@@ -18,7 +18,7 @@ def publish(
     preflight: Preflight,
     known: Published | None = None,
 ) -> Published:
-    """Make ``dataset`` the latest version of its Kaggle dataset, ready and complete.
+    """Make ``dataset`` the latest version of its dataset or model on Kaggle, ready and complete.
 
     Each round looks at the latest version and does one of these:
 
@@ -43,17 +43,17 @@ def publish(
         PublishError: Kaggle lists other files than were published.
         KaggleError: Kaggle refused a call, or did not finish processing.
     """
-    client = target.client
+    store = _store_of(target.client, dataset)
     uploaded = 0
     made = 0
     newest = 0
     # They name uploaded files that no version has yet: the next round uses them if another run was faster.
     tokens: dict[str, str] = {}
-    state = client.datasets.state(dataset.slug)
+    state = store.state(dataset.slug)
     while True:
         # The version in processing may have this content. Kaggle accepts no second version before the first is ready.
         if state is not None and state.status == "processing":
-            state = client.datasets.processed(dataset.slug)
+            state = store.processed(dataset.slug)
         problem = _problem(target, dataset, state, newest=newest, known=known)
         if state is not None and not problem:
             break
@@ -63,12 +63,13 @@ def publish(
             print(f"  {problem}; publishing it once more", flush=True)
         preflight.before_sending()
         if not tokens:
-            tokens = _upload(client, dataset)
+            tokens = _upload(store, dataset)
             uploaded += sum(dataset.files.values())
-        if state is not None:
+        if state is not None and not dataset.is_model:
+            # A kernel sees the version of a model that it names, whatever the newest is.
             preflight.before_next_version()
         # Another run may have published meanwhile; a killed run may have left a version in processing.
-        latest = client.datasets.processed(dataset.slug)
+        latest = store.processed(dataset.slug)
         if _is_same(latest, state):
             latest, created = _create_version(target, dataset, state, tokens)
             if created:
@@ -76,18 +77,22 @@ def publish(
         state = latest
     done = f"{uploaded:,} bytes uploaded" if uploaded else "unchanged, 0 bytes uploaded"
     print(f"  {dataset.slug}: version {state.version}, {done}", flush=True)
-    ref = f"{client.owner}/{dataset.slug}"
+    ref = store.ref(dataset.slug)
     return Published(ref=ref, version=state.version, digest=dataset.digest, uploaded_bytes=uploaded)
 
 
+def _store_of(client: KaggleClient, dataset: Dataset) -> Store:
+    return client.models if dataset.is_model else client.datasets
+
+
 def _problem(
-    target: Target, dataset: Dataset, state: DatasetState | None, *, newest: int, known: Published | None
+    target: Target, dataset: Dataset, state: VersionState | None, *, newest: int, known: Published | None
 ) -> str:
     """Return the problem with a dataset's latest version; empty if it is ``dataset``, complete.
 
     ``newest`` is the version that this command has just made; ``known`` one that an earlier run found complete.
     """
-    ref = f"{target.client.owner}/{dataset.slug}"
+    ref = _store_of(target.client, dataset).ref(dataset.slug)
     if state is None:
         return f"{ref}: no version is listed"
     if known and (known.ref, known.version, known.digest) == (ref, state.version, dataset.digest):
@@ -98,25 +103,25 @@ def _problem(
     return f"{ref} version {state.version} is incomplete: {difference}" if difference else ""
 
 
-def _seen(state: DatasetState) -> str:
+def _seen(state: VersionState) -> str:
     return f"version {state.version} with the notes {state.notes!r}"
 
 
-def _is_same(one: DatasetState | None, other: DatasetState | None) -> bool:
+def _is_same(one: VersionState | None, other: VersionState | None) -> bool:
     """Tell whether two answers show the same version, or both show no version."""
     if one is None or other is None:
         return one is other
     return (one.version, one.notes) == (other.version, other.notes)
 
 
-def _upload(client: KaggleClient, dataset: Dataset) -> dict[str, str]:
+def _upload(store: Store, dataset: Dataset) -> dict[str, str]:
     """Upload the files and return their tokens, by name.
 
     Raises:
         NotFrozenError: the folder's content does not match its digest, before or after.
     """
     _require_intact(dataset)
-    tokens = {name: client.datasets.upload(dataset.folder / name) for name in sorted(dataset.files)}
+    tokens = store.upload(dataset.folder, sorted(dataset.files))
     _require_intact(dataset)
     return tokens
 
@@ -130,8 +135,8 @@ def _require_intact(dataset: Dataset) -> None:
 
 
 def _create_version(
-    target: Target, dataset: Dataset, before: DatasetState | None, tokens: dict[str, str]
-) -> tuple[DatasetState, bool]:
+    target: Target, dataset: Dataset, before: VersionState | None, tokens: dict[str, str]
+) -> tuple[VersionState, bool]:
     """Publish the uploaded files as the version after ``before``; a published token is used up, and removed.
 
     Returns:
@@ -140,25 +145,25 @@ def _create_version(
     Raises:
         KaggleError: Kaggle refuses the version, or never shows it.
     """
-    client, patience = target.client, target.waits.patience
+    store, patience = _store_of(target.client, dataset), target.waits.patience
     after = before.version if before else 0
     try:
         if before is None:
-            client.datasets.create(dataset.slug, dataset.digest, tokens)
+            store.create(dataset.slug, dataset.digest, tokens)
         else:
-            client.datasets.create_version(dataset.slug, dataset.digest, tokens, after=after)
+            store.create_version(dataset.slug, dataset.digest, tokens, after=after)
     except TakenError:
         # Another run was faster, and its version may show late; or another dataset has this title.
-        find = partial(client.datasets.state, dataset.slug)
+        find = partial(store.state, dataset.slug)
         taken_by = target.waits.until(f"dataset {dataset.slug}", find, seconds=patience.settle)
         if taken_by is None:
             raise
         return taken_by, False
     tokens.clear()
-    seen: list[DatasetState] = []
+    seen: list[VersionState] = []
 
-    def look(*, for_notes: bool) -> DatasetState | None:
-        state = client.datasets.state(dataset.slug)
+    def look(*, for_notes: bool) -> VersionState | None:
+        state = store.state(dataset.slug)
         if state is None or state.version <= after:
             return None
         seen.append(state)
@@ -168,7 +173,7 @@ def _create_version(
     state = target.waits.until(what, partial(look, for_notes=False), seconds=patience.processing)
     if state is None:
         raise KaggleError(
-            f"{client.owner}/{dataset.slug}: Kaggle accepted version {after + 1} and does not show it",
+            f"{store.ref(dataset.slug)}: Kaggle accepted version {after + 1} and does not show it",
             "Look at it on Kaggle, then run the same command again.",
         )
     # Notes may show later than the version.
@@ -176,14 +181,14 @@ def _create_version(
     if state is None:
         state = seen[-1]
         print(
-            f"  {client.owner}/{dataset.slug}: {_seen(state)}, not {dataset.digest}; its file names are compared, and "
+            f"  {store.ref(dataset.slug)}: {_seen(state)}, not {dataset.digest}; its file names are compared, and "
             "the kernel checks their content",
             flush=True,
         )
     return state, True
 
 
-def _lasting_difference(target: Target, dataset: Dataset, state: DatasetState) -> str:
+def _lasting_difference(target: Target, dataset: Dataset, state: VersionState) -> str:
     """Return the differences of a version from its folder, or an empty text; waits for a listing without any."""
     if state.status != "ready":
         return f"its processing {state.status}"
@@ -192,9 +197,8 @@ def _lasting_difference(target: Target, dataset: Dataset, state: DatasetState) -
 
     def matches() -> bool | None:
         nonlocal listed, difference
-        listed = target.client.datasets.files(dataset.slug, state.version)
-        if any("/" in name for name in dataset.files):
-            listed |= target.client.datasets.files_in_folders(dataset.slug, state.version)
+        in_folders = any("/" in name for name in dataset.files)
+        listed = _store_of(target.client, dataset).files(dataset.slug, state.version, in_folders=in_folders)
         difference = _difference(dataset, listed)
         return None if difference else True
 

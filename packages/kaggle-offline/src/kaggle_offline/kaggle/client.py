@@ -16,6 +16,7 @@ from kaggle_offline.kaggle.calls import Calls, repeat
 from kaggle_offline.kaggle.competitions import Competitions
 from kaggle_offline.kaggle.datasets import Datasets
 from kaggle_offline.kaggle.kernels import Kernels
+from kaggle_offline.kaggle.models import Models
 from kaggle_offline.kaggle.retries import Waits
 
 
@@ -30,9 +31,10 @@ class KaggleClient:
     Attributes:
         owner: the name of whoever is authenticated.
         datasets: the owner's datasets.
+        models: the owner's models.
         kernels: the owner's kernels.
         competitions: competitions, and the owner's submissions to them.
-        calls: makes the calls of all three.
+        calls: makes the calls of all of them.
 
     Raises:
         CredentialsError: Kaggle does not know who asks.
@@ -55,6 +57,7 @@ class KaggleClient:
         self.calls = Calls(api, waits)
         self.owner = self.calls.owner
         self.datasets = Datasets(self.calls)
+        self.models = Models(self.calls)
         self.kernels = Kernels(self.calls)
         self.competitions = Competitions(self.calls)
 

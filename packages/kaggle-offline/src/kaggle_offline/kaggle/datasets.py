@@ -1,84 +1,26 @@
 """Datasets on Kaggle: looked up, created, given versions, deleted."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from kagglesdk.blobs.types.blob_api_service import ApiBlobType, ApiStartBlobUploadRequest
+from kagglesdk.blobs.types.blob_api_service import ApiBlobType
 from kagglesdk.datasets.types.dataset_api_service import (
     ApiCreateDatasetRequest,
     ApiCreateDatasetVersionRequest,
     ApiCreateDatasetVersionRequestBody,
-    ApiDatasetNewFile,
     ApiDeleteDatasetRequest,
     ApiGetDatasetRequest,
     ApiGetDatasetStatusRequest,
     ApiListDatasetFilesRequest,
     ApiListTreeDatasetFilesRequest,
-    ApiUploadDirectoryInfo,
 )
 
-from kaggle_offline.errors import KaggleError, NotThereError, TakenError, TransientError
-from kaggle_offline.kaggle.begun_uploads import BegunUploads
-from kaggle_offline.kaggle.calls import MOST_VERSIONS, Calls, shows
+from kaggle_offline.errors import KaggleError, TakenError, TransientError
+from kaggle_offline.kaggle.calls import MOST_VERSIONS, Calls
 from kaggle_offline.kaggle.http_errors import senseless
-from kaggle_offline.kaggle.transfers import Upload
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetState:
-    """A dataset's latest version. Status: ``ready``, ``failed`` or ``processing``.
-
-    ``notes`` are the version's, with the dataset's description where it is the first.
-    """
-
-    version: int
-    notes: str
-    status: str
-
-    def shows(self, digest: str) -> bool:
-        """Tell whether the notes hold a digest, or as much of it as Kaggle has kept."""
-        return shows(self.notes, digest)
-
-
-_DATASET_STATUS = {"READY": "ready", "FAILED": "failed", "DELETED": "failed"}
-
-
-def fill(version: Any, tokens: Mapping[str, str]) -> None:
-    """Set the files and folders of a dataset version, as kagglehub 1.0.3 does (``gcs_upload``, ``datasets_helpers``).
-
-    Args:
-        version: a request of the SDK's, or a folder in one.
-        tokens: of uploads, by the names of their files, which have slashes in a folder.
-    """
-    folders: dict[str, dict[str, str]] = {}
-    right_in_it = []
-    for name, token in tokens.items():
-        folder, slash, rest = name.partition("/")
-        if slash:
-            folders.setdefault(folder, {})[rest] = token
-        else:
-            right_in_it.append(token)
-    version.files = new_files(right_in_it)
-    directories = []
-    for name, inner in folders.items():
-        directory = ApiUploadDirectoryInfo()
-        directory.name = name
-        fill(directory, inner)
-        directories.append(directory)
-    version.directories = directories
-
-
-def new_files(tokens: list[str]) -> list[Any]:
-    """Return the files of a dataset version, as the SDK wants them, of the tokens of uploads."""
-    files = []
-    for token in tokens:
-        file = ApiDatasetNewFile()
-        file.token = token
-        files.append(file)
-    return files
+from kaggle_offline.kaggle.stores import STATUS, VersionState, fill, until_processed
+from kaggle_offline.kaggle.uploads import Uploads
 
 
 class Datasets:
@@ -86,18 +28,23 @@ class Datasets:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self._begun = BegunUploads(calls.owner)
+        self._uploads = Uploads(calls, ApiBlobType.DATASET)
+        self.upload = self._uploads.upload
 
-    def state(self, slug: str, *, ask_status: bool = False) -> DatasetState | None:
+    def ref(self, slug: str) -> str:
+        """Return a dataset's name among a kernel's sources."""
+        return f"{self._calls.owner}/{slug}"
+
+    def state(self, slug: str, *, ask_status: bool = False) -> VersionState | None:
         """Return the latest version of the owner's dataset, or None if it does not exist.
 
         With ``ask_status`` the status is also that of a version in processing that is not listed yet.
         """
-        ref = f"{self._calls.owner}/{slug}"
+        ref = self.ref(slug)
         request = ApiGetDatasetRequest()
         request.owner_slug, request.dataset_slug = self._calls.owner, slug
 
-        def look() -> DatasetState:
+        def look() -> VersionState:
             with self._calls.open() as client:
                 dataset = client.datasets.dataset_api_client.get_dataset(request)
             if dataset.ref.casefold() != ref.casefold():
@@ -111,36 +58,21 @@ class Datasets:
                 notes = f"{notes} {dataset.description or ''}".strip()
             listed = (versions[number].status or "").upper() if number in versions else ""
             word = "" if ask_status else listed
-            return DatasetState(
+            return VersionState(
                 version=number,
                 notes=notes,
-                status=_DATASET_STATUS.get(word) or self._status(slug),
+                status=STATUS.get(word) or self._status(slug),
             )
 
         return self._calls.lookup(f"dataset {ref}", look)
 
-    def processed(self, slug: str) -> DatasetState | None:
+    def processed(self, slug: str) -> VersionState | None:
         """Return the same, once no version of it is in processing any more: none is overlooked then.
 
         Raises:
             KaggleError: its processing takes too long.
         """
-        state = self.state(slug, ask_status=True)
-        if state is None or state.status != "processing":
-            return state
-
-        def look() -> DatasetState | None:
-            state = self.state(slug, ask_status=True)
-            return state if state and state.status != "processing" else None
-
-        seconds = self._calls.waits.patience.processing
-        state = self._calls.waits.until(f"processing {slug}", look, seconds=seconds)
-        if state is None:
-            raise KaggleError(
-                f"{self._calls.owner}/{slug}: still in processing after {seconds / 60:.0f} minutes",
-                "Run the same command again to go on waiting; if it never ends, look at its page on Kaggle.",
-            )
-        return state
+        return until_processed(self._calls, self.ref(slug), partial(self.state, slug, ask_status=True))
 
     def _status(self, slug: str) -> str:
         """Return the state of the latest version's processing."""
@@ -148,10 +80,17 @@ class Datasets:
         request.owner_slug, request.dataset_slug = self._calls.owner, slug
         with self._calls.open() as client:
             word = client.datasets.dataset_api_client.get_dataset_status(request).status.name
-        return _DATASET_STATUS.get(word, "processing")
+        return STATUS.get(word, "processing")
 
-    def files(self, slug: str, version: int) -> dict[str, int]:
-        """Return the size in bytes of every file of a version, by name; those in folders may be missing.
+    def files(self, slug: str, version: int, *, in_folders: bool) -> dict[str, int]:
+        """Return the size in bytes of every file of a version, by name.
+
+        ListDatasetFiles may leave files in folders out (Kaggle/kaggle-cli#370); kagglehub asks for the tree.
+
+        Args:
+            slug: of the dataset.
+            version: its number.
+            in_folders: ask for the files in folders, too.
 
         Raises:
             KaggleError: Kaggle does not list them.
@@ -177,16 +116,10 @@ class Datasets:
                 found |= files
             return found
 
-        return self._calls.fresh(what, list_all)
+        found = self._calls.fresh(what, list_all)
+        return found | self._files_in_folders(slug, version) if in_folders else found
 
-    def files_in_folders(self, slug: str, version: int) -> dict[str, int]:
-        """Return the size in bytes of every file in the folders of a version, by name.
-
-        ListDatasetFiles may leave them out (Kaggle/kaggle-cli#370); kagglehub asks for the tree.
-
-        Raises:
-            KaggleError: Kaggle does not list them.
-        """
+    def _files_in_folders(self, slug: str, version: int) -> dict[str, int]:
         what = f"folders of {self._calls.owner}/{slug}"
         found: dict[str, int] = {}
         waiting = [""]
@@ -207,48 +140,6 @@ class Datasets:
                 waiting += [f"{prefix}{directory.name}" for directory in page.directories or []]
                 found |= {f"{prefix}{file.name}": file.total_bytes for file in page.files or []}
         return found
-
-    def upload(self, path: Path) -> str:
-        """Upload a file, or the rest of it after a killed command; return the token that names it in a dataset version.
-
-        Raises:
-            KaggleError: it did not arrive whole.
-        """
-        what = f"upload of {path.name}"
-        request = ApiStartBlobUploadRequest()
-        request.type = ApiBlobType.DATASET
-        request.name = path.name
-        request.content_length = path.stat().st_size
-        request.last_modified_epoch_seconds = int(path.stat().st_mtime)
-
-        def start() -> tuple[str, str]:
-            with self._calls.open() as client:
-                answer = client.blobs.blob_api_client.start_blob_upload(request)
-            if not (answer.token and answer.create_url):
-                raise senseless(what)
-            return answer.token, answer.create_url
-
-        check = partial(self._calls.waits.check, what)
-        seconds = self._calls.waits.patience.answer
-        begun = self._begun.find(path)
-        if begun:
-            token, link = begun
-            upload = Upload(path, link, seconds, check)
-            if upload.goes_on():
-                self._calls.repeat(what, upload.send)
-                return token
-        for last in (False, True):
-            token, link = self._calls.repeat(what, start)
-            self._begun.keep(path, token, link)
-            try:
-                self._calls.repeat(what, Upload(path, link, seconds, check).send)
-            except NotThereError:
-                # The link has expired.
-                if last:
-                    raise
-            else:
-                break
-        return token
 
     def create(self, slug: str, digest: str, tokens: Mapping[str, str]) -> None:
         """Create the owner's private dataset with its first version.
@@ -298,8 +189,7 @@ class Datasets:
         most: int = MOST_VERSIONS,
     ) -> None:
         what = f"dataset {self._calls.owner}/{slug}"
-        # A version uses them up, even if its answer is lost.
-        self._begun.drop(set(tokens.values()))
+        self._uploads.use_up(set(tokens.values()))
 
         def act() -> bool:
             with self._calls.open() as client:

@@ -4,7 +4,7 @@ from typing import Any
 
 from kaggle_offline.kaggle.client import KaggleClient
 from kaggle_offline.kaggle.competitions import slug_of
-from kaggle_offline.kaggle.datasets import new_files
+from kaggle_offline.kaggle.stores import new_files
 
 
 def of_missing_file(client: KaggleClient, dataset: str) -> str:

@@ -113,7 +113,7 @@ class _Probe:
         print("  a dataset with file names that have + and !", flush=True)
         try:
             self._publish("", dict.fromkeys(names, "1"))
-            listed = sorted(self._client.datasets.files(self._dataset, 1))
+            listed = sorted(self._client.datasets.files(self._dataset, 1, in_folders=False))
             seen = f"listed: {', '.join(listed)}"
         except KaggleError as error:
             listed, seen = [], error.problem
@@ -251,11 +251,9 @@ class _Probe:
         )
 
     def _upload(self, files: dict[str, str]) -> dict[str, str]:
-        tokens: dict[str, str] = {}
         for name, text in files.items():
             write_text(self._folder / name, text)
-            tokens[name] = self._client.datasets.upload(self._folder / name)
-        return tokens
+        return self._client.datasets.upload(self._folder, list(files))
 
     def _publish(self, notes: str, files: dict[str, str]) -> None:
         """Make the dataset, or its next version, and wait until it is ready.

@@ -90,7 +90,10 @@ def _lines(competition: str, result: Result, limits: CompetitionLimits | None) -
         lines.append(_Line(name="run", text=f"{run.status}, {run.seconds:.0f} s, {peak} of memory at its peak"))
     for name, dataset in (("packages", result.packages), ("models", result.models)):
         if dataset is not None:
-            link = _link(result, f"datasets/{dataset.ref}/versions/{dataset.version}")
+            page = f"datasets/{dataset.ref}/versions/{dataset.version}"
+            if dataset.ref.count("/") > 1:
+                page = f"models/{dataset.ref}/{dataset.version}"
+            link = _link(result, page)
             text = f" version {dataset.version}, {dataset.uploaded_bytes:,} bytes uploaded"
             lines.append(_Line(name=name, linked=dataset.ref, link=link, text=text))
     if result.shipped is not None:

@@ -17,6 +17,10 @@ _OLD_TORCH = b"\x80"
 # The first bytes of a safetensors file are the size of its header (github.com/huggingface/safetensors, Format).
 _HEADER_SIZE = 8
 
+FRAMEWORK = "other"
+VARIATION = "checkpoints"
+"""Where the checkpoints are in a model of their own, ``owner/model/framework/variation``; `find_input` knows it."""
+
 # Names of imports that an error shows.
 _SHOWN = 3
 

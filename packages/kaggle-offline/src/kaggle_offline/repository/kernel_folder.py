@@ -58,8 +58,9 @@ class KernelFolder:
 
     @property
     def checkpoints(self) -> Path | None:
-        """The folder whose files become the model dataset; None where the kernel needs none."""
-        return self.folder / self.settings.checkpoints if self.settings.checkpoints else None
+        """The folder whose files are published for the kernel; None without one."""
+        name = self.settings.checkpoints
+        return self.folder / name if name and "/" not in name else None
 
     @property
     def lock(self) -> Path:
@@ -116,12 +117,10 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
             f"There are: {', '.join(list_competitions(repository)) or 'none'}.",
         )
     settings = read_settings(folder / "submission.toml")
-    result = KernelFolder(
-        competition=competition,
-        repository=repository,
-        settings=settings,
-        metadata=read_metadata(folder / "kernel-metadata.json", settings.competition or competition),
-    )
+    metadata = read_metadata(folder / "kernel-metadata.json", settings.competition or competition)
+    if settings.checkpoints and "/" in settings.checkpoints:
+        metadata = metadata.with_model(settings.checkpoints)
+    result = KernelFolder(competition=competition, repository=repository, settings=settings, metadata=metadata)
     _check_paths(result)
     return result
 
@@ -136,6 +135,9 @@ def _check_paths(kernel: KernelFolder) -> None:
     for key, folder in (("package", kernel.package), ("checkpoints", kernel.checkpoints)):
         if folder is not None and not folder.is_dir():
             raise ConfigurationError(f"{path}: {key}: {folder}: not found", f"Correct {key}, or create the folder.")
+    if kernel.settings.checkpoints and kernel.checkpoints is None:
+        # The files are on Kaggle alone.
+        return
     existing = set(names_below(kernel.checkpoints)) if kernel.checkpoints else set[str]()
     for key, names in (("weights", kernel.settings.weights), ("trusted", kernel.settings.trusted)):
         missing = sorted(set(names) - existing)

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,12 @@ class KernelMetadata:
     docker_image: str
     docker_image_pinning_type: str
     sources: Mapping[str, tuple[str, ...]]
+
+    def with_model(self, source: str) -> "KernelMetadata":
+        """Return the same with a version of a model among the sources."""
+        models = tuple(dict.fromkeys([*self.sources["model"], source]))
+        document = {**self.document, "model_sources": list(models)}
+        return replace(self, document=document, sources={**self.sources, "model": models})
 
 
 def read_metadata(path: Path, competition: str) -> KernelMetadata:

@@ -62,6 +62,14 @@ _TYPES = {
     "boolean": "true or false",
 }
 
+_EXPECTATIONS = {
+    "exclusiveMinimum": "must be above {}",
+    "minimum": "must be {} or more",
+    "exclusiveMaximum": "must be below {}",
+    "minLength": "must not be empty",
+    "minItems": "must not be empty",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class CompetitionLimits:
@@ -135,6 +143,7 @@ class Settings:
     extras: tuple[str, ...]
     image: str
     checkpoints: str | None
+    checkpoints_as: str
     trusted: tuple[str, ...]
     weights: Mapping[str, float]
     output: str
@@ -174,6 +183,7 @@ def read_settings(path: Path) -> Settings:
         extras=tuple(name.strip() for name in extras.split(",") if name.strip()),
         image=document["image"],
         checkpoints=document.get("checkpoints"),
+        checkpoints_as=document.get("checkpoints_as", properties["checkpoints_as"]["default"]),
         trusted=tuple(document.get("trusted", ())),
         weights=document.get("weights", {}),
         output=document["output"],
@@ -295,15 +305,10 @@ def _expectation(error: ValidationError, rule: Any) -> str:
     """Return the requirement on a value, in the words of TOML."""
     if error.validator == "type":
         return f"must be {_TYPES[rule]}"
-    if error.validator == "exclusiveMinimum":
-        return f"must be above {rule}"
-    if error.validator == "minimum":
-        return f"must be {rule} or more"
-    if error.validator == "exclusiveMaximum":
-        return f"must be below {rule}"
-    if error.validator in ("minLength", "minItems"):
-        return "must not be empty"
-    return error.message
+    if error.validator == "enum":
+        return f"must be one of {', '.join(rule)}"
+    known = _EXPECTATIONS.get(str(error.validator))
+    return known.format(rule) if known else error.message
 
 
 def _shortened(value: object) -> str:
