@@ -1,13 +1,18 @@
 """Wheels of the user's own, from the repository and from addresses, with a package index on loopback."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
+from kaggle_offline.artifacts.frozen import read_frozen
 from kaggle_offline.commands.freeze import freeze
-from kaggle_offline.errors import DownloadError, LockError, StaleLockError
-from kaggle_offline.repository.kernel_folder import read_kernel_folder
+from kaggle_offline.commands.push import push
+from kaggle_offline.delivery.target import open_target
+from kaggle_offline.errors import DownloadError, LockError, RunError, StaleLockError
+from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder
 
+from tests.kaggle_offline.conftest import require
 from tests.kaggle_offline.dependencies.locked import lock, versions
 from tests.package_index import PackageIndex, write_wheel
 
@@ -142,3 +147,53 @@ def test_an_address_may_be_quoted_and_an_extra_is_known(
     assert "unknown extra" not in capsys.readouterr().out
     freeze(read_kernel_folder(repository, "small"))
     assert NAME in shipped(repository)
+
+
+def test_a_wheel_of_another_dataset_is_named_and_not_uploaded(
+    notebook: KernelFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The lock needs a copy of it; a freeze from that lock needs none, and the kernel installs the dataset's file."""
+    repository = notebook.repository
+    name = "mamba_ssm-2.3-cp312-cp312-linux_x86_64.whl"
+    choose(repository, f"kaggle:someone/extensions/gpu/{name}")
+    require(repository, "mamba-ssm", "packaging")
+    with pytest.raises(LockError, match="a lock needs a copy of it") as refusal:
+        freeze(read_kernel_folder(repository, "small"))
+    assert '[rehearsal.inputs] "someone/extensions" = "data/extensions"' in refusal.value.cure
+    settings = repository / "kernels" / "small" / "submission.toml"
+    settings.write_text(f'{settings.read_text()}\n[rehearsal.inputs]\n"someone/extensions" = "data/extensions"\n')
+    copy = repository / "data" / "extensions" / "gpu" / name
+    copy.parent.mkdir(parents=True)
+    files = {"mamba_ssm/__init__.py": b"HERE = 'mounted'"}
+    copy.write_bytes(write_wheel("mamba-ssm", "2.3", tag=TAG, files=files))
+    freeze(read_kernel_folder(repository, "small"))
+    assert "2.3      added, in another dataset, for small" in capsys.readouterr().out
+    assert name not in shipped(repository)
+    code = notebook.code.read_text().replace(
+        "import iniconfig, small", "import mamba_ssm, small\nprint(mamba_ssm.HERE)"
+    )
+    notebook.code.write_text(code)
+    kernel = read_kernel_folder(repository, "small")
+    with open_target("local", repository) as target:
+        push(kernel, target)
+    assert "| mounted" in capsys.readouterr().out
+    metadata = json.loads((kernel.build / "kernel" / "kernel-metadata.json").read_text())
+    assert metadata["dataset_sources"][0] == "someone/extensions"
+
+    # A clone without the copy freezes the same from the lock.
+    digest = read_frozen(kernel).packages.digest
+    copy.unlink()
+    assert freeze(kernel, renew_lock=False).packages.digest == digest
+
+    # Another file in its place stops the kernel.
+    copy.write_bytes(write_wheel("mamba-ssm", "2.3", tag=TAG))
+    with open_target("local", repository) as target, pytest.raises(RunError, match="not the file that was frozen"):
+        push(kernel, target)
+
+
+@pytest.mark.parametrize("entry", ["kaggle:owner/wheel.whl", "kaggle:owner/slug/../x.whl", "kaggle:owner/slug/x.zip"])
+def test_a_place_in_a_dataset_has_a_form(entry: str, repository: Path, index: PackageIndex) -> None:
+    choose(repository, entry)
+    with pytest.raises(LockError, match=f"freeze.wheels: {entry}: not the place of a wheel in a dataset"):
+        lock(repository, "mamba-ssm")
+    assert index.url

@@ -12,7 +12,7 @@ from slugify import slugify
 
 from kaggle_offline.dependencies.index.download import Shipped
 from kaggle_offline.dependencies.lock import Lock
-from kaggle_offline.dependencies.pins import Kind
+from kaggle_offline.dependencies.pins import Kind, Pin
 from kaggle_offline.dependencies.provided import requirements_on
 from kaggle_offline.dependencies.wheels import Wheel, as_chosen, read_wheel
 from kaggle_offline.errors import ConfigurationError
@@ -49,6 +49,7 @@ _MOST_FILES = 1000
 _MOST_BYTES = 200 * 10**9
 
 _KINDS = {Kind.WHEEL: "wheel", Kind.BUILT: "wheel", Kind.SOURCE: "sdist", Kind.BUILDER: "builder"}
+_MOUNTED = "mounted"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,8 @@ def _digest_of_folder(folder: Path) -> str:
     if not (folder / MANIFEST).exists():
         return digest_of_names(hashes.items())
     manifest = read_json(folder / MANIFEST)
-    if {entry["name"]: entry["sha256"] for entry in manifest["files"]} != hashes:
+    own = [entry for entry in manifest["files"] if entry["kind"] != _MOUNTED]
+    if {entry["name"]: entry["sha256"] for entry in own} != hashes:
         raise ValueError("the manifest lists other files")
     return _digest_of_manifest(manifest)
 
@@ -151,6 +153,7 @@ def pack_packages(
                     "distribution": distribution,
                 }
             )
+        files += [_mounted_entry(pin) for pin in lock.pins if pin.kind is Kind.MOUNTED]
         # pip builds sources apart from the image: what builds them asks nothing of it.
         files_of_kernel = [file.path for file in shipped if file.pin.kind is not Kind.BUILDER]
         wheels = [*packages, *(read_wheel(path) for path in files_of_kernel if path.suffix == ".whl")]
@@ -174,6 +177,18 @@ def pack_packages(
         write_json(draft / MANIFEST, {"digest": digest, "commit": commit, **manifest})
         slug = _write_metadata(draft, kernel, "packages")
     return Dataset(folder=folder, slug=slug, digest=digest)
+
+
+def _mounted_entry(pin: Pin) -> dict[str, Any]:
+    """Return the manifest's entry for a wheel of another dataset."""
+    owner, slug, name = pin.url.split("/", 2)
+    return {
+        "name": name.rpartition("/")[2],
+        "sha256": pin.hashes[0],
+        "kind": _MOUNTED,
+        "distribution": f"{pin.name}=={pin.version}",
+        _MOUNTED: [f"datasets/{owner}/{slug}/{name}", f"{slug}/{name}"],
+    }
 
 
 def pack_models(kernel: KernelFolder, folder: Path) -> Dataset | None:

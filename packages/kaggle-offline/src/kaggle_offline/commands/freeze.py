@@ -17,7 +17,7 @@ from kaggle_offline.dependencies.index.download import download
 from kaggle_offline.dependencies.lock import pins_for_python
 from kaggle_offline.dependencies.lock_table import rows, table
 from kaggle_offline.dependencies.locking import Locked, lock_kernel
-from kaggle_offline.dependencies.pins import Pin, read_pins
+from kaggle_offline.dependencies.pins import Kind, Pin, read_pins
 from kaggle_offline.dependencies.shipped_files import check_shipped
 from kaggle_offline.errors import CredentialsError, NotFrozenError
 from kaggle_offline.files import Stamp, alone, digest_of_data, digest_of_file
@@ -53,7 +53,8 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
         # uv starts every interpreter that it finds, which takes a while.
         searched = thread.submit(_rehearsal_python, image)
         locked = lock_kernel(kernel, image=image, renew=renew_lock)
-    pins, constraints = locked.lock.pins, locked.lock.builds_with
+    pins = [pin for pin in locked.lock.pins if pin.kind is not Kind.MOUNTED]
+    constraints = locked.lock.builds_with
     check = partial(check_shipped, lock=locked.lock, image=image)
     fetch = partial(download, image=image, repository=kernel.repository, constraints=constraints)
     shipped = fetch(pins, build / "wheels", check=check, checked_with=sorted(locked.lock.provided.items()))
@@ -99,7 +100,7 @@ def _check_notebook(kernel: KernelFolder) -> None:
         stamp.write("readable")
 
 
-def _pins_here(pins: tuple[Pin, ...], python: str, image: ImageManifest, path: Path) -> tuple[Pin, ...]:
+def _pins_here(pins: Sequence[Pin], python: str, image: ImageManifest, path: Path) -> tuple[Pin, ...]:
     """Return the pins for this machine's Python, from the stamp at ``path`` if it is up to date."""
     stamp = Stamp(path, digest_of_data([python, *(pin.lines() for pin in pins)]))
     note = stamp.note()

@@ -124,6 +124,7 @@ class Inputs:
         image: the image.
         freeze: the user's choices.
         repository: that the user's own wheels are in.
+        copies: the folders that have the files of datasets, by ``owner/slug``.
     """
 
     packages: Mapping[Path, Wheel]
@@ -131,6 +132,7 @@ class Inputs:
     image: ImageManifest
     freeze: FreezeSettings
     repository: Path
+    copies: Mapping[str, Path]
 
     @property
     def wheels(self) -> tuple[Wheel, ...]:
@@ -253,7 +255,7 @@ def _resolve(
     inputs: Inputs, path: Path, kept: Mapping[NormalizedName, str], scratch: Path, say: Callable[[str], None]
 ) -> Lock:
     image = inputs.image
-    own = read_own_wheels([*inputs.own_files], inputs.repository, image, scratch / "own")
+    own = read_own_wheels([*inputs.own_files], inputs.repository, inputs.copies, image, scratch / "own")
     problem = Problem(
         wheels=(*inputs.wheels, *(each.wheel for each in own)),
         extras=inputs.extras,
@@ -296,7 +298,8 @@ def _own_pins(own: Iterable[OwnWheel], solution: Solution) -> list[Pin]:
         name = each.wheel.name
         if name in solution:
             via, hashes = solution[name].via, (each.sha256,)
-            pins.append(Pin(name=name, version=each.wheel.version, hashes=hashes, url=each.source, via=via))
+            version = each.wheel.version
+            pins.append(Pin(name=name, version=version, kind=each.kind, hashes=hashes, url=each.source, via=via))
         else:
             print(f"  {each.source}: not shipped, as nothing requires {name}", flush=True)
     return pins

@@ -9,7 +9,11 @@ from kaggle_offline.dependencies.wheels import Wheel
 from kaggle_offline.repository.image_manifest import ImageManifest
 from kaggle_offline.tables import aligned
 
-_ORIGINS = {Kind.BUILT: "built from source, ", Kind.SOURCE: "built in the kernel, "}
+_ORIGINS = {
+    Kind.BUILT: "built from source, ",
+    Kind.SOURCE: "built in the kernel, ",
+    Kind.MOUNTED: "in another dataset, ",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

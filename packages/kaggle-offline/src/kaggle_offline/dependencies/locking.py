@@ -68,6 +68,7 @@ def lock_kernel(
         image=image,
         freeze=settings.freeze,
         repository=kernel.repository,
+        copies={source: kernel.repository / folder for source, folder in settings.inputs.items()},
     )
     with further_indexes(settings.freeze.indexes):
         locked = lock(inputs, path, renew=renew, upgrade=upgrade)

@@ -1,4 +1,4 @@
-"""Wheels of the user's own: files of the repository, or addresses outside of any index.
+"""Wheels of the user's own: files of the repository, of datasets on Kaggle, or addresses outside of any index.
 
 Projects release extensions of torch with the platform tag ``linux_x86_64``, which no index takes: a wheel with it need
 not run on other machines than the one that built it. uv resolves for a platform that excludes it, so it is given a
@@ -7,7 +7,7 @@ wheel of the same metadata for every platform.
 
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -16,11 +16,14 @@ from urllib.parse import parse_qs, unquote, urldefrag, urlsplit
 import requests
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from kaggle_offline.dependencies.pins import refuse_secrets
+from kaggle_offline.dependencies.pins import Kind, refuse_secrets
 from kaggle_offline.dependencies.wheels import Wheel, read_wheel
 from kaggle_offline.errors import LockError, NetworkError
 from kaggle_offline.files import COPY_IT, digest_of_file, is_lfs_pointer, link_outside
 from kaggle_offline.repository.image_manifest import ImageManifest
+from kaggle_offline.repository.submission_toml import MOUNTED
+
+_IN_DATASET = re.compile(rf"{MOUNTED}[\w-]+/[\w-]+/(?:(?!\.)[\w.+-]+/)*[\w.+-]+\.whl", re.ASCII)
 
 _ANSWER_SECONDS = 60
 _PIECE = 2**20
@@ -32,20 +35,22 @@ class OwnWheel:
 
     Attributes:
         wheel: its metadata; its path is a wheel without content that uv resolves with.
-        source: its path in the repository, or its address.
+        source: its path in the repository, its address, or its place in a dataset: ``owner/slug/name.whl``.
         sha256: of its file.
+        kind: how it gets into the kernel.
     """
 
     wheel: Wheel
     source: str
     sha256: str
+    kind: Kind
 
 
 def own_files(entries: Sequence[str], repository: Path) -> dict[str, str]:
-    """Return the wheels that settings name: paths in the repository and addresses, with the digests of the files.
+    """Return the wheels that settings name: paths in the repository and other places, with the digests of the former.
 
     Args:
-        entries: paths or patterns relative to the repository, and addresses.
+        entries: paths or patterns relative to the repository, places in datasets, and addresses.
         repository: that they are in.
 
     Raises:
@@ -53,6 +58,14 @@ def own_files(entries: Sequence[str], repository: Path) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for entry in entries:
+        if entry.startswith(MOUNTED):
+            if not _IN_DATASET.fullmatch(entry):
+                raise LockError(
+                    f"freeze.wheels: {entry}: not the place of a wheel in a dataset",
+                    f"As in: {MOUNTED}owner/slug/name.whl",
+                )
+            found[entry] = ""
+            continue
         if "://" in entry:
             refuse_secrets("freeze.wheels", entry)
             if not urlsplit(entry).path.endswith(".whl"):
@@ -91,12 +104,15 @@ def _matching(entry: str, repository: Path) -> list[Path]:
     return paths
 
 
-def read_own_wheels(files: Sequence[str], repository: Path, image: ImageManifest, scratch: Path) -> list[OwnWheel]:
+def read_own_wheels(
+    files: Sequence[str], repository: Path, copies: Mapping[str, Path], image: ImageManifest, scratch: Path
+) -> list[OwnWheel]:
     """Read the wheels that `own_files` returns, those at addresses after a download.
 
     Args:
-        files: paths in the repository, and addresses.
+        files: paths in the repository, places in datasets, and addresses.
         repository: that they are in.
+        copies: the folders that have the files of datasets, by ``owner/slug``.
         image: that they have to be for.
         scratch: an empty folder.
 
@@ -108,7 +124,13 @@ def read_own_wheels(files: Sequence[str], repository: Path, image: ImageManifest
     for number, source in enumerate(files):
         folder = scratch / str(number)
         folder.mkdir(parents=True)
-        path = fetch_wheel(source, folder) if "://" in source else repository / source
+        kind = Kind.WHEEL
+        if source.startswith(MOUNTED):
+            kind, path = Kind.MOUNTED, _copy_of(source, copies)
+        elif "://" in source:
+            path = fetch_wheel(source, folder)
+        else:
+            path = repository / source
         try:
             tags = parse_wheel_filename(path.name)[3]
         except InvalidWheelFilename as error:
@@ -128,11 +150,29 @@ def read_own_wheels(files: Sequence[str], repository: Path, image: ImageManifest
         found.append(
             OwnWheel(
                 wheel=replace(wheel, path=_stub(wheel, folder / "stub")),
-                source=urldefrag(source).url,
+                source=urldefrag(source.removeprefix(MOUNTED)).url,
+                kind=kind,
                 sha256=digest_of_file(path).removeprefix("sha256:"),
             )
         )
     return found
+
+
+def _copy_of(entry: str, copies: Mapping[str, Path]) -> Path:
+    """Return the copy of a wheel that is in a dataset.
+
+    Raises:
+        LockError: this machine has none.
+    """
+    owner, slug, name = entry.removeprefix(MOUNTED).split("/", 2)
+    dataset = f"{owner}/{slug}"
+    if dataset in copies and (copies[dataset] / name).is_file():
+        return copies[dataset] / name
+    raise LockError(
+        f"freeze.wheels: {entry}: a lock needs a copy of it, and [rehearsal.inputs] names none",
+        f"Run: kaggle datasets download {dataset} --unzip --path data/{slug}. Then write into submission.toml: "
+        f'[rehearsal.inputs] "{dataset}" = "data/{slug}"',
+    )
 
 
 def fetch_wheel(address: str, folder: Path) -> Path:

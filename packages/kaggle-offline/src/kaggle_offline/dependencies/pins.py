@@ -23,6 +23,8 @@ class Kind(StrEnum):
     """As source, built in the kernel: its wheel would be for this machine alone."""
     BUILDER = "builder"
     """Only while a source is built in the kernel."""
+    MOUNTED = "mounted"
+    """From another dataset that the kernel names, which has its wheel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,8 @@ class Pin:
         version: as the index has it.
         kind: how it gets into the kernel.
         hashes: SHA-256 of the files that may be taken, in hexadecimal; none for a Git commit.
-        url: of a Git commit or an archive (PEP 508); empty for a distribution of the index.
+        url: of a Git commit or an archive (PEP 508), or the place of a mounted wheel, ``owner/slug/name.whl``; empty
+            for a distribution of the index.
         via: the distributions that require it.
     """
 
@@ -60,8 +63,8 @@ class Pin:
 
     @property
     def is_own(self) -> bool:
-        """Tell whether it is a wheel outside of any index: a file of the repository, or one with an address."""
-        return self.kind == Kind.WHEEL and bool(self.url)
+        """Tell whether it is a wheel outside of any index: of the repository, of a dataset, or one with an address."""
+        return self.kind == Kind.MOUNTED or (self.kind == Kind.WHEEL and bool(self.url))
 
     @property
     def subdirectory(self) -> str:

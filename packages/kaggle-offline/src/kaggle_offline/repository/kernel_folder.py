@@ -119,7 +119,9 @@ def read_kernel_folder(repository: Path, competition: str) -> KernelFolder:
     settings = read_settings(folder / "submission.toml")
     metadata = read_metadata(folder / "kernel-metadata.json", settings.competition or competition)
     if settings.checkpoints and "/" in settings.checkpoints:
-        metadata = metadata.with_model(settings.checkpoints)
+        metadata = metadata.with_source("model", settings.checkpoints)
+    for dataset in settings.freeze.datasets:
+        metadata = metadata.with_source("dataset", dataset)
     result = KernelFolder(competition=competition, repository=repository, settings=settings, metadata=metadata)
     _check_paths(result)
     return result

@@ -71,11 +71,11 @@ class KernelMetadata:
     docker_image_pinning_type: str
     sources: Mapping[str, tuple[str, ...]]
 
-    def with_model(self, source: str) -> "KernelMetadata":
-        """Return the same with a version of a model among the sources."""
-        models = tuple(dict.fromkeys([*self.sources["model"], source]))
-        document = {**self.document, "model_sources": list(models)}
-        return replace(self, document=document, sources={**self.sources, "model": models})
+    def with_source(self, kind: str, source: str) -> "KernelMetadata":
+        """Return the same with an input of one of `SOURCES`, once."""
+        sources = tuple(dict.fromkeys([*self.sources[kind], source]))
+        document = {**self.document, f"{kind}_sources": list(sources)}
+        return replace(self, document=document, sources={**self.sources, kind: sources})
 
 
 def read_metadata(path: Path, competition: str) -> KernelMetadata:

@@ -51,6 +51,9 @@ SAMPLES = (
 )
 """The names of Kaggle's sample submissions: the usual one, older competitions', Titanic's, and other formats'."""
 
+MOUNTED = "kaggle:"
+"""Begins the place of a wheel in a dataset, as in ``kaggle:owner/slug/name.whl``."""
+
 PLAIN_NAME = re.compile(r"\w[\w .+-]{0,99}")
 
 _TYPES = {
@@ -109,7 +112,7 @@ class FreezeSettings:
         overrides: requirements that take the place of all others on the same distribution, as uv's
             ``override-dependencies``.
         no_deps: canonical names of distributions whose own requirements do not count.
-        wheels: wheels of the user's own: paths or patterns in the repository, and addresses.
+        wheels: wheels of the user's own: paths or patterns in the repository, places in datasets, and addresses.
         indexes: further package indexes: their addresses by their names, as uv's ``index``.
     """
 
@@ -124,6 +127,12 @@ class FreezeSettings:
         """Return the overrides, and the distributions whose requirements do not count, in the words of a lock."""
         no_deps = [f"{name} without its dependencies" for name in sorted(self.no_deps)]
         return (*sorted(self.overrides), *no_deps)
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Return the datasets, as ``owner/slug``, that have wheels of the user's own."""
+        places = [entry.removeprefix(MOUNTED).split("/") for entry in self.wheels if entry.startswith(MOUNTED)]
+        return tuple("/".join(parts[:2]) for parts in places)
 
     @property
     def overridden(self) -> frozenset[NormalizedName]:

@@ -29,8 +29,9 @@ MANIFEST = "freeze.json"
 SOURCE = ".source"
 # The file that freeze leaves beside the others for the upload, and does not upload.
 BESIDE = {MANIFEST, "dataset-metadata.json"}
-# Kinds of files that are installed: as they are, and once they are built.
-WHEELS, SOURCES = ("project", "wheel"), ("sdist",)
+# Kinds of files that are installed: as they are, and once they are built; and files that lie in other datasets.
+WHEELS, SOURCES = ("project", "wheel", "mounted"), ("sdist",)
+MOUNTED = "mounted"
 LINES = 6
 NAMES = 5
 
@@ -97,9 +98,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             texts += [entry["name"], entry["sha256"], entry["kind"], entry["distribution"]]
             if Path(entry["name"]).name != entry["name"]:
                 raise ValueError("a name is a path")
+            if entry["kind"] == MOUNTED:
+                texts += [*entry[MOUNTED], entry[MOUNTED][0]]
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("a name or digest is not a text")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise RefusedError(f"{MANIFEST}: {type(error).__name__}: {error}") from error
     return manifest
 
@@ -118,7 +121,7 @@ def check_python(manifest: dict[str, Any]) -> None:
         )
 
 
-def of_kind(manifest: dict[str, Any], *kinds: str) -> list[dict[str, str]]:
+def of_kind(manifest: dict[str, Any], *kinds: str) -> list[dict[str, Any]]:
     """Return the manifest's entries of some kinds."""
     return [entry for entry in manifest["files"] if entry["kind"] in kinds]
 
@@ -133,20 +136,35 @@ def check_version(folder: Path, manifest: dict[str, Any], expected: str) -> None
         raise RefusedError(f"{folder.name}: this kernel was made for {expected}, but {manifest['digest']} is mounted")
 
 
+def path_of(folder: Path, entry: dict[str, Any]) -> Path:
+    """Return a file of the manifest: in the folder, or in another dataset under either of Kaggle's mount layouts.
+
+    Raises:
+        RefusedError: the dataset is not mounted, or does not have it.
+    """
+    if entry["kind"] != MOUNTED:
+        return folder / str(entry["name"])
+    paths = [INPUT / str(place) for place in entry[MOUNTED]]
+    for path in paths:
+        if path.is_file():
+            return path
+    raise RefusedError(f"{paths[0]}: not there; the kernel has to name its dataset among the inputs")
+
+
 def check_files(folder: Path, manifest: dict[str, Any]) -> None:
-    """Check that the folder has exactly the files of the manifest.
+    """Check that the folder has exactly the files of the manifest, but for those that other datasets have.
 
     Raises:
         RefusedError: a file is missing, changed or unexpected.
     """
     entries = manifest["files"]
-    names = {entry["name"] for entry in entries}
+    names = {entry["name"] for entry in entries if entry["kind"] != MOUNTED}
     present = {path.name for path in folder.iterdir()}
     for name in sorted(names - present):
         raise RefusedError(f"{name}: missing from the dataset")
     for name in sorted(present - names - BESIDE):
         raise RefusedError(f"{name}: in the dataset, but not in {MANIFEST}")
-    hashes = hash_all([folder / name for name in names])
+    hashes = hash_all([path_of(folder, entry) for entry in entries])
     for entry in entries:
         if hashes.get(entry["name"]) != entry["sha256"]:
             raise RefusedError(f"{entry['name']}: not the file that was frozen")
@@ -382,7 +400,7 @@ def install(folder: Path, manifest: dict[str, Any], uv: str | None) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as scratch:
-        files = [folder / entry["name"] for entry in of_kind(manifest, *WHEELS)]
+        files = [path_of(folder, entry) for entry in of_kind(manifest, *WHEELS)]
         for entry in of_kind(manifest, *SOURCES):
             archive = Path(scratch) / entry["name"][: -len(SOURCE)]
             shutil.copyfile(folder / entry["name"], archive)
@@ -502,7 +520,7 @@ def main() -> int:
             check_python(manifest)
             check_files(folder, manifest)
             before = list_installed()
-            wheels = [folder / entry["name"] for entry in of_kind(manifest, *WHEELS)]
+            wheels = [path_of(folder, entry) for entry in of_kind(manifest, *WHEELS)]
             others = check_image(manifest, before, wheels)
             check_imported(manifest, before, imported)
         if others:
