@@ -36,6 +36,9 @@ ELSEWHERE = {
     "KAGGLE_TARGET=kaggle .venv/bin/nox -s image -- capture": (
         "tests/kaggle_offline/observation/test_capture.py::test_a_captured_image_is_what_the_local_one_holds"
     ),
+    "KAGGLE_TARGET=kaggle .venv/bin/nox -s freeze -- --on-kaggle": (
+        "tests/kaggle_offline/delivery/test_wheel_build.py::test_a_kernel_builds_what_cannot_be_built_here"
+    ),
     ".venv/bin/nox -s image -- diff": (
         "tests/kaggle_offline/observation/test_capture.py::test_a_capture_confirms_a_derived_image"
     ),

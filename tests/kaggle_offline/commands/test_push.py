@@ -259,10 +259,14 @@ def test_a_package_that_is_not_required_fails_the_run_and_is_named(
     kernel: KernelFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     require(kernel.repository, "packaging>=22")
+    settings = kernel.folder / "submission.toml"
+    settings.write_text(f'{settings.read_text()}\n[freeze]\nno-deps = ["packaging"]\n')
+    kernel = read_kernel_folder(kernel.repository, "small")
     freeze(kernel)
     with opened(kernel) as target, pytest.raises(RunError) as failure:
         push(kernel, target)
-    headline, exception = failure.value.problem.splitlines()
+    headline, exception, overrides = failure.value.problem.splitlines()
+    assert overrides == "submission.toml overrides: packaging without its dependencies"
     assert "could not import iniconfig" in headline
     assert exception == "ModuleNotFoundError: No module named 'iniconfig'"
     shown = capsys.readouterr().out

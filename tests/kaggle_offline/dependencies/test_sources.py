@@ -5,6 +5,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from kaggle_offline.dependencies.index.source_distributions import ON_KAGGLE
 from kaggle_offline.dependencies.pins import Kind
 from kaggle_offline.errors import LockError
 
@@ -48,14 +49,18 @@ def add_source(
     tag: str = "py3-none-any",
     requires: str = "[]",
     dynamic: str = "[]",
+    static: bool = True,
 ) -> None:
-    """Add a source distribution, whose metadata say what it requires: nothing."""
+    """Add a source distribution, whose metadata say what it requires: nothing; without ``static`` a build says so."""
     files = {
         "pyproject.toml": f'[build-system]\nrequires = {requires}\nbuild-backend = "backend"\nbackend-path = ["."]\n'
         f'[project]\nname = "{name}"\nversion = "{version}"\n',
         "backend.py": BACKEND.format(name=name, version=version, tag=tag, body=body, dynamic=dynamic),
         "PKG-INFO": METADATA.format(name=name, version=version),
     }
+    if not static:
+        files["pyproject.toml"] = files["pyproject.toml"].partition("[project]")[0]
+        files["PKG-INFO"] = files["PKG-INFO"].replace("2.2", "2.1")
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for path, text in files.items():
@@ -85,7 +90,7 @@ def test_only_the_tag_of_its_wheel_makes_a_source_one_for_the_kernel(repository:
     ("newer", "hint"),
     [
         ("1.4", "Require clib==1.4, which has a wheel; the index has none of 1.0."),
-        ("", "Require another version or another distribution, or install what the build lacks here and on Kaggle."),
+        ("", f"Install what the build lacks, require another version, or {ON_KAGGLE}"),
     ],
 )
 def test_a_source_that_does_not_build_stops_with_a_version_that_has_a_wheel(
@@ -137,6 +142,7 @@ def test_what_is_built_against_torch_is_told_and_downloads_no_torch(
     index.add("torch", "2.10.0")
     with pytest.raises(LockError) as refusal:
         lock(repository, "scatter", image=IMAGE)
-    assert refusal.value.problem.startswith("scatter 1.0: it is built against torch, and the index has no wheel")
+    assert refusal.value.problem.startswith("scatter==1.0: it is built against torch, and the index has no wheel")
     assert "torch 2.10, cu128, cp312" in refusal.value.cure
+    assert "nox -s freeze -- --on-kaggle" in refusal.value.cure
     assert not [path for path in index.asked if path.endswith(".whl")]

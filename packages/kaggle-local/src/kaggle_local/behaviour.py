@@ -57,6 +57,7 @@ class Behaviour:
         memory_bytes: how much memory a run may use, its files outside of /kaggle/working included.
         output_bytes: how much a run may leave in /kaggle/working.
         processes: how many processes and threads a run may have at a time.
+        network: a kernel that asks for a network gets this machine's, but in a rerun.
         tell_reasons: a failed submission says why, which Kaggle hardly ever does.
     """
 
@@ -87,6 +88,7 @@ class Behaviour:
     memory_bytes: int = 30 * GIB
     output_bytes: int = 20 * 10**9
     processes: int = 4096
+    network: bool = False
     tell_reasons: bool = False
 
     @property

@@ -25,6 +25,7 @@ from kaggle_local.runs.isolation import Program
 from kaggle_local.runs.limits import RunLimits
 from kaggle_local.runs.log import Event, RunLog
 from kaggle_local.runs.metric_run import MetricRun
+from kaggle_local.runs.network import HOST
 from kaggle_local.runs.sandbox import INPUT, Mount
 from kaggle_local.runs.served import check_result, gateway_program, run_served
 from kaggle_local.scoring.competition import Competition, load_competition
@@ -351,6 +352,9 @@ class Worker:
             environment["KAGGLE_IS_COMPETITION_RERUN"] = "1"
         source = version.source
         kind = version.settings["kernel_type"]
+        network = None
+        if self._behaviour.network and version.settings["enable_internet"] and rerun_of is None:
+            network = HOST
         fault = self._faults.outcome("run")
         if fault:
             source = "while True: pass" if fault == "stuck" else "raise RuntimeError('a simulated failure of the run')"
@@ -362,6 +366,7 @@ class Worker:
             environment=environment,
             limits=self._limits(version, competitions),
             gpu=version.settings["enable_gpu"],
+            network=network,
             utility_scripts=self._scripts_among(inputs),
         )
 

@@ -129,6 +129,12 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--minutes", type=_minutes, metavar="N", help="give up after N minutes; the same command continues"
             )
+        if verb == "freeze":
+            command.add_argument(
+                "--on-kaggle",
+                action="store_true",
+                help="build the wheels that cannot be built here on Kaggle, in a kernel with a network",
+            )
         if verb == "push":
             command.add_argument(
                 "--force",

@@ -93,6 +93,18 @@ class RehearsalError(OfflineError):
     exit_code = 24
 
 
+class UnbuiltError(LockError):
+    """Something that is required exists only as a source, which cannot be built here.
+
+    Attributes:
+        requirement: names it, as ``name==version`` or ``name @ address``.
+    """
+
+    def __init__(self, problem: str, cure: str, *, requirement: str) -> None:
+        super().__init__(problem, cure)
+        self.requirement = requirement
+
+
 class StaleLockError(OfflineError):
     """The lock is stale, and `CI=true` forbids renewing it."""
 

@@ -144,6 +144,7 @@ class Container:
         memory_bytes: int,
         processes: int,
         gpu: bool,
+        network: bool,
     ) -> list[str]:
         """Create a container; return the command that runs the image's Python with ``arguments`` in it.
 
@@ -156,13 +157,16 @@ class Container:
             memory_bytes: how much memory it may use, files in memory included.
             processes: how many processes and threads it may have.
             gpu: whether it sees the GPUs of the host.
+            network: whether it has the engine's network.
 
         Raises:
             SandboxError: the engine refuses the container, or cannot keep its limits.
         """
         # The standard input is the kernel's lifeline: it ends with this process, however that ends.
         command = ["create", "--pull", "never", "--interactive", "--name", name, "--label", f"{_LABEL}={self.owner}"]
-        command += ["--network", "none", "--hostname", "kaggle", "--log-driver", "none"]
+        if not network:
+            command += ["--network", "none"]
+        command += ["--hostname", "kaggle", "--log-driver", "none"]
         # Labels of SELinux would hide the mounts.
         command += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--security-opt", "label=disable"]
         command += _ENGINE_OPTIONS[self.engine]

@@ -168,6 +168,7 @@ def isolated(
             memory_bytes=program.limits.memory_bytes,
             processes=program.limits.processes,
             gpu=program.gpu,
+            network=program.network is not None,
         )
         try:
             yield ContainerProcess(container=container, name=name, command=command)

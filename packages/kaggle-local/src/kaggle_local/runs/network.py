@@ -1,4 +1,4 @@
-"""A network that two sandboxes share, with nothing in it but an empty loopback."""
+"""Networks that sandboxes join: one that two of them share, with nothing in it but a loopback, and this machine's."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ sys.stdin.read()
 class Network:
     """A network; ``command`` is put before a program's command, which joins the network so.
 
-    ``keeper`` is the number of a process in it.
+    ``keeper`` is the number of a process in it; 0 for this machine's.
     """
 
     command: Sequence[str]
@@ -41,6 +41,10 @@ class Network:
                 if any(line.split()[3] == "0A" for line in lines[1:]):
                     return True
         return False
+
+
+HOST = Network((), 0)
+"""This machine's own."""
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from kaggle_local.errors import SandboxError
 from kaggle_local.runs.image import BASE, PREFIX, Image
-from kaggle_local.runs.network import Network
+from kaggle_local.runs.network import HOST, Network
 
 WORKING = "/kaggle/working"
 INPUT = "/kaggle/input"
@@ -48,6 +48,8 @@ _LINKS = ("/bin", "/lib", "/lib32", "/lib64")
 # Users and hosts as a kernel sees them: root alone, itself alone.
 _ETC = Path(__file__).with_name("etc")
 _FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
+# With this machine's network: its name servers, its certificates, and where its pip looks for packages.
+_NETWORK_FILES = ("/etc/resolv.conf", "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/pip.conf")
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,9 @@ def sandboxed(
     for device in devices:
         command += ["--dev-bind", str(device.source), device.target]
     command += [*_system(), *_environment(image, memory_bytes)]
+    if network is HOST:
+        for path in filter(os.path.exists, _NETWORK_FILES):
+            command += ["--ro-bind", path, path]
     for mount in mounts:
         command += ["--ro-bind", str(mount.source), mount.target]
     for mount in writable:

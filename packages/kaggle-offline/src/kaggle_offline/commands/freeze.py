@@ -19,7 +19,7 @@ from kaggle_offline.dependencies.lock_table import rows, table
 from kaggle_offline.dependencies.locking import Locked, lock_kernel
 from kaggle_offline.dependencies.pins import Kind, Pin, read_pins
 from kaggle_offline.dependencies.shipped_files import check_shipped
-from kaggle_offline.errors import CredentialsError, NotFrozenError
+from kaggle_offline.errors import CredentialsError, NotFrozenError, UnbuiltError
 from kaggle_offline.files import Stamp, alone, digest_of_data, digest_of_file
 from kaggle_offline.reports.github import in_ci
 from kaggle_offline.reports.result import update_result
@@ -144,7 +144,39 @@ def run(options: argparse.Namespace, repository: Path) -> None:
     if options.target == "kaggle":
         _check_before_freeze(kernels, repository)
     for kernel in kernels:
-        freeze(kernel, renew_lock=not in_ci())
+        if options.on_kaggle:
+            _freeze_with_builds(kernel, options.target)
+        else:
+            freeze(kernel, renew_lock=not in_ci())
+
+
+def _freeze_with_builds(kernel: KernelFolder, target: str) -> None:
+    """Freeze, and have Kaggle build each wheel that cannot be built here.
+
+    Raises:
+        OfflineError: as `freeze` does, or a build failed.
+    """
+    built: set[str] = set()
+    while True:
+        try:
+            freeze(kernel, renew_lock=not in_ci())
+        except UnbuiltError as error:
+            if error.requirement in built:
+                raise
+            print(f"  {error.problem}", flush=True)
+            _build(kernel, target, error.requirement)
+            built.add(error.requirement)
+        else:
+            return
+
+
+def _build(kernel: KernelFolder, target: str, requirement: str) -> None:
+    # The official client takes most of a second to import.
+    from kaggle_offline.delivery.target import open_target
+    from kaggle_offline.delivery.wheel_build import build_on_kaggle
+
+    with open_target(target, kernel.repository) as opened:
+        build_on_kaggle(opened, kernel, requirement)
 
 
 def _check_before_freeze(kernels: Sequence[KernelFolder], repository: Path) -> None:

@@ -85,7 +85,7 @@ def run_kernel(
         if ended.status == "complete":
             break
         if repeats == _MOST_REPEATS or not log.misses(rendered.shipped):
-            raise run_error(f"{ref} version {version}", ended, log, shown=shown)
+            raise run_error(f"{ref} version {version}", ended, log, shown=shown, notes=_overrides(kernel))
         seconds = target.waits.patience.mount
         print(f"  {log.exception}: Kaggle mounts new versions late; pushing again in {seconds:.0f} s", flush=True)
         target.waits.sleep(seconds, "mounting the new version")
@@ -293,15 +293,24 @@ def _read_record(output: Path) -> tuple[int, str]:
     return peak, image
 
 
-def run_error(what: str, run: RunState, log: RunLog, *, shown: Sequence[str] = ()) -> RunError | NoSpaceError:
+def _overrides(kernel: KernelFolder) -> list[str]:
+    """Return a note on the requirements that the settings override, which may be why a kernel fails."""
+    overriding = kernel.settings.freeze.overriding
+    return [f"submission.toml overrides: {', '.join(overriding)}"] if overriding else []
+
+
+def run_error(
+    what: str, run: RunState, log: RunLog, *, shown: Sequence[str] = (), notes: Sequence[str] = ()
+) -> RunError | NoSpaceError:
     """Return the error for a failed run of ``what``, with the cause that its log and Kaggle give.
 
-    The end of the log is left out if it was just printed: the lines of ``shown``.
+    The end of the log is left out if it was just printed: the lines of ``shown``. The notes stand before it.
     """
     if run.failure.startswith(NO_SPACE_LEFT):
         return NoSpaceError(f"{what}: {run.failure}")
     cause = cause_of(run.failure, log)
     details = [text for text in (log.exception, run.failure) if text and text not in cause.text]
+    details += notes
     last = [line for line in log.lines if line.strip()][-LINES:]
     seen = [line for line in shown if line.strip()]
     if not seen or last[-len(seen) :] != seen:

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +22,7 @@ from kaggle_offline.artifacts.frozen import Frozen
 from kaggle_offline.artifacts.pack import Dataset
 from kaggle_offline.delivery.hosted import competition_inputs, make_competition
 from kaggle_offline.delivery.stand_ins import provide_inputs
+from kaggle_offline.dependencies.lock import read_lock
 from kaggle_offline.environment import variables_set
 from kaggle_offline.errors import RehearsalError, TargetError
 from kaggle_offline.files import alone
@@ -72,6 +73,17 @@ class Target(Protocol):
             RehearsalError: the image cannot be built, or the competition's command fails.
         """
 
+    def prepare_build(self, kernel: KernelFolder, distributions: Sequence[str]) -> None:
+        """Set up the image for a kernel with a network that builds a wheel.
+
+        Args:
+            kernel: the competition that the wheel is for.
+            distributions: the names of those of the image that the build may use.
+
+        Raises:
+            RehearsalError: the local Kaggle gives kernels no network, or the image cannot be built.
+        """
+
     def packages_of(self, frozen: Frozen) -> Dataset:
         """Return the packages for the Python that kernels run on there."""
 
@@ -119,8 +131,13 @@ class KaggleCom(_Opened):
 
     def prepare(self, kernel: KernelFolder, frozen: Frozen) -> list[str]:
         """See `Target`; Kaggle has both."""
-        del kernel, frozen
+        _refuse_rehearsed_wheels(kernel)
+        del frozen
         return []
+
+    def prepare_build(self, kernel: KernelFolder, distributions: Sequence[str]) -> None:
+        """See `Target`; Kaggle has both."""
+        del kernel, distributions
 
     def packages_of(self, frozen: Frozen) -> Dataset:
         """See `Target`."""
@@ -177,6 +194,25 @@ class LocalTarget(_Opened):
         # A run in another engine is another run.
         return [inputs, self.local.behaviour.engine, stand_ins]
 
+    def prepare_build(self, kernel: KernelFolder, distributions: Sequence[str]) -> None:
+        """See `Target`."""
+        if not self.local.behaviour.network:
+            raise RehearsalError(
+                "the build needs a network, which the local Kaggle gives no kernel",
+                "Build on kaggle.com, with KAGGLE_TARGET=kaggle; or allow it here: "
+                "KAGGLE_LOCAL_SETTINGS=network=true, whose wheel is for rehearsals alone.",
+            )
+        manifest = read_image_manifest(kernel.image)
+        spec = ImageSpec(
+            python=manifest.python,
+            pins={name: str(version) for name, version in manifest.pins.items()},
+            distributions=tuple(distributions),
+            docker_image=manifest.docker_image,
+        )
+        with _explained():
+            self.local.set_image(spec)
+            self.local.fetch_image(kernel.metadata.docker_image or manifest.docker_image)
+
     def packages_of(self, frozen: Frozen) -> Dataset:
         """See `Target`; the real image has its own Python, whatever this machine has."""
         return frozen.rehearsal if self.local.behaviour.engine == SANDBOX else frozen.packages
@@ -211,6 +247,24 @@ class LocalTarget(_Opened):
         log = submission.folder / "log.json"
         text = log.read_text(encoding="utf-8") if log.exists() else ""
         return submission.reason, text
+
+
+def _refuse_rehearsed_wheels(kernel: KernelFolder) -> None:
+    """Refuse to publish wheels that the local Kaggle has built.
+
+    Raises:
+        TargetError: the lock has one.
+    """
+    folder = kernel.rehearsed_wheels.relative_to(kernel.repository).as_posix()
+    lock = read_lock(kernel.lock)
+    if lock is None:
+        return
+    for pin in lock.pins:
+        if pin.url.startswith(f"{folder}/"):
+            raise TargetError(
+                f"{pin}: its wheel was built by the local Kaggle, for this machine",
+                f"Run: KAGGLE_TARGET=kaggle nox -s freeze -- --on-kaggle {kernel.competition}",
+            )
 
 
 # On a Kaggle of this machine nothing is far away, and nothing shows late.

@@ -38,6 +38,7 @@ from kaggle_offline.dependencies.index.package_index import (
     options_for,
 )
 from kaggle_offline.dependencies.index.source_distributions import (
+    ON_KAGGLE,
     MachineWheelError,
     against_torch,
     build_source,
@@ -49,7 +50,7 @@ from kaggle_offline.dependencies.own_wheels import OwnWheel, own_files, read_own
 from kaggle_offline.dependencies.pins import Kind, Pin, read_pins, refuse_secrets
 from kaggle_offline.dependencies.solution import Problem, Resolution, find_solution
 from kaggle_offline.dependencies.wheels import Wheel, build_requirements
-from kaggle_offline.errors import BuildError, LockError, StaleLockError
+from kaggle_offline.errors import BuildError, LockError, StaleLockError, UnbuiltError
 from kaggle_offline.files import digest_of_data, write_text
 from kaggle_offline.progress import reporting
 from kaggle_offline.repository.image_manifest import ImageManifest
@@ -377,7 +378,7 @@ def _settle_sources(
         with unpacked(archive) as tree:
             requires[pin] = build_requirements(tree)
         if any(canonicalize_name(Requirement(line).name) == "torch" for line in requires[pin]):
-            raise no_wheel_against_torch(str(pin), inputs.image)
+            raise no_wheel_against_torch(pin.requirement(hashes=False), inputs.image)
     lines = set(inputs.builds_with).union(*requires.values())
     builds_with = _constraints(sorted(lines), kept)
     settled = [pin for pin in pins if not pin.is_source]
@@ -399,18 +400,18 @@ def _settle_sources(
     return [*settled, *_builders(sorted(in_kernel), settled, inputs.image)], builds_with
 
 
-def _no_build(pin: Pin, error: BuildError, inputs: Inputs) -> LockError:
+def _no_build(pin: Pin, error: BuildError, inputs: Inputs) -> UnbuiltError:
     """Return the error for a source that does not build; its hint is a version that has a wheel, if there is one."""
     image = inputs.image
     if against_torch(error.problem):
-        return no_wheel_against_torch(str(pin), image)
-    hint = "Require another version or another distribution, or install what the build lacks here and on Kaggle."
+        return no_wheel_against_torch(pin.requirement(hashes=False), image)
+    hint = f"Install what the build lacks, require another version, or {ON_KAGGLE}"
     newest = newest_with_wheel(pin.name, image)
     if newest and set(pin.via) & {wheel.name for wheel in inputs.wheels}:
         hint = f"Require {pin.name}=={newest}, which has a wheel; the index has none of {pin.version}."
     elif newest:
         hint = f"Require a version of {', '.join(pin.via)} that allows {pin.name} {newest}, which has a wheel."
-    return LockError(error.problem, hint)
+    return UnbuiltError(error.problem, hint, requirement=pin.requirement(hashes=False))
 
 
 def _constraints(lines: Sequence[str], kept: Mapping[NormalizedName, str]) -> list[str]:

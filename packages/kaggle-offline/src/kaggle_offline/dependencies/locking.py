@@ -1,7 +1,7 @@
 """Locking a competition: build its packages and pin their requirements."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -62,11 +62,12 @@ def lock_kernel(
     )
     packages = build(constraints=builds_with)
     settings = kernel.settings
+    wheels = (*settings.freeze.wheels, *_built_wheels(kernel))
     inputs = Inputs(
         packages=packages,
         extras=settings.extras,
         image=image,
-        freeze=settings.freeze,
+        freeze=replace(settings.freeze, wheels=wheels),
         repository=kernel.repository,
         copies={source: kernel.repository / folder for source, folder in settings.inputs.items()},
     )
@@ -75,3 +76,12 @@ def lock_kernel(
     if locked.builds_with != builds_with:
         packages = build(constraints=locked.builds_with)
     return Locked(packages=tuple(packages.values()), lock=locked, before=before, image=image)
+
+
+def _built_wheels(kernel: KernelFolder) -> list[str]:
+    """Return the wheels that were built on Kaggle for the image: kaggle.com's before the local Kaggle's."""
+    found: dict[str, str] = {}
+    for folder in (kernel.rehearsed_wheels, kernel.built_wheels):
+        for path in sorted(folder.glob("*.whl")):
+            found[path.name.partition("-")[0]] = path.relative_to(kernel.repository).as_posix()
+    return list(found.values())

@@ -11,11 +11,10 @@ from packaging.version import InvalidVersion, Version
 from slugify import slugify
 
 from kaggle_offline.artifacts.render import NOTEBOOK_METADATA
-from kaggle_offline.delivery.kernel_run import run_error, wait_for_run
-from kaggle_offline.delivery.run_log import read_log
+from kaggle_offline.delivery.helper_kernel import run_helper
 from kaggle_offline.delivery.target import Target
 from kaggle_offline.errors import ConfigurationError, RunError
-from kaggle_offline.files import new_folder, read_json, write_json, write_text
+from kaggle_offline.files import read_json
 from kaggle_offline.observation.comparison import changes, image_path, locks_of
 from kaggle_offline.repository.image_manifest import DOCKER_IMAGE, read_image_manifest, write_image_manifest
 from kaggle_offline.repository.kernel_metadata import TITLE_LENGTHS
@@ -95,27 +94,18 @@ def draft_manifest(target: Target, repository: Path, name: str, *, gpu: bool) ->
         RunError: the kernel failed, or its report is malformed.
         KaggleError: Kaggle refused something.
     """
-    title = _title(name)
-    slug, folder = slugify(title), repository / "build" / "images" / name
-    with new_folder(folder / "kernel") as draft:
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(_CODE)], metadata=NOTEBOOK_METADATA)
-        write_text(draft / "capture.ipynb", nbformat.writes(notebook))
-        settings = {"id": f"{target.client.owner}/{slug}", "title": title, "code_file": "capture.ipynb"}
-        settings |= {"language": "python", "kernel_type": "notebook"}
-        write_json(
-            draft / "kernel-metadata.json",
-            {**settings, "is_private": True, "enable_gpu": gpu, "enable_internet": False},
-        )
-    known = target.client.kernels.state(slug)
-    after = known.version if known else 0
-    version = target.client.kernels.push(folder / "kernel", after=after)
-    print(f"{slug}: version {version}, running", flush=True)
-    run, shown = wait_for_run(target, slug, version)
-    with new_folder(folder / "output") as draft:
-        fetch = target.client.kernels.fetch_output
-        log = read_log(fetch(slug, version, draft, lambda name: name == _REPORT, needed=(_REPORT,)))
-    if run.status != "complete":
-        raise run_error(f"{target.client.owner}/{slug} version {version}", run, log, shown=shown)
+    title, folder = _title(name), repository / "build" / "images" / name
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(_CODE)], metadata=NOTEBOOK_METADATA)
+    version = run_helper(
+        target,
+        folder,
+        title=title,
+        code={"capture.ipynb": nbformat.writes(notebook)},
+        settings={"kernel_type": "notebook", "enable_gpu": gpu, "enable_internet": False},
+        wanted=lambda name: name == _REPORT,
+        needed=(_REPORT,),
+    )
+    slug = slugify(title)
     source = f"{target.client.owner}/{slug} version {version} on {target.name}, from inside"
     header, pins = _read_report(folder / "output" / _REPORT)
     accelerator = "gpu" if gpu else "cpu"

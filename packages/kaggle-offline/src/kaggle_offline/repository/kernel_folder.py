@@ -73,6 +73,16 @@ class KernelFolder:
         return self.repository / "build" / self.competition
 
     @property
+    def built_wheels(self) -> Path:
+        """Where wheels are that kaggle.com has built for the image."""
+        return self.folder / "wheels" / self.settings.image
+
+    @property
+    def rehearsed_wheels(self) -> Path:
+        """Where wheels are that the local Kaggle has built instead; they are never pushed to kaggle.com."""
+        return self.build / "built" / self.settings.image
+
+    @property
     def slug(self) -> str:
         """The kernel's slug."""
         return self.metadata.id.partition("/")[2]

@@ -186,29 +186,29 @@ def fetch_sources(pins: Sequence[Pin], folder: Path) -> dict[Pin, Path]:
         if pin.is_git:
             archives[pin] = fetch_commit(pin, own)
         else:
-            if not _fetched(pin, pin.url or addresses[pin.name], own):
-                # Not :all:, so that its build requirements may come as wheels.
-                _fetch([pin], own, ["--no-binary", pin.name])
-            archives[pin] = part_of(pin, next(own.iterdir()))
+            archives[pin] = part_of(pin, fetch_archive(pin, pin.url or addresses[pin.name], own))
     return archives
 
 
-def _fetched(pin: Pin, address: str, folder: Path) -> bool:
-    """Download an archive if the index gives it to anybody, and check its hash; tell whether it did.
+def fetch_archive(pin: Pin, address: str, folder: Path) -> Path:
+    """Download the archive of a source into an empty folder, and check its hash; return its path.
 
     Raises:
-        DownloadError: its hash differs.
+        DownloadError: it was not found, or its hash differs.
     """
     url = urldefrag(address).url
     try:
         answer = requests.get(url, timeout=_ANSWER_SECONDS)
         answer.raise_for_status()
     except (requests.RequestException, ValueError):
-        return False
+        # The index does not give it to just anybody. Not :all:, so that its build requirements may come as wheels.
+        _fetch([pin], folder, ["--no-binary", pin.name])
+        return next(folder.iterdir())
     if sha256(answer.content).hexdigest() not in pin.hashes:
         raise DownloadError(f"{pin}: the hash of {url} differs from the lock's", "Run: nox -s lock -- --upgrade")
-    (folder / unquote(PurePosixPath(urlsplit(url).path).name)).write_bytes(answer.content)
-    return True
+    path = folder / unquote(PurePosixPath(urlsplit(url).path).name)
+    path.write_bytes(answer.content)
+    return path
 
 
 def read_wheels(lines: Sequence[str], image: ImageManifest) -> list[Wheel]:

@@ -47,12 +47,15 @@ class Files:
     uploaded: date | None = None
 
 
-def look_up(lines: Collection[str], target: Sequence[str]) -> dict[NormalizedName, Files]:
+def look_up(
+    lines: Collection[str], target: Sequence[str], *, no_deps: Collection[str] = ()
+) -> dict[NormalizedName, Files]:
     """Look up the files of each distribution: those of the newest version that a requirement allows.
 
     Args:
         lines: requirements, such as ``name==version`` or ``name @ url``.
         target: the Python and the platform, as uv's options.
+        no_deps: names of distributions that are not built to learn what they require.
 
     Raises:
         LockError: the index has not got one of them, or one is a folder of this machine.
@@ -63,7 +66,7 @@ def look_up(lines: Collection[str], target: Sequence[str]) -> dict[NormalizedNam
         source, output = Path(scratch) / "requirements.in", Path(scratch) / "pylock.toml"
         source.write_text("".join(f"{line}\n" for line in lines))
         options = ["--no-deps", "--format", "pylock.toml", "--output-file", str(output), "--quiet"]
-        result = compile_requirements(source, *target, *options)
+        result = compile_requirements(source, *target, *options, no_deps=no_deps)
         if result.returncode != 0:
             names = [line.partition(" @ ")[0] for line in lines]
             raise LockError(

@@ -17,7 +17,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from kaggle_offline.dependencies.index.package_index import NO_TORCH
 from kaggle_offline.dependencies.pins import Pin
 from kaggle_offline.dependencies.wheels import run_build
-from kaggle_offline.errors import BuildError, DownloadError, LockError, NetworkError
+from kaggle_offline.errors import BuildError, DownloadError, NetworkError, UnbuiltError
 from kaggle_offline.files import UNREADABLE_ZIP
 from kaggle_offline.repository.image_manifest import ImageManifest
 from kaggle_offline.uv import run_python
@@ -62,7 +62,11 @@ def against_torch(reason: str) -> bool:
     return any(sign in reason for sign in (NO_TORCH, "No module named 'torch'"))
 
 
-def no_wheel_against_torch(what: str, image: ImageManifest) -> LockError:
+ON_KAGGLE = "build it on Kaggle's image, in a kernel with a network: KAGGLE_TARGET=kaggle nox -s freeze -- --on-kaggle"
+"""The hint that names the other way to a wheel."""
+
+
+def no_wheel_against_torch(requirement: str, image: ImageManifest) -> UnbuiltError:
     """Return the error for a distribution that would have to be built against the image's torch."""
     torch = image.pins.get(canonicalize_name("torch"))
     tag = f"cp{''.join(image.python.split('.')[:2])}"
@@ -70,10 +74,11 @@ def no_wheel_against_torch(what: str, image: ImageManifest) -> LockError:
     if torch is not None:
         version, cuda = f"torch {torch.major}.{torch.minor}", torch.local or "cpu"
     wanted = ", ".join(filter(None, [version, cuda, tag]))
-    return LockError(
-        f"{what}: it is built against torch, and the index has no wheel of it for this image",
+    return UnbuiltError(
+        f"{requirement}: it is built against torch, and the index has no wheel of it for this image",
         f"Look for a wheel for {wanted} among its releases, and name its address in submission.toml:"
-        ' [freeze] wheels = ["https://…whl"]',
+        f' [freeze] wheels = ["https://…whl"]. Or {ON_KAGGLE}',
+        requirement=requirement,
     )
 
 
