@@ -25,6 +25,7 @@ from kaggle_offline.repository.checkpoints import FRAMEWORK, VARIATION
 from kaggle_offline.repository.image_manifest import read_image_manifest
 from kaggle_offline.repository.kernel_folder import KernelFolder
 from kaggle_offline.repository.kernel_metadata import pin_of, sources_of
+from kaggle_offline.repository.upstreams import upstreams_of
 
 # Tags of the cells that push writes: of the first there must be one, of the second there may be.
 PARAMETERS, INSTALL = "parameters", "install"
@@ -216,7 +217,11 @@ def render_kernel(
         ConfigurationError: the code cannot be read.
     """
     datasets = [packages, models] if models else [packages]
-    sources = {f"{kind}_sources": list(kernel.metadata.sources[kind]) for kind in ("dataset", "model")}
+    sources = {f"{kind}_sources": list(kernel.metadata.sources[kind]) for kind in ("dataset", "kernel", "model")}
+    # Like this kernel's, the ids of those that it reads have the account's name.
+    for source in upstreams_of(kernel.repository, kernel.competition):
+        names = sources["kernel_sources"]
+        names[names.index(source)] = f"{OWNER}/{source.split('/')[1]}"
     for dataset in datasets:
         if dataset.is_model:
             sources["model_sources"].append(f"{OWNER}/{dataset.slug}/{FRAMEWORK}/{VARIATION}/{models_version}")

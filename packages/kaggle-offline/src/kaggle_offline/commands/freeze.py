@@ -140,7 +140,7 @@ def _frozen_before(kernel: KernelFolder) -> Frozen | None:
 
 def run(options: argparse.Namespace, repository: Path) -> None:
     """Run the subcommand."""
-    kernels = read_kernel_folders(repository, options.competitions)
+    kernels = read_kernel_folders(repository, options.competitions, upstreams=True)
     if options.target == "kaggle":
         _check_before_freeze(kernels, repository)
     for kernel in kernels:

@@ -9,7 +9,7 @@ from kaggle_offline.errors import ConfigurationError, TagError
 from kaggle_offline.git import COMMIT_LENGTH, git
 from kaggle_offline.reports.github import add_summary, give_jobs
 from kaggle_offline.reports.markdown import in_cell, table
-from kaggle_offline.repository.competition_inputs import inputs_of, settings_at, touched
+from kaggle_offline.repository.competition_inputs import inputs_of, settings_at, submitted, touched
 from kaggle_offline.repository.git_changes import ask, changed_between, changed_since, incomplete_history
 from kaggle_offline.repository.provenance import LOOKS, PREFIX, SubmitTag, parse_tag
 from kaggle_offline.tables import aligned
@@ -87,10 +87,13 @@ def plan_tag(repository: Path, text: str) -> Plan:
         raise incomplete_history(repository)
     commit = ask(repository, "rev-parse", "HEAD")
     with settings_at(repository, commit) as folder:
-        inputs = inputs_of(folder)
+        inputs = inputs_of(folder, submitted(folder))
     if tag.competition and tag.competition not in inputs:
         known = ", ".join(inputs) or "none"
-        raise TagError(f"{text}: kernels/{tag.competition} not found", f"A tag looks like {LOOKS}; found: {known}.")
+        raise TagError(
+            f"{text}: kernels/{tag.competition} not found, or not submitted",
+            f"A tag looks like {LOOKS}; found: {known}.",
+        )
     tags = _set_tags(repository)
     # Tags on later commits do not count: a tag keeps its meaning for ever.
     contained_in = _tags_around(repository, commit, "contains")
@@ -127,7 +130,7 @@ def plan_changes(repository: Path, since: str) -> Plan:
     comparison = _Comparison(repository, base, None)
     reasons = {}
     others = {}
-    for competition, paths in inputs_of(repository).items():
+    for competition, paths in inputs_of(repository, submitted(repository)).items():
         files = comparison.touched(competition, paths)
         if files:
             reasons[competition] = _reason(files, base[:COMMIT_LENGTH])

@@ -60,10 +60,13 @@ def _digest_of_data(kernel: KernelFolder) -> str:
 
 
 def _rehearse(kernel: KernelFolder, *, renew_lock: bool) -> Submission:
-    """Freeze, push and submit on the local Kaggle; return the submission."""
-    freeze(kernel, renew_lock=renew_lock)
+    """Freeze, push and submit on the local Kaggle, after the kernels that it reads; return the submission."""
+    chain = read_kernel_folders(kernel.repository, [kernel.competition], upstreams=True)
+    for each in chain:
+        freeze(each, renew_lock=renew_lock)
     with open_target("local", kernel.repository) as target:
-        push(kernel, target)
+        for each in chain:
+            push(each, target)
         submit(kernel, target)
     submission = read_result(kernel.build).submission
     assert submission is not None
@@ -141,6 +144,6 @@ def run(options: argparse.Namespace, repository: Path) -> None:
     base = branch_point(repository, since)
     # Without names, read_kernel_folders would read all of them.
     kernels = read_kernel_folders(repository, names) if names else []
-    for kernel in kernels:
+    for kernel in (kernel for kernel in kernels if kernel.settings.submit):
         with summarized(kernel):
             predict(kernel, base, renew_lock=not in_ci())

@@ -12,6 +12,7 @@ from kaggle_offline.delivery.kernel_run import run_kernel
 from kaggle_offline.delivery.preflight import Preflight
 from kaggle_offline.delivery.publish import publish
 from kaggle_offline.delivery.target import Target, open_target
+from kaggle_offline.delivery.upstream_runs import wait_for_upstreams
 from kaggle_offline.reports.report import forget_report
 from kaggle_offline.reports.result import Published, Result, Shipped, forget, read_result, update_result
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folders
@@ -48,6 +49,7 @@ def push(kernel: KernelFolder, target: Target, *, force: bool = False) -> None:
             print(f"{kernel.competition} → {target.name}", flush=True)
             with _timed(seconds, "push: competition"):
                 surroundings = target.prepare(kernel, frozen)
+                surroundings += wait_for_upstreams(target, kernel)
             preflight = Preflight(target, kernel, force=force)
             folders = {"packages": target.packages_of(frozen)}
             if frozen.models:
@@ -96,7 +98,7 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
 
 def run(options: argparse.Namespace, repository: Path) -> None:
     """Run the subcommand."""
-    kernels = read_kernel_folders(repository, options.competitions)
+    kernels = read_kernel_folders(repository, options.competitions, upstreams=True)
     with open_target(options.target, repository, minutes=options.minutes) as target:
         for kernel in kernels:
             with target.alone_with(kernel):

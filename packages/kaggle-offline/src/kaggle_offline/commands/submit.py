@@ -242,5 +242,8 @@ def run(options: argparse.Namespace, repository: Path) -> None:
     kernels = read_kernel_folders(repository, options.competitions)
     with open_target(options.target, repository, minutes=options.minutes) as target:
         for kernel in kernels:
+            if not kernel.settings.submit:
+                print(f"{kernel.competition}: not submitted, as its submission.toml says: submit = false")
+                continue
             with summarized(kernel), target.alone_with(kernel):
                 submit(kernel, target)

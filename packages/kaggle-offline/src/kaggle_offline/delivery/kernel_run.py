@@ -268,6 +268,8 @@ def _check(kernel: KernelFolder, target: Target, path: Path) -> str:
             f"{kernel.slug}: complete, but it did not write {kernel.settings.output}",
             f"Write /kaggle/working/{kernel.settings.output} in the kernel, then run freeze and push again.",
         )
+    if not kernel.settings.submit:
+        return "for other kernels"
     for name in kernel.settings.samples:
         sample = kernel.build / name
         if target.client.competitions.fetch_data_file(kernel.on_kaggle, name, sample):

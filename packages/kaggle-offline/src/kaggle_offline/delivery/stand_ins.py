@@ -7,6 +7,7 @@ from kaggle_offline.competition.data_folder import files_of
 from kaggle_offline.errors import ConfigurationError, RehearsalError
 from kaggle_offline.files import digest_of_data
 from kaggle_offline.repository.kernel_folder import KernelFolder
+from kaggle_offline.repository.upstreams import upstreams_of
 
 # The names of inputs, with the version that some have.
 _OWNED = r"[\w-]+/[\w.-]+"
@@ -58,12 +59,13 @@ def provide_inputs(kernel: KernelFolder, local: "LocalKaggle") -> str:
 
 
 def _sources(kernel: KernelFolder) -> "list[tuple[SourceKind, str]]":
-    """Return the inputs of others, each with its kind; `push` publishes the rest.
+    """Return the inputs of others, each with its kind; `push` publishes the rest, and pushes upstream kernels.
 
     Raises:
         ConfigurationError: one has no such name.
     """
     found: list[tuple[SourceKind, str]] = []
+    own = upstreams_of(kernel.repository, kernel.competition)
     for kind, sources in kernel.metadata.sources.items():
         if kind == "competition":
             continue
@@ -73,5 +75,7 @@ def _sources(kernel: KernelFolder) -> "list[tuple[SourceKind, str]]":
                     f"{kernel.folder / 'kernel-metadata.json'}: {kind}_sources: {source!r} names none",
                     "Write owner/slug, or owner/model/framework/variation/version for a model.",
                 )
+            if kind == "kernel" and source in own:
+                continue
             found.append((cast("SourceKind", kind), source))
     return found

@@ -14,17 +14,22 @@ from kaggle_offline.repository.git_changes import ask, incomplete_history
 from kaggle_offline.repository.kernel_folder import list_competitions
 from kaggle_offline.repository.packages import PROJECT_FILES, name_of, required_by
 from kaggle_offline.repository.submission_toml import read_settings
+from kaggle_offline.repository.upstreams import with_upstreams
 
 # The files that name a competition's inputs, by the folder that they lie in.
-_SETTINGS = {"kernels": frozenset({"submission.toml"}), "packages": frozenset(PROJECT_FILES)}
+_SETTINGS = {
+    "kernels": frozenset({"submission.toml", "kernel-metadata.json"}),
+    "packages": frozenset(PROJECT_FILES),
+}
 
 
 def inputs_of(repository: Path, competitions: Iterable[str] | None = None) -> dict[str, frozenset[str]]:
     """Return the inputs of competitions: paths relative to the repository, with ``/`` between.
 
     The inputs are the kernel folder, the lock, the image manifest, the package, and every package of the
-    repository that it may require, directly or not. Extras and markers are ignored: rehearsing a competition that
-    has not changed costs minutes, missing one that has costs a submission. Symbolic links are not followed.
+    repository that it may require, directly or not; and the same of the kernels whose output it reads. Extras and
+    markers are ignored: rehearsing a competition that has not changed costs minutes, missing one that has costs a
+    submission. Symbolic links are not followed.
 
     Args:
         repository: the repository, or a folder from `settings_at`.
@@ -32,7 +37,32 @@ def inputs_of(repository: Path, competitions: Iterable[str] | None = None) -> di
     """
     names = list_competitions(repository) if competitions is None else competitions
     packages = _Packages(repository / "packages")
-    return {name: frozenset(_inputs_of_one(repository, name, packages)) for name in names}
+    found = {}
+    for name in names:
+        try:
+            chain = with_upstreams(repository, [name])
+        except ConfigurationError:
+            # Freeze reports the error; an earlier commit may have it.
+            chain = [name]
+        inputs: set[str] = set()
+        for each in chain:
+            inputs.update(_inputs_of_one(repository, each, packages))
+        found[name] = frozenset(inputs)
+    return found
+
+
+def submitted(repository: Path) -> list[str]:
+    """Return the competitions whose kernels are submitted: all but those that say otherwise."""
+    found = []
+    for name in list_competitions(repository):
+        try:
+            settings = read_settings(repository / "kernels" / name / "submission.toml")
+        except ConfigurationError:
+            # Freeze reports the error.
+            found.append(name)
+        else:
+            found += [name] * settings.submit
+    return found
 
 
 @contextmanager
@@ -40,7 +70,7 @@ def settings_at(repository: Path, tree: str) -> Iterator[Path]:
     """Write the settings that a commit's tree holds to a temporary folder, for `inputs_of` to read.
 
     Yields:
-        The folder: ``kernels/*/submission.toml`` and the project files of ``packages/*``.
+        The folder: the settings of ``kernels/*`` and the project files of ``packages/*``.
 
     Raises:
         ConfigurationError: Git cannot read them.

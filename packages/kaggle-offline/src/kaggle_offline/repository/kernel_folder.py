@@ -8,6 +8,7 @@ from kaggle_offline.errors import ConfigurationError, UnknownCompetitionError
 from kaggle_offline.files import names_below
 from kaggle_offline.repository.kernel_metadata import KernelMetadata, read_metadata
 from kaggle_offline.repository.submission_toml import PLAIN_NAME, Settings, read_settings
+from kaggle_offline.repository.upstreams import with_upstreams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,8 +160,10 @@ def _check_paths(kernel: KernelFolder) -> None:
             )
 
 
-def read_kernel_folders(repository: Path, names: Sequence[str]) -> list[KernelFolder]:
+def read_kernel_folders(repository: Path, names: Sequence[str], *, upstreams: bool = False) -> list[KernelFolder]:
     """Read the kernel folders of some competitions, by default of all.
+
+    With ``upstreams`` also those whose output they read, each after those that it reads.
 
     Raises:
         UnknownCompetitionError: a folder is not found, or there are no folders.
@@ -169,4 +172,9 @@ def read_kernel_folders(repository: Path, names: Sequence[str]) -> list[KernelFo
     names = names or list_competitions(repository)
     if not names:
         raise UnknownCompetitionError(f"{repository / 'kernels'}: no competition there", "Make a folder for one.")
-    return [read_kernel_folder(repository, name) for name in names]
+    kernels = [read_kernel_folder(repository, name) for name in names]
+    if not upstreams:
+        return kernels
+    known = {kernel.competition: kernel for kernel in kernels}
+    ordered = with_upstreams(repository, known)
+    return [known.get(name) or read_kernel_folder(repository, name) for name in ordered]

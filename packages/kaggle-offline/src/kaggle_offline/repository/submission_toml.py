@@ -156,6 +156,7 @@ class Settings:
     trusted: tuple[str, ...]
     weights: Mapping[str, float]
     output: str
+    submit: bool
     samples: tuple[str, ...]
     freeze: FreezeSettings
     limits: CompetitionLimits | None
@@ -196,6 +197,7 @@ def read_settings(path: Path) -> Settings:
         trusted=tuple(document.get("trusted", ())),
         weights=document.get("weights", {}),
         output=document["output"],
+        submit=document.get("submit", properties["submit"]["default"]),
         samples=_samples(document),
         freeze=_freeze(path, document.get("freeze", {})),
         limits=limits,
