@@ -38,13 +38,18 @@ def build_wheel(folder, settings=None, metadata=None):
 
 def lock(repository: Path, *requirements: str, image: str = IMAGE) -> Lock:
     """Lock the package with these requirements."""
+    prepare(repository, *requirements, image=image)
+    return lock_kernel(read_kernel_folder(repository, "small")).lock
+
+
+def prepare(repository: Path, *requirements: str, image: str = IMAGE) -> None:
+    """Give the package these requirements, and a backend that needs nothing of an index."""
     (repository / "requirements" / "images" / "small.txt").write_text(image)
     require(repository, *requirements)
     project = repository / "packages" / "small" / "pyproject.toml"
     text = project.read_text().replace('["flit_core"]', "[]").replace("flit_core.buildapi", "backend")
     project.write_text(text.replace('build-backend = "backend"', 'build-backend = "backend"\nbackend-path = ["."]'))
     (project.parent / "backend.py").write_text(BACKEND)
-    return lock_kernel(read_kernel_folder(repository, "small")).lock
 
 
 def versions(lock: Lock) -> dict[str, str]:

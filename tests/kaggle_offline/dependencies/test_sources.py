@@ -1,7 +1,11 @@
 """Distributions that come only as source, on a package index on loopback."""
 
 import io
+import os
+import subprocess
+import sys
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +13,7 @@ from kaggle_offline.dependencies.index.source_distributions import ON_KAGGLE
 from kaggle_offline.dependencies.pins import Kind
 from kaggle_offline.errors import LockError
 
-from tests.kaggle_offline.dependencies.locked import lock
+from tests.kaggle_offline.dependencies.locked import lock, prepare
 from tests.package_index import PackageIndex
 
 IMAGE = """\
@@ -146,3 +150,27 @@ def test_what_is_built_against_torch_is_told_and_downloads_no_torch(
     assert "torch 2.10, cu128, cp312" in refusal.value.cure
     assert "nox -s freeze -- --on-kaggle" in refusal.value.cure
     assert not [path for path in index.asked if path.endswith(".whl")]
+
+
+def test_a_kill_leaves_nothing_in_the_temporary_folder(repository: Path, index: PackageIndex, tmp_path: Path) -> None:
+    """The next lock deletes what the killed one has left elsewhere."""
+    stop, building = tmp_path / "stop", tmp_path / "building"
+    waits = f"[time.sleep(0.05) for _ in iter(lambda: os.path.exists({str(stop)!r}), True)]"
+    add_source(index, "slow", body=f"import os, time; open({str(building)!r}, 'w').close(); {waits}")
+    prepare(repository, "slow")
+    system = tmp_path / "system"
+    system.mkdir()
+    command = [sys.executable, "-m", "kaggle_offline", "lock", "small"]
+    variables = {**os.environ, "TMPDIR": str(system), "KAGGLE_TARGET": "local"}
+    with subprocess.Popen(command, cwd=repository, env=variables, start_new_session=True) as locking:
+        while not building.exists():
+            assert locking.poll() is None
+            time.sleep(0.05)
+        locking.kill()
+    left = tmp_path / "cache" / "kaggle-offline" / "tmp"
+    assert list(system.iterdir()) == []
+    assert list(left.rglob("*.toml"))
+    stop.touch()
+    subprocess.run(command, cwd=repository, env=variables, check=True)
+    assert list(system.iterdir()) == []
+    assert list(left.iterdir()) == []

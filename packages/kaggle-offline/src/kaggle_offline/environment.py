@@ -5,8 +5,14 @@ uv, pip and Git to packages may hold a password of the user's package index or p
 """
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from platformdirs import user_cache_path
 
 # Where programs and certificates are, who runs them, in which language, and how files are reached.
 _NAMES = frozenset(
@@ -54,3 +60,27 @@ def variables_set(variables: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def temporary_files_of(owner: Path) -> Iterator[None]:
+    """Keep the temporary files of this process, and of those that it starts, in a folder of their own.
+
+    A killed command leaves its files there, and the next one of the same owner deletes them. The folder is outside of
+    the repository: build backends look for ``.gitignore`` and ``.git`` in the folders above a source.
+
+    Args:
+        owner: a folder that no other process works in meanwhile.
+    """
+    key = sha256(str(owner.resolve()).encode()).hexdigest()[:16]
+    folder = user_cache_path("kaggle-offline") / "tmp" / key
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, mode=0o700)
+    before = tempfile.tempdir
+    tempfile.tempdir = str(folder)
+    try:
+        with variables_set(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))):
+            yield
+    finally:
+        tempfile.tempdir = before
+        shutil.rmtree(folder, ignore_errors=True)

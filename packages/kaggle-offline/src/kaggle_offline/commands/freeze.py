@@ -19,6 +19,7 @@ from kaggle_offline.dependencies.lock_table import rows, table
 from kaggle_offline.dependencies.locking import Locked, lock_kernel
 from kaggle_offline.dependencies.pins import Kind, Pin, read_pins
 from kaggle_offline.dependencies.shipped_files import check_shipped
+from kaggle_offline.environment import temporary_files_of
 from kaggle_offline.errors import CredentialsError, NotFrozenError, UnbuiltError
 from kaggle_offline.files import Stamp, alone, digest_of_data, digest_of_file
 from kaggle_offline.reports.github import in_ci
@@ -36,7 +37,8 @@ def freeze(kernel: KernelFolder, *, renew_lock: bool = True) -> Frozen:
         StaleLockError: the lock is stale, and ``renew_lock`` is not given.
         OfflineError: an input is malformed, or a stage failed.
     """
-    with alone(kernel.build), further_indexes(kernel.settings.freeze.indexes):
+    indexes = kernel.settings.freeze.indexes
+    with alone(kernel.build), temporary_files_of(kernel.build), further_indexes(indexes):
         return _freeze(kernel, renew_lock=renew_lock)
 
 

@@ -11,6 +11,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from kaggle_offline.dependencies.lock import ALL, pinned, read_lock
 from kaggle_offline.dependencies.lock_table import difference, rows, table
 from kaggle_offline.dependencies.locking import Locked, lock_kernel
+from kaggle_offline.environment import temporary_files_of
 from kaggle_offline.errors import LockError
 from kaggle_offline.files import alone
 from kaggle_offline.observation.comparison import changes
@@ -39,7 +40,7 @@ def lock_and_report(kernels: Sequence[KernelFolder], upgrade: frozenset[str]) ->
         raise LockError(f"--upgrade {name}: no lock pins it", "Name a package that is shipped, or none for all.")
     for kernel in kernels:
         print(f"{kernel.competition}:")
-        with alone(kernel.build):
+        with alone(kernel.build), temporary_files_of(kernel.build):
             own = names & known.get(kernel.competition, set())
             locked = lock_kernel(kernel, upgrade=upgrade & ALL or own)
         report_lock(kernel, locked)
@@ -87,7 +88,8 @@ def preview(kernels: Sequence[KernelFolder], name: str, upgrade: frozenset[str])
         gone = sorted(before.pins.keys() - image.pins.keys() - image.unlisted)
         if gone:
             print(f"  {name} does not have: {', '.join(gone)}")
-        with tempfile.TemporaryDirectory() as scratch, alone(kernel.build):
+        folder = kernel.build
+        with alone(folder), temporary_files_of(folder), tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / kernel.lock.name
             if lock is not None:
                 shutil.copyfile(kernel.lock, path)

@@ -409,7 +409,9 @@ class Resolver:
 
     def _with_wheel(self, name: str) -> str:
         """Return the hint for a distribution that has no wheel for the image's Python, in the versions required."""
-        python = self._image.python
+        python, of_image = self._image.python, self._image.pins.get(canonicalize_name(name))
+        if of_image is not None:
+            return f"Allow {name} {of_image.public}, which the image has, or use an older image."
         newest = newest_with_wheel(canonicalize_name(name), self._image)
         if newest:
             return f"Allow {name} {newest}, which has a wheel for Python {python}, or use an older image."
