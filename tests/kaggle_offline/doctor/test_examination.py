@@ -461,6 +461,10 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 def test_nothing_is_found_where_nothing_is_wrong(sound: Path) -> None:
     assert examine(sound, "small") == []
+    # GitHub takes a large file that Git LFS keeps.
+    (sound / ".gitattributes").write_text("*.json filter=lfs\n")
+    large_checkpoint(sound)
+    assert examine(sound, "small") == []
 
 
 @pytest.mark.parametrize(

@@ -44,10 +44,14 @@ from kaggle_offline.dependencies.index.package_index import (
     newest_with_wheel,
     options_for,
 )
-from kaggle_offline.dependencies.index.source_distributions import against_torch, no_wheel_against_torch
+from kaggle_offline.dependencies.index.source_distributions import (
+    ON_KAGGLE,
+    against_torch,
+    no_wheel_against_torch,
+)
 from kaggle_offline.dependencies.provided import requirements_on
 from kaggle_offline.dependencies.wheels import Wheel, as_chosen
-from kaggle_offline.errors import LockError, OfflineError, ProtectedError
+from kaggle_offline.errors import LockError, OfflineError, ProtectedError, UnbuiltError
 from kaggle_offline.repository.image_manifest import ImageManifest
 from kaggle_offline.repository.submission_toml import FreezeSettings
 from kaggle_offline.uv import is_network
@@ -399,16 +403,38 @@ class Resolver:
         for name in sorted(protected):
             if re.search(rf"\b{re.escape(name)}[<>=!~ ]", reason):
                 explanation += f"\nThe image has {name} {self._image.pins[name]}."
-        cure = f"Correct the requirements of {roots.project.name}, or use another image."
-        unfit = _NO_WHEELS.search(reason)
-        if unfit:
-            cure = self._with_wheel(unfit[1])
         if self._freeze.overriding:
             explanation += f"\nsubmission.toml overrides: {', '.join(self._freeze.overriding)}."
-        return LockError(f"the requirements cannot be met:\n{explanation}", cure)
+        problem = f"the requirements cannot be met:\n{explanation}"
+        if built:
+            what = re.split(r"[ =@]", built[1])[0]
+            return UnbuiltError(problem, f"{self._allowing(what)} Or {ON_KAGGLE}", requirement=built[1])
+        unfit = _NO_WHEELS.search(reason)
+        if unfit:
+            own = {roots.project.name, *(wheel.name for wheel in roots.neighbours)}
+            return LockError(problem, self._with_wheel(unfit[1], unfit[0], reason, own))
+        return LockError(problem, f"Correct the requirements of {roots.project.name}, or use another image.")
 
-    def _with_wheel(self, name: str) -> str:
-        """Return the hint for a distribution that has no wheel for the image's Python, in the versions required."""
+    def _with_wheel(self, name: str, text: str, reason: str, own: Collection[str]) -> str:
+        """Return the hint for a distribution that has no wheel for the image's Python, in the versions required.
+
+        Args:
+            name: of the distribution.
+            text: uv's words for it.
+            reason: all that uv says.
+            own: the packages of this repository.
+        """
+        pin = text.partition(" ")[0]
+        requirer = re.search(rf"([\w.-]+)==(\S+) depends on {re.escape(pin)}", reason)
+        if requirer and requirer[1] not in own:
+            return (
+                f"Allow another version of {requirer[1]} than {requirer[2]}: it requires {pin}, which has no wheel for "
+                f"Python {self._image.python}."
+            )
+        return self._allowing(name)
+
+    def _allowing(self, name: str) -> str:
+        """Return the hint that names a version of a distribution which the image has, or which has a wheel for it."""
         python, of_image = self._image.python, self._image.pins.get(canonicalize_name(name))
         if of_image is not None:
             return f"Allow {name} {of_image.public}, which the image has, or use an older image."

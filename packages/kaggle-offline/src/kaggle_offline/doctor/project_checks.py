@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -12,6 +12,7 @@ from kaggle_offline.dependencies.locking import lock_kernel
 from kaggle_offline.doctor.subject import Check, Finding, Subject, finding_of, source_root
 from kaggle_offline.errors import OfflineError
 from kaggle_offline.files import alone
+from kaggle_offline.git import git
 from kaggle_offline.reports.result import read_result
 from kaggle_offline.repository.checkpoints import files_of, list_checkpoints, pointers_among
 from kaggle_offline.repository.packages import read_project_file
@@ -88,13 +89,25 @@ def _checkpoints(subject: Subject) -> Iterator[Finding]:
             list_checkpoints(folder, repository, subject.kernel.settings.trusted)
         except OfflineError as error:
             yield finding_of(repository, error)
+    yield from _kept_by_git(subject, files)
+
+
+def _built_wheels(subject: Subject) -> Iterator[Finding]:
+    yield from _kept_by_git(subject, sorted(subject.kernel.built_wheels.glob("*.whl")))
+
+
+def _kept_by_git(subject: Subject, files: Sequence[Path]) -> Iterator[Finding]:
+    """Find files that a tag's run would not have, since Git ignores them or GitHub refuses them."""
     for path in files:
         name = subject.where(path)
         ignored = list(subject.ignored(name))
         yield from ignored
-        if not ignored and path.stat().st_size > _GITHUB_BYTES:
-            size = path.stat().st_size / 2**20
-            yield Finding(f"{name}: {size:.0f} MiB, and GitHub refuses more than 100", "Keep it with: git lfs track")
+        size = path.stat().st_size
+        filtered = git(subject.kernel.repository, "check-attr", "filter", "--", name) or ""
+        if not ignored and size > _GITHUB_BYTES and not filtered.endswith(": lfs"):
+            yield Finding(
+                f"{name}: {size / 2**20:.0f} MiB, and GitHub refuses more than 100", "Keep it with: git lfs track"
+            )
 
 
 def _secrets(subject: Subject) -> Iterator[Finding]:
@@ -145,4 +158,4 @@ def _time(subject: Subject) -> Iterator[Finding]:
         )
 
 
-PROJECT_CHECKS: tuple[Check, ...] = (_python, _lock, _rehearsal, _checkpoints, _secrets, _time)
+PROJECT_CHECKS: tuple[Check, ...] = (_python, _lock, _rehearsal, _checkpoints, _built_wheels, _secrets, _time)
