@@ -102,3 +102,18 @@ def test_a_file_of_this_machine_is_refused(repository: Path, index: PackageIndex
     with pytest.raises(LockError, match="helper: a file of this machine cannot be required"):
         lock(repository, f"helper @ {path.as_uri()}", image=IMAGE)
     assert "helper" not in "".join(index.asked)
+
+
+def test_a_module_that_python_has_no_longer_is_named(
+    repository: Path, index: PackageIndex, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = b"import re\nimport asyncore\ndef f():\n    import imp\n"
+    mild = b"try:\n    import asyncore\nexcept ImportError:\n    asyncore = None\n"
+    add(index, "old", "1.0", files={"old/__init__.py": b"from .server import x\n", "old/server.py": old})
+    add(index, "mild", "1.0", files={"mild.py": mild, "mild/tests/a.py": b"import imp", "broken.py": b"import \xff("})
+    frozen(repository, "old", "mild")
+    output = capsys.readouterr().out
+    assert "  old 1.0: old/server.py imports asyncore, removed in Python 3.12: require a later release" in output
+    assert output.count("removed in Python") == 1
+    frozen(repository, "old", "mild")
+    assert "removed in Python" not in capsys.readouterr().out

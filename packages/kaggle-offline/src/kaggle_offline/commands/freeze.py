@@ -12,6 +12,7 @@ from kaggle_local.interpreters import UV, available_python
 
 from kaggle_offline.artifacts.frozen import RECORD, Frozen, read_frozen, write_frozen
 from kaggle_offline.artifacts.pack import pack_models, pack_packages
+from kaggle_offline.artifacts.removed_modules import removed_imports
 from kaggle_offline.commands.lock import report_lock
 from kaggle_offline.dependencies.index.download import download
 from kaggle_offline.dependencies.lock import pins_for_python
@@ -60,6 +61,7 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
     check = partial(check_shipped, lock=locked.lock, image=image)
     fetch = partial(download, image=image, repository=kernel.repository, constraints=constraints)
     shipped = fetch(pins, build / "wheels", check=check, checked_with=sorted(locked.lock.provided.items()))
+    for_kaggle = shipped
     pack = partial(pack_packages, kernel, packages=locked.packages, lock=locked.lock, image=image)
     packages = pack(build / "packages", shipped=shipped, python=image.python)
     python, rehearsal = searched.result(), packages
@@ -79,7 +81,11 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
         source=read_source(kernel.repository, kernel.competition),
     )
     write_frozen(kernel, frozen)
-    _report(kernel, frozen, locked, changed=before != frozen)
+    changed = before != frozen
+    _report(kernel, frozen, locked, changed=changed)
+    if changed:
+        for line in removed_imports(for_kaggle, image.python, {*image.pins, *(pin.name for pin in pins)}):
+            print(f"  {line}: require a later release, if the kernel imports it")
     return frozen
 
 
