@@ -78,6 +78,12 @@ def test_folders_stand_in_for_datasets_models_and_outputs_of_kernels(
     go(kernel)
     assert "found changed" in capsys.readouterr().out
 
+    # Without its line in the settings, a folder stands in no more.
+    settings = kernel.folder / "submission.toml"
+    settings.write_text(settings.read_text().partition("[rehearsal.inputs]")[0])
+    with pytest.raises(RehearsalError, match=f"dataset {next(iter(PLACES))}, kernel .*, model "):
+        go(read_kernel_folder(kernel.repository, "small"))
+
 
 @pytest.mark.parametrize(
     ("inputs", "problem"),

@@ -114,7 +114,7 @@ def test_without_the_index_it_is_the_network_that_is_named(
     lock_kernel(kernel)
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("UV_CACHE_DIR", str(kernel.repository / "cache"))
-    with pytest.raises(LockError, match="the package index does not answer"):
+    with pytest.raises(LockError, match="the package index, or the host of a Git repository, does not answer"):
         lock_kernel(kernel, upgrade=ALL)
 
 

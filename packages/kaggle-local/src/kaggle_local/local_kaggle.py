@@ -14,7 +14,7 @@ from kaggle_local.scoring.competition import Competition, load_competition
 from kaggle_local.scoring.score import baseline_score, metric_of
 from kaggle_local.services.security import token_of
 from kaggle_local.storage import Storage
-from kaggle_local.storage.stand_ins import SourceKind, has_source, stand_in
+from kaggle_local.storage.stand_ins import SourceKind, has_source, is_stand_in, stand_in
 from kaggle_local.worker import Worker
 
 USERNAME = "kaggler"
@@ -71,6 +71,10 @@ class LocalKaggle:
     def has_source(self, kind: SourceKind, source: str) -> bool:
         """Tell whether kernels can have an input, by the name that a kernel's metadata has for it."""
         return has_source(self.storage, kind, source)
+
+    def is_stand_in(self, kind: SourceKind, source: str) -> bool:
+        """Tell whether an input is a folder that stands in for it."""
+        return is_stand_in(self.storage, kind, source)
 
     def stand_in(self, kind: SourceKind, source: str, folder: Path, digest: str) -> None:
         """Copy a folder's files here as somebody's dataset, model or kernel output; see `storage.stand_ins`.

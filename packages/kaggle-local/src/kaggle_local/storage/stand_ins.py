@@ -39,6 +39,16 @@ def has_source(storage: Storage, kind: SourceKind, source: str) -> bool:
     return any(number in ("", str(version.number)) and version.status == "ready" for version in versions)
 
 
+def is_stand_in(storage: Storage, kind: SourceKind, source: str) -> bool:
+    """Tell whether an input is a folder that stands in for it."""
+    if kind == "kernel":
+        owner, slug, *_ = source.split("/")
+        version = storage.kernels.latest_complete(owner, slug)
+        return version is not None and "stands_in" in version.settings
+    resource = storage.resources.get(*_resource(kind, source)[:2])
+    return resource is not None and "stands_in" in resource.details
+
+
 def stand_in(storage: Storage, kind: SourceKind, source: str, folder: Path, digest: str) -> None:
     """Copy a folder's files into a storage as an input, unless it holds the input of that digest; unpack no archive.
 

@@ -48,7 +48,12 @@ def provide_inputs(kernel: KernelFolder, local: "LocalKaggle") -> str:
         for kind in kinds:
             local.stand_in(kind, source, folder, digest)
         state.append([source, digest])
-    missing = [f"{kind} {source}" for kind, source in sources if not local.has_source(kind, source)]
+    missing = []
+    for kind, source in sources:
+        # The folder of a line that was removed from the settings does not count.
+        forgotten = source not in kernel.settings.inputs and local.is_stand_in(kind, source)
+        if forgotten or not local.has_source(kind, source):
+            missing.append(f"{kind} {source}")
     if missing:
         _, _, first = missing[0].partition(" ")
         raise RehearsalError(

@@ -395,7 +395,10 @@ class Resolver:
     def _error(self, roots: "_Roots", reason: str, protected: Collection[NormalizedName]) -> LockError:
         """Return the error for requirements that cannot be met whatever is replaced."""
         if is_network(reason):
-            return LockError(f"the package index does not answer:\n{reason}", "Check the network, then run again.")
+            return LockError(
+                f"the package index, or the host of a Git repository, does not answer:\n{reason}",
+                "Check the network, then run again.",
+            )
         built = _FAILED_BUILD.search(reason)
         if built and against_torch(reason):
             return no_wheel_against_torch(built[1], self._image)
