@@ -2,9 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -26,11 +24,12 @@ from tests.kaggle_local.kernels import (
     uploaded,
 )
 from tests.kaggle_local.storage.test_archives import zipped
+from tests.serving import serving
 
 ASK = """
 import urllib.request
 try:
-    print(urllib.request.urlopen("http://127.0.0.1:{port}", timeout=5).status)
+    print(urllib.request.urlopen("{address}", timeout=5).status)
 except OSError as error:
     print(type(error).__name__)
 """
@@ -308,11 +307,8 @@ def test_settings_are_read_from_texts() -> None:
     ("allowed", "asks", "answer"), [(True, True, "200"), (True, False, "URLError"), (False, True, "URLError")]
 )
 def test_a_kernel_gets_a_network_if_it_asks_and_a_setting_allows_it(
-    allowed: bool, asks: bool, answer: str, storage: Path
+    allowed: bool, asks: bool, answer: str, storage: Path, tmp_path: Path
 ) -> None:
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler)
-    Thread(target=listener.serve_forever, daemon=True).start()
-    with serve(storage, behaviour=Behaviour(network=allowed)) as local:
-        source = ASK.format(port=listener.server_address[1])
+    with serving(tmp_path) as address, serve(storage, behaviour=Behaviour(network=allowed)) as local:
+        source = ASK.format(address=address)
         assert printed(run_script(local, source, enable_internet=asks)) == f"{answer}\n"
-    listener.shutdown()

@@ -9,7 +9,8 @@ import pytest
 from kaggle_offline.cli import main
 from kaggle_offline.commands.freeze import freeze
 from kaggle_offline.commands.push import push
-from kaggle_offline.delivery.target import open_target
+from kaggle_offline.delivery.target import LocalTarget, open_target
+from kaggle_offline.doctor.examination import examine
 from kaggle_offline.errors import ConfigurationError, RunError
 from kaggle_offline.repository.competition_inputs import inputs_of, submitted
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder, read_kernel_folders
@@ -124,3 +125,34 @@ def test_kernels_that_read_each_other_are_refused(kernel: KernelFolder) -> None:
     assert "kernels/small" in inputs_of(kernel.repository)["small"]
     shutil.rmtree(kernel.repository / "kernels" / "features")
     assert len(read_kernel_folders(kernel.repository, [], upstreams=True)) == 1
+
+
+def test_doctor_knows_them(kernel: KernelFolder) -> None:
+    change(kernel.repository, "features", id="OWNER/small-features")
+    change(kernel.repository, "small", kernel_sources=["OWNER/small-features", "OWNER/other"])
+    problems = [finding.problem for finding in examine(kernel.repository, "small")]
+    problems = [problem for problem in problems if "kernel_sources" in problem]
+    assert problems == ["kernels/small/kernel-metadata.json: kernel_sources: 'OWNER/other'"]
+
+
+def test_a_folder_does_not_stand_in_for_a_kernel_of_the_repository(kernel: KernelFolder) -> None:
+    settings = kernel.folder / "submission.toml"
+    settings.write_text(f'{settings.read_text()}\n[rehearsal.inputs]\n"someone/small-features/3" = "packages"\n')
+    freeze(kernel)
+    refused = pytest.raises(ConfigurationError, match="which is run itself")
+    with open_target("local", kernel.repository) as target, refused:
+        push(read_kernel_folder(kernel.repository, "small"), target)
+
+
+def test_a_version_that_was_only_saved_is_not_waited_for(kernel: KernelFolder) -> None:
+    features, small = read_kernel_folders(kernel.repository, ["small"], upstreams=True)
+    for each in (features, small):
+        freeze(each)
+    with open_target("local", kernel.repository) as target:
+        assert isinstance(target, LocalTarget)
+        push(features, target)
+        storage = target.local.storage.kernels
+        ran = storage.get("kaggler", "small-features")
+        assert ran is not None
+        storage.add_version("kaggler", "small-features", ran.title, ran.source, dict(ran.settings), runs=False)
+        push(small, target)

@@ -46,3 +46,16 @@ def test_a_log_is_read_as_kaggle_keeps_it_or_as_text() -> None:
     assert read_log("plain\ntext").lines == ("plain", "text")
     assert read_log("").lines == ()
     assert "  | two" in read.end
+
+
+@pytest.mark.parametrize(
+    ("line", "late"),
+    [
+        ("FileNotFoundError: my-models is not among this kernel's inputs", True),
+        ("FileNotFoundError: my-models/other/checkpoints/3 is not among this kernel's inputs", True),
+        ("RuntimeError: my-models: another version is mounted than this kernel was made with", True),
+        ("FileNotFoundError: other-models is not among this kernel's inputs", False),
+    ],
+)
+def test_what_is_mounted_late_is_known(line: str, late: bool) -> None:
+    assert read_log(log(line)).misses(["my-packages", "my-models"]) is late

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from kaggle_offline.artifacts.frozen import read_frozen
 from kaggle_offline.cli import main
-from kaggle_offline.commands.freeze import freeze
+from kaggle_offline.commands.freeze import freeze, freeze_with_builds
 from kaggle_offline.commands.push import push
 from kaggle_offline.delivery.target import KaggleCom, open_target
 from kaggle_offline.dependencies.lock import read_lock
@@ -80,9 +80,18 @@ def test_a_kernel_builds_what_cannot_be_built_here(
     with pytest.raises(TargetError, match="was built by the local Kaggle"):
         KaggleCom(client=target.client, waits=target.waits).prepare(kernel, read_frozen(kernel))
 
-    # Where kaggle.com has built one, it is taken instead.
+    # For kaggle.com, it is built anew there: a local Kaggle's does not count.
+    copy = kernel.built_wheels.parent / WHEEL
+    copy.parent.mkdir()
+    copy.write_bytes((kernel.rehearsed_wheels / WHEEL).read_bytes())
+    monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
+    with pytest.raises(TargetError, match="KAGGLE_API_ENVIRONMENT leads elsewhere"):
+        freeze_with_builds(kernel, "kaggle")
+    assert not kernel.rehearsed_wheels.exists()
+
+    # Where kaggle.com has built one, it is taken.
     kernel.built_wheels.mkdir(parents=True)
-    (kernel.rehearsed_wheels / WHEEL).rename(kernel.built_wheels / WHEEL)
+    copy.rename(kernel.built_wheels / WHEEL)
     freeze(kernel)
     lock = read_lock(kernel.lock)
     assert lock is not None

@@ -197,3 +197,20 @@ def test_a_place_in_a_dataset_has_a_form(entry: str, repository: Path, index: Pa
     with pytest.raises(LockError, match=f"freeze.wheels: {entry}: not the place of a wheel in a dataset"):
         lock(repository, "mamba-ssm")
     assert index.url
+
+
+def test_a_wheel_takes_the_place_of_an_address(repository: Path, index: PackageIndex) -> None:
+    """As it is the wheel of what cannot be built here: a commit, or an archive."""
+    write(repository, "einops")
+    index.add("einops", "0.8")
+    index.add("other", "1.0")
+    found = lock(repository, "mamba-ssm @ git+https://127.0.0.1:9/state-spaces/mamba@v2.3", "other")
+    assert versions(found) == {"mamba-ssm": "2.3+cu128", "einops": "0.8", "other": "1.0"}
+    assert next(pin for pin in found.pins if pin.name == "mamba-ssm").url == f"wheels/{NAME}"
+
+
+def test_a_host_of_git_that_fails_is_told(repository: Path, index: PackageIndex) -> None:
+    with pytest.raises(LockError, match="Git operation failed") as refusal:
+        lock(repository, "mamba-ssm @ git+https://127.0.0.1:9/state-spaces/mamba@v2.3")
+    assert "on-kaggle" not in refusal.value.cure
+    assert index.url

@@ -107,7 +107,7 @@ def test_a_file_of_this_machine_is_refused(repository: Path, index: PackageIndex
 def test_a_module_that_python_has_no_longer_is_named(
     repository: Path, index: PackageIndex, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    old = b"import re\nimport asyncore\ndef f():\n    import imp\n"
+    old = b"'''\nfrom and to\n'''\nimport re\nimport asyncore\ndef f():\n    import imp\n"
     mild = b"try:\n    import asyncore\nexcept ImportError:\n    asyncore = None\n"
     add(index, "old", "1.0", files={"old/__init__.py": b"from .server import x\n", "old/server.py": old})
     add(index, "mild", "1.0", files={"mild.py": mild, "mild/tests/a.py": b"import imp", "broken.py": b"import \xff("})

@@ -73,14 +73,16 @@ def temporary_files_of(owner: Path) -> Iterator[None]:
         owner: a folder that no other process works in meanwhile.
     """
     key = sha256(str(owner.resolve()).encode()).hexdigest()[:16]
-    folder = user_cache_path("kaggle-offline") / "tmp" / key
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, mode=0o700)
+    place = user_cache_path("kaggle-offline") / "tmp" / key
+    shutil.rmtree(place, ignore_errors=True)
+    # What a killed command has started may still write there: nobody's name is used twice.
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = tempfile.mkdtemp(dir=place)
     before = tempfile.tempdir
-    tempfile.tempdir = str(folder)
+    tempfile.tempdir = folder
     try:
-        with variables_set(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))):
+        with variables_set(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)):
             yield
     finally:
         tempfile.tempdir = before
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)

@@ -164,6 +164,10 @@ class TakenError(KaggleError):
     """Kaggle does not create a dataset or a kernel: the name is taken, or for another reason that it gives."""
 
 
+class StuckError(KaggleError):
+    """The processing of a version does not end."""
+
+
 class SessionLimitError(KaggleError):
     """The account already runs as many kernels as Kaggle allows; nothing is wrong with this one."""
 

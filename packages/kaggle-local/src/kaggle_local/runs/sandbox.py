@@ -48,8 +48,11 @@ _LINKS = ("/bin", "/lib", "/lib32", "/lib64")
 # Users and hosts as a kernel sees them: root alone, itself alone.
 _ETC = Path(__file__).with_name("etc")
 _FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
-# With this machine's network: its name servers, its certificates, and where its pip looks for packages.
-_NETWORK_FILES = ("/etc/resolv.conf", "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/pip.conf")
+# With this machine's network: its name servers and certificates, none of its keys.
+_NETWORK_FILES = (
+    *("/etc/resolv.conf", "/etc/ssl/certs", "/etc/ssl/openssl.cnf"),
+    *("/etc/pki/tls/certs", "/etc/pki/ca-trust"),
+)
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,7 @@ def pack_packages(
         # pip builds sources apart from the image: what builds them asks nothing of it.
         files_of_kernel = [file.path for file in shipped if file.pin.kind is not Kind.BUILDER]
         wheels = [*packages, *(read_wheel(path) for path in files_of_kernel if path.suffix == ".whl")]
+        wheels += [_mounted_wheel(pin) for pin in lock.pins if pin.kind is Kind.MOUNTED]
         wheels = [as_chosen(wheel, kernel.settings.freeze) for wheel in wheels]
         required = requirements_on(lock.provided, wheels, extras=kernel.settings.extras, image=image)
         provided = []
@@ -179,6 +180,12 @@ def pack_packages(
     return Dataset(folder=folder, slug=slug, digest=digest)
 
 
+def _mounted_wheel(pin: Pin) -> Wheel:
+    """Return what a lock says of a wheel that another dataset has."""
+    path = Path(pin.url)
+    return Wheel(path=path, name=pin.name, version=pin.version, requirements=pin.requires, requires_python="")
+
+
 def _mounted_entry(pin: Pin) -> dict[str, Any]:
     """Return the manifest's entry for a wheel of another dataset."""
     owner, slug, name = pin.url.split("/", 2)
@@ -187,7 +194,7 @@ def _mounted_entry(pin: Pin) -> dict[str, Any]:
         "sha256": pin.hashes[0],
         "kind": _MOUNTED,
         "distribution": f"{pin.name}=={pin.version}",
-        _MOUNTED: [f"datasets/{owner}/{slug}/{name}", f"{slug}/{name}"],
+        _MOUNTED: [owner, slug, name],
     }
 
 

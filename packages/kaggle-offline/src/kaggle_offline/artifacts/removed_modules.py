@@ -4,11 +4,12 @@ import ast
 import re
 import zipfile
 from collections.abc import Collection, Iterator, Sequence
+from keyword import iskeyword
 
 from kaggle_offline.code.imports import modules_gone, provider
 from kaggle_offline.dependencies.index.download import Shipped
 
-_IMPORT = re.compile(rb"^(?:import|from)[ \t]+(\w+)", re.MULTILINE)
+_IMPORT = re.compile(rb"^(?:import|from)[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
 _ASIDE = re.compile(r"(?:^|/)(?:tests?|testing|docs?|examples?|benchmarks?|setup\.py|conftest\.py)(?:/|$)")
 
 
@@ -41,8 +42,8 @@ def _removed(file: Shipped, python: str, installed: Collection[str]) -> Iterator
                 continue
             text = wheel.read(entry)
             names = sorted({name.decode() for name in _IMPORT.findall(text)})
-            # One line for each name is parsed, not thousands of modules.
-            tree = ast.parse("".join(f"import {name}\n" for name in names if name.isidentifier()))
+            # One line for each name is parsed, not thousands of modules. Text can look like code: "from and".
+            tree = ast.parse("".join(f"import {name}\n" for name in names if not iskeyword(name)))
             for module, since in modules_gone(tree, python).items():
                 if not provider(installed, module):
                     yield entry, module, since

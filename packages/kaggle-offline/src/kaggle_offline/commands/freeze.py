@@ -1,6 +1,7 @@
 """``freeze``: from a package and its checkpoints to dataset folders that install offline."""
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -14,8 +15,8 @@ from kaggle_offline.artifacts.frozen import RECORD, Frozen, read_frozen, write_f
 from kaggle_offline.artifacts.pack import pack_models, pack_packages
 from kaggle_offline.artifacts.removed_modules import removed_imports
 from kaggle_offline.commands.lock import report_lock
-from kaggle_offline.dependencies.index.download import download
-from kaggle_offline.dependencies.lock import pins_for_python
+from kaggle_offline.dependencies.index.download import Shipped, download
+from kaggle_offline.dependencies.lock import Lock, pins_for_python
 from kaggle_offline.dependencies.lock_table import rows, table
 from kaggle_offline.dependencies.locking import Locked, lock_kernel
 from kaggle_offline.dependencies.pins import Kind, Pin, read_pins
@@ -56,17 +57,22 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
         # uv starts every interpreter that it finds, which takes a while.
         searched = thread.submit(_rehearsal_python, image)
         locked = lock_kernel(kernel, image=image, renew=renew_lock)
-    pins = [pin for pin in locked.lock.pins if pin.kind is not Kind.MOUNTED]
+    pins = _unmounted(locked.lock.pins)
     constraints = locked.lock.builds_with
-    check = partial(check_shipped, lock=locked.lock, image=image)
+    copies = _mounted_copies(kernel, locked.lock)
+
+    def check(files: Sequence[Shipped]) -> None:
+        check_shipped([*files, *copies], locked.lock, image)
+
     fetch = partial(download, image=image, repository=kernel.repository, constraints=constraints)
-    shipped = fetch(pins, build / "wheels", check=check, checked_with=sorted(locked.lock.provided.items()))
+    checked_with = [sorted(locked.lock.provided.items()), *(copy.pin.lines() for copy in copies)]
+    shipped = fetch(pins, build / "wheels", check=check, checked_with=checked_with)
     for_kaggle = shipped
     pack = partial(pack_packages, kernel, packages=locked.packages, lock=locked.lock, image=image)
     packages = pack(build / "packages", shipped=shipped, python=image.python)
     python, rehearsal = searched.result(), packages
     if python != image.python:
-        host_pins = _pins_here(pins, python, image, build / "rehearsal" / "pins.json")
+        host_pins = _unmounted(_pins_here(locked.lock.pins, python, image, build / "rehearsal" / "pins.json"))
         shipped = fetch(host_pins, build / "rehearsal" / "wheels", for_image=shipped)
         rehearsal = pack(build / "rehearsal" / "packages", shipped=shipped, python=python)
     update_result(kernel.build, seconds={"freeze": time.monotonic() - started})
@@ -87,6 +93,23 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
         for line in removed_imports(for_kaggle, image.python, {*image.pins, *(pin.name for pin in pins)}):
             print(f"  {line}: require a later release, if the kernel imports it")
     return frozen
+
+
+def _unmounted(pins: Sequence[Pin]) -> list[Pin]:
+    """Return the pins without those whose wheels other datasets have."""
+    return [pin for pin in pins if pin.kind is not Kind.MOUNTED]
+
+
+def _mounted_copies(kernel: KernelFolder, lock: Lock) -> list[Shipped]:
+    """Return those wheels of other datasets that this machine has a copy of."""
+    found = []
+    for pin in lock.pins:
+        if pin.kind is Kind.MOUNTED:
+            owner, slug, name = pin.url.split("/", 2)
+            path = kernel.repository / kernel.settings.inputs.get(f"{owner}/{slug}", "") / name
+            if path.is_file() and digest_of_file(path) in pin.hashes:
+                found.append(Shipped(path=path, pin=pin))
+    return found
 
 
 def _rehearsal_python(image: ImageManifest) -> str:
@@ -153,18 +176,21 @@ def run(options: argparse.Namespace, repository: Path) -> None:
         _check_before_freeze(kernels, repository)
     for kernel in kernels:
         if options.on_kaggle:
-            _freeze_with_builds(kernel, options.target)
+            freeze_with_builds(kernel, options.target)
         else:
             freeze(kernel, renew_lock=not in_ci())
 
 
-def _freeze_with_builds(kernel: KernelFolder, target: str) -> None:
+def freeze_with_builds(kernel: KernelFolder, target: str) -> None:
     """Freeze, and have Kaggle build each wheel that cannot be built here.
 
     Raises:
         OfflineError: as `freeze` does, or a build failed.
     """
     built: set[str] = set()
+    if target == "kaggle":
+        # kaggle.com builds them anew.
+        shutil.rmtree(kernel.rehearsed_wheels, ignore_errors=True)
     while True:
         try:
             freeze(kernel, renew_lock=not in_ci())

@@ -176,6 +176,9 @@ def _create_version(
             f"{store.ref(dataset.slug)}: Kaggle accepted version {after + 1} and does not show it",
             "Look at it on Kaggle, then run the same command again.",
         )
+    if dataset.is_model:
+        # Kaggle shows a model's version, and its notes, once it is in use.
+        store.processed(dataset.slug)
     # Notes may show later than the version.
     state = target.waits.until(what, partial(look, for_notes=True), seconds=patience.settle)
     if state is None:

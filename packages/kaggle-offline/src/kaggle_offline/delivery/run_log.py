@@ -44,7 +44,8 @@ class RunLog:
 
         Kaggle can mount the previous version, or nothing, for minutes after a new one is ready (reported live).
         """
-        names = "|".join(map(re.escape, datasets))
+        # A model's has framework, variation and version behind it.
+        names = "|".join(rf"{re.escape(dataset)}(?:/\S+)?" for dataset in datasets)
         missing = rf"(?:{names}): another version is mounted|(?:{names}) is not among this kernel's inputs"
         return bool(re.search(rf"{missing}|this kernel was made for \S+, but \S+ is mounted", self.exception))
 

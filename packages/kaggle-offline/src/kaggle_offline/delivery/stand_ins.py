@@ -39,6 +39,11 @@ def provide_inputs(kernel: KernelFolder, local: "LocalKaggle") -> str:
                 f"{where}: rehearsal.inputs: {source}: {folder}: not a folder", "Correct it, or put the files there."
             )
         kinds = [kind for kind, named in sources if named == source]
+        if source in upstreams_of(kernel.repository, kernel.competition):
+            raise ConfigurationError(
+                f"{where}: rehearsal.inputs: {source}: a kernel of this repository, which is run itself",
+                "Remove the line.",
+            )
         if not kinds:
             raise ConfigurationError(
                 f"{where}: rehearsal.inputs: {source}: not among the sources of kernel-metadata.json",

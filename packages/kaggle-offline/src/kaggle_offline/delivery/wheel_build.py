@@ -1,6 +1,6 @@
 """Wheels that this machine cannot build: a kernel with a network builds them on the competition's own image."""
 
-import re
+import shutil
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -63,16 +63,17 @@ def build_on_kaggle(target: Target, kernel: KernelFolder, requirement: str) -> P
         wanted=lambda name: name.endswith(".whl") or name == _RECORD,
         needed=(_RECORD,),
     )
-    wheel = _checked(folder / "output", requirement, image)
+    wheel = _checked(folder / "output", requirement, image, str(settings.get("docker_image", "")))
     place = kernel.built_wheels
     if target.name == "local":
         place = kernel.rehearsed_wheels
     place.mkdir(parents=True, exist_ok=True)
-    name = parse_wheel_filename(wheel.name)[0]
+    kept = Path(shutil.copyfile(wheel, place / wheel.name))
+    # Of one distribution there is one.
+    stem = kept.name.partition("-")[0].lower()
     for other in place.glob("*.whl"):
-        if parse_wheel_filename(other.name)[0] == name:
+        if other.name.partition("-")[0].lower() == stem and other != kept:
             other.unlink()
-    kept = wheel.replace(place / wheel.name)
     size = kept.stat().st_size
     print(f"  {kept.relative_to(kernel.repository)} ({size / 1e6:.1f} MB){_advice(size, target)}", flush=True)
     return kept
@@ -103,8 +104,14 @@ def _rendered(unbuilt: Unbuilt, kernel: KernelFolder) -> str:
     return text
 
 
-def _checked(folder: Path, requirement: str, image: ImageManifest) -> Path:
+def _checked(folder: Path, requirement: str, image: ImageManifest, pinned: str) -> Path:
     """Return the wheel of a build's output.
+
+    Args:
+        folder: of the output.
+        requirement: that the wheel is for.
+        image: that it is for.
+        pinned: the image that the kernel was pinned to; empty for the newest.
 
     Raises:
         RunError: it is missing, changed on its way, of another distribution, or not for the image.
@@ -122,8 +129,10 @@ def _checked(folder: Path, requirement: str, image: ImageManifest) -> Path:
             raise ValueError(f"{name}: another distribution")
         if not tags & image.tags:
             raise ValueError(f"{name}: not for the image's Python {image.python}")
-        if re.search("@sha256:", seen) and image.docker_image and seen != image.docker_image:
-            raise ValueError(f"built on {seen}, not on {image.docker_image}")
+        # One image has several names, which differ before its digest.
+        digests = [name.partition("@")[2] for name in (seen, pinned)]
+        if all(digests) and len(set(digests)) > 1:
+            raise ValueError(f"built on {seen}, not on {pinned}")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, BuildError) as error:
         raise RunError(f"{requirement}: the kernel left no wheel for {image.name}: {error}", cure) from error
     return path

@@ -61,6 +61,7 @@ _LABEL = "kaggle"
 _OLD = timedelta(days=365)
 _LINE = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?(?:==(\S+)| @ (\S+))(?:\s+# via (.*))?", re.ASCII)
 _FAILED_BUILD = re.compile(r"Failed to (?:download and )?build `([^`]+)`")
+_FAILED_GIT = "Git operation failed"
 _YANKED = re.compile(r"`([^`]+)` is yanked(?: \(reason: \"(.*)\"\))?")
 _NO_WHEELS = re.compile(r"([\w.-]+)(?:\[[^]]*\])?[<>=!.,\w]* ha(?:s|ve) no wheels with a matching Python")
 _EXTRA = re.compile(r"The package `([\w.-]+)(?:==| @ )[^`]+` does not have an extra named `([\w.-]+)`")
@@ -331,9 +332,10 @@ class Resolver:
         options += ["--find-links", str(self._stubs), "--output-file", str(output)]
         if constraints.stat().st_size:
             options += ["--constraint", str(constraints)]
-        if self._freeze.overrides:
+        lines = [*self._freeze.overrides, *roots.by_address]
+        if lines:
             overrides = self._folder / "overrides.txt"
-            overrides.write_text("".join(f"{line}\n" for line in self._freeze.overrides))
+            overrides.write_text("".join(f"{line}\n" for line in lines))
             options += ["--overrides", str(overrides)]
         wheels = [":all:"] if freedom.wheels is None else sorted(freedom.wheels)
         options += [f"--only-binary={name}" for name in wheels]
@@ -409,9 +411,14 @@ class Resolver:
         if self._freeze.overriding:
             explanation += f"\nsubmission.toml overrides: {', '.join(self._freeze.overriding)}."
         problem = f"the requirements cannot be met:\n{explanation}"
+        if _FAILED_GIT in reason:
+            return LockError(problem, "Correct the address and the commit, or give Git access to the repository.")
         if built:
-            what = re.split(r"[ =@]", built[1])[0]
-            return UnbuiltError(problem, f"{self._allowing(what)} Or {ON_KAGGLE}", requirement=built[1])
+            # Another distribution may have the name on the index.
+            hint = "Require another commit of it."
+            if " @ " not in built[1]:
+                hint = self._allowing(built[1].partition("==")[0])
+            return UnbuiltError(problem, f"{hint} Or {ON_KAGGLE}", requirement=built[1])
         unfit = _NO_WHEELS.search(reason)
         if unfit:
             own = {roots.project.name, *(wheel.name for wheel in roots.neighbours)}
@@ -548,7 +555,18 @@ class _Roots:
 
     @property
     def constraints(self) -> str:
-        return "".join(f"{wheel.name} @ {wheel.path.resolve().as_uri()}\n" for wheel in self.neighbours)
+        lines = (f"{wheel.name} @ {wheel.path.resolve().as_uri()}" for wheel in self.neighbours)
+        return "".join(f"{line}\n" for line in lines if line not in self.by_address)
+
+    @property
+    def by_address(self) -> list[str]:
+        """Return the neighbours that another requires by an address: uv takes no second address as a constraint."""
+        named: set[str] = set()
+        for wheel in (self.project, *self.neighbours):
+            required = map(Requirement, wheel.requirements)
+            named.update(canonicalize_name(line.name) for line in required if line.url)
+        wheels = [wheel for wheel in self.neighbours if wheel.name in named]
+        return [f"{wheel.name} @ {wheel.path.resolve().as_uri()}" for wheel in wheels]
 
     @property
     def names(self) -> frozenset[str]:

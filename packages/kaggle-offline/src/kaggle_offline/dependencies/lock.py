@@ -299,8 +299,10 @@ def _own_pins(own: Iterable[OwnWheel], solution: Solution) -> list[Pin]:
         name = each.wheel.name
         if name in solution:
             via, hashes = solution[name].via, (each.sha256,)
-            version = each.wheel.version
-            pins.append(Pin(name=name, version=version, kind=each.kind, hashes=hashes, url=each.source, via=via))
+            pin = Pin(name=name, version=each.wheel.version, kind=each.kind, hashes=hashes, url=each.source, via=via)
+            if each.kind is Kind.MOUNTED:
+                pin = replace(pin, requires=tuple(each.wheel.requirements))
+            pins.append(pin)
         else:
             print(f"  {each.source}: not shipped, as nothing requires {name}", flush=True)
     return pins

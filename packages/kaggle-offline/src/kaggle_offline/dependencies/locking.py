@@ -62,7 +62,7 @@ def lock_kernel(
     )
     packages = build(constraints=builds_with)
     settings = kernel.settings
-    wheels = (*settings.freeze.wheels, *_built_wheels(kernel))
+    wheels = (*settings.freeze.wheels, *_built_wheels(kernel, image))
     inputs = Inputs(
         packages=packages,
         extras=settings.extras,
@@ -78,10 +78,10 @@ def lock_kernel(
     return Locked(packages=tuple(packages.values()), lock=locked, before=before, image=image)
 
 
-def _built_wheels(kernel: KernelFolder) -> list[str]:
+def _built_wheels(kernel: KernelFolder, image: ImageManifest) -> list[str]:
     """Return the wheels that were built on Kaggle for the image: kaggle.com's before the local Kaggle's."""
     found: dict[str, str] = {}
     for folder in (kernel.rehearsed_wheels, kernel.built_wheels):
-        for path in sorted(folder.glob("*.whl")):
+        for path in sorted(folder.with_name(image.name).glob("*.whl")):
             found[path.name.partition("-")[0]] = path.relative_to(kernel.repository).as_posix()
     return list(found.values())

@@ -1,5 +1,6 @@
 """Pins: one distribution each, where its file comes from, and how it gets into the kernel."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class Pin:
         url: of a Git commit or an archive (PEP 508), or the place of a mounted wheel, ``owner/slug/name.whl``; empty
             for a distribution of the index.
         via: the distributions that require it.
+        requires: the requirements of a mounted wheel, which not every machine has.
     """
 
     name: NormalizedName
@@ -47,6 +49,7 @@ class Pin:
     hashes: tuple[str, ...] = ()
     url: str = ""
     via: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -88,6 +91,8 @@ class Pin:
             lines.append(f"    # kind: {self.kind}")
         if self.via:
             lines.append(f"    # via: {' '.join(self.via)}")
+        if self.requires:
+            lines.append(f"    # requires: {json.dumps(self.requires)}")
         return "\n".join(lines) + "\n"
 
 
@@ -122,7 +127,7 @@ def _has_credentials(url: str) -> bool:
 _SECRET = re.compile("token|key|secret|passw|sig|auth|cred", re.IGNORECASE)
 _PIN = re.compile(r"([A-Za-z0-9][\w.-]*)(?:==([\w.!+-]+)| @ ([^\s\\]+))(?: \\)?", re.ASCII)
 _HASH = re.compile(r"    --hash=sha256:([0-9a-f]{64})(?: \\)?")
-_NOTE = re.compile(r"    # (version|kind|via): (.+)")
+_NOTE = re.compile(r"    # (version|kind|via|requires): (.+)")
 
 
 def read_pins(lines: Iterable[str]) -> tuple[Pin, ...]:
@@ -155,4 +160,12 @@ def _pin(entry: Mapping[str, str]) -> Pin:
         hashes=tuple(entry["hashes"].split()),
         url=entry["url"],
         via=tuple(entry.get("via", "").split()),
+        requires=_requirements(entry.get("requires", "[]")),
     )
+
+
+def _requirements(text: str) -> tuple[str, ...]:
+    lines = json.loads(text)
+    if not isinstance(lines, list):
+        raise ValueError(f"{text}: not a list of requirements")  # noqa: TRY004 - of a lock, as other malformed lines
+    return tuple(map(str, lines))

@@ -33,7 +33,7 @@ def check_shipped(shipped: Sequence[Shipped], lock: Lock, image: ImageManifest) 
     Raises:
         LockError: two distributions have the same file, or compiled code does not run with the kernel's NumPy.
     """
-    wheels = [file for file in shipped if file.pin.kind in (Kind.WHEEL, Kind.BUILT)]
+    wheels = [file for file in shipped if file.pin.kind in (Kind.WHEEL, Kind.BUILT, Kind.MOUNTED)]
     _check_shared(wheels, lock, image)
     _check_numpy(wheels, image)
 

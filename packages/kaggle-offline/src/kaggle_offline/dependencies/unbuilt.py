@@ -1,12 +1,12 @@
 """A source that this machine cannot build: what a kernel needs to build it on Kaggle's image."""
 
-import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from kaggle_offline.dependencies.index.download import fetch_archive
@@ -48,7 +48,7 @@ def read_unbuilt(requirement: str, image: ImageManifest) -> Unbuilt:
         if (parsed.url or "").startswith("git+"):
             url = str(parsed.url)
             # Without a commit or branch it is what the repository's HEAD is now.
-            if not re.search(r"[^/]@[^/]+$", url.partition("#")[0]):
+            if "@" not in urlsplit(url).path:
                 address, mark, fragment = url.partition("#")
                 url = f"{address}@HEAD{mark}{fragment}"
             pin = Pin(name=name, version="0", kind=Kind.SOURCE, url=url)
@@ -63,4 +63,9 @@ def read_unbuilt(requirement: str, image: ImageManifest) -> Unbuilt:
             archive = part_of(pin, fetch_archive(pin, files.url or files.source_address, Path(scratch)))
         with unpacked(archive) as tree:
             requires = build_requirements(tree)
+    for line in requires:
+        try:
+            Requirement(line)
+        except InvalidRequirement as error:
+            raise LockError(f"{requirement}: build-system.requires: {error}", "Require another version.") from error
     return Unbuilt(lines=pin.requirement().splitlines(), requires=requires)

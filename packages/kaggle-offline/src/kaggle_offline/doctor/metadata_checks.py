@@ -13,6 +13,7 @@ from kaggle_offline.files import read_json
 from kaggle_offline.reports.result import read_result
 from kaggle_offline.repository.image_manifest import read_image_manifest
 from kaggle_offline.repository.kernel_metadata import METADATA_KEYS, is_tpu, warning_about_retired
+from kaggle_offline.repository.upstreams import upstreams_of
 
 # The further sources that a kernel may name, by kind: their form, and how to say it.
 _OWNED = re.compile(r"(?!INSERT)[A-Za-z0-9][\w-]*/[A-Za-z0-9][\w.-]*(/(versions/)?\d+)?", re.ASCII)
@@ -38,10 +39,12 @@ def _visibility(subject: Subject) -> Iterator[Finding]:
 
 
 def _sources(subject: Subject) -> Iterator[Finding]:
+    own = upstreams_of(subject.kernel.repository, subject.kernel.competition)
     for kind, form, cure in _SOURCE_FORMS:
         sources, key = subject.kernel.metadata.sources[kind], f"{kind}_sources"
         for source in sources:
-            if not form.fullmatch(source) or (source.startswith(f"{OWNER}/") and kind != "dataset"):
+            unknown_owner = source.startswith(f"{OWNER}/") and kind != "dataset" and source not in own
+            if not form.fullmatch(source) or unknown_owner:
                 yield Finding(f"{subject.metadata}: {key}: {source!r}", f"Write it as {cure}.")
         if len(set(sources)) < len(sources):
             yield Finding(f"{subject.metadata}: {key}: names one twice", "Name each once.")

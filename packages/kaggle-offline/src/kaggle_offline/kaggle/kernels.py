@@ -46,7 +46,9 @@ class KernelState:
 
 @dataclass(frozen=True, kw_only=True)
 class RunState:
-    """Where a run stands: ``queued``, ``running``, ``complete`` or ``error``, and Kaggle's message if it failed.
+    """Where a run stands, and Kaggle's message if it failed.
+
+    ``status`` is ``queued``, ``running``, ``complete`` or ``error``, or ``saved`` for a version that never runs.
 
     ``said`` is Kaggle's own word for the status.
     """
@@ -62,6 +64,7 @@ _RUN_STATUS = {
     "ERROR": "error",
     "CANCEL_REQUESTED": "error",
     "CANCEL_ACKNOWLEDGED": "error",
+    "NEW_SCRIPT": "saved",
 }
 
 

@@ -4,6 +4,7 @@ Kernels can pin the version of a model, and of nothing else among their sources.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from itertools import chain
@@ -23,7 +24,7 @@ from kagglesdk.models.types.model_api_service import (
 )
 from kagglesdk.models.types.model_enums import ModelFramework
 
-from kaggle_offline.errors import KaggleError, NotThereError, TakenError
+from kaggle_offline.errors import KaggleError, NotThereError, StuckError, TakenError
 from kaggle_offline.kaggle.calls import MOST_VERSIONS, Calls
 from kaggle_offline.kaggle.http_errors import senseless
 from kaggle_offline.kaggle.stores import STATUS, VersionState, fill, until_processed
@@ -106,10 +107,14 @@ class Models:
     def processed(self, slug: str) -> VersionState | None:
         """Return the latest version, once no version is in processing any more; None without one.
 
-        Raises:
-            KaggleError: its processing takes too long.
+        Kaggle shows no failure of a version that is not in use: one that takes too long counts as failed.
         """
-        return until_processed(self._calls, self.ref(slug), partial(self.state, slug))
+        try:
+            return until_processed(self._calls, self.ref(slug), partial(self.state, slug))
+        except StuckError as error:
+            print(f"  {error.problem}: it counts as failed", flush=True)
+            state = self.state(slug)
+            return replace(state, status="failed") if state and state.status == "processing" else state
 
     def files(self, slug: str, version: int, *, in_folders: bool) -> dict[str, int]:
         """Return the size in bytes of every file of a version, by name; with those in folders in any case.

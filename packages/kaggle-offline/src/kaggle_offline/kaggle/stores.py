@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from kagglesdk.datasets.types.dataset_api_service import ApiDatasetNewFile, ApiUploadDirectoryInfo
 
-from kaggle_offline.errors import KaggleError
+from kaggle_offline.errors import StuckError
 from kaggle_offline.kaggle.calls import MOST_VERSIONS, Calls, shows
 
 
@@ -85,7 +85,7 @@ def until_processed(calls: Calls, ref: str, look: Callable[[], VersionState | No
     """Return what ``look`` returns, once that is not a version in processing.
 
     Raises:
-        KaggleError: the processing takes too long.
+        StuckError: the processing takes too long.
     """
     state = look()
     if state is None or state.status != "processing":
@@ -98,7 +98,7 @@ def until_processed(calls: Calls, ref: str, look: Callable[[], VersionState | No
     seconds = calls.waits.patience.processing
     state = calls.waits.until(f"processing {ref.split('/')[1]}", ended, seconds=seconds)
     if state is None:
-        raise KaggleError(
+        raise StuckError(
             f"{ref}: still in processing after {seconds / 60:.0f} minutes",
             "Run the same command again to go on waiting; if it never ends, look at its page on Kaggle.",
         )

@@ -5,8 +5,9 @@ import os
 import threading
 import time
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,10 @@ class Uploads:
         with ThreadPoolExecutor(_AT_A_TIME) as threads:
             uploads = {name: threads.submit(self._upload, folder / name, stopped) for name in names}
             try:
+                wait(uploads.values(), return_when=FIRST_EXCEPTION)
+                failed = [upload for upload in uploads.values() if upload.done() and upload.exception()]
+                for upload in failed:
+                    upload.result()
                 return {name: upload.result() for name, upload in uploads.items()}
             except BaseException:
                 # Ctrl-C, too, does not wait for gigabytes.
@@ -63,25 +68,30 @@ class Uploads:
         """Upload a file, unless another has failed; return its token."""
         what = f"upload of {path.name}"
 
-        def start() -> tuple[str, str]:
-            return self._start(path, what)
-
         def check() -> None:
             if stopped.is_set():
                 raise KaggleError(f"{what}: given up", "Run the same command again, it goes on from here.")
             self._calls.waits.check(what)
 
+        def start() -> tuple[str, str]:
+            check()
+            return self._start(path, what)
+
+        def send(upload: Upload) -> None:
+            check()
+            upload.send()
+
         seconds = self._calls.waits.patience.answer
         token, link = self._begun.find(path) or ("", "")
         upload = Upload(path, link, seconds, check)
         if link and upload.goes_on():
-            self._calls.repeat(what, upload.send)
+            self._calls.repeat(what, partial(send, upload))
             return token
         for last in (False, True):
             token, link = self._calls.repeat(what, start)
             self._begun.keep(path, token, link)
             try:
-                self._calls.repeat(what, Upload(path, link, seconds, check).send)
+                self._calls.repeat(what, partial(send, Upload(path, link, seconds, check)))
             except NotThereError:
                 # The link has expired.
                 if last:

@@ -23,7 +23,8 @@ def upstreams_of(repository: Path, competition: str) -> dict[str, str]:
         for path in sorted((repository / "kernels").glob("*/kernel-metadata.json")):
             name = path.parent.name
             ref = str(_metadata(repository, name).get("id")).casefold()
-            if ref in wanted and name != competition:
+            is_pushed = (path.parent / "submission.toml").is_file()
+            if is_pushed and ref in wanted and name != competition:
                 found[wanted[ref]] = name
     return found
 

@@ -99,7 +99,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             if Path(entry["name"]).name != entry["name"]:
                 raise ValueError("a name is a path")
             if entry["kind"] == MOUNTED:
-                texts += [*entry[MOUNTED], entry[MOUNTED][0]]
+                owner, slug, name = entry[MOUNTED]
+                texts += [owner, slug, name]
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("a name or digest is not a text")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -144,11 +145,13 @@ def path_of(folder: Path, entry: dict[str, Any]) -> Path:
     """
     if entry["kind"] != MOUNTED:
         return folder / str(entry["name"])
-    paths = [INPUT / str(place) for place in entry[MOUNTED]]
-    for path in paths:
-        if path.is_file():
-            return path
-    raise RefusedError(f"{paths[0]}: not there; the kernel has to name its dataset among the inputs")
+    owner, slug, name = map(str, entry[MOUNTED])
+    # Kaggle's names of datasets do not tell capitals apart.
+    places = {slug.lower(), f"datasets/{owner}/{slug}".lower()}
+    for dataset in (*INPUT.glob("*"), *INPUT.glob("datasets/*/*")):
+        if dataset.relative_to(INPUT).as_posix().lower() in places and (dataset / name).is_file():
+            return dataset / name
+    raise RefusedError(f"{name}: not in {owner}/{slug}; the kernel has to name that dataset among its inputs")
 
 
 def check_files(folder: Path, manifest: dict[str, Any]) -> None:
