@@ -69,7 +69,7 @@ def test_a_tag_submits_one_run_after_the_other() -> None:
     assert document[True] == {"push": {"tags": ["submit-**"]}}
     assert document["concurrency"] == WAITS
     submit = document["jobs"]["submit"]
-    assert submit["concurrency"] == {"group": "competition-${{ matrix.competition }}", "queue": "max"}
+    assert submit["concurrency"] == {"group": "competition-${{ matrix.chain }}", "queue": "max"}
     assert submit["environment"] == "kaggle"
     assert submit["if"] == "needs.plan.outputs.competitions != '[]'"
     assert submit["env"] == {"COMPETITION": "${{ matrix.competition }}", "KAGGLE_TARGET": "kaggle"}

@@ -14,6 +14,7 @@ from kaggle_offline.doctor.examination import examine
 from kaggle_offline.errors import ConfigurationError, RunError
 from kaggle_offline.repository.competition_inputs import inputs_of, submitted
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder, read_kernel_folders
+from kaggle_offline.repository.upstreams import chains_of
 
 from tests.kaggle_offline.conftest import METADATA, SUBMISSION, result_of
 
@@ -156,3 +157,15 @@ def test_a_version_that_was_only_saved_is_not_waited_for(kernel: KernelFolder) -
         assert ran is not None
         storage.add_version("kaggler", "small-features", ran.title, ran.source, dict(ran.settings), runs=False)
         push(small, target)
+
+
+def test_kernels_that_read_the_same_have_a_chain_in_common(kernel: KernelFolder) -> None:
+    repository = kernel.repository
+    for name, source in (("other", "small-features"), ("alone", "nothing"), ("both", "small-kernel")):
+        shutil.copytree(repository / "kernels" / "features", repository / "kernels" / name)
+        change(repository, name, id=f"someone/{name}", kernel_sources=[f"someone/{source}"])
+    change(repository, "small", id="someone/small-kernel")
+    change(repository, "both", kernel_sources=["someone/small-kernel", "someone/alone"])
+    assert chains_of(repository, ["alone", "small", "other"]) == {"alone": "alone", "small": "small", "other": "small"}
+    chains = chains_of(repository, ["alone", "small", "other", "both"])
+    assert len(set(chains.values())) == 1

@@ -75,7 +75,7 @@ def temporary_files_of(owner: Path) -> Iterator[None]:
     key = sha256(str(owner.resolve()).encode()).hexdigest()[:16]
     place = user_cache_path("kaggle-offline") / "tmp" / key
     shutil.rmtree(place, ignore_errors=True)
-    # What a killed command has started may still write there: nobody's name is used twice.
+    # Programs that a killed command has started may still write there: no name is used twice.
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder = tempfile.mkdtemp(dir=place)
     before = tempfile.tempdir

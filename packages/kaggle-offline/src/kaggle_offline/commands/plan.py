@@ -12,6 +12,7 @@ from kaggle_offline.reports.markdown import in_cell, table
 from kaggle_offline.repository.competition_inputs import inputs_of, settings_at, submitted, touched
 from kaggle_offline.repository.git_changes import ask, changed_between, changed_since, incomplete_history
 from kaggle_offline.repository.provenance import LOOKS, PREFIX, SubmitTag, parse_tag
+from kaggle_offline.repository.upstreams import chains_of
 from kaggle_offline.tables import aligned
 
 # How many changed files are shown.
@@ -285,3 +286,5 @@ def run(options: argparse.Namespace, repository: Path) -> None:
     print(plan)
     add_summary(plan.markdown())
     give_jobs("competitions", list(plan.reasons))
+    chains = chains_of(repository, list(plan.reasons))
+    give_jobs("jobs", [{"competition": name, "chain": chain} for name, chain in chains.items()])

@@ -69,7 +69,7 @@ def build_on_kaggle(target: Target, kernel: KernelFolder, requirement: str) -> P
         place = kernel.rehearsed_wheels
     place.mkdir(parents=True, exist_ok=True)
     kept = Path(shutil.copyfile(wheel, place / wheel.name))
-    # Of one distribution there is one.
+    # One wheel of each distribution is kept.
     stem = kept.name.partition("-")[0].lower()
     for other in place.glob("*.whl"):
         if other.name.partition("-")[0].lower() == stem and other != kept:

@@ -6,7 +6,7 @@ https://docs.github.com/actions/reference/workflows-and-actions/workflow-command
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kaggle_local.terminal import printable
@@ -17,8 +17,12 @@ from kaggle_offline.errors import ConfigurationError
 _MOST_JOBS = 256
 
 
-def give_jobs(name: str, values: Sequence[str]) -> None:
+def give_jobs(name: str, values: Sequence[str | Mapping[str, str]]) -> None:
     """Give a later job's matrix its list, as JSON: a name in it can hold nothing that would end the line.
+
+    Args:
+        name: of the output.
+        values: the values of a variable, or the variables of each job.
 
     Raises:
         ConfigurationError: it would take more jobs than GitHub makes.

@@ -53,6 +53,25 @@ def with_upstreams(repository: Path, competitions: Iterable[str]) -> list[str]:
         ) from error
 
 
+def chains_of(repository: Path, competitions: Iterable[str]) -> dict[str, str]:
+    """Return a name for each competition, which those have in common that read the output of the same kernels."""
+    chains: dict[str, str] = {}
+    members: dict[str, list[str]] = {}
+    for competition in competitions:
+        read = with_upstreams(repository, [competition])
+        known = sorted({chains[name] for name in read if name in chains})
+        chain = known[0] if known else competition
+        for other in known[1:]:
+            for name in members.pop(other):
+                chains[name] = chain
+                members[chain].append(name)
+        for name in read:
+            if name not in chains:
+                chains[name] = chain
+                members.setdefault(chain, []).append(name)
+    return {competition: chains[competition] for competition in competitions}
+
+
 def _metadata(repository: Path, competition: str) -> dict[str, Any]:
     try:
         metadata = read_json(repository / "kernels" / competition / "kernel-metadata.json")
