@@ -58,6 +58,10 @@ def test_a_second_competition_takes_the_place_of_the_first(tmp_path: Path) -> No
         write_competition(tmp_path / "folder", train=1, public=2, hidden=3, size=(60, 40), seed=seed)
     images = {p.name for p in (tmp_path / "folder" / "hidden" / "test_images").iterdir()}
     assert images == {row["image"] for row in rows(tmp_path / "folder" / "solution.csv")}
+    # One that was stopped while it was drawn, too.
+    (tmp_path / "folder" / "competition.toml").rename(tmp_path / "folder" / ".drawing")
+    write_competition(tmp_path / "folder", train=1, public=1, hidden=1, size=(60, 40), seed=3)
+    assert not (tmp_path / "folder" / ".drawing").exists()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
     with pytest.raises(ValueError, match="mine is not empty"):

@@ -162,6 +162,8 @@ def test_a_training_that_was_stopped_goes_on(settings: Settings, tmp_path: Path)
     assert not (again.folder() / "last.ckpt").exists()
     report = (again.folder() / "report.html").read_text()
     assert f"{done + 1} epochs" in report, "what was done before it was stopped is part of it"
+    with pytest.raises(FileExistsError, match=r"model\.ckpt: exists\. .*--force"):
+        train(replace(again, epochs=1))
 
 
 @pytest.mark.nightly

@@ -337,6 +337,10 @@ submissions_per_day = 100
 """
 
 
+# Lies in the folder of a competition while it is drawn.
+_BEGUN = ".drawing"
+
+
 def write_competition(folder: Path, *, train: int, public: int, hidden: int, size: tuple[int, int], seed: int) -> None:
     """Write a competition folder with so many images in each split.
 
@@ -358,6 +362,10 @@ def write_competition(folder: Path, *, train: int, public: int, hidden: int, siz
     if min(train, public, hidden) < 1:
         raise ValueError("every split needs at least one image")
     _clear(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    # A call that is stopped leaves it, and the next one may delete what that has drawn.
+    begun = folder / _BEGUN
+    begun.touch()
     counts = dict(zip(SPLITS, (train, public, hidden), strict=True))
     cells = {split: choose_labels(seed, split, count) for split, count in counts.items()}
     names = {split: _names(seed, split, count) for split, count in counts.items()}
@@ -381,6 +389,7 @@ def write_competition(folder: Path, *, train: int, public: int, hidden: int, siz
         os.link(folder / "public" / "train_images" / name, link)
     _write_csv(folder / "solution.csv", names["hidden"], cells["hidden"])
     (folder / "competition.toml").write_text(_SETTINGS.format(slug=SLUG, seed=seed))
+    begun.unlink()
 
 
 def _clear(folder: Path) -> None:
@@ -390,7 +399,7 @@ def _clear(folder: Path) -> None:
         ValueError: the folder has other files.
     """
     if folder.exists() and any(folder.iterdir()):
-        if not (folder / "competition.toml").exists():
+        if not (folder / "competition.toml").exists() and not (folder / _BEGUN).exists():
             raise ValueError(f"{folder} is not empty, and no competition folder")
         for side in ("public", "hidden"):
             shutil.rmtree(folder / side, ignore_errors=True)

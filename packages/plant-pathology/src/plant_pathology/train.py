@@ -26,7 +26,7 @@ from plant_pathology.training.scores import mean_f1, tune_thresholds
 from plant_pathology.training.training_report import write_report
 
 # Settings that the outcome does not depend on, so that a training may go on with others.
-_OF_THE_MACHINE = ("data", "output", "run", "workers", "accelerator", "devices", "strategy", "precision")
+_OF_THE_MACHINE = ("data", "output", "force", "run", "workers", "accelerator", "devices", "strategy", "precision")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,7 @@ class Settings:
     output: Path = field(
         metadata={"help": "the checkpoint to write, or a folder: it is called after the backbone there; a .json beside"}
     )
+    force: bool = field(default=False, metadata={"help": "replace the checkpoint if there is one"})
     run: Path = field(
         default=Path("training"),
         metadata={"help": "folder for reports, and for the state from which the same command resumes"},
@@ -122,10 +123,15 @@ def train(settings: Settings) -> float:
 
     Raises:
         FileNotFoundError: ``settings.data`` is not a competition's folder.
+        FileExistsError: the checkpoint exists, and ``settings.force`` is not given.
         ValueError: a label is unknown, or another training of this checkpoint was stopped, or is running.
         RuntimeError: timm has no such backbone.
     """
     with _locked(settings.folder()):
+        path = settings.checkpoint()
+        # A training that was stopped has been allowed to replace it.
+        if path.exists() and not settings.force and not (settings.folder() / "last.ckpt").exists():
+            raise FileExistsError(f"{path}: exists. Replace it with --force, or name another with --output.")
         return _train(settings)
 
 
