@@ -18,6 +18,11 @@ def log(*lines: str) -> str:
         ("", ["FileNotFoundError: [Errno 2] No such file or directory: '/kaggle/input/x'"], "missed an input"),
         ("", ["FileNotFoundError: small-models is not among this kernel's inputs"], "missed an input"),
         ("", ["StopIteration"], "missed an input"),
+        (
+            "",
+            ["FileNotFoundError: [Errno 2] No such file: '/kaggle/input/competitions/titanic/sub/gender.csv'"],
+            "the competition's data lack sub/gender.csv",
+        ),
         ("", ["torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"], "out of memory"),
         ("", ["MemoryError"], "out of memory"),
         ("Your notebook tried to allocate more memory than is available. It has restarted.", [], "out of memory"),

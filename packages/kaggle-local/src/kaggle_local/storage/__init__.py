@@ -184,7 +184,8 @@ def _lock(root: Path) -> TextIO:
     except OSError:
         lock_file.close()
         raise StorageError(
-            f"{root}: in use by another local Kaggle", "Wait for it to end, or stop it, and try again."
+            f"{root}: in use by another local Kaggle",
+            "Stop `kaggle-local serve`, or wait for the other command to end; then try again.",
         ) from None
     lock_file.truncate(0)
     lock_file.write(_MARK)

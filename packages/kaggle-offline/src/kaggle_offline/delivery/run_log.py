@@ -88,6 +88,12 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
         "Run push again in some minutes: Kaggle mounts a new version late.",
     ),
     (
+        r"FileNotFoundError.*/kaggle/input/competitions/[^/']+/([^']+)'",
+        "the competition's data lack {}",
+        "Correct the name; in a rehearsal, let [rehearsal] write the file: among its files, or by its command. "
+        + _AGAIN,
+    ),
+    (
         r"(?:FileNotFound|NotADirectory)Error.*/kaggle/input|StopIteration|not among this kernel's inputs",
         "it missed an input",
         "Name its inputs in kernel-metadata.json, and find them below /kaggle/input under both layouts. " + _AGAIN,
