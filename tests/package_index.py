@@ -25,12 +25,15 @@ def write_wheel(
     *requirements: str,
     tag: str = "py3-none-any",
     files: dict[str, bytes] | None = None,
+    python: str = "",
 ) -> bytes:
-    """Return a wheel with a module of its name, or with other files."""
+    """Return a wheel with a module of its name, or with other files; ``python`` is its Requires-Python."""
     stem = f"{name.replace('-', '_')}-{version}"
     contents = files if files is not None else {f"{name.replace('-', '_')}.py": b""}
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     metadata += "".join(f"Requires-Dist: {line}\n" for line in requirements)
+    if python:
+        metadata += f"Requires-Python: {python}\n"
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as wheel:
         for path, content in contents.items():

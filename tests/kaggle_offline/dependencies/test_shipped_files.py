@@ -117,3 +117,15 @@ def test_a_module_that_python_has_no_longer_is_named(
     assert output.count("removed in Python") == 1
     frozen(repository, "old", "mild")
     assert "removed in Python" not in capsys.readouterr().out
+
+
+def test_a_wheel_that_does_not_allow_the_images_python_is_named(repository: Path, index: PackageIndex) -> None:
+    """An upper bound, which uv ignores and pip does not."""
+    index.add_file("capped-1.0-py3-none-any.whl", write_wheel("capped", "1.0", python=">=3.8,<3.12"))
+    index.add_file("fits-1.0-py3-none-any.whl", write_wheel("fits", "1.0", python="<3.13"))
+    with pytest.raises(LockError) as refusal:
+        lock(repository, "capped", "fits", image=IMAGE)
+    assert refusal.value.problem == (
+        "capped 1.0: it does not allow the image's Python 3.12: Requires-Python is >=3.8,<3.12"
+    )
+    assert lock(repository, "fits", image=IMAGE).pins

@@ -26,10 +26,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 
 from kaggle_offline.dependencies.image_resolver import Resolved, Solution, matching
 from kaggle_offline.dependencies.index.download import fetch_sources
+from kaggle_offline.dependencies.index.metadata import read_metadata
 from kaggle_offline.dependencies.index.package_index import (
     Files,
     compile_requirements,
@@ -269,6 +271,7 @@ def _resolve(
     _report_unknown_extras(found.resolver.unknown_extras, inputs)
     shipped = [resolved for resolved in found.solution.values() if resolved.shipped]
     of_index = look_up([resolved.requirement() for resolved in shipped], options_for(image))
+    _check_python(of_index, image)
     pins = [_pin(resolved, of_index[resolved.name]) for resolved in shipped]
     pins, builds_with = _settle_sources(pins, inputs, kept, scratch, say)
     pins += _own_pins(own, found.solution)
@@ -290,6 +293,30 @@ def _resolve(
         overridden=inputs.freeze.overriding,
         indexes=inputs.indexes,
     )
+
+
+def _check_python(files: Mapping[NormalizedName, Files], image: ImageManifest) -> None:
+    """Check that wheels allow the image's Python.
+
+    uv ignores an upper bound of Requires-Python (docs.astral.sh/uv, Resolution); pip, which downloads them and may
+    install them, does not.
+
+    Raises:
+        LockError: one does not.
+    """
+    wheels, _ = read_metadata(files)
+    for wheel in wheels.values():
+        bound = wheel.requires_python
+        try:
+            fits = not bound or SpecifierSet(bound).contains(image.header["python"], prereleases=True)
+        except InvalidSpecifier:
+            continue
+        if not fits:
+            raise LockError(
+                f"{wheel.name} {wheel.version}: it does not allow the image's Python {image.python}: "
+                f"Requires-Python is {bound}",
+                f"Require a version of it that allows Python {image.python}, or another distribution.",
+            )
 
 
 def _own_pins(own: Iterable[OwnWheel], solution: Solution) -> list[Pin]:
