@@ -65,6 +65,19 @@ def breakages(
     return found
 
 
+def breakages_by_use(
+    replaced: Mapping[NormalizedName, str],
+    provided: Collection[NormalizedName],
+    requirements: Mapping[NormalizedName, Sequence[str]],
+    image: ImageManifest,
+) -> tuple[list[Breakage], list[Breakage]]:
+    """Return what no longer fits of the distributions that a kernel uses, and of others; see `breakages` and `used`."""
+    everything = breakages(replaced, requirements, image)
+    in_use = used(provided, requirements, image)
+    of_kernel = [each for each in everything if each.name in in_use]
+    return of_kernel, [each for each in everything if each.name not in in_use]
+
+
 def used(
     provided: Collection[NormalizedName], requirements: Mapping[NormalizedName, Sequence[str]], image: ImageManifest
 ) -> set[NormalizedName]:

@@ -37,7 +37,7 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
-from kaggle_offline.dependencies.breakage import Breakage, breakages, used
+from kaggle_offline.dependencies.breakage import Breakage, breakages_by_use
 from kaggle_offline.dependencies.index.package_index import (
     compile_requirements,
     look_up,
@@ -535,9 +535,9 @@ class Resolver:
     def _broken_by(self, solution: Solution) -> list[Breakage]:
         """Return what a solution would break of the image's distributions that the kernel uses."""
         replaced = {name: solution[name].version for name in self._replaced(solution) if solution[name].version}
-        requirements = self._of_image()
-        in_use = used([name for name, item in solution.items() if item.provided], requirements, self._image)
-        return [each for each in breakages(replaced, requirements, self._image) if each.name in in_use]
+        provided = [name for name, item in solution.items() if item.provided]
+        of_kernel, _ = breakages_by_use(replaced, provided, self._of_image(), self._image)
+        return of_kernel
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,7 @@ def read_own_wheels(
                 wheel=replace(wheel, path=_stub(wheel, folder / "stub")),
                 source=urldefrag(source.removeprefix(MOUNTED)).url,
                 kind=kind,
-                sha256=digest_of_file(path).removeprefix("sha256:"),
+                sha256=digest_of_file(path),
             )
         )
     return found
@@ -183,21 +183,32 @@ def fetch_wheel(address: str, folder: Path) -> Path:
         LockError: its hash is not that of the address, ``#sha256=…``.
     """
     url, fragment = urldefrag(address)
+    try:
+        path, digest = fetch(url, folder)
+    except requests.RequestException as error:
+        raise NetworkError(f"freeze.wheels: {url}: {error}") from error
+    wanted = parse_qs(fragment).get("sha256", [digest])[0]
+    if wanted != digest:
+        raise LockError(f"freeze.wheels: {url}: its SHA-256 is {digest}", "Correct the address's hash.")
+    return path
+
+
+def fetch(url: str, folder: Path) -> tuple[Path, str]:
+    """Download a file into a folder under the last name of its address; return its path and its SHA-256.
+
+    Raises:
+        requests.RequestException: it does not arrive.
+    """
     # As in torch_scatter-2.1.2%2Bpt211cu128-…
     path = folder / unquote(PurePosixPath(urlsplit(url).path).name)
     hashed = sha256()
-    try:
-        with requests.get(url, timeout=_ANSWER_SECONDS, stream=True) as answer, path.open("wb") as file:
-            answer.raise_for_status()
+    with requests.get(url, timeout=_ANSWER_SECONDS, stream=True) as answer:
+        answer.raise_for_status()
+        with path.open("wb") as file:
             for piece in answer.iter_content(_PIECE):
                 file.write(piece)
                 hashed.update(piece)
-    except requests.RequestException as error:
-        raise NetworkError(f"freeze.wheels: {url}: {error}") from error
-    wanted = parse_qs(fragment).get("sha256", [hashed.hexdigest()])[0]
-    if wanted != hashed.hexdigest():
-        raise LockError(f"freeze.wheels: {url}: its SHA-256 is {hashed.hexdigest()}", "Correct the address's hash.")
-    return path
+    return path, hashed.hexdigest()
 
 
 def _stub(wheel: Wheel, folder: Path) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 from packaging.utils import NormalizedName
 from platformdirs import user_cache_path
 
-from kaggle_offline.dependencies.breakage import Breakage, breakages, used
+from kaggle_offline.dependencies.breakage import Breakage, breakages_by_use
 from kaggle_offline.dependencies.image_resolver import Resolver, Solution, matching, unprotecting, without_wheel
 from kaggle_offline.dependencies.index.download import read_wheels
 from kaggle_offline.dependencies.index.metadata import requirements_of
@@ -157,11 +157,10 @@ def _broken(found: Resolution, problem: Problem, say: Callable[[str], None]) -> 
     say("comparing what is replaced with the rest of the image")
     requirements = _requirements_in(image)
     provided = [name for name, item in found.solution.items() if item.provided]
-    in_use = used(provided, requirements, image)
-    everything = breakages(replaced, requirements, image)
+    of_kernel, others = breakages_by_use(replaced, provided, requirements, image)
     # An override says that the others' requirements do not count.
-    broken = [each for each in everything if each.name in in_use and each.replaced not in problem.freeze.overridden]
-    return broken, [each for each in everything if each not in broken]
+    broken = [each for each in of_kernel if each.replaced not in problem.freeze.overridden]
+    return broken, [*others, *(each for each in of_kernel if each not in broken)]
 
 
 def _replaced(solution: Solution, problem: Problem) -> dict[NormalizedName, str]:

@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NoReturn
-from urllib.parse import unquote, urldefrag, urlsplit
+from urllib.parse import urldefrag
 
 import requests
 from packaging.requirements import Requirement
@@ -24,7 +23,7 @@ from tqdm import tqdm
 from kaggle_offline.dependencies.index.metadata import read_metadata
 from kaggle_offline.dependencies.index.package_index import look_up, options_for
 from kaggle_offline.dependencies.index.source_distributions import EXTENSION, build_source, fetch_commit, part_of
-from kaggle_offline.dependencies.own_wheels import fetch_wheel
+from kaggle_offline.dependencies.own_wheels import fetch, fetch_wheel
 from kaggle_offline.dependencies.pins import Kind, Pin
 from kaggle_offline.dependencies.wheels import Wheel, read_wheel
 from kaggle_offline.environment import environment_for_others
@@ -34,8 +33,6 @@ from kaggle_offline.repository.image_manifest import ImageManifest
 
 # pip downloads one file after the other, so several run at once. Each occupies a core for most of a second.
 _PROCESSES = min(4, max(2, os.cpu_count() or 1))
-# An index that has not answered by then is left to pip.
-_ANSWER_SECONDS = 60
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)\s*$")
 _LAST_LINES = 12
 _STAMP = ".inputs.json"
@@ -125,7 +122,7 @@ def _own_wheel(pin: Pin, repository: Path, folder: Path) -> str:
             shutil.copyfile(repository / pin.url, path)
         except OSError as error:
             raise DownloadError(f"{repository / pin.url}: {error.strerror}", "Run: nox -s lock") from error
-    if digest_of_file(path).removeprefix("sha256:") not in pin.hashes:
+    if digest_of_file(path) not in pin.hashes:
         raise DownloadError(f"{pin}: the hash of {pin.url} differs from the lock's", "Run: nox -s lock")
     return path.name
 
@@ -198,16 +195,15 @@ def fetch_archive(pin: Pin, address: str, folder: Path) -> Path:
     """
     url = urldefrag(address).url
     try:
-        answer = requests.get(url, timeout=_ANSWER_SECONDS)
-        answer.raise_for_status()
+        path, digest = fetch(url, folder)
     except (requests.RequestException, ValueError):
+        for part in folder.iterdir():
+            part.unlink()
         # The index does not give it to just anybody. Not :all:, so that its build requirements may come as wheels.
         _fetch([pin], folder, ["--no-binary", pin.name])
         return next(folder.iterdir())
-    if sha256(answer.content).hexdigest() not in pin.hashes:
+    if digest not in pin.hashes:
         raise DownloadError(f"{pin}: the hash of {url} differs from the lock's", "Run: nox -s lock -- --upgrade")
-    path = folder / unquote(PurePosixPath(urlsplit(url).path).name)
-    path.write_bytes(answer.content)
     return path
 
 
