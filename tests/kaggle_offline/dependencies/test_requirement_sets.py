@@ -31,10 +31,11 @@ LARGEST_MB = 300
 HINTS = (
     (r"Either allow ([\w.-]+) \S+ in the requirement", r"\1"),
     (r"Either require another version of ([\w.-]+), or remove it", r"\1"),
-    (r"Allow another version of ([\w.-]+) than", r"\1"),
+    (r"Allow another version of ([\w.-]+): it requires", r"\1"),
     (r"Allow ([\w.-]+) \S+, which", r"\1"),
     (r"Require a version of ([\w.-]+) that allows", r"\1"),
     (r"Require ([\w.-]+)==([\w.+!]+), (?:which|if)", r"\1==\2"),
+    (r"Remove ([\w.-]+), or use an older image", ""),
 )
 
 # Installs what was frozen and imports the modules of the required distributions.
@@ -91,16 +92,19 @@ def test_a_set_locks_or_stops_with_its_hint(
     assert "resolving the requirements of small" in capsys.readouterr().out
 
 
-def followed(requirements: Sequence[str], hint: str) -> list[str]:
-    """Return the requirements as a hint wants them."""
+def followed(requirements: Sequence[str], hint: str) -> tuple[list[str], str]:
+    """Return the requirements as a hint wants them, and the lines that it has for submission.toml."""
+    _, freeze, lines = hint.partition("[freeze]")
     for pattern, form in HINTS:
         match = re.match(pattern, hint)
         if match:
             others = [line for line in requirements if not names_same(line, match[1])]
             assert len(others) < len(requirements), hint
             wanted = match.expand(form)
-            # No other version helps: what is left is to remove it.
-            return others if wanted in requirements and "or remove it" in hint else [*others, wanted]
+            if wanted not in requirements:
+                return [*others, *filter(None, [wanted])], ""
+            # No other version helps: what is left is to let the image's move, or to remove it.
+            return (list(requirements), freeze + lines) if freeze else (others, "")
     raise AssertionError(hint)
 
 
@@ -118,7 +122,9 @@ def test_the_hints_lead_to_a_lock(name: str, repository: Path, monkeypatch: pyte
         try:
             lock(repository, *requirements, image=image_of(name))
         except LockError as error:
-            requirements = followed(requirements, error.cure)
+            requirements, lines = followed(requirements, error.cure)
+            settings = repository / "kernels" / "small" / "submission.toml"
+            settings.write_text(f"{settings.read_text().partition('[freeze]')[0]}\n{lines}\n")
         else:
             return
     raise AssertionError(f"not locked with {requirements}")

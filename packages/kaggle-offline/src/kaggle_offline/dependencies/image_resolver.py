@@ -64,6 +64,8 @@ _FAILED_BUILD = re.compile(r"Failed to (?:download and )?build `([^`]+)`")
 _FAILED_GIT = "Git operation failed"
 _YANKED = re.compile(r"`([^`]+)` is yanked(?: \(reason: \"(.*)\"\))?")
 _NO_WHEELS = re.compile(r"([\w.-]+)(?:\[[^]]*\])?[<>=!.,\w]* ha(?:s|ve) no wheels with a matching Python")
+_DEPENDS = re.compile(r"([\w.-]+)(?:[<>=!~]\S*)? depends? on (\S*[^\s,])")
+_USELESS = re.compile(r"all versions of ([\w.-]+)\s+cannot be used")
 _EXTRA = re.compile(r"The package `([\w.-]+)(?:==| @ )[^`]+` does not have an extra named `([\w.-]+)`")
 
 
@@ -419,11 +421,18 @@ class Resolver:
             if " @ " not in built[1]:
                 hint = self._allowing(built[1].partition("==")[0])
             return UnbuiltError(problem, f"{hint} Or {ON_KAGGLE}", requirement=built[1])
+        return LockError(problem, self._hint(roots, reason))
+
+    def _hint(self, roots: "_Roots", reason: str) -> str:
+        """Return the hint that names the distribution to change, as far as uv's explanation tells it."""
+        own = {roots.project.name, *(wheel.name for wheel in roots.neighbours)}
         unfit = _NO_WHEELS.search(reason)
         if unfit:
-            own = {roots.project.name, *(wheel.name for wheel in roots.neighbours)}
-            return LockError(problem, self._with_wheel(unfit[1], unfit[0], reason, own))
-        return LockError(problem, f"Correct the requirements of {roots.project.name}, or use another image.")
+            return self._with_wheel(unfit[1], unfit[0], reason, own)
+        for requirer, requirement in _DEPENDS.findall(reason):
+            if requirer not in own:
+                return f"Allow another version of {requirer}: it requires {requirement}."
+        return f"Correct the requirements of {roots.project.name}, or use another image."
 
     def _with_wheel(self, name: str, text: str, reason: str, own: Collection[str]) -> str:
         """Return the hint for a distribution that has no wheel for the image's Python, in the versions required.
@@ -434,13 +443,15 @@ class Resolver:
             reason: all that uv says.
             own: the packages of this repository.
         """
-        pin = text.partition(" ")[0]
-        requirer = re.search(rf"([\w.-]+)==(\S+) depends on {re.escape(pin)}", reason)
-        if requirer and requirer[1] not in own:
-            return (
-                f"Allow another version of {requirer[1]} than {requirer[2]}: it requires {pin}, which has no wheel for "
-                f"Python {self._image.python}."
-            )
+        pin, python = text.partition(" ")[0], self._image.python
+        for requirer, requirement in _DEPENDS.findall(reason):
+            if requirer not in own and requirement == pin:
+                return (
+                    f"Allow another version of {requirer}: it requires {pin}, which has no wheel for Python {python}."
+                )
+        useless = next((other for other in _USELESS.findall(reason) if other not in {*own, name}), "")
+        if useless:
+            return f"Remove {useless}, or use an older image: no version of it suits Python {python}."
         return self._allowing(name)
 
     def _allowing(self, name: str) -> str:
