@@ -13,7 +13,7 @@ OTHERS = {"predict"}
 
 
 # They freeze a competition, which takes half a minute.
-SLOW = {"freeze", "pipeline"}
+SLOW = {"freeze", "local", "pipeline"}
 
 
 @pytest.mark.parametrize(

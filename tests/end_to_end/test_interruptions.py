@@ -159,7 +159,8 @@ def test_ended_at_a_call_it_finishes_when_run_again(
 
 @pytest.mark.parametrize("scenario", ["first", pytest.param("update", marks=pytest.mark.nightly)])
 @pytest.mark.parametrize(
-    "where", [pytest.param("one clone, embedded", marks=pytest.mark.nightly), "one clone", "two clones"]
+    "where",
+    [*(pytest.param(where, marks=pytest.mark.nightly) for where in ("one clone, embedded", "one clone")), "two clones"],
 )
 def test_two_at_once_publish_once(where: str, scenario: str, prepared: Path, tmp_path: Path) -> None:
     clones = [copied(prepared, tmp_path / "a", scenario)]

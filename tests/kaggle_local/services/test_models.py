@@ -166,7 +166,7 @@ def read(folder: str) -> dict[str, bytes]:
     return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
-@pytest.mark.parametrize("count", [5, 60])
+@pytest.mark.parametrize("count", [pytest.param(5, marks=pytest.mark.nightly), 60])
 def test_kagglehub_uploads_and_downloads_a_dataset(count: int, local: LocalKaggle, hub: Hub, tmp_path: Path) -> None:
     """Beyond fifty files it packs them into one archive."""
     files = fill(tmp_path / "files", count)
@@ -185,7 +185,7 @@ def test_kagglehub_uploads_and_downloads_a_dataset(count: int, local: LocalKaggl
 TAR = pytest.mark.skipif(not hasattr(tarfile, "data_filter"), reason="kagglehub unpacks with Python 3.11.4 and newer")
 
 
-@pytest.mark.parametrize("count", [5, pytest.param(30, marks=TAR)])
+@pytest.mark.parametrize("count", [pytest.param(5, marks=pytest.mark.nightly), pytest.param(30, marks=TAR)])
 def test_kagglehub_uploads_and_downloads_a_model(count: int, local: LocalKaggle, hub: Hub, tmp_path: Path) -> None:
     """Up to twenty-five files it fetches one by one, beyond that an archive."""
     files = fill(tmp_path / "files", count)

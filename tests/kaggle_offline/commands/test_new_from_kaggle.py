@@ -111,6 +111,7 @@ def test_it_scores_without_an_edited_line(
     assert drawn["score"] is not None
 
 
+@pytest.mark.nightly
 def test_a_served_competition_is_rehearsed_through_a_gateway(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A time series, drawn."""
     said = run(capsys, "new", "drawn-series", "--served")

@@ -98,6 +98,7 @@ def test_a_failed_run_stops_the_kernel_that_reads_it(kernel: KernelFolder) -> No
     assert refusal.value.cure == "Run: nox -s freeze push -- features"
 
 
+@pytest.mark.nightly
 def test_a_run_under_way_is_waited_for(kernel: KernelFolder, capsys: pytest.CaptureFixture[str]) -> None:
     repository = kernel.repository
     features, small = read_kernel_folders(repository, ["small"], upstreams=True)
@@ -145,6 +146,7 @@ def test_a_folder_does_not_stand_in_for_a_kernel_of_the_repository(kernel: Kerne
         push(read_kernel_folder(kernel.repository, "small"), target)
 
 
+@pytest.mark.nightly
 def test_a_version_that_was_only_saved_is_not_waited_for(kernel: KernelFolder) -> None:
     features, small = read_kernel_folders(kernel.repository, ["small"], upstreams=True)
     for each in (features, small):

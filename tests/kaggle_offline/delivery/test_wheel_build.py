@@ -98,6 +98,7 @@ def test_a_kernel_builds_what_cannot_be_built_here(
     assert [pin.url for pin in lock.pins] == [f"kernels/small/wheels/small/{WHEEL}"]
 
 
+@pytest.mark.nightly
 def test_a_build_that_fails_or_leaves_another_wheel_is_told(
     script: KernelFolder, extra: PackageIndex, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

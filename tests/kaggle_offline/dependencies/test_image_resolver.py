@@ -219,6 +219,7 @@ def test_a_source_that_writes_over_the_image_is_found_out_once_it_is_built(rehea
         go(rehearsed, "", kind="notebook")
 
 
+@pytest.mark.nightly
 def test_a_conflict_with_torch_names_torch(repository: Path) -> None:
     take_kaggles_image(repository)
     require(repository, "torch==2.9.0")
@@ -231,6 +232,7 @@ def test_a_conflict_with_torch_names_torch(repository: Path) -> None:
         freeze(read_kernel_folder(repository, "small"))
 
 
+@pytest.mark.nightly
 def test_something_protected_is_not_replaced_and_the_way_to_it_is_shown(repository: Path) -> None:
     take_kaggles_image(repository)
     require(repository, "numpy>=2.2")

@@ -149,7 +149,7 @@ def test_a_set_that_locks_is_installed_and_imported(
         problem = error.problem
     assert bool(problem) == bool(fails), problem
     assert fails in problem
-    # What a release imports that Python has no longer is told at freeze.
+    # Freeze names a release that imports a module which Python no longer has.
     assert ("'cgi'" in fails) == ("imports cgi, removed in Python 3.13" in capsys.readouterr().out)
 
 

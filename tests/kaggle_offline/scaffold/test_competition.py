@@ -118,7 +118,8 @@ def test_every_kind_and_prediction_is_in_order(kind: Kind, prediction: Predictio
     run(place, "pytest", "-q", "-p", "no:cacheprovider", f"tests/{names.module}")
 
 
-@pytest.mark.parametrize("kind", ["tabular", pytest.param("image", marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", ["tabular", "image"])
 def test_a_served_competition_is_in_order(kind: Kind, place: Path) -> None:
     names = names_of("apples")
     profile = replace(drawn_profile(names, "tabular", served=True), kind=kind)

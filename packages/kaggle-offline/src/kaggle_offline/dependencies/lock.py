@@ -315,7 +315,7 @@ def _check_python(files: Mapping[NormalizedName, Files], image: ImageManifest) -
             raise LockError(
                 f"{wheel.name} {wheel.version}: it does not allow the image's Python {image.python}: "
                 f"Requires-Python is {bound}",
-                f"Require a version of it that allows Python {image.python}, or another distribution.",
+                f"Require a version of {wheel.name} that allows Python {image.python}, or another distribution.",
             )
 
 
