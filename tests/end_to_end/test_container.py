@@ -151,6 +151,7 @@ def left(spec: ImageSpec, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         memory_bytes=10**9,
         processes=100,
         gpu=False,
+        network=False,
     )
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as started:
         while not container.was_started(f"kaggle-local-{tmp_path.name}"):
