@@ -29,7 +29,7 @@ BY_DAY = (20,)
 # Each with its call: every call with the end that nothing can handle, and with one of the others in turn.
 KILLS = [(call, signal.SIGKILL) for call in range(1, CALLS + 1)]
 KILLS += zip(range(1, CALLS + 1), itertools.cycle((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)), strict=False)
-KILLS_BY_DAY = [*((call, signal.SIGKILL) for call in BY_DAY), KILLS[CALLS + 19]]
+KILLS_BY_DAY = [(call, signal.SIGKILL) for call in BY_DAY]
 
 # The Kaggle that stands in for kaggle.com is on this machine, and need not be waited for as long.
 PUSH_AND_SUBMIT = """

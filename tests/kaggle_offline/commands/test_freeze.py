@@ -64,8 +64,8 @@ packages = ["src/small"]
 @pytest.mark.parametrize(
     "backend",
     [
-        pytest.param(HATCHLING, id="hatchling"),
-        pytest.param('requires = ["setuptools"]', id="setuptools", marks=pytest.mark.nightly),
+        pytest.param(HATCHLING, id="hatchling", marks=pytest.mark.nightly),
+        pytest.param('requires = ["setuptools"]', id="setuptools"),
     ],
 )
 def test_the_same_tree_elsewhere_has_the_same_digest(backend: str, repository: Path, tmp_path: Path) -> None:

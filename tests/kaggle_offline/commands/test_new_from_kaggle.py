@@ -186,6 +186,7 @@ def test_the_base_is_rehearsed_on_the_same_data(
     assert "drawing data" not in said
 
 
+@pytest.mark.nightly
 def test_whatever_is_in_the_way_is_one_clear_line(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from kaggle_offline.delivery.helper_kernel import run_helper
+from kaggle_offline.delivery.run_log import plain
 from kaggle_offline.delivery.target import Target
 from kaggle_offline.dependencies.unbuilt import Unbuilt, read_unbuilt
 from kaggle_offline.dependencies.wheels import read_wheel
@@ -134,5 +135,6 @@ def _checked(folder: Path, requirement: str, image: ImageManifest, pinned: str) 
         if all(digests) and len(set(digests)) > 1:
             raise ValueError(f"built on {seen}, not on {pinned}")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, BuildError) as error:
-        raise RunError(f"{requirement}: the kernel left no wheel for {image.name}: {error}", cure) from error
+        problem = f"{requirement}: the kernel left no wheel for {image.name}: {plain(str(error))}"
+        raise RunError(problem, cure) from error
     return path
