@@ -34,6 +34,7 @@ def test_two_that_exclude_each_other(repository: Path, index: PackageIndex) -> N
 
 def test_one_that_goes_with_no_version_that_has_a_wheel(repository: Path, index: PackageIndex) -> None:
     index.add("tensorflow", "2.15", tag=OLD)
+    index.add("forests", "1.7", tag=OLD)
     index.add("forests", "1.8", "tensorflow<2.16")
     index.add("forests", "1.9", "tensorflow<2.16", tag=OLD)
     assert hint(repository, "tensorflow", "forests") == (

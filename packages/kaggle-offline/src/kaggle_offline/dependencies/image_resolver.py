@@ -444,14 +444,17 @@ class Resolver:
             own: the packages of this repository.
         """
         pin, python = text.partition(" ")[0], self._image.python
-        for requirer, requirement in _DEPENDS.findall(reason):
+        dependencies = _DEPENDS.findall(reason)
+        for requirer, requirement in dependencies:
             if requirer not in own and requirement == pin:
                 return (
                     f"Allow another version of {requirer}: it requires {pin}, which has no wheel for Python {python}."
                 )
-        useless = next((other for other in _USELESS.findall(reason) if other not in {*own, name}), "")
+        # uv ends with what a package of this repository requires: no version suits of one that it names alone.
+        alone = [line for requirer, line in dependencies if requirer in own and re.fullmatch(r"[\w.-]+", line)]
+        useless = [other for other in (*_USELESS.findall(reason), *alone[-1:]) if other not in {*own, name}]
         if useless:
-            return f"Remove {useless}, or use an older image: no version of it suits Python {python}."
+            return f"Remove {useless[0]}, or use an older image: no version of it suits Python {python}."
         return self._allowing(name)
 
     def _allowing(self, name: str) -> str:
