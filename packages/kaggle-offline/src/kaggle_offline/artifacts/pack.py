@@ -188,7 +188,7 @@ def _mounted_wheel(pin: Pin) -> Wheel:
 
 def _mounted_entry(pin: Pin) -> dict[str, Any]:
     """Return the manifest's entry for a wheel of another dataset."""
-    owner, slug, name = pin.url.split("/", 2)
+    owner, slug, name = pin.place
     return {
         "name": name.rpartition("/")[2],
         "sha256": pin.hashes[0],

@@ -16,7 +16,8 @@ _ASIDE = re.compile(r"(?:^|/)(?:tests?|testing|docs?|examples?|benchmarks?|setup
 def removed_imports(shipped: Sequence[Shipped], python: str, installed: Collection[str]) -> list[str]:
     """Return a line for each distribution that imports a removed module whenever one of its own modules is imported.
 
-    It is no error: a kernel may do without that module. Reads about 100 MB of wheels in a second.
+    Such an import is not an error: a kernel may do without that module. The search reads about 100 MB of wheels in a
+    second.
 
     Args:
         shipped: the files.

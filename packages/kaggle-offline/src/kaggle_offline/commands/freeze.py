@@ -67,14 +67,13 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
     fetch = partial(download, image=image, repository=kernel.repository, constraints=constraints)
     checked_with = [sorted(locked.lock.provided.items()), *(copy.pin.lines() for copy in copies)]
     shipped = fetch(pins, build / "wheels", check=check, checked_with=checked_with)
-    for_kaggle = shipped
     pack = partial(pack_packages, kernel, packages=locked.packages, lock=locked.lock, image=image)
     packages = pack(build / "packages", shipped=shipped, python=image.python)
     python, rehearsal = searched.result(), packages
     if python != image.python:
         host_pins = _unmounted(_pins_here(locked.lock.pins, python, image, build / "rehearsal" / "pins.json"))
-        shipped = fetch(host_pins, build / "rehearsal" / "wheels", for_image=shipped)
-        rehearsal = pack(build / "rehearsal" / "packages", shipped=shipped, python=python)
+        here = fetch(host_pins, build / "rehearsal" / "wheels", for_image=shipped)
+        rehearsal = pack(build / "rehearsal" / "packages", shipped=here, python=python)
     update_result(kernel.build, seconds={"freeze": time.monotonic() - started})
     of_image = {*locked.lock.provided, *(replaced.name for replaced in locked.lock.replaced)}
     frozen = Frozen(
@@ -90,7 +89,7 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
     changed = before != frozen
     _report(kernel, frozen, locked, changed=changed)
     if changed:
-        for line in removed_imports(for_kaggle, image.python, {*image.pins, *(pin.name for pin in pins)}):
+        for line in removed_imports(shipped, image.python, {*image.pins, *(pin.name for pin in pins)}):
             print(f"  {line}: require a later release, if the kernel imports it")
     return frozen
 
@@ -105,7 +104,7 @@ def _mounted_copies(kernel: KernelFolder, lock: Lock) -> list[Shipped]:
     found = []
     for pin in lock.pins:
         if pin.kind is Kind.MOUNTED:
-            owner, slug, name = pin.url.split("/", 2)
+            owner, slug, name = pin.place
             path = kernel.repository / kernel.settings.inputs.get(f"{owner}/{slug}", "") / name
             if path.is_file() and digest_of_file(path) in pin.hashes:
                 found.append(Shipped(path=path, pin=pin))

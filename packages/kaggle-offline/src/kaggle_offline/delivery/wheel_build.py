@@ -29,7 +29,9 @@ _TOOLS = ("ninja", "setuptools", "wheel")
 
 
 def build_on_kaggle(target: Target, kernel: KernelFolder, requirement: str) -> Path:
-    """Have a kernel build the wheel of a source; return it, below `KernelFolder.built_wheels`, or below ``build/``.
+    """Build the wheel of a source in a kernel; return its path.
+
+    A wheel of kaggle.com lies below `KernelFolder.built_wheels`, one of the local Kaggle below ``build/``.
 
     The kernel has a network, and the image and the accelerator of the competition's kernel. Only what kaggle.com has
     built goes to the kernel folder: a wheel of the local Kaggle is for this machine's libraries.

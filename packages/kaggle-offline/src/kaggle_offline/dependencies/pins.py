@@ -70,6 +70,12 @@ class Pin:
         return self.kind == Kind.MOUNTED or (self.kind == Kind.WHEEL and bool(self.url))
 
     @property
+    def place(self) -> tuple[str, str, str]:
+        """Return the owner and the slug of a mounted wheel's dataset, and the wheel's path in it."""
+        owner, slug, name = self.url.split("/", 2)
+        return owner, slug, name
+
+    @property
     def subdirectory(self) -> str:
         """Where in the source the project is, if not at its top."""
         return parse_qs(urldefrag(self.url).fragment).get("subdirectory", [""])[0]

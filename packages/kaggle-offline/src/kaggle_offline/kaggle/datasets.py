@@ -19,7 +19,7 @@ from kagglesdk.datasets.types.dataset_api_service import (
 from kaggle_offline.errors import KaggleError, TakenError, TransientError
 from kaggle_offline.kaggle.calls import MOST_VERSIONS, Calls
 from kaggle_offline.kaggle.http_errors import senseless
-from kaggle_offline.kaggle.stores import STATUS, VersionState, fill, until_processed
+from kaggle_offline.kaggle.stores import STATUS, VersionState, fill, list_files, make_version, until_processed
 from kaggle_offline.kaggle.uploads import Uploads
 
 
@@ -109,14 +109,7 @@ class Datasets:
                 raise TransientError(f"Kaggle: {what}: {page.error_message}")
             return {file.name: file.total_bytes for file in page.dataset_files or []}
 
-        def list_all() -> dict[str, int]:
-            request.page_token = ""
-            found: dict[str, int] = {}
-            for files in self._calls.pages(what, request, look, read):
-                found |= files
-            return found
-
-        found = self._calls.fresh(what, list_all)
+        found = list_files(self._calls, what, request, look, read)
         return found | self._files_in_folders(slug, version) if in_folders else found
 
     def _files_in_folders(self, slug: str, version: int) -> dict[str, int]:
@@ -202,11 +195,7 @@ class Datasets:
                 raise senseless(what)
             return True
 
-        def is_there() -> bool | None:
-            state = self.processed(slug)
-            return True if state and state.version > after and state.shows(notes) else None
-
-        self._calls.once(what, act, is_there, most=most, expected=f"a version after {after} with the notes {notes}")
+        make_version(self._calls, self, slug, notes, act, what=what, after=after, most=most)
 
     def delete(self, slug: str) -> None:
         """Delete the owner's dataset, if there is one.

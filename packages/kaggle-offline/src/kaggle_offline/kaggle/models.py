@@ -27,7 +27,7 @@ from kagglesdk.models.types.model_enums import ModelFramework
 from kaggle_offline.errors import KaggleError, NotThereError, StuckError, TakenError
 from kaggle_offline.kaggle.calls import MOST_VERSIONS, Calls
 from kaggle_offline.kaggle.http_errors import senseless
-from kaggle_offline.kaggle.stores import STATUS, VersionState, fill, until_processed
+from kaggle_offline.kaggle.stores import STATUS, VersionState, fill, list_files, make_version, until_processed
 from kaggle_offline.kaggle.uploads import Uploads
 from kaggle_offline.repository.checkpoints import FRAMEWORK, VARIATION
 
@@ -134,14 +134,7 @@ class Models:
         def read(page: Any) -> dict[str, int]:
             return {file.name: file.size for file in page.files or []}
 
-        def list_all() -> dict[str, int]:
-            request.page_token = ""
-            found: dict[str, int] = {}
-            for files in self._calls.pages(what, request, look, read):
-                found |= files
-            return found
-
-        return self._calls.fresh(what, list_all)
+        return list_files(self._calls, what, request, look, read)
 
     def create(self, slug: str, digest: str, tokens: Mapping[str, str]) -> None:
         """Create the owner's private model, unless it is there, and its variation with the first version.
@@ -222,11 +215,7 @@ class Models:
                 raise senseless(what)
             return True
 
-        def is_there() -> bool | None:
-            state = self.processed(slug)
-            return True if state and state.version > after and state.shows(notes) else None
-
-        self._calls.once(what, act, is_there, most=most, expected=f"a version after {after} with the notes {notes}")
+        make_version(self._calls, self, slug, notes, act, what=what, after=after, most=most)
 
     def delete(self, slug: str) -> None:
         """Delete the owner's model, if there is one.

@@ -105,6 +105,48 @@ def until_processed(calls: Calls, ref: str, look: Callable[[], VersionState | No
     return state
 
 
+def list_files(
+    calls: Calls, what: str, request: Any, look: Callable[[Any], Any], read: Callable[[Any], dict[str, int]]
+) -> dict[str, int]:
+    """Return the files of all pages of a version's listing, as ``read`` understands them.
+
+    Raises:
+        KaggleError: Kaggle does not list them.
+    """
+
+    def list_all() -> dict[str, int]:
+        request.page_token = ""
+        found: dict[str, int] = {}
+        for files in calls.pages(what, request, look, read):
+            found |= files
+        return found
+
+    return calls.fresh(what, list_all)
+
+
+def make_version(
+    calls: Calls, store: Store, slug: str, notes: str, make: Callable[[], bool], *, what: str, after: int, most: int
+) -> None:
+    """Make a version once, whatever becomes of the answer.
+
+    Args:
+        calls: of the account.
+        store: has the version.
+        slug: of the dataset or model.
+        notes: of the version, by which it is known.
+        make: makes the call.
+        what: the call makes.
+        after: the latest version before it.
+        most: how many versions this command may have made then.
+    """
+
+    def is_there() -> bool | None:
+        state = store.processed(slug)
+        return True if state and state.version > after and state.shows(notes) else None
+
+    calls.once(what, make, is_there, most=most, expected=f"a version after {after} with the notes {notes}")
+
+
 def fill(version: Any, tokens: Mapping[str, str]) -> None:
     """Set the files and folders of a version, as kagglehub 1.0.3 does (``gcs_upload``, ``datasets_helpers``).
 
