@@ -146,11 +146,7 @@ def test_a_checkpoint_or_code_file_that_is_a_link_out_of_the_repository_is_refus
 
 def test_two_freezes_at_once_do_not_meet(repository: Path) -> None:
     command = [sys.executable, "-m", "kaggle_offline", "freeze"]
-    # There is no lock yet, which under CI is an error.
-    environment = {**os.environ, "CI": ""}
-    both = [
-        subprocess.Popen(command, cwd=repository, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
+    both = [subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     outputs = [process.communicate()[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert sum("waiting for another process" in output for output in outputs) == 1

@@ -41,7 +41,6 @@ def place(tmp_path: Path, storages: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     share_images(repository, storages)
     monkeypatch.chdir(repository)
     monkeypatch.setenv("KAGGLE_TARGET", "local")
-    monkeypatch.delenv("CI", raising=False)
     return repository
 
 
