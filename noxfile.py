@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
 import tomllib
@@ -27,6 +28,8 @@ nox.options.sessions = []
 # environment.
 TOOLS = ("kaggle-local", "kaggle-offline")
 SHARED = ("competition-kit",)
+# The distributions that are published.
+PUBLISHED = (*SHARED, *TOOLS)
 # The competition whose checkpoints are trained here.
 LEAVES = "plant-pathology-2021-fgvc8"
 
@@ -240,6 +243,35 @@ def bench(session: nox.Session) -> None:
             _run(session, "python", f"benchmarks/{name}.py", *options)
 
 
+@nox.session
+def release(session: nox.Session) -> None:
+    """Build and check the distributions that are published, into dist/: nox -s release [-- TAG]."""
+    versions = {name: _read_project(Path("packages", name))["version"] for name in PUBLISHED}
+    if len(set(versions.values())) > 1:
+        session.error(f"{versions}: the versions differ")
+    (version,) = set(versions.values())
+    for tag in session.posargs:
+        if tag != f"v{version}":
+            session.error(f"{tag}: the packages have version {version}")
+    dist = Path("dist").absolute()
+    shutil.rmtree(dist, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in PUBLISHED:
+            # In a copy, where links are files.
+            source = Path(scratch, name)
+            shutil.copytree(Path("packages", name), source, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            if name == "kaggle-offline" and "GITHUB_REPOSITORY" in os.environ:
+                # `init` writes workflows that call those of this commit.
+                origin = {"repository": os.environ["GITHUB_REPOSITORY"], "commit": os.environ["GITHUB_SHA"]}
+                (source / "src" / "kaggle_offline" / "release.json").write_text(json.dumps(origin))
+            _run(session, "python", "-m", "build", "--no-isolation", "--outdir", str(dist), str(source))
+    _run(session, "twine", "check", "--strict", *sorted(map(str, dist.iterdir())))
+    installs = [[str(path) for path in sorted(dist.glob("*.whl"))]]
+    programs = _environment(session, "release", sys.executable, installs, sorted(dist.glob("*.whl")))
+    for program in TOOLS:
+        session.run(str(programs / f"{program}{PROGRAM}"), "--help", external=True, silent=True)
+
+
 @nox.session(name="lock-dev")
 def lock_dev(session: nox.Session) -> None:
     """Renew requirements/dev.txt from dev.in: nox -s lock-dev [-- --upgrade]."""
@@ -362,7 +394,7 @@ def _environment(
         python,
         sys.version,
         installs,
-        *(path.read_text(encoding="utf-8") for path in inputs),
+        *(hashlib.sha256(path.read_bytes()).hexdigest() for path in inputs),
     ]
     digest, stamp = hashlib.sha256(repr(state).encode()).hexdigest(), folder / "installed"
     if not stamp.is_file() or stamp.read_text() != digest:

@@ -34,7 +34,7 @@ def test_a_build_does_not_see_the_others(repository: Path) -> None:
         "import os, setuptools\nassert 'secret' not in os.environ.values(), sorted(os.environ)\n"
         "setuptools.setup(name='small', version='1', packages=['small'], package_dir={'': 'src'})\n"
     )
-    build_wheel(package, repository / "build" / "dist", ())
+    build_wheel(package, repository, repository / "build" / "dist", ())
 
 
 def test_a_rehearsals_command_does_not_see_the_others(rehearsed: Path) -> None:

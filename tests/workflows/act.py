@@ -2,7 +2,9 @@
 
 Each job has a user without capabilities, an empty home, Ubuntu's Python and a clone that is as deep as its check-out
 says. The actions that check out, install uv and hand artifacts over have stand-ins, as they need GitHub. The `queue`
-of a concurrency group is left out: act does not know it, and there is no other run to wait for.
+says. The actions that check out, install uv and hand artifacts over have stand-ins, as they need GitHub. Act knows
+neither the `queue` of a concurrency group, which is left out, as there is no other run to wait for, nor `$/`, the
+repository of the workflow itself, for which `./` stands.
 """
 
 import json
@@ -23,6 +25,8 @@ from tests.stand_in import environment_of
 
 _RUNNER = "ubuntu-24.04"
 _QUEUE = re.compile(r"^ +queue: max\n", re.MULTILINE)
+# The repository of a workflow, at its commit; act does not know it, and finds the same in what is checked out.
+_SELF = "uses: $/"
 
 # Variables that a runner does not have.
 _OURS = ("KAGGLE_", "GITHUB_", "NOX_", "PYTEST_", "UV_PROJECT_", "UV_EXCLUDE_NEWER", "UV_PYTHON", "VIRTUAL_ENV")
@@ -124,6 +128,7 @@ def run_workflow(
     text = (clone / ".github" / "workflows" / workflow).read_text()
     runnable, queues = _QUEUE.subn("", text)
     assert queues == text.count("queue:"), "no more is edited than that"
+    runnable = runnable.replace(_SELF, "uses: ./")
     # A run sees no other's.
     shutil.rmtree(folder / "artifacts", ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
@@ -132,7 +137,8 @@ def run_workflow(
     command = ["act", event, "--eventpath", str(folder / "event.json"), "--workflows", str(folder / workflow)]
     command += ["--platform", f"{_RUNNER}=-self-hosted", "--no-skip-checkout", "--no-cache-server", "--json"]
     command += ["--action-cache-path", str(folder / "act"), *options]
-    for use in sorted(set(re.findall(r"uses: (\S+)", text))):
+    used = [text, *(path.read_text() for path in (clone / ".github" / "actions").glob("*/action.yml"))]
+    for use in sorted(set(re.findall(r"uses: (\S+)", "".join(used)))):
         action = use.partition("@")[0]
         if action in _ACTIONS:
             command += ["--local-repository", f"https://github.com/{use}={_stand_in(folder, action)}"]

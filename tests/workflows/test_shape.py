@@ -32,17 +32,29 @@ def steps(name: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def sessions(name: str) -> dict[str, list[str]]:
-    """The commands of each job, without those that are every job's."""
+    """The commands of each job."""
     found: dict[str, list[str]] = {}
     for job, step in steps(name):
-        if step["name"] not in ("Install nox", "Allow user namespaces") and "run" in step:
-            commands = re.findall(r"\.venv/bin/nox -s (.+)", step["run"])
+        if "run" in step:
+            commands = re.findall(r"(?:nox -s|kaggle-offline) (.+)", step["run"])
             found.setdefault(job, []).extend(commands or [step["run"]])
     return found
 
 
 def test_there_is_a_test_for_each() -> None:
-    assert FILES == ["image.yml", "nightly.yml", "pull-request.yml", "submit.yml"]
+    assert FILES == ["checks.yml", "image.yml", "nightly.yml", "pull-request.yml", "release.yml", "submit.yml"]
+
+
+def test_every_job_that_runs_a_command_of_this_repository_sets_up_alike() -> None:
+    for name in FILES:
+        for job, content in workflow(name)["jobs"].items():
+            used = [step.get("uses", "") for step in content["steps"]]
+            runs = any(re.match("(if|nox|kaggle-offline)\\b", step.get("run", "")) for step in content["steps"])
+            assert used.count("$/.github/actions/set-up") == runs, f"{name}: {job}"
+    action = yaml.safe_load((REPOSITORY / ".github" / "actions" / "set-up" / "action.yml").read_text())
+    first, *others = action["runs"]["steps"]
+    assert first["with"] == {"enable-cache": False}
+    assert all(step["shell"] == "bash" for step in others)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -66,7 +78,9 @@ def test_every_job_has_an_end_and_is_named_and_none_may_fail_unseen(name: str) -
 def test_a_tag_submits_one_run_after_the_other() -> None:
     document = workflow("submit.yml")
     # YAML reads `on` as a truth.
-    assert document[True] == {"push": {"tags": ["submit-**"]}}
+    assert set(document[True]) == {"push", "workflow_call"}
+    assert document[True]["push"] == {"tags": ["submit-**"]}
+    assert document[True]["workflow_call"]["secrets"]["KAGGLE_API_TOKEN"]["required"] is False
     assert document["concurrency"] == WAITS
     submit = document["jobs"]["submit"]
     assert submit["concurrency"] == {"group": "competition-${{ matrix.chain }}", "queue": "max"}
@@ -74,42 +88,58 @@ def test_a_tag_submits_one_run_after_the_other() -> None:
     assert submit["if"] == "needs.plan.outputs.competitions != '[]'"
     assert submit["env"] == {"COMPETITION": "${{ matrix.competition }}", "KAGGLE_TARGET": "kaggle"}
     assert sessions("submit.yml") == {
-        "plan": ['plan -- "$GITHUB_REF_NAME"'],
+        "plan": ['plan "$GITHUB_REF_NAME"'],
         "submit": [
-            'freeze -- "$COMPETITION"',
-            'push -- --minutes 90 "$COMPETITION"',
-            'submit -- --minutes 230 "$COMPETITION"',
+            'freeze "$COMPETITION"',
+            'push --minutes 90 "$COMPETITION"',
+            'submit --minutes 230 "$COMPETITION"',
         ],
     }
     checkouts = [step["with"] for _, step in steps("submit.yml") if step["name"] == "Check out"]
     assert checkouts == [WHOLE, ALONE | LFS]
 
 
-def test_a_pull_request_waits_for_everything() -> None:
+@pytest.mark.parametrize(("name", "last"), [("pull-request.yml", "passed"), ("checks.yml", "checked")])
+def test_a_pull_request_waits_for_everything(name: str, last: str) -> None:
+    jobs = workflow(name)["jobs"]
+    assert {"pull_request": None, "merge_group": None}.items() <= workflow(name)[True].items()
+    assert set(jobs[last]["needs"]) == set(jobs) - {last}
+    assert jobs[last]["if"] == "always()"
+    (step,) = jobs[last]["steps"]
+    assert step["if"] == "contains(needs.*.result, 'failure') || contains(needs.*.result, 'cancelled')"
+
+
+def test_a_pull_request_is_rehearsed_and_checked() -> None:
     document = workflow("pull-request.yml")
-    assert document[True] == {"pull_request": None, "merge_group": None}
-    jobs = document["jobs"]
-    assert set(jobs["passed"]["needs"]) == set(jobs) - {"passed"}
-    assert jobs["passed"]["if"] == "always()"
-    (last,) = jobs["passed"]["steps"]
-    assert last["if"] == "contains(needs.*.result, 'failure') || contains(needs.*.result, 'cancelled')"
-    assert jobs["predict"]["if"] == "needs.plan.outputs.competitions != '[]'"
+    assert set(document[True]) == {"pull_request", "merge_group", "workflow_call"}
+    assert document["jobs"]["predict"]["if"] == "needs.plan.outputs.competitions != '[]'"
     assert sessions("pull-request.yml") == {
-        "lint": ["lint"],
-        "tests": ["tests"],
-        "workflows": ["workflows"],
-        "plan": ['plan -- --since "$BASE"'],
-        "predict": ['predict -- --since "$BASE" "$COMPETITION"'],
+        "plan": ['plan --since "$BASE"'],
+        "predict": ['predict --since "$BASE" "$COMPETITION"'],
         "passed": ["exit 1"],
     }
     checkouts = {job: step["with"] for job, step in steps("pull-request.yml") if step["name"] == "Check out"}
-    assert checkouts == {
-        "lint": ALONE,
-        "tests": ALONE | LFS,
-        "workflows": ALONE,
-        "plan": MERGE | FEW,
-        "predict": MERGE | LFS,
+    assert checkouts == {"plan": MERGE | FEW, "predict": MERGE | LFS}
+    assert sessions("checks.yml") == {
+        "lint": ["lint"],
+        "tests": ["tests"],
+        "workflows": ["workflows"],
+        "checked": ["exit 1"],
     }
+    checkouts = {job: step["with"] for job, step in steps("checks.yml") if step["name"] == "Check out"}
+    assert checkouts == {"lint": ALONE, "tests": ALONE | LFS, "workflows": ALONE}
+
+
+def test_a_release_is_built_where_nothing_can_be_published() -> None:
+    jobs = workflow("release.yml")["jobs"]
+    assert sessions("release.yml") == {"build": ['release -- "$GITHUB_REF_NAME"']}
+    assert jobs["build"]["permissions"] == {"contents": "read"}
+    assert jobs["publish"]["permissions"] == {"id-token": "write"}
+    assert jobs["publish"]["needs"] == "build"
+    assert jobs["publish"]["environment"] == "release"
+    assert not [step for step in jobs["publish"]["steps"] if "run" in step]
+    *_, publish = jobs["publish"]["steps"]
+    assert publish["with"]["attestations"] is True
 
 
 def test_what_locks_cannot_write_and_what_writes_does_not_lock() -> None:

@@ -293,6 +293,9 @@ def test_each_leaderboard_has_a_score_of_its_own(tmp_path: Path) -> None:
     assert score(competition, tmp_path / "submission.csv") == Scores(public=1.0, private=0.5)
     # The most common row of all, for the public ones.
     assert baseline_score(competition) == 0
+    # A row that counts nowhere does not.
+    (tmp_path / "solution.csv").write_text("id,y,Usage\n1,a,Public\n2,b,Ignored\n3,b,Ignored\n4,a,Public\n")
+    assert baseline_score(competition) == 1
     (tmp_path / "solution.csv").write_text("id,y,Usage\n1,a,Private\n2,b,Ignored\n")
     with pytest.raises(CompetitionError, match="no row's Usage is Public"):
         score(competition, tmp_path / "submission.csv")

@@ -226,7 +226,7 @@ def test_a_build_that_lacks_the_network_is_no_fault_of_the_package(
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     with pytest.raises(BuildError, match="the wheel cannot be built") as raised:
-        build_wheel(repository / "packages" / "small", repository / "build" / "dist", ())
+        build_wheel(repository / "packages" / "small", repository, repository / "build" / "dist", ())
     assert "Check the network" in raised.value.cure
 
 
@@ -234,12 +234,12 @@ def test_a_package_that_cannot_be_built_is_named(repository: Path) -> None:
     package = repository / "packages" / "small"
     (package / "pyproject.toml").write_text('[build-system]\nrequires = ["hatchling"]\n[project]\nname = 3\n')
     with pytest.raises(BuildError, match="packages/small: the wheel cannot be built"):
-        build_wheel(package, repository / "build" / "dist", ())
-    assert not (repository / "build" / "dist").exists()
+        build_wheel(package, repository, repository / "build" / "dist", ())
+    assert not list((repository / "build" / "dist").iterdir())
 
 
 def test_a_package_with_a_file_that_git_lfs_has_not_fetched_is_refused(repository: Path) -> None:
     package = repository / "packages" / "small"
     (package / "src" / "small" / "weights.bin").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
     with pytest.raises(BuildError, match=r"small/weights\.bin: a Git LFS pointer"):
-        build_wheel(package, repository / "build" / "dist", ())
+        build_wheel(package, repository, repository / "build" / "dist", ())

@@ -43,7 +43,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     metadata = {**METADATA, "is_private": True}
     (repository / "kernels" / "small" / "kernel-metadata.json").write_text(json.dumps(metadata))
     manifest = repository / "requirements" / "images" / "small.txt"
-    manifest.write_text(IMAGE.replace("# platform", "# accelerator: cpu\n# date: 2026-05-14\n# platform"))
+    manifest.write_text(IMAGE.replace("# platform", "# accelerator: cpu\n# date: 2099-05-14\n# platform"))
     (repository / ".gitignore").write_text("/build/\n*.secret.ckpt\n")
     lock_kernel(read_kernel_folder(repository, "small"))
     git(repository, "init", "--quiet")
@@ -113,7 +113,7 @@ def written(file: str, content: str) -> Callable[[Path], None]:
 
 def newer_image(repository: Path) -> None:
     folder = repository / "requirements" / "images"
-    (folder / "newer.txt").write_text((folder / "small.txt").read_text().replace("2026-05-14", "2026-11-01"))
+    (folder / "newer.txt").write_text((folder / "small.txt").read_text().replace("2099-05-14", "2099-11-01"))
 
 
 DOCKER_IMAGE = "gcr.io/kaggle-images/python@sha256:" + "0" * 64
@@ -224,11 +224,11 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         other_run,
         f"the last run on Kaggle was in {DOCKER_IMAGE}",
     ),
-    "a newer image": (newer_image, "small is of 2026-05-14, and newer of 2026-11-01 is there"),
+    "a newer image": (newer_image, "small is of 2099-05-14, and newer of 2099-11-01 is there"),
     "an output that nothing writes": (settings("submission.csv", "result.csv"), "no code names result.csv"),
     "a rehearsal that is not there": (
         settings("small.competition", "small.nowhere"),
-        "small.nowhere is not in packages/",
+        "small.nowhere is in no package here",
     ),
     "a server that is never started": (
         answers_a_gateway(replaced("kernels/small/predict.py", "server.serve()", "pass")),

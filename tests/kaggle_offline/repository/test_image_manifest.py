@@ -42,7 +42,7 @@ def test_a_malformed_manifest_is_named(text: str, named: str, repository: Path) 
 
 
 def test_an_unknown_image_is_answered_with_those_there_are(repository: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"no such image\nImages there: small"):
+    with pytest.raises(ConfigurationError, match=r"no such image\nImages there: kaggle-cpu-.*, small"):
         read_image_manifest(repository / "requirements" / "images" / "large.txt")
 
 

@@ -14,7 +14,7 @@ from tests.kaggle_offline.conftest import SUBMISSION
     [
         ('package = "small"', "package = ", "submission.toml"),
         ('package = "small"\n', "", "package: missing"),
-        ('package = "small"', 'package = "../small"', "package: '../small' must be a plain name"),
+        ('package = "small"', 'package = "../small"', "package: '../small' must be a plain path"),
         ('package = "small"', 'package = "other"', "package: .*: not found"),
         ('output = "submission.csv"', "output = 3", "output: 3 must be a text"),
         ('checkpoints = "checkpoints"', 'checkpoints = "nowhere"', "checkpoints: .*: not found"),

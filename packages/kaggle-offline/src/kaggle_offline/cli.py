@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from datetime import date
 from importlib.metadata import version
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,14 @@ _VERBS = {
     "lock": "pin the shipped packages, and show which are provided, added and replaced",
 }
 
+# Those that may follow each other on one command line, with the same arguments.
+_FOLLOWING = ("lock", "freeze", "push", "submit")
+
 # The modules of subcommands that are not in kaggle_offline.commands.
 _ELSEWHERE = {"probe": "kaggle_offline.observation.probe"}
 
 # Subcommands that KAGGLE_TARGET changes; those that only ask ask kaggle.com by default.
-_ASKING = ("new", "data")
+_ASKING = ("init", "new", "data")
 _WITH_TARGET = (*_ASKING, "freeze", "push", "submit", "history", "lock", "doctor", "probe", "image")
 
 # As `kaggle_offline.repository.provenance` reads tags.
@@ -43,10 +47,25 @@ KINDS = ("image", "tabular", "text")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit code."""
-    options = _parser().parse_args(arguments)
+    """Run a command, or several that follow each other, until one fails; return the exit code."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    parser = _parser()
+    # A mistake in an option is found before anything runs.
+    commands = [parser.parse_args(command) for command in _commands(words)]
     with safe_output():
-        return _run_verb(options)
+        for options in commands:
+            code = _run_verb(options)
+            if code:
+                return code
+    return 0
+
+
+def _commands(words: Sequence[str]) -> list[list[str]]:
+    """Return the commands of a line: ``freeze push titanic`` is ``freeze titanic``, then ``push titanic``."""
+    verbs = list(takewhile(_FOLLOWING.__contains__, words))
+    if not verbs:
+        return [list(words)]
+    return [[verb, *words[len(verbs) :]] for verb in verbs]
 
 
 def _run_verb(options: argparse.Namespace) -> int:
@@ -76,10 +95,10 @@ def _dispatch(options: argparse.Namespace) -> None:
     Raises:
         OfflineError: any failure.
     """
-    from kaggle_offline.repository.kernel_folder import find_repository
+    from kaggle_offline.repository.kernel_folder import find_repository, git_root
 
     try:
-        repository = find_repository(Path.cwd())
+        repository = git_root(Path.cwd()) if options.verb == "init" else find_repository(Path.cwd())
         if options.verb in _WITH_TARGET:
             options.target = _target(options.verb)
         importlib.import_module(options.module).run(options, repository)
@@ -115,7 +134,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="kaggle-offline",
         description="From a trained model to a leaderboard score, through a kernel without a network.",
-        epilog="KAGGLE_TARGET=local (the default) is the embedded Kaggle, without an account or network; "
+        epilog="lock, freeze, push and submit may follow each other: `freeze push submit titanic`. "
+        "KAGGLE_TARGET=local (the default) is the embedded Kaggle, without an account or network; "
         "KAGGLE_TARGET=kaggle is kaggle.com, which new and data ask by default.",
     )
     parser.add_argument("--version", action=_PrintVersion, nargs=0, help="print the version and exit")
@@ -156,23 +176,10 @@ def _parser() -> argparse.ArgumentParser:
     text = "find problems before they cost a submission; with KAGGLE_TARGET=kaggle, ask Kaggle about the account, too"
     doctor = _subcommand(verbs, "doctor", text)
     doctor.add_argument("competitions", nargs="*", metavar="COMPETITION", help="a folder of kernels/ (default: all)")
+    text = "begin a competition in any Git repository: a kernel folder, a lock, workflows, and lines of .gitignore"
+    _add_beginning(_subcommand(verbs, "init", text))
     text = "begin a competition: a kernel folder, a package, data to rehearse on, tests and a lock"
-    new = _subcommand(verbs, "new", text)
-    new.add_argument("competition", metavar="COMPETITION", help="the competition's address on Kaggle, or its last part")
-    kind = "kind of data (default: what Kaggle's files show; without an account asked on a terminal, else tabular)"
-    new.add_argument("--kind", choices=KINDS, help=kind)
-    new.add_argument("--name", default="", metavar="NAME", help="name of the kernel folder (default: COMPETITION)")
-    metric = "the competition's metric, or a file with the host's own (default: what Kaggle says)"
-    new.add_argument("--metric", default="", metavar="METRIC", help=metric)
-    served = "the kernel answers a gateway (default: if the competition's data have one)"
-    new.add_argument("--served", action="store_true", help=served)
-    new.add_argument(
-        "--from",
-        dest="code",
-        default="",
-        metavar="CODE",
-        help="a notebook or script that becomes the kernel, or owner/kernel on Kaggle; pip lines become requirements",
-    )
+    _add_beginning(_subcommand(verbs, "new", text))
     text = "download a competition's data into data/; what is there already stays"
     data = _subcommand(verbs, "data", text)
     data.add_argument(
@@ -203,6 +210,29 @@ def _parser() -> argparse.ArgumentParser:
     probed.add_argument("--minutes", type=_minutes, metavar="N", help="give up after N minutes")
     _add_image(verbs)
     return parser
+
+
+def _add_beginning(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the subcommands that begin a competition."""
+    parser.add_argument(
+        "competition", metavar="COMPETITION", help="the competition's address on Kaggle, or its last part"
+    )
+    kind = "kind of data (default: what Kaggle's files show; without an account asked on a terminal, else tabular)"
+    parser.add_argument("--kind", choices=KINDS, help=kind)
+    parser.add_argument("--name", default="", metavar="NAME", help="name of the kernel folder (default: COMPETITION)")
+    metric = "the competition's metric, or a file with the host's own (default: what Kaggle says)"
+    parser.add_argument("--metric", default="", metavar="METRIC", help=metric)
+    served = "the kernel answers a gateway (default: if the competition's data have one)"
+    parser.add_argument("--served", action="store_true", help=served)
+    parser.add_argument(
+        "--from",
+        dest="code",
+        default="",
+        metavar="CODE",
+        help="a notebook or script that becomes the kernel, or owner/kernel on Kaggle; pip lines become requirements",
+    )
+    package = "the package that the kernel imports, such as . or libs/titanic (init: the only one that is there)"
+    parser.add_argument("--package", default="", metavar="PATH", help=package)
 
 
 def _add_image(verbs: Any) -> None:

@@ -38,7 +38,23 @@ _NAMES = frozenset(
         ),
     )
 )
+BY_NOX = "KAGGLE_OFFLINE_BY_NOX"
+"""The variable that the sessions of this repository's noxfile set."""
+
 _PREFIXES = ("LC_", "XDG_", "OMP_", "MKL_", "CMAKE_")
+
+
+def command(verbs: str, arguments: str = "") -> str:
+    """Return a command of this tool as its user runs it, for hints: by nox where nox has run this process.
+
+    Args:
+        verbs: one subcommand, or several that follow each other, such as ``freeze push``.
+        arguments: for all of them.
+    """
+    by_nox = BY_NOX in os.environ
+    program, separator = ("nox -s", " -- ") if by_nox else ("kaggle-offline", " ")
+    rest = f"{separator}{arguments}" if arguments else ""
+    return f"{program} {verbs}{rest}"
 
 
 def environment_for_others(*settings: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,9 @@ def baseline_score(competition: Competition, custom: CustomMetric | None = None)
     solution = _read_solution(competition)
     columns = list(competition.target)
     constant = solution.truth[[competition.id, *columns]].copy()
-    most_common = constant[columns].value_counts(sort=True).index[0]
+    # Rows that count on neither leaderboard may have any label.
+    counted = list(chain.from_iterable(solution.parts.values()))
+    most_common = constant.loc[counted, columns].value_counts(sort=True).index[0]
     for column, value in zip(columns, most_common, strict=True):
         constant[column] = value
     (result,) = _compute(solution, constant, ["Public"], custom)

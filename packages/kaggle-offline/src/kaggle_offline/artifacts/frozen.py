@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from kaggle_offline.artifacts.pack import Dataset
 from kaggle_offline.dependencies.lock_table import Row
+from kaggle_offline.environment import command
 from kaggle_offline.errors import NotFrozenError
 from kaggle_offline.files import read_json, write_json
 from kaggle_offline.repository.kernel_folder import KernelFolder
@@ -66,7 +67,7 @@ def read_frozen(kernel: KernelFolder) -> Frozen:
             raise TypeError("not a text")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotFrozenError(
-            f"{kernel.competition}: not frozen", f"Run: nox -s freeze -- {kernel.competition}"
+            f"{kernel.competition}: not frozen", f"Run: {command('freeze', kernel.competition)}"
         ) from error
     return frozen
 

@@ -7,6 +7,7 @@ from kaggle_offline.delivery.preflight import Preflight
 from kaggle_offline.delivery.target import Target, open_target
 from kaggle_offline.doctor.examination import examine
 from kaggle_offline.doctor.subject import Finding
+from kaggle_offline.environment import command
 from kaggle_offline.errors import ConfigurationError, EntryError, FindingsError, OfflineError, UnknownCompetitionError
 from kaggle_offline.kaggle.retries import Patience
 from kaggle_offline.repository.kernel_folder import read_kernel_folder
@@ -21,7 +22,7 @@ def run(options: argparse.Namespace, repository: Path) -> None:
     folders = (path.name for path in sorted((repository / "kernels").iterdir()) if path.is_dir())
     names = options.competitions or [name for name in folders if not name.startswith((".", "_"))]
     if not names:
-        raise UnknownCompetitionError(f"{repository / 'kernels'}: no competition there", "Make one: nox -s new")
+        raise UnknownCompetitionError(f"{repository / 'kernels'}: no competition there", f"Make one: {command('new')}")
     found = {name: examine(repository, name) for name in names}
     if options.target == "kaggle":
         try:

@@ -8,10 +8,15 @@ from pathlib import Path
 from kaggle_offline.delivery.target import open_target
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.observation.capture import capture
-from kaggle_offline.observation.comparison import changes, compare, image_path, locks_of
+from kaggle_offline.observation.comparison import changes, compare, locks_of
 from kaggle_offline.observation.derivation import Recipe, derive, published_lists, read_source
 from kaggle_offline.observation.renewal import recapture, rederive, renew
-from kaggle_offline.repository.image_manifest import KAGGLE_PLATFORM, read_image_manifest, write_image_manifest
+from kaggle_offline.repository.image_manifest import (
+    KAGGLE_PLATFORM,
+    image_path,
+    read_image_manifest,
+    write_image_manifest,
+)
 from kaggle_offline.repository.kernel_folder import read_kernel_folders
 
 
@@ -66,6 +71,7 @@ def _derive(options: argparse.Namespace, repository: Path) -> None:
     write_image_manifest(draft, header, pins)
     # Read before it takes the place of one that can be.
     derived = read_image_manifest(draft)
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft.replace(path)
     print(f"  {path.relative_to(repository)}: {len(derived.pins)} distributions, {len(derived.estimated)} estimated")
     if before is not None:

@@ -11,11 +11,11 @@ from packaging.utils import NormalizedName, canonicalize_name
 from kaggle_offline.dependencies.lock import ALL, pinned, read_lock
 from kaggle_offline.dependencies.lock_table import difference, rows, table
 from kaggle_offline.dependencies.locking import Locked, lock_kernel
-from kaggle_offline.environment import temporary_files_of
+from kaggle_offline.environment import command, temporary_files_of
 from kaggle_offline.errors import LockError
 from kaggle_offline.files import alone
 from kaggle_offline.observation.comparison import changes
-from kaggle_offline.repository.image_manifest import read_image_manifest
+from kaggle_offline.repository.image_manifest import image_file, read_image_manifest
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folders
 
 
@@ -81,7 +81,7 @@ def preview(kernels: Sequence[KernelFolder], name: str, upgrade: frozenset[str])
     failed = []
     for kernel in kernels:
         before = read_image_manifest(kernel.image)
-        image = read_image_manifest(kernel.image.with_name(f"{name}.txt"))
+        image = read_image_manifest(image_file(kernel.repository, name))
         lock = read_lock(kernel.lock)
         locks = [lock] if lock else []
         print(f"{kernel.competition}: {changes(before, image, locks, everything=False)}")
@@ -104,7 +104,7 @@ def preview(kernels: Sequence[KernelFolder], name: str, upgrade: frozenset[str])
             print("\n".join(f"    {line}" for line in difference(lock, locked.lock)))
     if failed:
         raise LockError(f"{', '.join(failed)}: cannot be locked for {name}", "The reasons stand above.")
-    print(f'nothing is written; to move, write image = "{name}" into submission.toml and run: nox -s lock')
+    print(f'nothing is written; to move, write image = "{name}" into submission.toml and run: {command("lock")}')
 
 
 def run(options: argparse.Namespace, repository: Path) -> None:

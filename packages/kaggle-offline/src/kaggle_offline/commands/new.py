@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from kaggle_offline.competition.inference import Kind, Profile
 from kaggle_offline.competition.profile import read_profile
 from kaggle_offline.delivery.preflight import entered_competition
 from kaggle_offline.delivery.target import open_target
+from kaggle_offline.environment import command
 from kaggle_offline.errors import ConfigurationError, OfflineError
 from kaggle_offline.kaggle.authentication import has_credentials
 from kaggle_offline.kaggle.client import KaggleClient
@@ -28,6 +29,7 @@ from kaggle_offline.scaffold.competition import (
     image_for_new,
     names_of,
     paths_of,
+    with_package,
     write_competition,
 )
 
@@ -41,7 +43,7 @@ def run(options: argparse.Namespace, repository: Path) -> None:
     """Run the subcommand."""
     image = image_for_new(repository)
     known = {*image.pins, *image.unlisted}
-    names = names_of(options.competition, known, options.name)
+    names = _names(options, repository, known)
     with _client(options.target, repository) as client, TemporaryDirectory() as scratch:
         code = _code(options.code, client, Path(scratch))
         served = options.served or (code is not None and options.kind in (None, "tabular") and _answers_a_gateway(code))
@@ -68,10 +70,26 @@ def run(options: argparse.Namespace, repository: Path) -> None:
         _print_list("cannot work offline; ship it as a requirement, a checkpoint or an input:", adopted.offline)
     _lock(names, repository)
     if profile.rehearsal and not profile.sketch:
-        print(f"Now: nox -s data -- {names.competition}, which downloads the rest of the data and sketches them")
+        print(f"Now: {command('data', names.competition)}, which downloads the rest of the data and sketches them")
     elif profile.kind not in DRAWN:
         print(f"Now: write [rehearsal] in kernels/{names.competition}/submission.toml")
-    print(f"Now: nox -s freeze push submit -- {names.competition}")
+    print(f"Now: {command('freeze push submit', names.competition)}")
+
+
+def _names(options: argparse.Namespace, repository: Path, taken: Collection[str]) -> Names:
+    """Return the names of the competition's parts.
+
+    Raises:
+        ConfigurationError: one is not valid, or the code would need another package than the one that is there.
+    """
+    names = names_of(options.competition, taken, options.name)
+    if not options.package:
+        return names
+    if options.code:
+        raise ConfigurationError(
+            "--from: becomes a kernel with a package of its own", "Leave --package out, or import your package later."
+        )
+    return with_package(names, repository, options.package)
 
 
 @contextmanager
@@ -104,6 +122,8 @@ def _profile(
     profile = read_profile(client, state, repository / "data" / names.slug, Path(metric).name)
     if options.served and not profile.gateway:
         raise ConfigurationError(f"{names.slug}: its data have no gateway", "Leave --served out.")
+    if names.has_package and profile.sample.endswith(".zip"):
+        profile = profile.with_left(f"predict.py hands {profile.sample} in as it is: write the submission")
     if options.kind:
         profile = replace(profile, kind=options.kind)
     asked = ", ".join(profile.columns[:5])
@@ -142,7 +162,8 @@ def _lock(names: Names, repository: Path) -> None:
     try:
         lock_and_report([read_kernel_folder(repository, names.competition)], frozenset())
     except OfflineError:
-        print(f"Every file is written. Correct the following, then run: nox -s lock -- {names.competition}", flush=True)
+        again = command("lock", names.competition)
+        print(f"Every file is written. Correct the following, then run: {again}", flush=True)
         raise
     except KeyboardInterrupt:
         # The same command would refuse to write over a half-made competition.

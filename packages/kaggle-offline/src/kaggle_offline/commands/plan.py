@@ -88,7 +88,8 @@ def plan_tag(repository: Path, text: str) -> Plan:
         raise incomplete_history(repository)
     commit = ask(repository, "rev-parse", "HEAD")
     with settings_at(repository, commit) as folder:
-        inputs = inputs_of(folder, submitted(folder))
+        is_named_only = submitted(folder)
+        inputs = inputs_of(folder, is_named_only)
     if tag.competition and tag.competition not in inputs:
         known = ", ".join(inputs) or "none"
         raise TagError(
@@ -110,6 +111,9 @@ def plan_tag(repository: Path, text: str) -> Plan:
     others = {}
     for competition, paths in inputs.items():
         base = bases.get(competition)
+        if is_named_only[competition]:
+            others[competition] = "only a tag with its name submits it"
+            continue
         if base is None:
             reasons[competition] = "no submit tag covers it yet"
             continue

@@ -13,6 +13,7 @@ from kaggle_local.terminal import printable
 from kaggle_offline.delivery.preflight import check_entry
 from kaggle_offline.delivery.run_log import cause_of, read_log
 from kaggle_offline.delivery.target import Target, open_target
+from kaggle_offline.environment import command
 from kaggle_offline.errors import (
     DailyLimitError,
     NoSpaceError,
@@ -44,7 +45,7 @@ def submit(kernel: KernelFolder, target: Target) -> None:
     if result.target != target.name or chain is None or result.run is None or not has_models:
         raise NotFrozenError(
             f"{kernel.competition}: no complete run on {target.name}",
-            f"Run: nox -s freeze push -- {kernel.competition}",
+            f"Run: {command('freeze push', kernel.competition)}",
         )
     ref, earlier = _submit_once(kernel, target, chain, result.submission)
     state = _wait_for_score(target, ref)
@@ -193,7 +194,7 @@ def _create(kernel: KernelFolder, target: Target, chain: Chain, limits: Submissi
     if limits.left == 0:
         raise DailyLimitError(
             f"{kernel.competition}: today's submissions are used up",
-            f"Run the same command again after midnight UTC: nox -s submit -- {kernel.competition}",
+            f"Run the same command again after midnight UTC: {command('submit', kernel.competition)}",
         )
     try:
         return client.competitions.submit(

@@ -12,6 +12,7 @@ from kaggle_offline.competition.patterns import fields_of, file_of, is_pattern, 
 from kaggle_offline.competition.served import add_stand_in
 from kaggle_offline.competition.sketch import QUANTILES, SKETCH, VERSION
 from kaggle_offline.competition.tables import records_of, write_table
+from kaggle_offline.environment import command
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import read_json
 from kaggle_offline.repository.submission_toml import HoldOut
@@ -57,7 +58,7 @@ def draw_data(path: Path, rehearsal: HoldOut, folder: Path) -> None:
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise ConfigurationError(
             f"{path}: not a sketch of these settings: {error!r}",
-            "Run: nox -s data -- COMPETITION, which writes it anew.",
+            f"Run: {command('data', 'COMPETITION')}, which writes it anew.",
         ) from error
 
 

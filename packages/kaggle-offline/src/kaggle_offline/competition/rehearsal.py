@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kaggle_offline.competition.data_folder import data_files
 from kaggle_offline.competition.patterns import fields_of, file_of, is_pattern, patterns_of, read_pattern
 from kaggle_offline.competition.tables import read_table, records_of, texts, write_table
+from kaggle_offline.environment import command
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.repository.submission_toml import HoldOut
 
@@ -152,7 +153,7 @@ def _split(data: RehearsalData) -> _Split:
     if shown.empty:
         raise ConfigurationError(
             f"{data.folder}: no row of the public test set has its files there",
-            "Correct rehearsal.files, or download more: nox -s data -- COMPETITION",
+            f"Correct rehearsal.files, or download more: {command('data', 'COMPETITION')}",
         )
     train, test, sample = train.loc[kept], test.loc[shown], sample.loc[shown]
     answers = _answers(data, train, sample)
@@ -279,7 +280,7 @@ def _held_out(data: RehearsalData, train: "pd.DataFrame", answers: "pd.DataFrame
         raise ConfigurationError(
             f"{data.where}: rehearsal.held_out: {rehearsal.held_out:g} of {len(train)} rows of {rehearsal.train} "
             f"is {len(chosen)}",
-            "Hold out more or fewer; with files, a row counts if nox -s data has downloaded its files.",
+            f"Hold out more or fewer; with files, a row counts if {command('data')} has downloaded its files.",
         )
     held: pd.Index[int] = train.index[np.sort(chosen)]
     return held

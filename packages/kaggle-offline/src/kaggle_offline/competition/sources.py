@@ -5,6 +5,7 @@ from pathlib import Path
 from kaggle_offline.competition.patterns import is_pattern
 from kaggle_offline.competition.rehearsal import RehearsalData
 from kaggle_offline.competition.sketch import SKETCH
+from kaggle_offline.environment import command
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.repository.kernel_folder import KernelFolder
 from kaggle_offline.repository.submission_toml import HoldOut
@@ -22,7 +23,7 @@ def data_of(kernel: KernelFolder, rehearsal: HoldOut) -> Path | None:
         return None
     raise ConfigurationError(
         f"{kernel.data}: the competition's data are not there, nor is {kernel.folder / SKETCH}",
-        f"Run: nox -s data -- {kernel.on_kaggle}",
+        f"Run: {command('data', kernel.on_kaggle)}",
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from kaggle_offline.environment import command
 from kaggle_offline.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def read_table(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     if not path.is_file():
-        raise ConfigurationError(f"{path}: not there", "Run: nox -s data -- COMPETITION, which downloads it.")
+        raise ConfigurationError(f"{path}: not there", f"Run: {command('data', 'COMPETITION')}, which downloads it.")
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path, dtype_backend="pyarrow")

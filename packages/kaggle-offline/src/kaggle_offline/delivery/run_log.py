@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from kaggle_local.terminal import printable
 
+from kaggle_offline.environment import command
+
 LINES = 25
 """How many lines of a log's end an error shows."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -61,11 +63,12 @@ class Cause:
 _AGAIN = "Then run freeze and push again."
 
 # The usual causes, by patterns of the last exception or Kaggle's message; the first that fits counts.
+_LOCK_ANEW = command("lock", "--upgrade")
 _CAUSES: tuple[tuple[str, str, str], ...] = (
     (
         r"No module named '([^']+)'|cannot import name '([^']+)'|(\S+): cannot open shared object file",
         "it could not import {}",
-        "Add what provides it to the package's dependencies; if it is there, run: nox -s lock -- --upgrade. " + _AGAIN,
+        f"Add what provides it to the package's dependencies; if it is there, run: {_LOCK_ANEW}. {_AGAIN}",
     ),
     (
         r"(?i)out ?of ?memory|memoryerror|more memory|to allocate|allocate memory|kernel died|alloc_?failed|bad_alloc",

@@ -23,7 +23,7 @@ from kaggle_offline.artifacts.pack import Dataset
 from kaggle_offline.delivery.hosted import competition_inputs, make_competition
 from kaggle_offline.delivery.stand_ins import provide_inputs
 from kaggle_offline.dependencies.lock import read_lock
-from kaggle_offline.environment import variables_set
+from kaggle_offline.environment import command, variables_set
 from kaggle_offline.errors import RehearsalError, TargetError
 from kaggle_offline.files import alone
 from kaggle_offline.kaggle.authentication import find_token
@@ -220,7 +220,9 @@ class LocalTarget(_Opened):
     def check_image(self) -> None:
         """See `Target`."""
         if not self.local.image_is_set:
-            raise RehearsalError("the local Kaggle has no image yet", "Run: nox -s freeze push, which builds it.")
+            raise RehearsalError(
+                "the local Kaggle has no image yet", f"Run: {command('freeze push')}, which builds it."
+            )
 
     def comparison(self, kernel: KernelFolder, submission: Submission) -> Submission:
         """See `Target`."""
@@ -263,7 +265,7 @@ def _refuse_rehearsed_wheels(kernel: KernelFolder) -> None:
         if pin.url.startswith(f"{folder}/"):
             raise TargetError(
                 f"{pin}: its wheel was built by the local Kaggle, for this machine",
-                f"Run: KAGGLE_TARGET=kaggle nox -s freeze -- --on-kaggle {kernel.competition}",
+                f"Run: KAGGLE_TARGET=kaggle {command('freeze', f'--on-kaggle {kernel.competition}')}",
             )
 
 

@@ -2,6 +2,7 @@
 
 from kaggle_offline.delivery.kernel_run import wait_for_run
 from kaggle_offline.delivery.target import Target
+from kaggle_offline.environment import command
 from kaggle_offline.errors import RunError
 from kaggle_offline.kaggle.kernels import KernelState, RunState
 from kaggle_offline.repository.kernel_folder import KernelFolder
@@ -24,7 +25,7 @@ def wait_for_upstreams(target: Target, kernel: KernelFolder) -> list[str]:
         if source not in own and owner.casefold() != client.owner.casefold():
             continue
         ref, name = f"{client.owner}/{slug}", own.get(source, "")
-        cure = f"Run: nox -s freeze push -- {name}" if name else "Run it again on Kaggle."
+        cure = f"Run: {command('freeze push', name)}" if name else "Run it again on Kaggle."
         state = client.kernels.state(slug)
         if state is None:
             raise RunError(f"{ref}: not there, and {kernel.slug} reads its output", cure)

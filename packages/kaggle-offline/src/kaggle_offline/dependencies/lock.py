@@ -52,6 +52,7 @@ from kaggle_offline.dependencies.own_wheels import OwnWheel, own_files, read_own
 from kaggle_offline.dependencies.pins import Kind, Pin, read_pins, refuse_secrets
 from kaggle_offline.dependencies.solution import Problem, Resolution, find_solution
 from kaggle_offline.dependencies.wheels import Wheel, build_requirements
+from kaggle_offline.environment import command
 from kaggle_offline.errors import BuildError, LockError, StaleLockError, UnbuiltError
 from kaggle_offline.files import digest_of_data, write_text
 from kaggle_offline.progress import reporting
@@ -195,7 +196,7 @@ def lock(inputs: Inputs, path: Path, *, renew: bool = True, upgrade: Collection[
     if current is not None and not stale and not upgrade:
         return current
     if not renew:
-        raise StaleLockError(f"{path}: {stale}", "Run: nox -s lock, and commit the file.")
+        raise StaleLockError(f"{path}: {stale}", f"Run: {command('lock')}, and commit the file.")
     print(f"  resolving the requirements of {inputs.wheels[0].name} on {inputs.image.name}", flush=True)
     kept = {} if upgrade == ALL else pinned(current)
     kept = {name: version for name, version in kept.items() if name not in upgrade}
@@ -519,7 +520,7 @@ def read_lock(path: Path) -> Lock | None:
     Raises:
         LockError: not a valid lock file.
     """
-    cure = "Resolve the merge, or delete or move the file; then run: nox -s lock"
+    cure = f"Resolve the merge, or delete or move the file; then run: {command('lock')}"
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -566,7 +567,7 @@ def _digest_of_lines(lines: Sequence[str]) -> str:
 def _text(made: Lock, image: ImageManifest) -> str:
     head = [
         f"# The packages that {made.path.stem} ships, pinned and hashed, for the image {image.name}",
-        f"# (Python {image.python}, {image.platform}). `nox -s lock` writes this file.",
+        f"# (Python {image.python}, {image.platform}). `kaggle-offline lock` writes this file.",
         f"# inputs: {made.inputs}",
     ]
     body = [f"# index: {line}" for line in made.indexes]

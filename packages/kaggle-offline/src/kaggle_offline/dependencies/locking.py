@@ -56,6 +56,7 @@ def lock_kernel(
     build = partial(
         build_packages,
         kernel.package,
+        kernel.repository,
         kernel.build / "dist",
         environment=image.environment,
         extras=kernel.settings.extras,

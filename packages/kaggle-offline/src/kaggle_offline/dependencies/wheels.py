@@ -17,16 +17,14 @@ from packaging.version import Version
 
 from kaggle_offline.errors import BuildError
 from kaggle_offline.files import (
-    COPY_IT,
     UNREADABLE_ZIP,
     Stamp,
     digest_of_data,
     digest_of_file,
     is_lfs_pointer,
-    link_outside,
     new_folder,
 )
-from kaggle_offline.repository.packages import name_of, read_project_file
+from kaggle_offline.repository.packages import name_of, package_files, package_folders, read_project_file
 from kaggle_offline.repository.submission_toml import FreezeSettings
 from kaggle_offline.uv import is_network, run_uv
 
@@ -35,6 +33,9 @@ _EPOCH = "1577836800"
 
 # The requirements for building a source tree without a pyproject.toml (PEP 517).
 _DEFAULT_BACKEND = ("setuptools>=40.8.0",)
+
+# The version of a package that takes its own from Git's tags: any other would change with each commit.
+_VERSION_OF_TAGS = "0"
 
 _LAST_LINES = 15
 
@@ -68,16 +69,18 @@ def as_chosen(wheel: Wheel, freeze: FreezeSettings) -> Wheel:
 
 def build_packages(
     package: Path,
+    repository: Path,
     folder: Path,
     constraints: Sequence[str],
     environment: Mapping[str, str],
     *,
     extras: Sequence[str] = (),
 ) -> dict[Path, Wheel]:
-    """Build ``package`` and those of its neighbours that it requires, each into a folder of its own.
+    """Build ``package`` and the repository's other packages that it requires, each into a folder of its own.
 
     Args:
-        package: the project, a folder of ``packages/``.
+        package: the project's folder.
+        repository: the root.
         folder: for the wheels.
         constraints: on the build requirements, such as ``"hatchling==1.28.0"``.
         environment: what markers see where the wheels are installed.
@@ -89,8 +92,8 @@ def build_packages(
     Raises:
         BuildError: the build backend failed; quotes the end of its output.
     """
-    neighbours = _neighbours(package)
-    wheels = {package: build_wheel(package, folder / package.name, constraints)}
+    neighbours = _neighbours(package, repository)
+    wheels = {package: build_wheel(package, repository, folder, constraints)}
     waiting = [(package, extra) for extra in ("", *extras)]
     seen = set(waiting)
     while waiting:
@@ -101,7 +104,7 @@ def build_packages(
             if neighbour is None or (marker is not None and not marker.evaluate({**environment, "extra": extra})):
                 continue
             if neighbour not in wheels:
-                wheels[neighbour] = build_wheel(neighbour, folder / neighbour.name, constraints)
+                wheels[neighbour] = build_wheel(neighbour, repository, folder, constraints)
             version = wheels[neighbour].version
             if not requirement.specifier.contains(version, prereleases=True):
                 raise BuildError(
@@ -114,24 +117,27 @@ def build_packages(
     return wheels
 
 
-def build_wheel(package: Path, folder: Path, constraints: Sequence[str]) -> Wheel:
-    """Build ``package`` into ``folder``, unless the folder has the wheel of the same tree.
+def build_wheel(package: Path, repository: Path, wheels: Path, constraints: Sequence[str]) -> Wheel:
+    """Build ``package`` into a folder of ``wheels``, unless the folder has the wheel of the same tree.
 
     Raises:
         BuildError: the build backend failed, or its wheel is not for every machine.
     """
-    files = _files_of(package)
-    contents = [[name, digest_of_file(path), _is_executable(path)] for name, path in files.items()]
+    files = package_files(package, repository)
+    # The root's own name differs between clones, and the same tree must give the same wheel.
+    name = name_of(package) or package.name
+    folder = wheels / name
+    contents = [[relative, digest_of_file(path), _is_executable(path)] for relative, path in files.items()]
     inputs = digest_of_data([contents, sorted(constraints)])
     built = next(folder.glob("*.whl"), None)
     if built is None or Stamp(folder / _STAMP, inputs).note() != digest_of_file(built):
         with new_folder(folder) as draft:
             # In a copy, so that files of one build are not inputs of the next.
             with tempfile.TemporaryDirectory() as scratch:
-                source = Path(scratch) / package.name
-                for name, path in files.items():
-                    _copy(path, source / name)
-                built = run_build(source, draft, constraints, str(package))
+                source = Path(scratch) / name
+                for relative, path in files.items():
+                    _copy(path, source / relative)
+                built = run_build(source, draft, constraints, str(package), version=_VERSION_OF_TAGS)
             if not built.name.endswith("-any.whl"):
                 raise BuildError(
                     f"{package}: its wheel is for this machine alone: {built.name}",
@@ -195,34 +201,6 @@ def build_requirements(tree: Path) -> tuple[str, ...]:
     return tuple(map(str, requires)) if isinstance(requires, list) else _DEFAULT_BACKEND
 
 
-def _files_of(package: Path) -> dict[str, Path]:
-    """Return every file of a source tree by its relative path, but for what Python and earlier builds leave there.
-
-    Links are followed, because their targets end up in the wheel; broken ones are left out.
-
-    Raises:
-        BuildError: one leads out of the repository.
-    """
-    found: dict[str, Path] = {}
-    repository = package.parent.parent
-    waiting: list[tuple[Path, tuple[Path, ...]]] = [(package, ())]
-    while waiting:
-        folder, above = waiting.pop()
-        above = (*above, folder.resolve())
-        for path in folder.iterdir():
-            left = path.name == "__pycache__" or path.name.endswith(".egg-info")
-            left = left or (folder == package and path.name in ("build", "dist") and path.is_dir())
-            problem = link_outside(path, repository) if path.exists() else ""
-            if problem:
-                raise BuildError(problem, COPY_IT)
-            if path.is_file():
-                found[path.relative_to(package).as_posix()] = path
-            # A link to where one has come from would lead round in circles.
-            elif path.is_dir() and not left and path.resolve() not in above:
-                waiting.append((path, above))
-    return dict(sorted(found.items()))
-
-
 def _is_executable(path: Path) -> bool:
     """Return the part of a file's mode that Git keeps: the umask must not change the wheel."""
     return bool(path.stat().st_mode & stat.S_IXUSR)
@@ -235,14 +213,14 @@ def _copy(source: Path, target: Path) -> None:
     target.chmod(mode)
 
 
-def _neighbours(package: Path) -> dict[str, Path]:
-    """Return the other folders of ``packages/`` by the names of their distributions.
+def _neighbours(package: Path, repository: Path) -> dict[str, Path]:
+    """Return the repository's other packages by the names of their distributions.
 
     Raises:
         BuildError: two have the same name.
     """
     found: dict[str, Path] = {}
-    for folder in sorted(package.parent.iterdir()):
+    for folder in {package: None} | dict.fromkeys(package_folders(repository)):
         name = name_of(folder)
         if name and found.setdefault(name, folder) != folder:
             raise BuildError(

@@ -23,8 +23,8 @@ from kaggle_offline.code.pip_commands import other_pip_lines, pip_installs
 from kaggle_offline.code.shell_commands import commands
 from kaggle_offline.code.tested_paths import tested_names
 from kaggle_offline.doctor.served_checks import is_served
-from kaggle_offline.doctor.subject import Finding, Subject, imported_from, source_root
-from kaggle_offline.repository.packages import required_by
+from kaggle_offline.doctor.subject import Finding, Subject, imported_from
+from kaggle_offline.repository.packages import required_by, source_root
 
 # The names that push writes into the cell of parameters.
 _PARAMETERS = frozenset({"PACKAGES_DIGEST", "KERNEL_DIGEST", "WEIGHTS"})

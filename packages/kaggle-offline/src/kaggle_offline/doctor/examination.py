@@ -7,10 +7,11 @@ from kaggle_offline.doctor.code_checks import CODE_CHECKS
 from kaggle_offline.doctor.metadata_checks import METADATA_CHECKS
 from kaggle_offline.doctor.project_checks import PROJECT_CHECKS
 from kaggle_offline.doctor.served_checks import SERVED_CHECKS
-from kaggle_offline.doctor.subject import Code, Finding, Subject, finding_of, source_root
+from kaggle_offline.doctor.subject import Code, Finding, Subject, finding_of
 from kaggle_offline.errors import OfflineError
 from kaggle_offline.repository.image_manifest import read_image_manifest
 from kaggle_offline.repository.kernel_folder import read_kernel_folder
+from kaggle_offline.repository.packages import package_files, source_root
 
 
 def examine(repository: Path, competition: str) -> list[Finding]:
@@ -34,8 +35,8 @@ def examine(repository: Path, competition: str) -> list[Finding]:
             cells.append(Code(where=code, text=cell.source, tags=tuple(cell.metadata.get("tags", ()))))
     root = source_root(kernel.package)
     modules = []
-    for path in sorted(root.rglob("*.py")):
-        if path.is_file():
+    for path in package_files(kernel.package, repository).values():
+        if path.suffix == ".py" and path.is_relative_to(root):
             module = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
             text = path.read_text(encoding="utf-8", errors="replace")
             modules.append(Code(where=path.relative_to(repository).as_posix(), text=text, module=module))

@@ -9,9 +9,10 @@ from kaggle_offline.artifacts.pack import OWNER, dataset_slug
 from kaggle_offline.artifacts.render import IMPORTED_EARLY
 from kaggle_offline.dependencies.lock import read_lock
 from kaggle_offline.doctor.subject import Check, Finding, Subject
+from kaggle_offline.environment import command
 from kaggle_offline.files import read_json
 from kaggle_offline.reports.result import read_result
-from kaggle_offline.repository.image_manifest import read_image_manifest
+from kaggle_offline.repository.image_manifest import image_files, read_image_manifest
 from kaggle_offline.repository.kernel_metadata import METADATA_KEYS, is_tpu, warning_about_retired
 from kaggle_offline.repository.upstreams import upstreams_of
 
@@ -140,7 +141,7 @@ def _pin(subject: Subject) -> Iterator[Finding]:
 
 
 def _newer_image(subject: Subject) -> Iterator[Finding]:
-    manifests = [read_image_manifest(path) for path in sorted(subject.kernel.image.parent.glob("*.txt"))]
+    manifests = [read_image_manifest(path) for path in image_files(subject.kernel.repository).values()]
     kind = (subject.image.has_gpu, subject.image.is_local)
     dated = [m for m in manifests if (m.has_gpu, m.is_local) == kind and m.header.get("date")]
     newest = max(dated, key=lambda m: m.header["date"], default=subject.image)
@@ -148,7 +149,7 @@ def _newer_image(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             f"{subject.settings}: image: {subject.image.name} is of {subject.image.header['date']}, and "
             f"{newest.name} of {newest.header['date']} is there",
-            f"Kaggle has moved on. See what would change: nox -s lock -- --image {newest.name}",
+            f"Kaggle has moved on. See what would change: {command('lock', f'--image {newest.name}')}",
         )
 
 
@@ -161,7 +162,7 @@ def _image_of_run(subject: Subject) -> Iterator[Finding]:
             f"{subject.where(subject.kernel.image)}: no docker-image; the last run on Kaggle was in "
             f"{result.run.docker_image}",
             "Pin kernels to it, if it is the manifest's image: add the line "
-            f"# docker-image: {result.run.docker_image} to the manifest, and run: nox -s lock",
+            f"# docker-image: {result.run.docker_image} to the manifest, and run: {command('lock')}",
         )
 
 

@@ -9,13 +9,13 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from kaggle_offline.competition.sources import data_of, metric_file
 from kaggle_offline.dependencies.locking import lock_kernel
-from kaggle_offline.doctor.subject import Check, Finding, Subject, finding_of, source_root
+from kaggle_offline.doctor.subject import Check, Finding, Subject, finding_of
 from kaggle_offline.errors import OfflineError
 from kaggle_offline.files import alone
 from kaggle_offline.git import git
 from kaggle_offline.reports.result import read_result
 from kaggle_offline.repository.checkpoints import files_of, list_checkpoints, pointers_among
-from kaggle_offline.repository.packages import read_project_file
+from kaggle_offline.repository.packages import package_files, package_folders, read_project_file, source_root
 
 # GitHub refuses a file that is larger.
 _GITHUB_BYTES = 100 * 2**20
@@ -50,7 +50,8 @@ def _lock(subject: Subject) -> Iterator[Finding]:
         with alone(subject.kernel.build):
             lock_kernel(subject.kernel, image=subject.image, renew=False)
     for path in (subject.kernel.lock, subject.kernel.image):
-        yield from subject.ignored(subject.where(path))
+        if path.is_relative_to(subject.kernel.repository):
+            yield from subject.ignored(subject.where(path))
 
 
 def _rehearsal(subject: Subject) -> Iterator[Finding]:
@@ -67,12 +68,12 @@ def _rehearsal(subject: Subject) -> Iterator[Finding]:
         module = Path(*words[2].split("."))
         # The module may be one of a required neighbour.
         files = []
-        for path in subject.kernel.package.parent.iterdir():
+        for path in (subject.kernel.package, *package_folders(subject.kernel.repository)):
             root = source_root(path)
             files += [(root / module).with_suffix(".py"), root / module / "__main__.py"]
         if not any(file.is_file() for file in files):
             yield Finding(
-                f"{subject.settings}: rehearsal.competition: {words[2]} is not in packages/",
+                f"{subject.settings}: rehearsal.competition: {words[2]} is in no package here",
                 "Name a module of the package; it is given the folder to write.",
             )
 
@@ -114,8 +115,9 @@ def _secrets(subject: Subject) -> Iterator[Finding]:
     cure = "Move them to ~/.kaggle/, and make new ones on Kaggle if they were ever pushed."
     repository = subject.kernel.repository
     lying = [*repository.glob("kaggle*.json"), *repository.glob(".kaggle/*")]
-    for folder in (subject.kernel.folder, subject.kernel.package):
-        lying += folder.rglob("kaggle*.json")
+    lying += subject.kernel.folder.rglob("kaggle*.json")
+    files = package_files(subject.kernel.package, repository).values()
+    lying += [path for path in files if path.match("kaggle*.json")]
     for path in sorted(set(lying)):
         yield Finding(f"{subject.where(path)}: credentials left in a file", cure)
     for code in (*subject.cells, *subject.modules):

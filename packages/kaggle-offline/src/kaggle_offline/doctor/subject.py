@@ -78,17 +78,13 @@ class Subject:
             )
 
     def where(self, path: Path) -> str:
-        """Return a path, for messages."""
-        return path.relative_to(self.kernel.repository).as_posix()
+        """Return a path within the repository, or one elsewhere as it is, for messages."""
+        repository = self.kernel.repository
+        return path.relative_to(repository).as_posix() if path.is_relative_to(repository) else str(path)
 
 
 Check = Callable[[Subject], Iterable[Finding]]
 """Examines a competition; an error that it raises is a finding, too."""
-
-
-def source_root(package: Path) -> Path:
-    """Return the folder of a package's modules."""
-    return package / "src" if (package / "src").is_dir() else package
 
 
 def _own_names(code: Code) -> set[str]:

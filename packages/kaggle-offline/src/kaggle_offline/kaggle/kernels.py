@@ -20,6 +20,7 @@ from kagglesdk.kernels.types.kernels_api_service import (
 )
 
 from kaggle_offline.code.cells import cells_of
+from kaggle_offline.environment import command
 from kaggle_offline.errors import KaggleError, NotThereError, RepeatedError, SessionLimitError, TransientError
 from kaggle_offline.files import write_json, write_text
 from kaggle_offline.kaggle.calls import MOST_VERSIONS, Calls
@@ -89,7 +90,8 @@ def _explained_push(settings: dict[str, Any]) -> Iterator[None]:
         raise KaggleError(
             f"{error.problem}, without a reason: this account may not use the image {image}",
             "Capture the image that your own sessions run in, and name it in submission.toml: "
-            "KAGGLE_TARGET=kaggle nox -s image -- capture NAME. If kernel-metadata.json has docker_image, take it out.",
+            f"KAGGLE_TARGET=kaggle {command('image', 'capture NAME')}. "
+            "If kernel-metadata.json has docker_image, take it out.",
         ) from error
     except (TransientError, RepeatedError) as error:
         failure = error.__cause__ if isinstance(error, RepeatedError) else error

@@ -15,8 +15,14 @@ from kaggle_offline.delivery.helper_kernel import run_helper
 from kaggle_offline.delivery.target import Target
 from kaggle_offline.errors import ConfigurationError, RunError
 from kaggle_offline.files import read_json
-from kaggle_offline.observation.comparison import changes, image_path, locks_of
-from kaggle_offline.repository.image_manifest import DOCKER_IMAGE, read_image_manifest, write_image_manifest
+from kaggle_offline.observation.comparison import changes, locks_of
+from kaggle_offline.repository.image_manifest import (
+    DOCKER_IMAGE,
+    image_file,
+    image_path,
+    read_image_manifest,
+    write_image_manifest,
+)
 from kaggle_offline.repository.kernel_metadata import TITLE_LENGTHS
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
@@ -72,7 +78,8 @@ def capture(target: Target, repository: Path, name: str, *, gpu: bool) -> None:
     """
     _title(name)
     path = image_path(repository, name)
-    before = read_image_manifest(path) if path.exists() else None
+    known = image_file(repository, name)
+    before = read_image_manifest(known) if known.exists() else None
     gpu = gpu or (before is not None and before.has_gpu)
     target.check_image()
     if target.name == "local" and before is not None and not before.is_local:
@@ -80,6 +87,7 @@ def capture(target: Target, repository: Path, name: str, *, gpu: bool) -> None:
     draft = draft_manifest(target, repository, name, gpu=gpu)
     # Read before it takes the place of one that can be.
     now = read_image_manifest(draft)
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft.replace(path)
     print(f"  {path.relative_to(repository)}: {len(now.pins)} distributions, Python {now.header['python']}")
     if before is not None:

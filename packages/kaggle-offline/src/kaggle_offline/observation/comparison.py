@@ -5,7 +5,7 @@ from pathlib import Path
 from packaging.utils import NormalizedName
 
 from kaggle_offline.dependencies.lock import Lock, read_lock
-from kaggle_offline.repository.image_manifest import ImageManifest, read_image_manifest
+from kaggle_offline.repository.image_manifest import ImageManifest, image_file, read_image_manifest
 from kaggle_offline.repository.kernel_folder import list_competitions
 
 
@@ -15,7 +15,7 @@ def compare(repository: Path, before: str, after: str, *, everything: bool) -> s
     Raises:
         ConfigurationError: image not found.
     """
-    old, new = (read_image_manifest(image_path(repository, name)) for name in (before, after))
+    old, new = (read_image_manifest(image_file(repository, name)) for name in (before, after))
     hint = "" if everything else " (--all lists them)"
     return changes(old, new, locks_of(repository), everything=everything, hint=hint)
 
@@ -86,8 +86,3 @@ def _version(name: NormalizedName, image: ImageManifest) -> str:
 
 FACTS = ("python", "platform", "accelerator", "uv", "docker-image")
 """The facts of an image beside its distributions."""
-
-
-def image_path(repository: Path, name: str) -> Path:
-    """Return the path of an image's manifest."""
-    return repository / "requirements" / "images" / f"{name}.txt"

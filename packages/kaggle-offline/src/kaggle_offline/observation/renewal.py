@@ -15,15 +15,22 @@ from kaggle_offline.delivery.target import Target
 from kaggle_offline.dependencies.lock import Lock, read_lock
 from kaggle_offline.dependencies.lock_table import difference
 from kaggle_offline.dependencies.locking import lock_kernel
+from kaggle_offline.environment import command
 from kaggle_offline.errors import ConfigurationError, SystemProblemError, TargetError
 from kaggle_offline.files import new_folder, write_text
 from kaggle_offline.git import git
 from kaggle_offline.observation.capture import draft_manifest
-from kaggle_offline.observation.comparison import FACTS, changes, image_path, locks_of
+from kaggle_offline.observation.comparison import FACTS, changes, locks_of
 from kaggle_offline.observation.derivation import Recipe, derive, python_of
 from kaggle_offline.reports.github import add_summary
 from kaggle_offline.reports.markdown import fenced
-from kaggle_offline.repository.image_manifest import ImageManifest, read_image_manifest, write_image_manifest
+from kaggle_offline.repository.image_manifest import (
+    ImageManifest,
+    image_file,
+    image_path,
+    read_image_manifest,
+    write_image_manifest,
+)
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder
 from kaggle_offline.repository.submission_toml import read_settings
 
@@ -48,7 +55,7 @@ def recapture(target: Target, repository: Path, kernels: list[KernelFolder], tod
     if target.name == "local":
         raise TargetError(
             "the local Kaggle's image is made of the very manifests that would be renewed",
-            "Run: KAGGLE_TARGET=kaggle nox -s image -- recapture",
+            f"Run: KAGGLE_TARGET=kaggle {command('image', 'recapture')}",
         )
     with new_folder(repository / "build" / "images" / _RECAPTURED) as draft:
         for path in {kernel.image: None for kernel in kernels if not _is_pinned(kernel)}:
@@ -108,25 +115,26 @@ def renew(repository: Path, kernels: list[KernelFolder]) -> None:
     """
     folder = repository / "build" / "images" / _RECAPTURED
     if not folder.is_dir():
-        raise ConfigurationError(f"{folder}: not there", "Run: KAGGLE_TARGET=kaggle nox -s image -- recapture")
+        raise ConfigurationError(f"{folder}: not there", f"Run: KAGGLE_TARGET=kaggle {command('image', 'recapture')}")
     parts: list[str] = []
     paths: list[Path] = []
     with new_folder(folder.with_name(_RENEWAL)) as draft:
         for captured in sorted(folder.glob("*.txt")):
-            before, now = (read_image_manifest(p) for p in (image_path(repository, captured.stem), captured))
+            before, now = (read_image_manifest(p) for p in (image_file(repository, captured.stem), captured))
             if _facts(now) == _facts(before):
                 print(f"  {before.name}: as it was")
                 continue
             name = now.header["image"]
             # Those that follow already have been interrupted.
-            images = (image_path(repository, before.name), image_path(repository, name))
-            followers = [kernel for kernel in kernels if kernel.image in images and not _is_pinned(kernel)]
+            images = (before.name, name)
+            followers = [kernel for kernel in kernels if kernel.settings.image in images and not _is_pinned(kernel)]
             locks = {kernel.competition: read_lock(kernel.lock) for kernel in followers}
             text = changes(before, now, [lock for lock in locks.values() if lock], everything=True)
             print(text, flush=True)
             parts.append(f"### {before.name} → {name}\n\n{fenced(text)}")
-            write_text(images[1], captured.read_text(encoding="utf-8"))
-            paths.append(images[1])
+            manifest = image_path(repository, name)
+            write_text(manifest, captured.read_text(encoding="utf-8"))
+            paths.append(manifest)
             for kernel in followers:
                 paths += [_follow(kernel, name), kernel.lock]
                 parts.append(_renew_lock(kernel, locks[kernel.competition]))

@@ -12,15 +12,20 @@ from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.git import contents
 from kaggle_offline.repository.git_changes import ask, incomplete_history
 from kaggle_offline.repository.kernel_folder import list_competitions
-from kaggle_offline.repository.packages import PROJECT_FILES, name_of, required_by
+from kaggle_offline.repository.packages import (
+    PROJECT_FILES,
+    ROOT,
+    is_in_root_package,
+    name_of,
+    package_folders,
+    package_path,
+    required_by,
+)
 from kaggle_offline.repository.submission_toml import read_settings
 from kaggle_offline.repository.upstreams import with_upstreams
 
-# The files that name a competition's inputs, by the folder that they lie in.
-_SETTINGS = {
-    "kernels": frozenset({"submission.toml", "kernel-metadata.json"}),
-    "packages": frozenset(PROJECT_FILES),
-}
+# The files of kernels/<name>/ that name a competition's inputs.
+_SETTINGS = frozenset({"submission.toml", "kernel-metadata.json"})
 
 
 def inputs_of(repository: Path, competitions: Iterable[str] | None = None) -> dict[str, frozenset[str]]:
@@ -36,7 +41,7 @@ def inputs_of(repository: Path, competitions: Iterable[str] | None = None) -> di
         competitions: the names of kernel folders; all of them by default.
     """
     names = list_competitions(repository) if competitions is None else competitions
-    packages = _Packages(repository / "packages")
+    packages = _Packages(repository)
     found = {}
     for name in names:
         try:
@@ -51,17 +56,18 @@ def inputs_of(repository: Path, competitions: Iterable[str] | None = None) -> di
     return found
 
 
-def submitted(repository: Path) -> list[str]:
-    """Return the competitions whose kernels are submitted: all but those that say otherwise."""
-    found = []
+def submitted(repository: Path) -> dict[str, bool]:
+    """Return the competitions whose kernels are submitted, and for each whether only a tag with its name does so."""
+    found = {}
     for name in list_competitions(repository):
         try:
             settings = read_settings(repository / "kernels" / name / "submission.toml")
         except ConfigurationError:
             # Freeze reports the error.
-            found.append(name)
+            found[name] = False
         else:
-            found += [name] * settings.submit
+            if settings.submit:
+                found[name] = settings.submit == "named"
     return found
 
 
@@ -70,12 +76,12 @@ def settings_at(repository: Path, tree: str) -> Iterator[Path]:
     """Write the settings that a commit's tree holds to a temporary folder, for `inputs_of` to read.
 
     Yields:
-        The folder: the settings of ``kernels/*`` and the project files of ``packages/*``.
+        The folder: the settings of ``kernels/*`` and the project files of packages.
 
     Raises:
         ConfigurationError: Git cannot read them.
     """
-    listed = ask(repository, "ls-tree", "-r", "-z", "--name-only", tree, "--", *_SETTINGS).split("\0")
+    listed = ask(repository, "ls-tree", "-r", "-z", "--name-only", tree).split("\0")
     paths = [path for path in listed if _is_settings(path)]
     blobs = contents(repository, [f"{tree}:./{path}" for path in paths]) if paths else []
     if blobs is None:
@@ -90,7 +96,7 @@ def settings_at(repository: Path, tree: str) -> Iterator[Path]:
 
 
 def touched(inputs: Iterable[str], changed: Iterable[str]) -> tuple[str, ...]:
-    """Return the changed files that are inputs, or lie below one, sorted.
+    """Return the changed files that are inputs, or lie below one, or in a package at the root, sorted.
 
     A submodule is one entry to Git: a changed one that holds an input counts as well.
     """
@@ -98,13 +104,18 @@ def touched(inputs: Iterable[str], changed: Iterable[str]) -> tuple[str, ...]:
     containers: set[str] = set()
     for path in paths:
         containers.update(_and_above(path))
-    hits = [file for file in changed if file in containers or not paths.isdisjoint(_and_above(file))]
+    hits = []
+    for file in changed:
+        is_of_root = ROOT in paths and is_in_root_package(file)
+        if is_of_root or file in containers or not paths.isdisjoint(_and_above(file)):
+            hits.append(file)
     return tuple(sorted(hits))
 
 
 def _is_settings(path: str) -> bool:
-    parts = path.split("/")
-    return len(parts) == 3 and parts[2] in _SETTINGS[parts[0]]  # noqa: PLR2004 - kernels/<name>/<file>
+    folder, _, name = path.rpartition("/")
+    above, _, _ = folder.rpartition("/")
+    return (above == "kernels" and name in _SETTINGS) or name in PROJECT_FILES
 
 
 def _and_above(path: str) -> Iterator[str]:
@@ -123,19 +134,18 @@ def _inputs_of_one(repository: Path, competition: str, packages: "_Packages") ->
         # Freeze reports the error; until then only a change of the competition's own files can mend it.
         return
     yield f"requirements/images/{settings.image}.txt"
-    for folder in packages.closure(settings.package):
-        yield f"packages/{folder}"
+    yield from packages.closure(package_path(repository, settings.package))
 
 
 class _Packages:
-    """The folders of ``packages/`` and their requirements; each project file is read once."""
+    """The packages of a repository, by their paths, and their requirements; each project file is read once."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, repository: Path) -> None:
+        self._repository = repository
         self._required: dict[str, set[NormalizedName] | None] = {}
 
     def closure(self, package: str) -> set[str]:
-        """Return the folders of a package and of every package that it may require, directly or not."""
+        """Return the paths of a package and of every package that it may require, directly or not."""
         found = {package}
         waiting = [package]
         while waiting:
@@ -146,7 +156,7 @@ class _Packages:
 
     def _folders_required_by(self, package: str) -> set[str]:
         if package not in self._required:
-            self._required[package] = required_by(self._folder / package)
+            self._required[package] = required_by(self._repository / package)
         required = self._required[package]
         if required is None:
             # Only building the package would tell what it requires: it may be any other.
@@ -158,10 +168,9 @@ class _Packages:
 
     @cached_property
     def _folders(self) -> Mapping[NormalizedName, set[str]]:
-        """The folders that are packages, by the names of their distributions."""
+        """The paths of packages, by the names of their distributions."""
         found: dict[NormalizedName, set[str]] = {}
-        for folder in self._folder.glob("*"):
-            name = name_of(folder)
-            if name:
-                found.setdefault(canonicalize_name(name), set()).add(folder.name)
+        for folder in package_folders(self._repository):
+            path = folder.relative_to(self._repository).as_posix()
+            found.setdefault(canonicalize_name(name_of(folder)), set()).add(path)
         return found

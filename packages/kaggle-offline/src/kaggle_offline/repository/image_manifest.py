@@ -1,5 +1,7 @@
 """``requirements/images/<image>.txt``: the packages of Kaggle's image, pinned, under a header.
 
+A repository need not have the manifests that ship with this package; its own come first.
+
 ::
 
     # image: kaggle-gpu-2026-10
@@ -42,6 +44,9 @@ KAGGLE_PLATFORM = "manylinux_2_35_x86_64"
 
 # The oldest that wheels are made for today (manylinux2014).
 _OLDEST_GLIBC = 17
+
+# In a clone of this package's repository, a link to its requirements/images.
+_SHIPPED = Path(__file__).parents[1] / "images"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +148,22 @@ class ImageManifest:
         }
 
 
+def image_path(repository: Path, name: str) -> Path:
+    """Return the path of a manifest in a repository, there or not."""
+    return repository / "requirements" / "images" / f"{name}.txt"
+
+
+def image_files(repository: Path) -> dict[str, Path]:
+    """Return the manifests' files by the images' names: those that ship with this package, and the repository's."""
+    own = image_path(repository, "").parent
+    return {path.stem: path for path in (*sorted(_SHIPPED.glob("*.txt")), *sorted(own.glob("*.txt")))}
+
+
+def image_file(repository: Path, name: str) -> Path:
+    """Return the file of an image's manifest; where there is none, that in the repository, which does not exist."""
+    return image_files(repository).get(name, image_path(repository, name))
+
+
 def read_image_manifest(path: Path) -> ImageManifest:
     """Read an image manifest.
 
@@ -152,7 +173,7 @@ def read_image_manifest(path: Path) -> ImageManifest:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.txt"))) or "none"
+        known = ", ".join(sorted(image_files(path.parents[2])))
         raise ConfigurationError(
             f"{path}: no such image", f"Images there: {known}. `kaggle-offline image capture` makes one."
         ) from None

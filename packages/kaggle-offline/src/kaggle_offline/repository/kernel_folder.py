@@ -6,7 +6,10 @@ from pathlib import Path
 
 from kaggle_offline.errors import ConfigurationError, UnknownCompetitionError
 from kaggle_offline.files import names_below
+from kaggle_offline.git import git
+from kaggle_offline.repository.image_manifest import image_file
 from kaggle_offline.repository.kernel_metadata import KernelMetadata, read_metadata
+from kaggle_offline.repository.packages import package_path
 from kaggle_offline.repository.submission_toml import PLAIN_NAME, Settings, read_settings
 from kaggle_offline.repository.upstreams import with_upstreams
 
@@ -34,7 +37,7 @@ class KernelFolder:
 
     @property
     def data(self) -> Path:
-        """Where `nox -s data` puts the competition's data."""
+        """Where `kaggle-offline data` puts the competition's data."""
         return self.repository / "data" / self.on_kaggle
 
     @property
@@ -50,12 +53,12 @@ class KernelFolder:
     @property
     def package(self) -> Path:
         """The folder of the project's package."""
-        return self.repository / "packages" / self.settings.package
+        return self.repository / package_path(self.repository, self.settings.package)
 
     @property
     def image(self) -> Path:
         """The image manifest's file."""
-        return self.repository / "requirements" / "images" / f"{self.settings.image}.txt"
+        return image_file(self.repository, self.settings.image)
 
     @property
     def checkpoints(self) -> Path | None:
@@ -103,7 +106,22 @@ def find_repository(start: Path) -> Path:
     for folder in (start, *start.parents):
         if (folder / "kernels").is_dir():
             return folder
-    raise ConfigurationError(f"{start}: no kernels/ here or above", "Change into your clone of the repository.")
+    raise ConfigurationError(
+        f"{start}: no kernels/ here or above",
+        "Change into your repository; in one without kernels/, run: kaggle-offline init COMPETITION",
+    )
+
+
+def git_root(start: Path) -> Path:
+    """Return the root of the Git repository that a folder is in.
+
+    Raises:
+        ConfigurationError: it is in none.
+    """
+    root = git(start, "rev-parse", "--show-toplevel")
+    if root is None:
+        raise ConfigurationError(f"{start}: not in a Git repository", "Run: git init")
+    return Path(root)
 
 
 def list_competitions(repository: Path) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from kaggle_offline.errors import TagError
 from kaggle_offline.git import COMMIT_LENGTH, git
 from kaggle_offline.repository.competition_inputs import inputs_of
+from kaggle_offline.repository.packages import ROOT, is_in_root_package
 
 PREFIX = "submit-"
 
@@ -134,5 +135,9 @@ def _is_about(tag: str, competition: str) -> bool:
 def _untracked(repository: Path, competition: str) -> bool:
     """Tell whether Git does not track an input of a competition."""
     inputs = inputs_of(repository, [competition])[competition]
-    listed = git(repository, "ls-files", "--others", "-z", "--", *inputs) or ""
-    return any(path and not _LEFT_OUT.search(path) for path in listed.split("\0"))
+    listed = (git(repository, "ls-files", "--others", "-z", "--", *(inputs - {ROOT})) or "").split("\0")
+    if ROOT in inputs:
+        # Without those that Git ignores: they are not parts of a package at the root.
+        unknown = (git(repository, "ls-files", "--others", "--exclude-standard", "-z") or "").split("\0")
+        listed += filter(is_in_root_package, unknown)
+    return any(path and not _LEFT_OUT.search(path) for path in listed)

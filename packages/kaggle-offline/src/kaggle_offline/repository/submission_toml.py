@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.protocols import Validator
@@ -156,7 +156,7 @@ class Settings:
     trusted: tuple[str, ...]
     weights: Mapping[str, float]
     output: str
-    submit: bool
+    submit: bool | Literal["named"]
     samples: tuple[str, ...]
     freeze: FreezeSettings
     limits: CompetitionLimits | None
@@ -292,7 +292,8 @@ def _is_finite(_: object, value: object) -> bool:
 
 def _matches_whole(_: Validator, pattern: str, value: object, __: object) -> Iterator[ValidationError]:
     if isinstance(value, str) and not re.fullmatch(pattern.removeprefix("^").removesuffix("$"), value):
-        yield ValidationError("must be a plain name")
+        kind = "path" if "/" in pattern else "name"
+        yield ValidationError(f"must be a plain {kind}")
 
 
 def _configuration_error(path: Path, error: ValidationError) -> ConfigurationError:
@@ -317,7 +318,8 @@ def _expectation(error: ValidationError, rule: Any) -> str:
     if error.validator == "type":
         return f"must be {_TYPES[rule]}"
     if error.validator == "enum":
-        return f"must be one of {', '.join(rule)}"
+        words = [value if isinstance(value, str) else json.dumps(value) for value in rule]
+        return f"must be one of {', '.join(words)}"
     known = _EXPECTATIONS.get(str(error.validator))
     return known.format(rule) if known else error.message
 

@@ -18,10 +18,12 @@ from kaggle_offline.code.imports import distributions_of
 from kaggle_offline.competition.inference import Kind, Profile
 from kaggle_offline.competition.served import gateway_named
 from kaggle_offline.competition.sketch import SKETCH
+from kaggle_offline.environment import command
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.files import as_json, write_text
-from kaggle_offline.repository.image_manifest import ImageManifest, read_image_manifest
+from kaggle_offline.repository.image_manifest import ImageManifest, image_files, read_image_manifest
 from kaggle_offline.repository.kernel_metadata import TITLE_LENGTHS, slug_of_competition
+from kaggle_offline.repository.packages import module_of, name_of, package_folders, package_path
 from kaggle_offline.repository.submission_toml import SAMPLES, HoldOut
 from kaggle_offline.scaffold.adopt import Adopted
 
@@ -54,7 +56,10 @@ DRAWN: tuple[Kind, ...] = ("image", "tabular", "text")
 _SHARED = "competition-kit"
 _KERNEL = Path("kernels", "my-competition")
 _TEMPLATES = resources.files("kaggle_offline.scaffold") / "templates"
+_EXISTING = _TEMPLATES / "existing"
 _SERVED = _TEMPLATES / "served"
+# In a clone of this tool's repository, editors find the schema of the settings.
+_SCHEMA = "packages/kaggle-offline/src/kaggle_offline/repository/submission.schema.json"
 # The kinds that have a baseline in a served competition.
 _SERVED_KINDS: tuple[Kind, ...] = ("tabular", "text")
 # Characters of a line, as the formatter of this repository has it.
@@ -72,10 +77,11 @@ class Names:
     Attributes:
         competition: the name of the kernel folder; the slug, unless another was chosen.
         slug: of the competition on Kaggle.
-        package: the folder in ``packages/``, and the distribution.
-        module: the name of the package's module.
+        package: the folder in ``packages/``, and the distribution; or the path of a package that is there already.
+        module: the name of the package's module; empty if it cannot be told.
         title: of the competition, for people.
         kernel_title: of the kernel.
+        has_package: whether the package is there already.
     """
 
     competition: str
@@ -84,6 +90,7 @@ class Names:
     module: str
     title: str
     kernel_title: str
+    has_package: bool = False
 
 
 # Packages of Python's own tests, and of this repository's.
@@ -130,32 +137,47 @@ def names_of(competition: str, taken: Collection[str] = (), name: str = "") -> N
     )
 
 
+def with_package(names: Names, repository: Path, package: str) -> Names:
+    """Return the names with a package that is there already.
+
+    Raises:
+        ConfigurationError: no package is there.
+    """
+    folder = repository / package_path(repository, package)
+    if not name_of(folder):
+        known = ", ".join(path.relative_to(repository).as_posix() for path in package_folders(repository))
+        raise ConfigurationError(f"{package}: no package there", f"Packages of this repository: {known or 'none'}.")
+    return replace(names, package=package, module=module_of(folder), has_package=True)
+
+
 def _shortened(title: str) -> str:
     """Return as many whole words of a title as a kernel's title may have."""
     return title[: TITLE_LENGTHS[-1] + 1].rpartition(" ")[0] or title[: TITLE_LENGTHS[-1]]
 
 
 def image_for_new(repository: Path, *, gpu: bool = False) -> ImageManifest:
-    """Return the image that is newest by its name, of those with or without a GPU where there are any.
-
-    Raises:
-        ConfigurationError: no image manifest found.
-    """
-    manifests = [read_image_manifest(path) for path in sorted((repository / "requirements" / "images").glob("*.txt"))]
-    if not manifests:
-        raise ConfigurationError("requirements/images: no image there", "Run: nox -s image -- capture NAME")
+    """Return the image that is newest by its name, of those with or without a GPU where there are any."""
+    manifests = [read_image_manifest(path) for path in image_files(repository).values()]
     return max(manifests, key=lambda manifest: (manifest.has_gpu == gpu, manifest.name))
 
 
 def drawn_profile(names: Names, kind: Kind, *, served: bool = False) -> Profile:
     """Return the profile of a competition that Kaggle was not asked about.
 
-    Its data are drawn by its package; those of a served competition are a time series, drawn from a sketch.
+    Its data are drawn by its package, or from a sketch where the package is there already. Those of a served
+    competition are a time series, drawn from a sketch.
 
     Raises:
         ConfigurationError: a served competition is to have other data than a table.
     """
     profile = Profile(slug=names.slug, title=names.title, kind=kind, sample="sample_submission.csv")
+    if names.has_package and not served:
+        sketch = (_EXISTING / SKETCH).read_text(encoding="utf-8")
+        profile = profile.with_left(
+            f"kernels/{names.competition}: data.json and [rehearsal] are made up; with an account (kaggle auth login) "
+            "they come from the competition's own data"
+        )
+        return replace(profile, kind="tabular", rehearsal=_drawn_rehearsal(_TEMPLATES), sketch=sketch)
     if not served:
         return profile
     if kind != "tabular":
@@ -189,19 +211,22 @@ def write_competition(
         adopted: code that is there already and becomes the kernel; by default a baseline does.
 
     Raises:
-        ConfigurationError: one of its folders, or its lock, is there already.
+        ConfigurationError: one of its folders, or its lock, is there already; or a package that is there would have to
+            serve.
     """
-    for path in paths_of(names):
-        if (repository / path).exists():
-            raise ConfigurationError(f"{path}: there already", "Choose another name, or move it away.")
+    _check_can_be_written(repository, names, profile)
     if profile.gateway and profile.kind not in _SERVED_KINDS:
         profile = replace(profile, kind="other")
     is_drawn = profile.rehearsal is None and profile.kind in DRAWN and not profile.gateway
-    files = _files(profile, is_drawn=is_drawn, is_adopted=adopted is not None)
+    if names.has_package:
+        files = _files_of_kernel()
+    else:
+        files = _files(profile, is_drawn=is_drawn, is_adopted=adopted is not None)
     paths = {"my_competition": names.module, "my-competition": names.competition, "my-package": names.package}
     texts = _texts(names, profile, image, adopted)
     written = {_filled(str(path), paths): _filled(text, texts) for path, text in files.items()}
-    written[f"kernels/{names.competition}/submission.toml"] = _settings(names, profile, image, is_drawn=is_drawn)
+    settings = _settings(names, profile, image, is_drawn=is_drawn, has_schema=(repository / _SCHEMA).is_file())
+    written[f"kernels/{names.competition}/submission.toml"] = settings
     if profile.sketch:
         written[f"kernels/{names.competition}/{SKETCH}"] = profile.sketch
     code = f"kernels/{names.competition}/predict.py"
@@ -218,6 +243,28 @@ def write_competition(
     for path, text in written.items():
         write_text(repository / path, text)
     return sorted(map(Path, written))
+
+
+def _check_can_be_written(repository: Path, names: Names, profile: Profile) -> None:
+    """Check that a new competition's files can be written.
+
+    Raises:
+        ConfigurationError: one is there already, or a package that is there would have to serve.
+    """
+    for path in paths_of(names):
+        if (repository / path).exists():
+            raise ConfigurationError(f"{path}: there already", "Choose another name, or move it away.")
+    if names.has_package and profile.gateway:
+        raise ConfigurationError(
+            f"{names.slug}: its kernel answers a gateway, with a package of its own",
+            f"Run: {command('new', names.slug)}; then let that package require and call yours.",
+        )
+
+
+def _files_of_kernel() -> dict[Path, str]:
+    """Return the templates of a competition whose package is there already, by where they go."""
+    files = _read(_TEMPLATES / "kernel", _KERNEL) | _read(_TEMPLATES / "declared" / "kernel", _KERNEL)
+    return files | _read(_EXISTING / "kernel", _KERNEL)
 
 
 def _files(profile: Profile, *, is_drawn: bool, is_adopted: bool) -> dict[Path, str]:
@@ -292,9 +339,12 @@ def _texts(names: Names, profile: Profile, image: ImageManifest, adopted: Adopte
         "SERVER_MODULE": gateway.module,
         "SERVER_CLASS": gateway.server,
         '("SERVER PATHS",)': _code_of_tuple("for name in ", gateway.paths),
-        "KERNEL_FOLDER": names.competition,
+        "DATA COMMAND": command("data", names.slug),
+        "PUSH COMMAND": command("push", names.competition),
         '"RANKED LABELS"': rehearsal.metric.partition("@")[2] or "1",
     }
+    if not names.module:
+        texts["import my_competition  # noqa: F401 - installed above"] = "# Import your package here."
     if profile.output != "submission.csv":
         texts["/submission.csv"] = f"/{profile.output}"
         texts['"submission.csv"'] = _code(profile.output)
@@ -316,7 +366,7 @@ def _code_of_tuple(name: str, members: Sequence[str]) -> str:
     return "".join(["(\n", *(f"    {_code(member)},\n" for member in members), ")"])
 
 
-def _settings(names: Names, profile: Profile, image: ImageManifest, *, is_drawn: bool) -> str:
+def _settings(names: Names, profile: Profile, image: ImageManifest, *, is_drawn: bool, has_schema: bool) -> str:
     """Return ``submission.toml``; texts of JSON are texts of TOML."""
     import jinja2
 
@@ -331,6 +381,7 @@ def _settings(names: Names, profile: Profile, image: ImageManifest, *, is_drawn:
         profile=profile,
         image=image.name,
         is_drawn=is_drawn,
+        schema=has_schema and f"../../{_SCHEMA}",
         is_odd_sample=bool(profile.sample) and profile.sample not in SAMPLES,
         rehearsal=rehearsal,
     )
@@ -343,9 +394,9 @@ def _drawn_rehearsal(templates: Traversable) -> HoldOut:
 
 
 def paths_of(names: Names) -> tuple[str, ...]:
-    """Return the folders of a new competition, and its lock."""
-    folders = f"kernels/{names.competition}", f"packages/{names.package}", f"tests/{names.module}"
-    return (*folders, f"requirements/{names.competition}.txt")
+    """Return the folders that are made for a new competition, and its lock."""
+    paths = f"kernels/{names.competition}", f"requirements/{names.competition}.txt"
+    return paths if names.has_package else (*paths, f"packages/{names.package}", f"tests/{names.module}")
 
 
 def _read(folder: Traversable, into: Path) -> dict[Path, str]:

@@ -26,7 +26,7 @@ from kaggle_offline.dependencies.index.source_distributions import EXTENSION, bu
 from kaggle_offline.dependencies.own_wheels import fetch, fetch_wheel
 from kaggle_offline.dependencies.pins import Kind, Pin
 from kaggle_offline.dependencies.wheels import Wheel, read_wheel
-from kaggle_offline.environment import environment_for_others
+from kaggle_offline.environment import command, environment_for_others
 from kaggle_offline.errors import DownloadError, NetworkError
 from kaggle_offline.files import Stamp, digest_of_data, digest_of_file, new_folder
 from kaggle_offline.repository.image_manifest import ImageManifest
@@ -121,9 +121,9 @@ def _own_wheel(pin: Pin, repository: Path, folder: Path) -> str:
         try:
             shutil.copyfile(repository / pin.url, path)
         except OSError as error:
-            raise DownloadError(f"{repository / pin.url}: {error.strerror}", "Run: nox -s lock") from error
+            raise DownloadError(f"{repository / pin.url}: {error.strerror}", f"Run: {command('lock')}") from error
     if digest_of_file(path) not in pin.hashes:
-        raise DownloadError(f"{pin}: the hash of {pin.url} differs from the lock's", "Run: nox -s lock")
+        raise DownloadError(f"{pin}: the hash of {pin.url} differs from the lock's", f"Run: {command('lock')}")
     return path.name
 
 
@@ -142,7 +142,9 @@ def _download_wheels(pins: Sequence[Pin], folder: Path, tags: Sequence[str]) -> 
             path.rename(folder / path.name)
     missing = [str(pin) for pin in pins if (pin.name, Version(pin.version)) not in names]
     if missing:
-        raise DownloadError(f"{', '.join(missing)}: pip fetched another version", "Run: nox -s lock -- --upgrade")
+        raise DownloadError(
+            f"{', '.join(missing)}: pip fetched another version", f"Run: {command('lock', '--upgrade')}"
+        )
     return {pin: names[pin.name, Version(pin.version)] for pin in pins}
 
 
@@ -203,7 +205,7 @@ def fetch_archive(pin: Pin, address: str, folder: Path) -> Path:
         _fetch([pin], folder, ["--no-binary", pin.name])
         return next(folder.iterdir())
     if digest not in pin.hashes:
-        raise DownloadError(f"{pin}: the hash of {url} differs from the lock's", "Run: nox -s lock -- --upgrade")
+        raise DownloadError(f"{pin}: the hash of {url} differs from the lock's", f"Run: {command('lock', '--upgrade')}")
     return path
 
 
@@ -307,7 +309,7 @@ def _error(output: str) -> DownloadError:
     reason = "\n".join(lines[-_LAST_LINES:])
     problem = f"pip could not download the pinned files:\n{reason}"
     if "hash" in reason.lower():
-        return DownloadError(problem, "Run: nox -s lock -- --upgrade")
+        return DownloadError(problem, f"Run: {command('lock', '--upgrade')}")
     return NetworkError(problem)
 
 

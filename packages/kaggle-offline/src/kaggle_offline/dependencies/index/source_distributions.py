@@ -17,6 +17,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from kaggle_offline.dependencies.index.package_index import NO_TORCH
 from kaggle_offline.dependencies.pins import Pin
 from kaggle_offline.dependencies.wheels import run_build
+from kaggle_offline.environment import command
 from kaggle_offline.errors import BuildError, DownloadError, NetworkError, UnbuiltError
 from kaggle_offline.files import UNREADABLE_ZIP
 from kaggle_offline.repository.image_manifest import ImageManifest
@@ -53,7 +54,9 @@ def build_source(pin: Pin, archive: Path, folder: Path, image: ImageManifest, co
         raise BuildError(f"{pin}: {error}", "Require another version.") from error
     if not (all(tag.platform == "any" for tag in tags) and tags & image.tags):
         wheel.unlink()
-        raise MachineWheelError(f"{pin}: its wheel is for this machine: {wheel.name}", "Run: nox -s lock -- --upgrade")
+        raise MachineWheelError(
+            f"{pin}: its wheel is for this machine: {wheel.name}", f"Run: {command('lock', '--upgrade')}"
+        )
     return wheel
 
 
@@ -62,7 +65,8 @@ def against_torch(reason: str) -> bool:
     return any(sign in reason for sign in (NO_TORCH, "No module named 'torch'"))
 
 
-ON_KAGGLE = "build it on Kaggle's image, in a kernel with a network: KAGGLE_TARGET=kaggle nox -s freeze -- --on-kaggle"
+_COMMAND = command("freeze", "--on-kaggle")
+ON_KAGGLE = f"build it on Kaggle's image, in a kernel with a network: KAGGLE_TARGET=kaggle {_COMMAND}"
 """The hint that names the other way to a wheel."""
 
 

@@ -12,7 +12,7 @@ def test_the_test_set_is_predicted(tmp_path: Path) -> None:
     try:
         predict(DATA, tmp_path / "submission.csv")
     except FileNotFoundError as error:
-        pytest.skip(f"{error}: nox -s data -- my-competition downloads the data")
+        pytest.skip(f"{error}: DATA COMMAND downloads the data")
     assert (tmp_path / "submission.csv").stat().st_size > 0
 
 

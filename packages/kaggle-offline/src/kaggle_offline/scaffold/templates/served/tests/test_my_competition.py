@@ -18,7 +18,7 @@ def test_set(monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
     """The first rows of the test set: of the competition's data, or else of what the last rehearsal has drawn."""
     folder = next((folder for folder in FOLDERS if (folder / TEST).is_file()), None)
     if folder is None:
-        pytest.skip("no data: nox -s data -- my-competition downloads them, nox -s push -- KERNEL_FOLDER draws others")
+        pytest.skip("no data: DATA COMMAND downloads them, PUSH COMMAND draws others")
     if hasattr(module, "find_input"):
         monkeypatch.setattr(module, "find_input", lambda _: folder)
     read = pd.read_parquet if TEST.endswith(".parquet") else pd.read_csv
