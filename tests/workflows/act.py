@@ -1,7 +1,6 @@
 """GitHub's part in a workflow run, played by `act`: the real workflow, on a real event, as a hosted runner has it.
 
 Each job has a user without capabilities, an empty home, Ubuntu's Python and a clone that is as deep as its check-out
-says. The actions that check out, install uv and hand artifacts over have stand-ins, as they need GitHub. The `queue`
 says. The actions that check out, install uv and hand artifacts over have stand-ins, as they need GitHub. Act knows
 neither the `queue` of a concurrency group, which is left out, as there is no other run to wait for, nor `$/`, the
 repository of the workflow itself, for which `./` stands.
@@ -25,7 +24,7 @@ from tests.stand_in import environment_of
 
 _RUNNER = "ubuntu-24.04"
 _QUEUE = re.compile(r"^ +queue: max\n", re.MULTILINE)
-# The repository of a workflow, at its commit; act does not know it, and finds the same in what is checked out.
+# The repository of a workflow itself, at its commit: act finds the same in what is checked out.
 _SELF = "uses: $/"
 
 # Variables that a runner does not have.
@@ -112,6 +111,7 @@ def run_workflow(
     *options: str,
     environment: Mapping[str, str] | None = None,
     secrets: Mapping[str, str] | None = None,
+    called: tuple[str, Path] | None = None,
 ) -> Run:
     """Have act run a workflow of what a clone has checked out.
 
@@ -124,20 +124,25 @@ def run_workflow(
         options: further ones of act's.
         environment: further variables of every step.
         secrets: what the workflow may give to steps; through a pipe, so that no file has them.
+        called: another repository whose workflow it calls, as ``owner/name@commit``, and a copy of it, which is edited.
     """
     text = (clone / ".github" / "workflows" / workflow).read_text()
-    runnable, queues = _QUEUE.subn("", text)
-    assert queues == text.count("queue:"), "no more is edited than that"
-    runnable = runnable.replace(_SELF, "uses: ./")
     # A run sees no other's.
     shutil.rmtree(folder / "artifacts", ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / workflow).write_text(runnable)
+    (folder / workflow).write_text(_runnable(text, "./{}"))
     (folder / "event.json").write_text(json.dumps(payload))
     command = ["act", event, "--eventpath", str(folder / "event.json"), "--workflows", str(folder / workflow)]
     command += ["--platform", f"{_RUNNER}=-self-hosted", "--no-skip-checkout", "--no-cache-server", "--json"]
     command += ["--action-cache-path", str(folder / "act"), *options]
-    used = [text, *(path.read_text() for path in (clone / ".github" / "actions").glob("*/action.yml"))]
+    tool = clone
+    if called is not None:
+        name, tool = called
+        command += ["--local-repository", f"https://github.com/{name}={tool}"]
+        there = "{}/{{}}@{}".format(*name.split("@"))
+        for path in (tool / ".github" / "workflows").glob("*.yml"):
+            path.write_text(_runnable(path.read_text(), there))
+    used = [path.read_text() for path in (tool / ".github").glob("*/**/*.yml")]
     for use in sorted(set(re.findall(r"uses: (\S+)", "".join(used)))):
         action = use.partition("@")[0]
         if action in _ACTIONS:
@@ -172,6 +177,13 @@ def run_workflow(
     shutil.rmtree(folder / "act", ignore_errors=True)
     entries = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
     return Run(output=result.stdout + result.stderr, entries=entries)
+
+
+def _runnable(text: str, own: str) -> str:
+    """Return a workflow as act understands it; ``own`` is how it refers to an action of its own repository."""
+    runnable, queues = _QUEUE.subn("", text)
+    assert queues == text.count("queue:"), "no more is edited than that"
+    return re.sub(rf"{re.escape(_SELF)}(\S+)", lambda found: f"uses: {own.format(found[1])}", runnable)
 
 
 def way_to(kaggle: LocalKaggle) -> dict[str, str]:
