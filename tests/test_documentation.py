@@ -21,6 +21,16 @@ GO = "python3 -m venv .venv && .venv/bin/pip install -q nox uv && .venv/bin/nox 
 ELSEWHERE = {
     f"{GO} freeze push submit": "tests/end_to_end/test_main_job.py::clone",
     f"{GO} tests lint workflows": ".ci/run::nox -s tests lint workflows",
+    "git init titanic": ("tests/end_to_end/test_release.py::test_three_commands_lead_from_an_empty_folder_to_a_score"),
+    "uvx kaggle-offline init titanic": (
+        "tests/end_to_end/test_release.py::test_three_commands_lead_from_an_empty_folder_to_a_score"
+    ),
+    "uvx kaggle-offline freeze push submit": (
+        "tests/end_to_end/test_release.py::test_three_commands_lead_from_an_empty_folder_to_a_score"
+    ),
+    "git tag submit-v1 && git push origin submit-v1": "tests/workflows/test_other_repositories.py::test_a_tag_submits",
+    ".venv/bin/nox -s release": "tests/end_to_end/test_release.py::released",
+    "export UV_FIND_LINKS=": "tests/end_to_end/test_release.py::kaggle_offline",
     ".venv/bin/nox -s plan -- submit-v4": "tests/workflows/test_submit.py::place",
     "git tag submit-v4 && git push origin submit-v4": "tests/workflows/test_submit.py::place",
     ".nox/tools/bin/kaggle-local serve": "tests/end_to_end/test_main_job.py::test_the_official_client_sees_it_all",

@@ -5,13 +5,11 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.kaggle_offline.conftest import REPOSITORY, git, result_of, share_images
-from tests.package_index import PackageIndex, package_index
 from tests.sharing import made_once, shared_folder
 
 # One after the other: the first has the environment's bytecode written.
@@ -61,15 +59,6 @@ def storages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shared_folder(tmp_path_factory, "images")
 
 
-@pytest.fixture(scope="session")
-def index(released: Path) -> Iterator[PackageIndex]:
-    """An index that has what is published once it is released."""
-    with package_index() as served:
-        for path in (released / "dist").glob("*.whl"):
-            served.add_file(path.name, path.read_bytes())
-        yield served
-
-
 def run(folder: Path, *command: str, **variables: str) -> str:
     """Run a command as somebody who has no clone of this repository; return what it prints."""
     ours = ("KAGGLE_", "GITHUB_", "PYTHON", "VIRTUAL_ENV", "NOX_")
@@ -81,11 +70,13 @@ def run(folder: Path, *command: str, **variables: str) -> str:
     return done.stdout
 
 
-def kaggle_offline(released: Path, index: PackageIndex, folder: Path, *arguments: str) -> str:
+def kaggle_offline(released: Path, folder: Path, *arguments: str) -> str:
     program = released / ".nox" / "release" / "bin" / "kaggle-offline"
     # Packages come from where they come from in any test; the home is one without an account.
     cache = run(folder, "uv", "cache", "dir").strip()
-    ways = {"UV_INDEX": index.url, "PIP_EXTRA_INDEX_URL": index.url, "UV_CACHE_DIR": cache}
+    # The folder stands for the index that has them after a release.
+    dist = str(released / "dist")
+    ways = {"UV_FIND_LINKS": dist, "PIP_FIND_LINKS": dist, "UV_CACHE_DIR": cache}
     return run(folder, str(program), *arguments, HOME=str(folder.parent), **ways)
 
 
@@ -103,34 +94,30 @@ def test_they_hold_what_their_users_need(released: Path) -> None:
             assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
 
 
-def test_a_repository_of_somebody_else_gets_a_score(
-    released: Path, index: PackageIndex, storages: Path, tmp_path: Path
-) -> None:
+def test_a_repository_of_somebody_else_gets_a_score(released: Path, storages: Path, tmp_path: Path) -> None:
     repository = tmp_path / "leaves"
     (repository / "leaf_tools").mkdir(parents=True)
     (repository / "leaf_tools" / "__init__.py").write_text("import iniconfig\n")
     (repository / "pyproject.toml").write_text(PROJECT)
     git(repository, "init", "--quiet")
     share_images(repository, storages)
-    kaggle_offline(released, index, repository, "init", "apples")
+    kaggle_offline(released, repository, "init", "apples")
     workflow = (repository / ".github" / "workflows" / "submit.yml").read_text()
     assert f"somebody/kaggle-offline/.github/workflows/submit.yml@{COMMIT} # v0.1.0" in workflow
-    kaggle_offline(released, index, repository, "freeze", "push", "submit")
+    kaggle_offline(released, repository, "freeze", "push", "submit")
     result = result_of(repository / "build" / "apples")
     assert result["submission"]["score"] > 0
     frozen = json.loads((repository / "build" / "apples" / "packages" / "freeze.json").read_text())
     assert "iniconfig" in json.dumps(frozen)
 
 
-def test_three_commands_lead_from_an_empty_folder_to_a_score(
-    released: Path, index: PackageIndex, storages: Path, tmp_path: Path
-) -> None:
+def test_three_commands_lead_from_an_empty_folder_to_a_score(released: Path, storages: Path, tmp_path: Path) -> None:
     folder = tmp_path / "titanic"
     folder.mkdir()
     share_images(folder, storages)
     run(folder, "git", "init", "--quiet")
-    kaggle_offline(released, index, folder, "init", "titanic")
-    printed = kaggle_offline(released, index, folder, "freeze", "push", "submit")
+    kaggle_offline(released, folder, "init", "titanic")
+    printed = kaggle_offline(released, folder, "freeze", "push", "submit")
     submission = result_of(folder / "build" / "titanic")["submission"]
     assert submission["score"] > submission["baseline"]
     assert f"score {submission['score']:.5f}" in printed

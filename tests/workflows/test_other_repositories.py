@@ -58,7 +58,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def kaggle(repository: Path) -> Iterator[LocalKaggle]:
     """A Kaggle that hosts the competition, in the place of kaggle.com."""
     manifest = read_image_manifest(image_file(repository, "kaggle-cpu-2026-10"))
-    pins = {name: str(version) for name, version in manifest.pins.items()}
+    pins: dict[str, str] = {name: str(version) for name, version in manifest.pins.items()}
     with serve(repository.with_name("kaggle"), tokens=TOKENS) as local:
         local.set_image(ImageSpec(python=manifest.python, pins=pins, distributions=()))
         local.host(repository / "build" / "apples" / "competition")

@@ -413,3 +413,44 @@ def test_a_plan_is_told_to_people_and_to_workflows(tmp_path: Path, monkeypatch: 
     add_summary(fenced("one\n```\ntwo"))
     add_summary("next")
     assert summary.read_text() == "````\none\n```\ntwo\n````\n\nnext\n\n"
+
+
+def test_a_package_may_lie_at_the_root_or_anywhere(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "--initial-branch", "main")
+    workspace = '[tool.uv.workspace]\nmembers = ["libs/*"]\n'
+    commit(
+        tmp_path,
+        {
+            "pyproject.toml": project("root", "in-libs") + workspace,
+            "libs/one/pyproject.toml": project("in-libs"),
+            "kernels/a/submission.toml": settings_of("."),
+            "kernels/b/submission.toml": settings_of("libs/one"),
+        },
+    )
+    files = {
+        "src/root/x.py": {"a"},
+        "README.md": {"a"},
+        "libs/one/x.py": {"a", "b"},
+        "kernels/a/predict.py": {"a"},
+        "kernels/b/predict.py": {"b"},
+        "requirements/b.txt": {"b"},
+        ".github/workflows/x.yml": set[str](),
+        "build/x": set[str](),
+        "data/x.csv": set[str](),
+    }
+    for path, competitions in files.items():
+        found = {name for name, inputs in inputs_of(tmp_path).items() if touched(inputs, [path])}
+        assert found == competitions, path
+    git(tmp_path, "tag", "submit-v1")
+    commit(tmp_path, {"libs/one/x.py": "changed"})
+    assert set(plan_tag(tmp_path, "submit-v2").reasons) == {"a", "b"}
+
+
+def test_a_competition_may_be_submitted_by_its_name_alone(clone: Path) -> None:
+    named = settings_of("pa").replace("output =", 'submit = "named"\noutput =')
+    commit(clone, {"kernels/a/submission.toml": named})
+    plan = plan_tag(clone, "submit-v1")
+    assert set(plan.reasons) == {"b", "c"}
+    assert plan.others == {"a": "only a tag with its name submits it"}
+    assert set(plan_tag(clone, "submit-a-v1").reasons) == {"a"}
+    assert "a" in plan_changes(clone, "HEAD^").reasons

@@ -117,7 +117,7 @@ def test_its_inputs_are_inputs_of_those_that_read_it(kernel: KernelFolder) -> No
     found = inputs_of(kernel.repository)
     assert found["small"] >= found["features"] >= {"kernels/features", "requirements/features.txt"}
     assert "kernels/small" not in found["features"]
-    assert submitted(kernel.repository) == ["small"]
+    assert submitted(kernel.repository) == {"small": False}
 
 
 def test_kernels_that_read_each_other_are_refused(kernel: KernelFolder) -> None:

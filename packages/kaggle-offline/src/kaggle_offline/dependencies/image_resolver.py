@@ -24,6 +24,7 @@ If all four fail, the search runs once more with protected distributions replace
 """
 
 import json
+import os
 import re
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -331,7 +332,11 @@ class Resolver:
         # uv prefers the versions that its output file lists already.
         output.write_text(_lines(preferred))
         options = [*options_for(self._image), "--annotation-style", "line", "--no-strip-extras"]
-        options += ["--find-links", str(self._stubs), "--output-file", str(output)]
+        # uv takes those of an option instead of the variable's.
+        places = [str(self._stubs), *os.environ.get("UV_FIND_LINKS", "").split(",")]
+        for place in filter(None, places):
+            options += ["--find-links", place]
+        options += ["--output-file", str(output)]
         if constraints.stat().st_size:
             options += ["--constraint", str(constraints)]
         lines = [*self._freeze.overrides, *roots.by_address]

@@ -318,8 +318,8 @@ def _expectation(error: ValidationError, rule: Any) -> str:
     if error.validator == "type":
         return f"must be {_TYPES[rule]}"
     if error.validator == "enum":
-        words = [value if isinstance(value, str) else json.dumps(value) for value in rule]
-        return f"must be one of {', '.join(words)}"
+        words = ", ".join(map(json.dumps, rule)).replace('"', "")
+        return f"must be one of {words}"
     known = _EXPECTATIONS.get(str(error.validator))
     return known.format(rule) if known else error.message
 
