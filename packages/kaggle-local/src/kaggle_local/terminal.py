@@ -4,6 +4,7 @@ Logs, file names and messages come from kernels and from Kaggle. Whatever prints
 """
 
 import io
+import os
 import re
 import sys
 import threading
@@ -16,6 +17,8 @@ from unicodedata import category
 # GitHub's runner obeys a line that starts with `::`, white space aside, and `##[` anywhere in a line
 # (actions/runner, src/Runner.Common/ActionCommand.cs).
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+# Codes of ECMA-48, 8.3.117.
+_STYLES = {"bad": "1;31", "good": "1;32", "faint": "2", "strong": "1"}
 _COMMAND = re.compile(r"^(\s*:)(?=:)|(##)(?=\[)")
 
 
@@ -50,6 +53,12 @@ class _SafeStream(io.TextIOBase):
                 self._line = _what_counts(line)
         return len(text)
 
+    def write_styled(self, text: str, style: str) -> None:
+        """Write a text in a style of `print_styled`, of which the text itself has no part."""
+        self._stream.write(f"\x1b[{_STYLES[style]}m")
+        self.write(text)
+        self._stream.write("\x1b[0m")
+
     def flush(self) -> None:
         # Python closes this one when nobody has it any more, which flushes it; the other may be closed before.
         if not self._stream.closed:
@@ -78,6 +87,24 @@ def _safe(line: str) -> str:
     """Return a line, or the beginning of one, such that more of it begins with the same."""
     end = "\r" if line.endswith("\r") else ""
     return _COMMAND.sub(r"\g<0> ", printable(line.removesuffix("\r"))) + end
+
+
+def print_styled(text: str, style: str, *, file: TextIO | None = None, end: str = "\n") -> None:
+    """Print a text in a style, if `safe_output` is in place, the stream is a terminal, and ``NO_COLOR`` is not set.
+
+    Args:
+        text: may come from elsewhere.
+        style: ``bad``, ``good``, ``faint`` or ``strong``.
+        file: standard output by default.
+        end: printed after the text, without the style.
+    """
+    stream = file or sys.stdout
+    # https://no-color.org: any value but an empty one.
+    is_plain = os.environ.get("NO_COLOR", "") != "" or os.environ.get("TERM") == "dumb"
+    if isinstance(stream, _SafeStream) and stream.isatty() and not is_plain:
+        stream.write_styled(text, style)
+        text = ""
+    print(text, end=end, file=stream, flush=True)
 
 
 @contextmanager

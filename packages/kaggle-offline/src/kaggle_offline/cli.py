@@ -6,10 +6,15 @@ A subcommand's modules are imported when it runs: help, and a mistake in an opti
 import argparse
 import errno
 import importlib
+import json
+import logging
 import math
 import os
+import shlex
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import date
 from importlib.metadata import version
 from itertools import takewhile
@@ -17,17 +22,21 @@ from pathlib import Path
 from typing import Any
 
 from kaggle_local.errors import free_space
-from kaggle_local.terminal import safe_output
+from kaggle_local.terminal import print_styled, safe_output
 
 from kaggle_offline.errors import OfflineError, SystemProblemError, TargetError
 
 _VERBS = {
+    "status": "show how far each competition is, and what the account has left",
     "freeze": "write dataset folders with the packages that Kaggle's image lacks, installable offline",
     "push": "publish changed datasets, push the kernel and wait until its run is complete",
     "submit": "submit the kernel version whose run is complete, and wait for its score",
     "history": "list submissions, newest first, with their tags, commits and versions",
     "lock": "pin the shipped packages, and show which are provided, added and replaced",
 }
+
+# Those that write result.json.
+_WITH_RESULT = ("freeze", "push", "submit", "predict")
 
 # Those that may follow each other on one command line, with the same arguments.
 _FOLLOWING = ("lock", "freeze", "push", "submit")
@@ -37,7 +46,7 @@ _ELSEWHERE = {"probe": "kaggle_offline.observation.probe"}
 
 # Subcommands that KAGGLE_TARGET changes; those that only ask ask kaggle.com by default.
 _ASKING = ("init", "new", "data")
-_WITH_TARGET = (*_ASKING, "freeze", "push", "submit", "history", "lock", "doctor", "probe", "image")
+_WITH_TARGET = (*_ASKING, "freeze", "push", "submit", "status", "history", "lock", "doctor", "probe", "image")
 
 # As `kaggle_offline.repository.provenance` reads tags.
 TAGS = "submit-v3 (every competition that has changed) or submit-<competition>-v3 (that one)"
@@ -50,14 +59,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, or several that follow each other, until one fails; return the exit code."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        # Answers the shell, and exits.
+        argcomplete.autocomplete(parser)
     # A mistake in an option is found before anything runs.
     commands = [parser.parse_args(command) for command in _commands(words)]
+    code = 0
     with safe_output():
         for options in commands:
             code = _run_verb(options)
             if code:
-                return code
-    return 0
+                break
+        if options.notify:
+            _notify(options.notify, f"kaggle-offline {options.verb}: {_outcome(code)}")
+    return code
+
+
+def _outcome(code: int) -> str:
+    return f"failed, exit code {code}" if code else "done"
+
+
+def _notify(line: str, message: str) -> None:
+    """Run the user's command with a message as its last argument."""
+    try:
+        done = subprocess.run([*shlex.split(line), message], stdin=subprocess.DEVNULL, check=False)
+        problem = f"exit code {done.returncode}" if done.returncode else ""
+    except (OSError, ValueError) as error:
+        problem = str(error)
+    if problem:
+        print(f"kaggle-offline: --notify {line}: {problem}", file=sys.stderr)
 
 
 def _commands(words: Sequence[str]) -> list[list[str]]:
@@ -69,39 +101,88 @@ def _commands(words: Sequence[str]) -> list[list[str]]:
 
 
 def _run_verb(options: argparse.Namespace) -> int:
-    """Run the subcommand; print its error, and return the exit code."""
+    """Run the subcommand; print its error, or its outcome as JSON, and return the exit code."""
+    stdout, code = sys.stdout, 0
+    document: dict[str, Any] = {"command": options.verb}
+    if options.verbose:
+        logging.basicConfig(format="  + %(message)s", stream=sys.stderr, force=True)
+        logging.getLogger("kaggle_offline").setLevel(logging.DEBUG)
     try:
-        _dispatch(options)
+        with _progress(options):
+            document |= _dispatch(options) or {}
     except OfflineError as error:
-        from kaggle_offline.reports.github import add_summary
-        from kaggle_offline.reports.markdown import fenced, in_cell
-
-        print(f"kaggle-offline: {error.problem}\n  → {error.cure}", file=sys.stderr)
-        add_summary(f"### {options.verb} failed\n\n{fenced(error.problem)}\n\n→ {in_cell(error.cure)}")
-        return error.exit_code
+        code = error.exit_code
+        document |= {"error": {"problem": error.problem, "hint": error.cure}, **error.document}
+        _print_error(options.verb, error)
     except BrokenPipeError:
         # The reader of the pipe has closed it; the rest of the output goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
         print("\nkaggle-offline: interrupted\n  → Run the same command again; it finishes the work.", file=sys.stderr)
-        return 130
-    return 0
+        code = 130
+    if options.json:
+        if options.verb in _WITH_RESULT:
+            document["results"] = _results(options.competitions)
+        print(json.dumps({**document, "exit_code": code}, ensure_ascii=False), file=stdout, flush=True)
+    return code
 
 
-def _dispatch(options: argparse.Namespace) -> None:
-    """Run the subcommand.
+def _results(names: Sequence[str]) -> dict[str, Any]:
+    """Return the content of the ``result.json`` of competitions, by default of all that have one."""
+    from kaggle_offline.files import read_json
+    from kaggle_offline.reports.result import RESULT
+
+    found = {}
+    for name in names or _known_competitions():
+        with suppress(OfflineError, OSError, ValueError):
+            found[name] = read_json(_repository() / "build" / name / RESULT)
+    return found
+
+
+def _repository() -> Path:
+    from kaggle_offline.repository.kernel_folder import find_repository
+
+    return find_repository(Path.cwd())
+
+
+@contextmanager
+def _progress(options: argparse.Namespace) -> Iterator[None]:
+    """Send what a subcommand prints where the options want it, until the block ends."""
+    if options.quiet:
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+            yield
+    elif options.json:
+        with redirect_stdout(sys.stderr):
+            yield
+    else:
+        yield
+
+
+def _print_error(verb: str, error: OfflineError) -> None:
+    from kaggle_offline.reports.github import add_summary
+    from kaggle_offline.reports.markdown import fenced, in_cell
+
+    print_styled("kaggle-offline:", "bad", file=sys.stderr, end=" ")
+    print(error.problem, file=sys.stderr)
+    print_styled("  →", "strong", file=sys.stderr, end=" ")
+    print(error.cure, file=sys.stderr)
+    add_summary(f"### {verb} failed\n\n{fenced(error.problem)}\n\n→ {in_cell(error.cure)}")
+
+
+def _dispatch(options: argparse.Namespace) -> dict[str, Any] | None:
+    """Run the subcommand; return what it tells beside its output.
 
     Raises:
         OfflineError: any failure.
     """
-    from kaggle_offline.repository.kernel_folder import find_repository, git_root
+    from kaggle_offline.repository.kernel_folder import git_root
 
     try:
-        repository = git_root(Path.cwd()) if options.verb == "init" else find_repository(Path.cwd())
+        repository = git_root(Path.cwd()) if options.verb == "init" else _repository()
         if options.verb in _WITH_TARGET:
-            options.target = _target(options.verb)
-        importlib.import_module(options.module).run(options, repository)
+            options.target = _target(options)
+        told: dict[str, Any] | None = importlib.import_module(options.module).run(options, repository)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -109,11 +190,15 @@ def _dispatch(options: argparse.Namespace) -> None:
         if error.filename:
             problem = f"{error.filename}: {problem}"
         raise SystemProblemError(problem, _cure_of(error)) from error
+    return told
 
 
-def _target(verb: str) -> str:
-    """Return the target that ``KAGGLE_TARGET`` names, or the usual one of the subcommand."""
-    usual = "kaggle" if verb in _ASKING else "local"
+def _target(options: argparse.Namespace) -> str:
+    """Return the target that ``--target`` or ``KAGGLE_TARGET`` names, or the usual one of the subcommand."""
+    usual = "kaggle" if options.verb in _ASKING else "local"
+    if options.target:
+        # For every part of the command, and what it starts.
+        os.environ["KAGGLE_TARGET"] = options.target
     word = os.environ.get("KAGGLE_TARGET", usual)
     if word not in ("local", "kaggle"):
         raise TargetError(f"KAGGLE_TARGET={word}: no such target", "Set it to local or kaggle.")
@@ -142,13 +227,16 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb, text in _VERBS.items():
         command = _subcommand(verbs, verb, text)
-        command.add_argument(
-            "competitions", nargs="*", metavar="COMPETITION", help="a folder of kernels/ (default: all)"
-        )
-        if verb in ("push", "submit"):
+        _add_competitions(command, "all")
+        if verb in ("push", "submit", "status"):
             command.add_argument(
-                "--minutes", type=_minutes, metavar="N", help="give up after N minutes; the same command continues"
+                "--open", action="store_true", help="open the kernel's page, or the report, at the end"
             )
+        if verb in ("push", "submit"):
+            minutes = "give up after N minutes (default: 2880); the same command continues"
+            command.add_argument("--minutes", type=_minutes, metavar="N", help=minutes)
+            detach = "return while Kaggle works; the same command, without it, waits for the end"
+            command.add_argument("--detach", action="store_true", help=detach)
         if verb == "freeze":
             command.add_argument(
                 "--on-kaggle",
@@ -175,7 +263,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--image", default="", metavar="NAME", help=preview)
     text = "find problems before they cost a submission; with KAGGLE_TARGET=kaggle, ask Kaggle about the account, too"
     doctor = _subcommand(verbs, "doctor", text)
-    doctor.add_argument("competitions", nargs="*", metavar="COMPETITION", help="a folder of kernels/ (default: all)")
+    _add_competitions(doctor, "all")
     text = "begin a competition in any Git repository: a kernel folder, a lock, workflows, and lines of .gitignore"
     _add_beginning(_subcommand(verbs, "init", text))
     text = "begin a competition: a kernel folder, a package, data to rehearse on, tests and a lock"
@@ -186,7 +274,7 @@ def _parser() -> argparse.ArgumentParser:
         "competition", metavar="COMPETITION", help="the competition's address on Kaggle, or its last part"
     )
     data.add_argument("--only", nargs="+", default=[], metavar="PATTERN", help="only such files, as in 'images/*'")
-    data.add_argument("--images", type=_count, metavar="N", help="at most N images of each folder")
+    data.add_argument("--images", type=_count, metavar="N", help="at most N images of each folder (default: all)")
     text = "show which competitions a tag would submit, or a change touches"
     plan = _subcommand(verbs, "plan", text)
     about = plan.add_mutually_exclusive_group(required=True)
@@ -199,17 +287,36 @@ def _parser() -> argparse.ArgumentParser:
     about.add_argument("--since", metavar="REV", help="plan the changes since the branch left REV, committed or not")
     text = "freeze, push and submit to the local Kaggle, and compare the score with that of the base"
     predict = _subcommand(verbs, "predict", text)
-    predict.add_argument(
-        "competitions", nargs="*", metavar="COMPETITION", help="a folder of kernels/ (default: those that changed)"
-    )
+    _add_competitions(predict, "those that changed")
+    predict.add_argument("--open", action="store_true", help="open the report at the end")
     predict.add_argument(
         "--since", metavar="REV", help="the base is where the branch left REV (default: the origin's default branch)"
     )
     text = "test assumptions about Kaggle, with a private dataset and private kernels that are deleted afterwards"
     probed = _subcommand(verbs, "probe", text)
-    probed.add_argument("--minutes", type=_minutes, metavar="N", help="give up after N minutes")
+    probed.add_argument("--minutes", type=_minutes, metavar="N", help="give up after N minutes (default: 2880)")
     _add_image(verbs)
+    text = "print a line for the start-up file of a shell, which then completes commands and competitions"
+    completion = _subcommand(verbs, "completion", text)
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
     return parser
+
+
+def _add_competitions(command: argparse.ArgumentParser, default: str) -> None:
+    """Add names of competitions, which shells can complete."""
+    text = f"a folder of kernels/ (default: {default})"
+    names = command.add_argument("competitions", nargs="*", metavar="COMPETITION", help=text)
+    vars(names)["completer"] = _known_competitions
+
+
+def _known_competitions(**_: object) -> dict[str, str]:
+    """Return the competitions of this repository, each with its place, which some shells show."""
+    from kaggle_offline.repository.kernel_folder import list_competitions
+
+    try:
+        return {name: f"kernels/{name}" for name in list_competitions(_repository())}
+    except OfflineError:
+        return {}
 
 
 def _add_beginning(parser: argparse.ArgumentParser) -> None:
@@ -317,5 +424,21 @@ def _minutes(text: str) -> float:
 def _subcommand(verbs: Any, verb: str, text: str) -> argparse.ArgumentParser:
     """Add the parser of a subcommand, and name the module that runs it."""
     command: argparse.ArgumentParser = verbs.add_parser(verb, help=text, description=text)
+    everywhere = command.add_argument_group("options of every subcommand")
+    everywhere.add_argument(
+        "--target",
+        choices=("local", "kaggle"),
+        default="",
+        help="the local Kaggle, or kaggle.com (default: KAGGLE_TARGET, else kaggle to init, new and data, else local)",
+    )
+    output = everywhere.add_mutually_exclusive_group()
+    output.add_argument("-q", "--quiet", action="store_true", help="print errors alone")
+    output.add_argument(
+        "-v", "--verbose", action="store_true", help="also print the programs and calls, with their times"
+    )
+    outcome = "print the outcome as a line of JSON; everything else goes to standard error"
+    everywhere.add_argument("--json", action="store_true", help=outcome)
+    message = "run COMMAND at the end, with a message as its last argument, such as: notify-send"
+    everywhere.add_argument("--notify", default="", metavar="COMMAND", help=message)
     command.set_defaults(module=_ELSEWHERE.get(verb, f"kaggle_offline.commands.{verb}"))
     return command

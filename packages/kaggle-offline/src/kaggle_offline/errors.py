@@ -3,7 +3,8 @@
 The docstrings of the classes that define a code are the table of exit codes in docs/reference.md.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from kaggle_local.terminal import printable
 
@@ -12,6 +13,8 @@ class OfflineError(Exception):
     """The problem, with the file or name, and the hint."""
 
     exit_code: ClassVar[int] = 1
+    # What `--json` prints beside the problem and the hint.
+    document: Mapping[str, Any] = {}
 
     def __init__(self, problem: str, cure: str) -> None:
         # A problem may quote Kaggle or a kernel.
@@ -241,6 +244,10 @@ class FindingsError(OfflineError):
     """`doctor` found problems."""
 
     exit_code = 40
+
+    def __init__(self, problem: str, cure: str, findings: Mapping[str, Any]) -> None:
+        super().__init__(problem, cure)
+        self.document = {"findings": findings}
 
 
 class EntryError(OfflineError):

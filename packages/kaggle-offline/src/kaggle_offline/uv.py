@@ -1,9 +1,12 @@
 """Calls to uv."""
 
+import logging
 import os
 import re
+import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +15,9 @@ from urllib.parse import quote
 from kaggle_local.interpreters import UV
 
 from kaggle_offline.environment import environment_for_others, variables_set
+
+_LOGGER = logging.getLogger(__name__)
+_PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
 
 # Where packages come from, how they are reached, and how new they may be. Other settings would change the resolution
 # and the builds.
@@ -70,7 +76,11 @@ def run_python(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def _run(command: list[str], *, umask: int, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**environment_for_others(*(f"UV_{word}" for word in _UV)), "NO_COLOR": "1", **variables}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, umask=umask, check=False)
+    started = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, umask=umask, check=False)
+    line = _PASSWORD.sub("…@", shlex.join(command))
+    _LOGGER.debug("%s: exit code %d, %.1f s", line, done.returncode, time.monotonic() - started)
+    return done
 
 
 def is_network(reason: str) -> bool:

@@ -1,7 +1,9 @@
 """``doctor``: print problems, and ask Kaggle whether it accepts a submission."""
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from kaggle_offline.delivery.preflight import Preflight
 from kaggle_offline.delivery.target import Target, open_target
@@ -16,8 +18,8 @@ from kaggle_offline.repository.kernel_folder import read_kernel_folder
 _SECONDS = 10
 
 
-def run(options: argparse.Namespace, repository: Path) -> None:
-    """Run the subcommand."""
+def run(options: argparse.Namespace, repository: Path) -> dict[str, Any]:
+    """Run the subcommand; return the findings of each competition."""
     # All folders: one that lacks its settings no other session would see.
     folders = (path.name for path in sorted((repository / "kernels").iterdir()) if path.is_dir())
     names = options.competitions or [name for name in folders if not name.startswith((".", "_"))]
@@ -40,9 +42,11 @@ def run(options: argparse.Namespace, repository: Path) -> None:
         print(title)
         for finding in findings:
             print(f"  {finding.problem}\n    → {finding.cure}")
+    document = {name: list(map(asdict, findings)) for name, findings in found.items()}
     total = sum(map(len, found.values()))
     if total:
-        raise FindingsError(f"{total} found", "Each has its cure above.")
+        raise FindingsError(f"{total} found", "Each has its cure above.", document)
+    return {"findings": document}
 
 
 def _ask_about(target: Target, repository: Path, name: str) -> list[Finding]:

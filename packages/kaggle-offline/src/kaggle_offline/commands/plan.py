@@ -2,8 +2,9 @@
 
 import argparse
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from kaggle_offline.errors import ConfigurationError, TagError
 from kaggle_offline.git import COMMIT_LENGTH, git
@@ -284,11 +285,12 @@ def _printable(path: str) -> str:
     return path if path.isprintable() else ascii(path)
 
 
-def run(options: argparse.Namespace, repository: Path) -> None:
-    """Run the subcommand."""
+def run(options: argparse.Namespace, repository: Path) -> dict[str, Any]:
+    """Run the subcommand; return the plan."""
     plan = plan_changes(repository, options.since) if options.tag is None else plan_tag(repository, options.tag)
     print(plan)
     add_summary(plan.markdown())
     give_jobs("competitions", list(plan.reasons))
     chains = chains_of(repository, list(plan.reasons))
     give_jobs("jobs", [{"competition": name, "chain": chain} for name, chain in chains.items()])
+    return {"plan": asdict(plan)}

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from kaggle_local.terminal import print_styled
+
+from kaggle_offline.browser import show
 from kaggle_offline.commands.freeze import freeze
 from kaggle_offline.commands.plan import branch_point, default_branch, plan_changes
 from kaggle_offline.commands.push import push
@@ -16,7 +19,7 @@ from kaggle_offline.errors import KaggleError, NetworkError, OfflineError, Score
 from kaggle_offline.files import alone, digest_of_data
 from kaggle_offline.git import COMMIT_LENGTH, git
 from kaggle_offline.reports.github import in_ci
-from kaggle_offline.reports.report import summarized, write_report
+from kaggle_offline.reports.report import PAGE, summarized, write_report
 from kaggle_offline.reports.result import SCORE_DIGITS, Base, Submission, read_result, update_result
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder, read_kernel_folders
 from kaggle_offline.uv import is_network
@@ -41,10 +44,10 @@ def predict(kernel: KernelFolder, base: str, *, renew_lock: bool) -> None:
     if known.score is None:
         print(f"  no score on the base, {commit}, to compare it with: {known.problem}")
         return
-    print(f"  on the base, {commit}: {known.score:.5f}, tolerance {kernel.settings.tolerance:g}")
     if here.score is None:
         return
     gain = here.score - known.score if here.greater_is_better else known.score - here.score
+    print_styled(f"  {_verdict(here.score, known.score, gain)}", "good" if gain >= 0 else "bad")
     loss = round(-gain, SCORE_DIGITS)
     if loss > kernel.settings.tolerance:
         raise ScoreFellError(
@@ -52,6 +55,14 @@ def predict(kernel: KernelFolder, base: str, *, renew_lock: bool) -> None:
             f"worse by {loss:.5f}, where {kernel.settings.tolerance:g} is tolerated",
             f"To allow it, set [rehearsal] tolerance = {loss} in {kernel.folder / 'submission.toml'}",
         )
+
+
+def _verdict(here: float, base: float, gain: float) -> str:
+    """Return the comparison of two scores, for people; ``gain`` is above 0 where the first is better."""
+    if round(gain, SCORE_DIGITS) == 0:
+        return f"{here:.5f}, as on the base"
+    word = "better" if gain > 0 else "worse"
+    return f"{here:.5f} vs {base:.5f} on the base: {word} by {abs(gain):.5f}"
 
 
 def _digest_of_data(kernel: KernelFolder) -> str:
@@ -147,3 +158,5 @@ def run(options: argparse.Namespace, repository: Path) -> None:
     for kernel in (kernel for kernel in kernels if kernel.settings.submit):
         with summarized(kernel):
             predict(kernel, base, renew_lock=not in_ci())
+        if options.open:
+            show(str(kernel.build / PAGE))

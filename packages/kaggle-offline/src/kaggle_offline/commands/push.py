@@ -8,23 +8,27 @@ from pathlib import Path
 
 from kaggle_offline.artifacts.frozen import read_frozen
 from kaggle_offline.artifacts.render import render_kernel
+from kaggle_offline.browser import show
 from kaggle_offline.delivery.kernel_run import run_kernel
 from kaggle_offline.delivery.preflight import Preflight
 from kaggle_offline.delivery.publish import publish
 from kaggle_offline.delivery.target import Target, open_target
 from kaggle_offline.delivery.upstream_runs import wait_for_upstreams
+from kaggle_offline.environment import command
+from kaggle_offline.errors import TargetError
 from kaggle_offline.reports.report import forget_report
 from kaggle_offline.reports.result import Published, Result, Shipped, forget, read_result, update_result
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folders
 
 
-def push(kernel: KernelFolder, target: Target, *, force: bool = False) -> None:
+def push(kernel: KernelFolder, target: Target, *, force: bool = False, detach: bool = False) -> None:
     """Push the frozen competition to the target and wait until its kernel's run is complete.
 
     Args:
         kernel: the competition.
         target: kaggle.com or the local Kaggle.
         force: add dataset versions even while a run or a submission uses the dataset.
+        detach: whether to return while the kernel runs; the next push then waits for it.
 
     Raises:
         NotFrozenError: the competition is not frozen.
@@ -71,7 +75,11 @@ def push(kernel: KernelFolder, target: Target, *, force: bool = False) -> None:
                 surroundings=surroundings,
             )
         with _timed(seconds, "push: kernel"):
-            version, run = run_kernel(kernel, target, rendered, preflight, known)
+            ended = run_kernel(kernel, target, rendered, preflight, known, detach=detach)
+    if ended is None:
+        print(f"  it goes on; to wait for its end, run: {command('push', kernel.competition)}")
+        return
+    version, run = ended
     submission = known.submission if known.kernel == version else None
     with target.alone(kernel.build):
         update_result(
@@ -99,7 +107,11 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
 def run(options: argparse.Namespace, repository: Path) -> None:
     """Run the subcommand."""
     kernels = read_kernel_folders(repository, options.competitions, upstreams=True)
+    if options.detach and options.target == "local":
+        raise TargetError("--detach: the local Kaggle runs as long as the command", "Leave --detach out.")
     with open_target(options.target, repository, minutes=options.minutes) as target:
         for kernel in kernels:
             with target.alone_with(kernel):
-                push(kernel, target, force=options.force)
+                push(kernel, target, force=options.force, detach=options.detach)
+            if options.open and target.web:
+                show(f"{target.web}/code/{target.client.owner}/{kernel.slug}")

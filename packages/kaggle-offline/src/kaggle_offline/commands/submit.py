@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from kaggle_local.errors import NO_SPACE_LEFT
-from kaggle_local.terminal import printable
+from kaggle_local.terminal import print_styled, printable
 
+from kaggle_offline.browser import show
 from kaggle_offline.delivery.preflight import check_entry
 from kaggle_offline.delivery.run_log import cause_of, read_log
 from kaggle_offline.delivery.target import Target, open_target
@@ -21,16 +22,19 @@ from kaggle_offline.errors import (
     NotFrozenError,
     NotThereError,
     ScoringError,
+    TargetError,
 )
 from kaggle_offline.kaggle.competitions import SubmissionLimits, SubmissionState
-from kaggle_offline.reports.report import described_calls, summarized, write_report
+from kaggle_offline.reports.report import PAGE, described_calls, summarized, write_report
 from kaggle_offline.reports.result import RESULT, Submission, read_result, update_result
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folders
 from kaggle_offline.repository.provenance import Chain, read_chain
 
 
-def submit(kernel: KernelFolder, target: Target) -> None:
+def submit(kernel: KernelFolder, target: Target, *, detach: bool = False) -> None:
     """Submit the kernel version in ``result.json``, unless it is submitted already, and report the score.
+
+    With ``detach`` the score is not waited for; the next submit does that.
 
     Raises:
         NotFrozenError: push has not run a version on this target.
@@ -48,6 +52,9 @@ def submit(kernel: KernelFolder, target: Target) -> None:
             f"Run: {command('freeze push', kernel.competition)}",
         )
     ref, earlier = _submit_once(kernel, target, chain, result.submission)
+    if detach and target.client.competitions.submission(ref).status == "pending":
+        print(f"  it is scored meanwhile; to wait for the score, run: {command('submit', kernel.competition)}")
+        return
     state = _wait_for_score(target, ref)
     entry = Submission(ref=ref, status=state.status, score=state.score, private_score=state.private_score)
     if result.submission is not None and result.submission.ref == ref:
@@ -64,15 +71,20 @@ def submit(kernel: KernelFolder, target: Target) -> None:
         print(f"  gateway: {described_calls(entry.calls, kernel.settings.limits)}")
     if state.status != "complete":
         raise _scoring_error(target, f"{target.client.owner}/{kernel.slug} version {chain.kernel}", state)
+    _print_score(state, entry)
+    print(f"  {kernel.build / RESULT}, report.html beside it")
+
+
+def _print_score(state: SubmissionState, entry: Submission) -> None:
     if state.score is None:
         print("  scored; Kaggle does not show the score")
     elif entry.baseline is None:
-        print(f"  score {state.score:.5f}")
+        print_styled(f"  score {state.score:.5f}", "good")
     else:
-        print(f"  score {state.score:.5f} (baseline, the most common label: {entry.baseline:.5f})")
+        print_styled(f"  score {state.score:.5f}", "good", end="")
+        print(f" (baseline, the most common label: {entry.baseline:.5f})")
     if state.private_score is not None:
         print(f"  private score {state.private_score:.5f}")
-    print(f"  {kernel.build / RESULT}, report.html beside it")
 
 
 def _submit_once(
@@ -240,6 +252,8 @@ def _scoring_error(target: Target, version: str, submission: SubmissionState) ->
 
 def run(options: argparse.Namespace, repository: Path) -> None:
     """Run the subcommand."""
+    if options.detach and options.target == "local":
+        raise TargetError("--detach: the local Kaggle runs as long as the command", "Leave --detach out.")
     kernels = read_kernel_folders(repository, options.competitions)
     with open_target(options.target, repository, minutes=options.minutes) as target:
         for kernel in kernels:
@@ -247,4 +261,6 @@ def run(options: argparse.Namespace, repository: Path) -> None:
                 print(f"{kernel.competition}: not submitted, as its submission.toml says: submit = false")
                 continue
             with summarized(kernel), target.alone_with(kernel):
-                submit(kernel, target)
+                submit(kernel, target, detach=options.detach)
+            if options.open and not options.detach:
+                show(str(kernel.build / PAGE))

@@ -38,8 +38,14 @@ _MOST_REPEATS = 3
 
 
 def run_kernel(
-    kernel: KernelFolder, target: Target, rendered: RenderedKernel, preflight: Preflight, known: Result
-) -> tuple[KernelVersion, Run]:
+    kernel: KernelFolder,
+    target: Target,
+    rendered: RenderedKernel,
+    preflight: Preflight,
+    known: Result,
+    *,
+    detach: bool = False,
+) -> tuple[KernelVersion, Run] | None:
     """Run the rendered kernel on the target until its run is complete; return its version and the run.
 
     If the latest version has the same source and has not failed, its run is awaited instead of pushing again. A run
@@ -51,6 +57,10 @@ def run_kernel(
         rendered: the kernel.
         preflight: checks before the push.
         known: the result so far: an output that was downloaded and checked is not downloaded again.
+        detach: whether to return while the run goes on.
+
+    Returns:
+        The version and its run; None if the run goes on.
 
     Raises:
         RunError: the run failed.
@@ -76,6 +86,10 @@ def run_kernel(
         else:
             version = _push(target, kernel.slug, rendered, after=after, most=MOST_VERSIONS + repeats)
             print(f"  {kernel.slug}: version {version}, pushed, running without a network", flush=True)
+        if target.web:
+            print(f"  {target.web}/code/{ref}", flush=True)
+        if detach and client.kernels.run(kernel.slug, version).status in ("queued", "running"):
+            return None
         ended, shown = wait_for_run(target, kernel.slug, version)
         with new_folder(output) as draft:
             wanted = partial(_is_wanted, kernel.settings.output)

@@ -51,6 +51,7 @@ class Target(Protocol):
         name: ``kaggle`` or ``local``.
         client: asks it.
         waits: those of the command.
+        web: the address of its pages; empty for the local Kaggle, which has none.
     """
 
     @property
@@ -59,6 +60,8 @@ class Target(Protocol):
     def client(self) -> KaggleClient: ...  # noqa: D102
     @property
     def waits(self) -> Waits: ...  # noqa: D102
+    @property
+    def web(self) -> str: ...  # noqa: D102
 
     def alone(self, folder: Path) -> AbstractContextManager[None]:
         """Hold a lock as `files.alone` does, and wait for it no longer than the command may take."""
@@ -124,6 +127,7 @@ class KaggleCom(_Opened):
     """kaggle.com, as a target."""
 
     name: str = "kaggle"
+    web: str = "https://www.kaggle.com"
 
     def alone_with(self, kernel: KernelFolder) -> AbstractContextManager[None]:
         """See `Target`."""
@@ -166,6 +170,7 @@ class LocalTarget(_Opened):
 
     local: "LocalKaggle"
     name: str = "local"
+    web: str = ""
 
     def alone_with(self, kernel: KernelFolder) -> AbstractContextManager[None]:
         """See `Target`; a local Kaggle is open in one process only."""

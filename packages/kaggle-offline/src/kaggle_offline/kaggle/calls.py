@@ -1,7 +1,9 @@
 """Calls of the official client: repeated where that is safe, made once where it is not, read page by page."""
 
 import contextlib
+import logging
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,6 +19,8 @@ from kaggle_offline.kaggle.retries import Waits
 from kaggle_offline.kaggle.transfers import save
 
 T = TypeVar("T")
+
+_LOGGER = logging.getLogger(__name__)
 
 # A digest, or a part of one that is still unique: Kaggle may shorten texts.
 _DIGEST = re.compile(r"sha256:[0-9a-f]{16,64}")
@@ -40,8 +44,12 @@ def repeat(waits: Waits, what: str, call: Callable[[], T]) -> T:
     """Make a call that may be made any number of times, until it is answered or the time for it is over."""
 
     def attempt() -> T:
-        with translated(what):
-            return call()
+        started = time.monotonic()
+        try:
+            with translated(what):
+                return call()
+        finally:
+            _LOGGER.debug("%s: %.2f s", what, time.monotonic() - started)
 
     return waits.repeat(attempt, what)
 

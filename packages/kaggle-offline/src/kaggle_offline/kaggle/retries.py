@@ -26,6 +26,7 @@ class Patience:
         first_pause: before the second call; later ones are longer.
         longest_pause: between two calls, unless Kaggle asks for more.
         poll: between two looks at something that takes its time.
+        tell: between two lines about a wait, where no terminal shows the time.
         settle: the longest time until a call's effect shows everywhere.
         mount: until a dataset version that is ready is what kernels see, usually.
         processing: of a dataset version.
@@ -39,6 +40,7 @@ class Patience:
     first_pause: float = 1
     longest_pause: float = 60
     poll: float = 5
+    tell: float = 3 * _MINUTE
     settle: float = 2 * _MINUTE
     mount: float = 2 * _MINUTE
     processing: float = 30 * _MINUTE
@@ -103,7 +105,7 @@ class Waits:
     def until(self, what: str, look: Callable[[], T | None], *, seconds: float) -> T | None:
         """Call ``look`` until it returns something, and return that; None after ``seconds``.
 
-        A terminal shows the time meanwhile.
+        A terminal shows the time meanwhile; elsewhere a line every few minutes does.
 
         Args:
             what: the name of the wait, in a word or two.
@@ -113,13 +115,16 @@ class Waits:
         Raises:
             DeadlineError: the command's time is up.
         """
-        started = time.monotonic()
+        started = told = time.monotonic()
         longest = max(self.patience.longest_pause, self.patience.poll)
         with tqdm(desc=f"  {what}", bar_format="{desc} {elapsed}", leave=False, disable=None, delay=1) as clock:
             while (found := look()) is None and (waited := time.monotonic() - started) < seconds:
                 # The longer the wait, the longer the pauses: work that takes hours ends at no particular second.
                 self.sleep(min(self.patience.poll + waited / _MINUTE, longest), what)
                 clock.update()
+                if clock.disable and time.monotonic() - told >= self.patience.tell:
+                    told = time.monotonic()
+                    print(f"  {what}: {(told - started) / _MINUTE:.0f} min", flush=True)
         return found
 
     def sleep(self, seconds: float, what: str) -> None:

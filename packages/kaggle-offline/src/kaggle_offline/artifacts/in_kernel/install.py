@@ -540,7 +540,7 @@ def main() -> int:
     except FailedError as error:
         print(f"install.py: {error}", file=sys.stderr)
         return 3
-    print(f"installed {', '.join(done)} from {manifest['digest']}")
+    print(f"installed {', '.join(done)} from {manifest['digest'][:19]}")
     return 0
 
 
