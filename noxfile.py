@@ -148,6 +148,12 @@ def probe(session: nox.Session) -> None:
 
 
 @nox.session
+def status(session: nox.Session) -> None:
+    """Show how far each competition is on KAGGLE_TARGET, and what the account has left."""
+    _run(session, "kaggle-offline", "status", *session.posargs)
+
+
+@nox.session
 def history(session: nox.Session) -> None:
     """List the submissions to KAGGLE_TARGET, newest first: tag, commit, versions, score."""
     _run(session, "kaggle-offline", "history", *session.posargs)

@@ -288,7 +288,7 @@ def test_the_truth_itself_is_the_best_submission(values: list[int], tmp_path: Pa
 
 def test_each_leaderboard_has_a_score_of_its_own(tmp_path: Path) -> None:
     competition = make(tmp_path, "accuracy", "id,y\n1,a\n2,b\n3,c\n4,d\n")
-    (tmp_path / "solution.csv").write_text("id,y,Usage\n1,a,Private\n2,b,Public\n3,c,Private\n4,a,Ignored\n")
+    (tmp_path / "solution.csv").write_text("id,y,Usage\n1,a,Private\n2,b,Public\n3,a,Private\n4,a,Ignored\n")
     (tmp_path / "submission.csv").write_text("id,y\n4,d\n3,x\n2,b\n1,a\n")
     assert score(competition, tmp_path / "submission.csv") == Scores(public=1.0, private=0.5)
     # The most common row of all, for the public ones.

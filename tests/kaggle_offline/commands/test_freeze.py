@@ -235,7 +235,7 @@ def test_a_package_that_cannot_be_built_is_named(repository: Path) -> None:
     (package / "pyproject.toml").write_text('[build-system]\nrequires = ["hatchling"]\n[project]\nname = 3\n')
     with pytest.raises(BuildError, match="packages/small: the wheel cannot be built"):
         build_wheel(package, repository, repository / "build" / "dist", ())
-    assert not list((repository / "build" / "dist").iterdir())
+    assert not list((repository / "build" / "dist").glob("*/*.whl"))
 
 
 def test_a_package_with_a_file_that_git_lfs_has_not_fetched_is_refused(repository: Path) -> None:

@@ -95,7 +95,7 @@ def test_a_failed_run_stops_the_kernel_that_reads_it(kernel: KernelFolder) -> No
             push(features, target)
         with pytest.raises(RunError, match="small-features version 2 failed, and small-kernel would read") as refusal:
             push(small, target)
-    assert refusal.value.cure == "Run: nox -s freeze push -- features"
+    assert refusal.value.cure == "Run: kaggle-offline freeze push features"
 
 
 @pytest.mark.nightly

@@ -54,7 +54,7 @@ def test_a_kernel_builds_what_cannot_be_built_here(
     with pytest.raises(UnbuiltError, match="no compiler of that kind") as refusal:
         freeze(kernel)
     assert refusal.value.requirement == "leafwright==1.0"
-    assert "nox -s freeze -- --on-kaggle" in refusal.value.cure
+    assert "kaggle-offline freeze --on-kaggle" in refusal.value.cure
 
     # The local Kaggle gives a network only if it is told to.
     command = ["freeze", "--on-kaggle", "small"]

@@ -148,7 +148,7 @@ def test_what_is_built_against_torch_is_told_and_downloads_no_torch(
         lock(repository, "scatter", image=IMAGE)
     assert refusal.value.problem.startswith("scatter==1.0: it is built against torch, and the index has no wheel")
     assert "torch 2.10, cu128, cp312" in refusal.value.cure
-    assert "nox -s freeze -- --on-kaggle" in refusal.value.cure
+    assert "kaggle-offline freeze --on-kaggle" in refusal.value.cure
     assert not [path for path in index.asked if path.endswith(".whl")]
 
 

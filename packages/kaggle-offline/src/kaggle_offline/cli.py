@@ -228,9 +228,9 @@ def _parser() -> argparse.ArgumentParser:
     for verb, text in _VERBS.items():
         command = _subcommand(verbs, verb, text)
         _add_competitions(command, "all")
-        if verb in ("push", "submit", "status"):
+        if verb in ("push", "submit", "status", "history"):
             command.add_argument(
-                "--open", action="store_true", help="open the kernel's page, or the report, at the end"
+                "--open", action="store_true", help="open the kernel's page on Kaggle, or the report, at the end"
             )
         if verb in ("push", "submit"):
             minutes = "give up after N minutes (default: 2880); the same command continues"

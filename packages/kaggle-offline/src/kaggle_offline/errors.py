@@ -13,7 +13,7 @@ class OfflineError(Exception):
     """The problem, with the file or name, and the hint."""
 
     exit_code: ClassVar[int] = 1
-    # What `--json` prints beside the problem and the hint.
+    # `--json` prints it beside the problem and the hint.
     document: Mapping[str, Any] = {}
 
     def __init__(self, problem: str, cure: str) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -302,6 +303,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             parser.add_argument(flag, type=option.type, default=option.default, help=text)
     settings = Settings(**vars(parser.parse_args(arguments)))
+    # Lightning recommends other products at the level of information.
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     try:
         score = train(settings)
     except (OSError, ValueError, RuntimeError) as error:

@@ -2,39 +2,21 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from kaggle_offline.browser import show
 from kaggle_offline.delivery.target import open_target
 from kaggle_offline.errors import NotThereError
 from kaggle_offline.kaggle.client import KaggleClient
+from kaggle_offline.reports.history import Entry, write_history
+from kaggle_offline.reports.result import read_result
 from kaggle_offline.repository.kernel_folder import read_kernel_folders
-from kaggle_offline.repository.provenance import Chain, read_chain
+from kaggle_offline.repository.provenance import read_chain
 from kaggle_offline.tables import aligned
 
 _HEADER = ("date (UTC)", "score", "tag", "commit", "packages", "models", "kernel", "submission")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """A submission of the account, and its origin, None for one that this tool did not make.
-
-    Attributes:
-        ref: Kaggle's number.
-        date: of the submission, UTC, as ISO 8601; empty where Kaggle does not say.
-        status: ``pending``, ``complete`` or ``error``.
-        score: on the public leaderboard.
-        private_score: on the private leaderboard; None while Kaggle hides it.
-        origin: the tag, the commit, and the versions.
-    """
-
-    ref: str
-    date: str
-    status: str
-    score: float | None
-    private_score: float | None
-    origin: Chain | None
 
 
 def history(client: KaggleClient, competition: str) -> list[Entry]:
@@ -45,9 +27,12 @@ def history(client: KaggleClient, competition: str) -> list[Entry]:
         submissions = []
     found = []
     for submission in submissions:
+        date = ""
+        if submission.date:
+            date = submission.date.isoformat()
         entry = Entry(
             ref=submission.ref,
-            date=submission.date.isoformat() if submission.date else "",
+            date=date,
             status=submission.status,
             score=submission.score,
             private_score=submission.private_score,
@@ -81,4 +66,11 @@ def run(options: argparse.Namespace, repository: Path) -> dict[str, Any]:
             entries = history(target.client, kernel.on_kaggle)
             print(_table(kernel.on_kaggle, entries))
             found[kernel.competition] = list(map(asdict, entries))
+            known = read_result(kernel.build).submission
+            direction = known.greater_is_better if known else None
+            page = write_history(
+                kernel.build, kernel.competition, entries, greater_is_better=direction, repository=repository
+            )
+            if options.open:
+                show(str(page))
     return {"submissions": found}

@@ -14,12 +14,13 @@ from kaggle_offline.commands.plan import branch_point, default_branch, plan_chan
 from kaggle_offline.commands.push import push
 from kaggle_offline.commands.submit import submit
 from kaggle_offline.competition.data_folder import files_of
+from kaggle_offline.delivery.reporting import report
 from kaggle_offline.delivery.target import open_target
 from kaggle_offline.errors import KaggleError, NetworkError, OfflineError, ScoreFellError, SystemProblemError
 from kaggle_offline.files import alone, digest_of_data
 from kaggle_offline.git import COMMIT_LENGTH, git
 from kaggle_offline.reports.github import in_ci
-from kaggle_offline.reports.report import PAGE, summarized, write_report
+from kaggle_offline.reports.report import PAGE, summarized
 from kaggle_offline.reports.result import SCORE_DIGITS, Base, Submission, read_result, update_result
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder, read_kernel_folders
 from kaggle_offline.uv import is_network
@@ -39,7 +40,7 @@ def predict(kernel: KernelFolder, base: str, *, renew_lock: bool) -> None:
         known = replace(_rehearse_base(kernel, base), data=data)
     known = replace(known, tolerance=kernel.settings.tolerance)
     result = update_result(kernel.build, seconds={}, base=known)
-    write_report(kernel.build, kernel.competition, result, kernel.settings.limits)
+    report(kernel, result)
     commit = base[:COMMIT_LENGTH]
     if known.score is None:
         print(f"  no score on the base, {commit}, to compare it with: {known.problem}")
@@ -47,7 +48,8 @@ def predict(kernel: KernelFolder, base: str, *, renew_lock: bool) -> None:
     if here.score is None:
         return
     gain = here.score - known.score if here.greater_is_better else known.score - here.score
-    print_styled(f"  {_verdict(here.score, known.score, gain)}", "good" if gain >= 0 else "bad")
+    style = "good" if gain >= 0 else "bad"
+    print_styled(f"  {_verdict(here.score, known.score, gain)}", style)
     loss = round(-gain, SCORE_DIGITS)
     if loss > kernel.settings.tolerance:
         raise ScoreFellError(

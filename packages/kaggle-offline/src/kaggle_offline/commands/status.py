@@ -1,7 +1,7 @@
 """``status``: how far each competition is: frozen, published, run, submitted; and what the account has left."""
 
 import argparse
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +23,21 @@ class Status:
         frozen: the commit that was frozen; None where nothing is.
         kernel: the newest version of the kernel, 0 without one.
         run: how its run is: ``queued``, ``running``, ``complete`` or ``error``; empty without one.
+        submissions_left: today's; None where the competition has no limit, or Kaggle does not say.
+        gpu_hours_left: this week's, of the account; None where Kaggle does not say.
         submission: the newest submission's number; empty without one.
         submission_status: ``pending``, ``complete`` or ``error``; empty without one.
         score: its score on the public leaderboard.
-        submissions_left: today's; None where the competition has no limit, or Kaggle does not say.
-        gpu_hours_left: this week's, of the account; None where Kaggle does not say.
     """
 
     frozen: str | None
     kernel: int
     run: str
-    submission: str
-    submission_status: str
-    score: float | None
     submissions_left: int | None
     gpu_hours_left: float | None
+    submission: str = ""
+    submission_status: str = ""
+    score: float | None = None
 
 
 def status(kernel: KernelFolder, target: Target) -> Status:
@@ -63,28 +63,24 @@ def status(kernel: KernelFolder, target: Target) -> Status:
     except NotThereError:
         # The local Kaggle does not host it before the first push; kaggle.com shows it to those who have joined.
         submissions, left = [], None
-    submission = submissions[0] if submissions else None
     seconds = client.kernels.gpu_seconds_left()
-    return Status(
-        frozen=frozen,
-        kernel=number,
-        run=run,
-        submission=submission.ref if submission else "",
-        submission_status=submission.status if submission else "",
-        score=submission.score if submission else None,
-        submissions_left=left,
-        gpu_hours_left=None if seconds is None else round(seconds / _HOUR, 1),
-    )
+    hours = None if seconds is None else round(seconds / _HOUR, 1)
+    found = Status(frozen=frozen, kernel=number, run=run, submissions_left=left, gpu_hours_left=hours)
+    if submissions:
+        newest_one = submissions[0]
+        found = replace(found, submission=newest_one.ref, submission_status=newest_one.status, score=newest_one.score)
+    return found
 
 
 def _described(found: Status) -> str:
     """Return a status for people, a line each."""
-    rows = [("frozen", found.frozen or "no")]
-    rows.append(("kernel", f"version {found.kernel}, {found.run}" if found.kernel else "not pushed"))
-    outcome = found.submission_status
-    if found.score is not None:
-        outcome = f"{found.score:.5f}"
-    rows.append(("submitted", f"{outcome} (submission {found.submission})" if found.submission else "no"))
+    kernel, outcome = "not pushed", "no"
+    if found.kernel:
+        kernel = f"version {found.kernel}, {found.run}"
+    if found.submission:
+        score = found.submission_status if found.score is None else f"{found.score:.5f}"
+        outcome = f"{score} (submission {found.submission})"
+    rows = [("frozen", found.frozen or "no"), ("kernel", kernel), ("submitted", outcome)]
     if found.submissions_left is not None:
         rows.append(("left today", f"{found.submissions_left} submissions"))
     if found.gpu_hours_left is not None:

@@ -11,7 +11,9 @@ from kaggle_local.errors import NO_SPACE_LEFT
 from kaggle_local.terminal import print_styled, printable
 
 from kaggle_offline.browser import show
+from kaggle_offline.commands.history import history
 from kaggle_offline.delivery.preflight import check_entry
+from kaggle_offline.delivery.reporting import report
 from kaggle_offline.delivery.run_log import cause_of, read_log
 from kaggle_offline.delivery.target import Target, open_target
 from kaggle_offline.environment import command
@@ -25,7 +27,8 @@ from kaggle_offline.errors import (
     TargetError,
 )
 from kaggle_offline.kaggle.competitions import SubmissionLimits, SubmissionState
-from kaggle_offline.reports.report import PAGE, described_calls, summarized, write_report
+from kaggle_offline.reports.history import write_history
+from kaggle_offline.reports.report import PAGE, described_calls, summarized
 from kaggle_offline.reports.result import RESULT, Submission, read_result, update_result
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folders
 from kaggle_offline.repository.provenance import Chain, read_chain
@@ -66,7 +69,14 @@ def submit(kernel: KernelFolder, target: Target, *, detach: bool = False) -> Non
     seconds = {"submit": time.monotonic() - started}
     with target.alone(kernel.build):
         result = update_result(kernel.build, seconds=seconds, submission=entry)
-    write_report(kernel.build, kernel.competition, result, kernel.settings.limits)
+    write_history(
+        kernel.build,
+        kernel.competition,
+        history(target.client, kernel.on_kaggle),
+        greater_is_better=entry.greater_is_better,
+        repository=kernel.repository,
+    )
+    report(kernel, result)
     if entry.calls:
         print(f"  gateway: {described_calls(entry.calls, kernel.settings.limits)}")
     if state.status != "complete":

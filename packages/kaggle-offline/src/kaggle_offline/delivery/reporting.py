@@ -1,0 +1,25 @@
+"""The report on a result, with the content of the submission."""
+
+from kaggle_offline.delivery.predictions import cross_validation, read_predictions
+from kaggle_offline.errors import ConfigurationError
+from kaggle_offline.reports.report import write_report
+from kaggle_offline.reports.result import Result
+from kaggle_offline.repository.kernel_folder import KernelFolder
+
+
+def report(kernel: KernelFolder, result: Result) -> None:
+    """Write the reports of a competition."""
+    folds: list[float] = []
+    try:
+        folds = cross_validation(kernel)
+    except ConfigurationError as error:
+        # The submission is made; its report does without.
+        print(f"  {error.problem}\n    → {error.cure}")
+    write_report(
+        kernel.build,
+        kernel.competition,
+        result,
+        kernel.settings.limits,
+        predictions=read_predictions(kernel),
+        folds=folds,
+    )

@@ -1,0 +1,157 @@
+"""The submissions of an account to a competition: ``history.json``, and a page with their curve."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cattrs import Converter
+from cattrs.errors import BaseValidationError
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from kaggle_offline.files import read_json, write_json, write_text
+from kaggle_offline.git import git
+from kaggle_offline.reports.charts import curve
+from kaggle_offline.reports.result import SCORE_DIGITS
+from kaggle_offline.repository.provenance import Chain
+
+PAGE = "history.html"
+_RECORD = "history.json"
+# The changed files that are shown of a submission.
+_SHOWN = 3
+
+_converter = Converter()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A submission, and its origin, None for one that this tool did not make.
+
+    Attributes:
+        ref: Kaggle's number.
+        date: of the submission, UTC, as ISO 8601; empty where Kaggle does not say.
+        status: ``pending``, ``complete`` or ``error``.
+        score: on the public leaderboard.
+        private_score: on the private leaderboard; None while Kaggle hides it.
+        origin: the tag, the commit, and the versions.
+    """
+
+    ref: str
+    date: str
+    status: str
+    score: float | None
+    private_score: float | None
+    origin: Chain | None
+
+
+def read_history(build: Path) -> list[Entry]:
+    """Return the submissions that were last asked for, the newest first; none if that cannot be read."""
+    try:
+        return _converter.structure(read_json(build / _RECORD), list[Entry])
+    except (OSError, ValueError, BaseValidationError):
+        return []
+
+
+def scored(entries: Sequence[Entry]) -> list[tuple[Entry, float]]:
+    """Return the submissions that have a score, with it, the oldest first."""
+    return [(entry, entry.score) for entry in reversed(entries) if entry.score is not None]
+
+
+def best_of(scores: Sequence[float], *, greater_is_better: bool) -> int:
+    """Return the index of the best score, the earliest of several."""
+    best = max(scores) if greater_is_better else min(scores)
+    return scores.index(best)
+
+
+def chart_of(entries: Sequence[Entry], *, greater_is_better: bool) -> Markup | None:
+    """Return the curve of the public scores; None with fewer than two."""
+    found = scored(entries)
+    if len(found) < 2:  # noqa: PLR2004 - a curve
+        return None
+    scores = [score for _, score in found]
+    best = best_of(scores, greater_is_better=greater_is_better)
+    title = f"{len(scores)} scores, from {scores[0]:.5f} to {scores[-1]:.5f}, the best is {scores[best]:.5f}"
+    return curve(title, scores, best=best, labels=[_label(entry, score) for entry, score in found])
+
+
+def _label(entry: Entry, score: float) -> str:
+    name = entry.origin.source.tag if entry.origin else ""
+    return f"{name or entry.date[:10]}: {score:.{SCORE_DIGITS}f}"
+
+
+def write_history(
+    build: Path, competition: str, entries: Sequence[Entry], *, greater_is_better: bool | None, repository: Path
+) -> Path:
+    """Write ``history.json`` and the page below ``build``; return the page's path.
+
+    Args:
+        build: the competition's.
+        competition: its name.
+        entries: the submissions, the newest first.
+        greater_is_better: the direction of the metric; None where it is not known, as on kaggle.com.
+        repository: where Git knows the commits.
+    """
+    write_json(build / _RECORD, _converter.unstructure(list(entries)))
+    is_greater = greater_is_better is not False
+    found = scored(entries)
+    best, note = "no score yet", f"{len(entries)} submissions"
+    if found:
+        entry, score = found[best_of([score for _, score in found], greater_is_better=is_greater)]
+        best, note = f"{score:.{SCORE_DIGITS}f}", f"the best of {len(entries)}, submission {entry.ref}"
+        if greater_is_better is None:
+            note += "; Kaggle does not say whether more is better: more is assumed"
+    environment = Environment(loader=PackageLoader(__package__, "."), autoescape=True, undefined=StrictUndefined)
+    text = environment.get_template("history.html.jinja").render(
+        title=f"{competition}: history",
+        competition=competition,
+        best=best,
+        note=note,
+        chart=chart_of(entries, greater_is_better=is_greater),
+        rows=_rows(entries, repository),
+    )
+    write_text(build / PAGE, text)
+    return build / PAGE
+
+
+# How the cells of each column are set.
+_COLUMNS = ("date", "number", "number", "date", "long", "long", "date", "number")
+
+
+def _rows(entries: Sequence[Entry], repository: Path) -> list[list[tuple[str, str]]]:
+    """Return the table's rows, the newest first, each with what has changed since the one before it."""
+    rows = []
+    before = ""
+    for entry in reversed(entries):
+        origin: dict[str, Any] = {"tag": "", "commit": "", "changed": "", "versions": ""}
+        if entry.origin is not None:
+            chain = entry.origin
+            commit = chain.source.commit.rstrip("+")
+            models = "" if chain.models is None else f", models {chain.models}"
+            origin = {
+                "tag": chain.source.tag,
+                "commit": _described(repository, chain.source.commit),
+                "changed": _changed(repository, before, commit),
+                "versions": f"kernel {chain.kernel}, packages {chain.packages}{models}",
+            }
+            before = commit
+        private = "" if entry.private_score is None else f"{entry.private_score:.{SCORE_DIGITS}f}"
+        score = entry.status if entry.score is None else f"{entry.score:.{SCORE_DIGITS}f}"
+        cells = [entry.date[:16].replace("T", " "), score, private, *origin.values(), entry.ref]
+        rows.append(list(zip(_COLUMNS, cells, strict=True)))
+    return rows[::-1]
+
+
+def _described(repository: Path, commit: str) -> str:
+    subject = git(repository, "log", "-1", "--format=%s", commit.rstrip("+")) if commit else None
+    return f"{commit}: {subject}" if subject else commit
+
+
+def _changed(repository: Path, before: str, after: str) -> str:
+    """Return the files that differ between two commits, shortened; empty where Git does not know one of them."""
+    if not (before and after):
+        return ""
+    listed = git(repository, "diff", "--name-only", "-z", before, after)
+    names = [name for name in (listed or "").split("\0") if name]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
