@@ -16,16 +16,20 @@ _RESULT = re.compile(r'<pre id="measured">(.*?)</pre>', re.DOTALL)
 _MEASURE = """
 <script>
 addEventListener("load", () => {
-  const channels = text => text.match(/[\\d.]+/g).map(Number);
-  const light = color => channels(color).slice(0, 3).map(value => value / 255)
+  // Red, green, blue and opacity, each from 0 to 1.
+  const channels = text => {
+    const [red, green, blue, opacity = 1] = text.match(/[\\d.]+/g).map(Number);
+    const most = text.startsWith("color(") ? 1 : 255;
+    return [red / most, green / most, blue / most, opacity];
+  };
+  const light = color => color.slice(0, 3)
     .map(value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
     .reduce((sum, value, index) => sum + value * [0.2126, 0.7152, 0.0722][index], 0);
   const behind = element => {
-    for (let each = element; each; each = each.parentElement) {
-      const color = getComputedStyle(each).backgroundColor;
-      if (channels(color)[3] !== 0) return color;
-    }
-    return "rgb(255, 255, 255)";
+    if (!element) return [1, 1, 1];
+    const color = channels(getComputedStyle(element).backgroundColor);
+    const under = color[3] < 1 ? behind(element.parentElement) : color;
+    return under.map((value, index) => color[3] * color[index] + (1 - color[3]) * value);
   };
   const faint = [];
   for (const element of document.querySelectorAll("body *")) {
@@ -33,7 +37,7 @@ addEventListener("load", () => {
     if (!own || ["SCRIPT", "STYLE", "title"].includes(element.tagName)) continue;
     const style = getComputedStyle(element);
     const color = element instanceof SVGElement ? style.fill : style.color;
-    const [high, low] = [light(color), light(behind(element))].sort((a, b) => b - a);
+    const [high, low] = [light(channels(color)), light(behind(element))].sort((a, b) => b - a);
     const isLarge = parseFloat(style.fontSize) >= 24;
     if ((high + 0.05) / (low + 0.05) < (isLarge ? 3 : 4.5)) faint.push(own);
   }

@@ -325,6 +325,6 @@ def test_memory_does_not_grow_with_the_number_of_images(
 def test_predictions_are_shown_as_pictures(competition: Path) -> None:
     images = sorted((competition / "hidden" / "test_images").iterdir())[:5]
     sheet = contact_sheet([*images[:4], images[0].with_name("missing.jpg")], ["scab"] * 5)
-    assert sheet.size == (4 * 320, 2 * 236)
+    assert sheet.size == (4 * 320, 2 * 246)
     assert len(set(sheet.resize((64, 24)).getdata())) > 50
-    assert contact_sheet(images, ["is scab\nsaid rust"] * 5).size == (4 * 320, 2 * 252)
+    assert contact_sheet(images, ["is scab\nsaid rust"] * 5).size == (4 * 320, 2 * 272)

@@ -1,6 +1,7 @@
 """Training: the folds, the schedule, the thresholds, what a run leaves, and that it goes on when it was stopped."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -22,6 +23,8 @@ from plant_pathology.train import Settings, train
 from plant_pathology.training.data import PlantPathologyDM, digest_of_data
 from plant_pathology.training.scores import mean_f1, tune_thresholds
 from sklearn.metrics import f1_score
+
+from tests.browser import measure
 
 
 def test_training_and_validation_do_not_overlap(competition: Path) -> None:
@@ -130,8 +133,48 @@ def test_a_training_run_says_how_it_was_made(checkpoint: Path, settings: Setting
 def test_a_training_run_leaves_a_report_with_pictures(checkpoint: Path, settings: Settings) -> None:
     assert checkpoint.exists()
     report = (settings.folder() / "report.html").read_text()
-    for text in ("After 2 epochs: F1 0", "frog_eye_leaf_spot", "threshold", "Mistakes", "data:image/png;base64,"):
+    for text in (
+        "after 2 epochs",
+        "frog_eye_leaf_spot",
+        "threshold",
+        "Confusion",
+        "Mistakes",
+        "data:image/jpeg;base64,",
+    ):
         assert text in report
+    record = json.loads(checkpoint.with_suffix(".json").read_text())
+    assert f"F1 {record['validation_f1']:.4f}" in report
+    assert "<th>learning_rate</th><td>0.004</td>" in report
+    # Of one fold there is nothing to compare.
+    assert "<h2>Folds</h2>" not in report
+    # Each image's labels are counted once for each label that it was given.
+    counts = [int(count) for count in re.findall(r'<td class="is"[^>]*>(\d+)</td>', report)]
+    assert len(counts) == 36
+
+
+def test_the_folds_stand_side_by_side(checkpoint: Path, settings: Settings, tmp_path: Path) -> None:
+    other = json.loads(checkpoint.with_suffix(".json").read_text())
+    other["settings"]["fold"] = 1
+    other["validation_f1"] = 0.25
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    (folder / "other.json").write_text(json.dumps(other))
+    (folder / "of-something-else.json").write_text("[]")
+    train(replace(settings, output=folder / "first.ckpt", run=tmp_path / "run"))
+    report = (tmp_path / "run" / "first" / "report.html").read_text()
+    assert "<th>fold 1</th><td>0.2500</td>" in report
+    assert "<th>fold 0</th>" in report
+
+
+@pytest.mark.parametrize("width", [380, 1280])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_report_can_be_read_everywhere(
+    dark: bool, width: int, checkpoint: Path, settings: Settings, tmp_path: Path
+) -> None:
+    assert checkpoint.exists()
+    found = measure(settings.folder() / "report.html", tmp_path, width=width, dark=dark)
+    assert (found.errors, found.faint, found.unnamed) == ([], [], 0)
+    assert found.widest <= width
 
 
 def test_a_training_that_was_stopped_goes_on(settings: Settings, tmp_path: Path) -> None:

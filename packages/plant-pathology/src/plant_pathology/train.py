@@ -235,6 +235,8 @@ def _train(settings: Settings) -> float:
         probabilities=probabilities,
         target=target,
         thresholds=thresholds,
+        settings=chosen,
+        folds={**_other_folds(settings, chosen), settings.fold: score},
     )
     # Last, as there is nothing to go on from any more then.
     _finish(settings, Checkpoint(metadata=metadata, weights=weights), record)
@@ -254,6 +256,20 @@ def _last_epoch(folder: Path, chosen: dict[str, Any]) -> Path | None:
     folder.mkdir(parents=True, exist_ok=True)
     record.write_text(json.dumps(chosen, indent=2) + "\n")
     return None
+
+
+def _other_folds(settings: Settings, chosen: dict[str, Any]) -> dict[int, float]:
+    """Return the validation F1 of those folds whose checkpoints lie beside this one, trained with the same settings."""
+    found = {}
+    for path in sorted(settings.checkpoint().parent.glob("*.json")):
+        try:
+            record = json.loads(path.read_text())
+            fold = int(record["settings"]["fold"])
+            if {**record["settings"], "fold": settings.fold} == chosen:
+                found[fold] = float(record["validation_f1"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
 
 
 def _validate(
