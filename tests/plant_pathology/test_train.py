@@ -145,7 +145,7 @@ def test_a_training_run_leaves_a_report_with_pictures(checkpoint: Path, settings
     record = json.loads(checkpoint.with_suffix(".json").read_text())
     assert f"F1 {record['validation_f1']:.4f}" in report
     assert "<th>learning_rate</th><td>0.004</td>" in report
-    # Of one fold there is nothing to compare.
+    # A single fold has nothing to be compared with.
     assert "<h2>Folds</h2>" not in report
     # Each image's labels are counted once for each label that it was given.
     counts = [int(count) for count in re.findall(r'<td class="is"[^>]*>(\d+)</td>', report)]

@@ -123,7 +123,9 @@ def _picture(data: bytes, kind: str, text: str) -> str:
 
 def _curves(name: str, epochs: Sequence[dict[str, float]], curves: Sequence[str]) -> str:
     """Return a chart of values over the epochs, as inline SVG."""
-    values = [row[curve] for row in epochs for curve in curves]
+    values: list[float] = []
+    for curve in curves:
+        values += [row[curve] for row in epochs]
     low, high = min(values), max(values)
     spread = (high - low) or 1.0
     step = (_WIDTH - 60) / max(1, len(epochs) - 1)
