@@ -18,6 +18,7 @@ from kaggle_offline.cli import main
 from kaggle_offline.commands.freeze import freeze
 from kaggle_offline.commands.history import history
 from kaggle_offline.commands.push import push
+from kaggle_offline.commands.status import status
 from kaggle_offline.commands.submit import submit
 from kaggle_offline.delivery.target import LocalTarget, Target, open_target
 from kaggle_offline.errors import (
@@ -505,3 +506,23 @@ def test_the_rehearsal_runs_on_the_images_python_with_the_files_that_would_be_pu
     assert frozen.rehearsal == frozen.packages
     (wheel,) = frozen.packages.folder.glob("markupsafe-*.whl")
     assert f"-cp{version.replace('.', '')}-" in wheel.name
+
+
+def test_a_command_need_not_wait_for_the_run_and_the_score(
+    kernel: KernelFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kernel.code.write_text(f"{kernel.code.read_text()}\n# %%\nimport time\n\ntime.sleep(3)\n")
+    freeze(kernel)
+    with opened(kernel) as target:
+        push(kernel, target, detach=True)
+        assert "it goes on; to wait for its end, run: kaggle-offline push small" in capsys.readouterr().out
+        assert status(kernel, target).run in ("queued", "running")
+        with pytest.raises(NotFrozenError):
+            submit(kernel, target)
+        push(kernel, target)
+        assert "version 1, unchanged, already pushed" in capsys.readouterr().out
+        submit(kernel, target, detach=True)
+        assert "it is scored meanwhile" in capsys.readouterr().out
+        assert status(kernel, target).submission_status == "pending"
+        submit(kernel, target)
+    assert result_of(kernel.build)["submission"]["status"] == "complete"

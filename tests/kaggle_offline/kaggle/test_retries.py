@@ -69,3 +69,13 @@ def test_a_wait_of_its_own_ends_without_an_error() -> None:
     waits = Waits(QUICK)
     assert waits.until("nothing", lambda: None, seconds=0.03) is None
     assert waits.until("something", lambda: 7, seconds=0) == 7
+
+
+def test_a_long_wait_without_a_terminal_says_how_long_it_lasts(capsys: pytest.CaptureFixture[str]) -> None:
+    waits = Waits(Patience(longest_pause=0.01, poll=0.01, tell=0.02))
+    assert waits.until("scoring", lambda: None, seconds=0.2) is None
+    printed = capsys.readouterr().out
+    assert printed.startswith("  scoring: 0 min\n")
+    assert 1 <= printed.count("\n") <= 10
+    assert waits.until("scoring", lambda: 1, seconds=0.2) == 1
+    assert capsys.readouterr().out == ""
