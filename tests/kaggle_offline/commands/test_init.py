@@ -122,6 +122,7 @@ def test_it_scores(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", "apples"]) == 0
     assert "Now: kaggle-offline freeze push submit apples" in capsys.readouterr().out
     assert main(["doctor", "apples"]) == 0
+    assert "note: kernels/apples/data.json: the data of rehearsals are made up" in capsys.readouterr().out
     assert main(["freeze", "push", "submit", "apples"]) == 0
     assert result_of(place / "build" / "apples")["submission"]["score"] is not None
     # The commit of a submission counts with the package's files, and not with those that Git ignores.

@@ -8,6 +8,7 @@ from typing import Any
 from kaggle_offline.delivery.preflight import Preflight
 from kaggle_offline.delivery.target import Target, open_target
 from kaggle_offline.doctor.examination import examine
+from kaggle_offline.doctor.notes import notes
 from kaggle_offline.doctor.subject import Finding
 from kaggle_offline.environment import command
 from kaggle_offline.errors import ConfigurationError, EntryError, FindingsError, OfflineError, UnknownCompetitionError
@@ -42,6 +43,8 @@ def run(options: argparse.Namespace, repository: Path) -> dict[str, Any]:
         print(title)
         for finding in findings:
             print(f"  {finding.problem}\n    → {finding.cure}")
+        for note in notes(repository, name):
+            print(f"  note: {note}")
     document = {name: list(map(asdict, findings)) for name, findings in found.items()}
     total = sum(map(len, found.values()))
     if total:
