@@ -49,8 +49,9 @@ def predict(kernel: KernelFolder, base: str, *, renew_lock: bool) -> None:
         return
     gain = here.score - known.score if here.greater_is_better else known.score - here.score
     style = "good" if gain >= 0 else "bad"
-    print_styled(f"  {_verdict(here.score, known.score, gain)}", style)
     loss = round(-gain, SCORE_DIGITS)
+    tolerated = f", where {kernel.settings.tolerance:g} is tolerated" if loss > 0 else ""
+    print_styled(f"  {_verdict(here.score, known.score, gain)}{tolerated}", style)
     if loss > kernel.settings.tolerance:
         raise ScoreFellError(
             f"{kernel.competition}: the score is {here.score:.5f}, and {known.score:.5f} on the base, {commit}: "
