@@ -110,6 +110,8 @@ def test_a_message_comes_at_the_end(committed: Path) -> None:
     failed = run(committed, "kaggle-offline", "push", "nothing", "--notify", "./tell.sh")
     assert failed.returncode == 10
     assert (committed / "told").read_text() == "kaggle-offline push: failed, exit code 10\n"
+    told = outcome(run(committed, "kaggle-offline", "history", "--json", "--notify", "echo note"))
+    assert told["submissions"] == {"small": []}
     without = run(committed, "kaggle-offline", "history", "--notify", "./nowhere")
     assert without.returncode == 0
     assert "--notify ./nowhere: " in without.stderr
@@ -122,6 +124,11 @@ def test_the_target_of_the_option_comes_first(committed: Path) -> None:
     detached = run(committed, "kaggle-offline", "push", "--detach")
     assert detached.returncode == 13
     assert "the local Kaggle runs as long as the command" in detached.stderr
+    chained = run(committed, "kaggle-offline", "push", "submit", "--detach", "--target", "kaggle")
+    assert chained.returncode == 2
+    assert "run one alone" in chained.stderr
+    hint = run(committed, "kaggle-offline", "submit", "--target", "local").stderr
+    assert "Run: kaggle-offline freeze push small --target local" in hint
 
 
 def on_a_terminal(repository: Path, **variables: str) -> str:
@@ -154,7 +161,8 @@ def test_color_is_for_terminals_that_want_it(committed: Path) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shells_complete(shell: str, committed: Path) -> None:
-    assert "kaggle-offline" in run(committed, "kaggle-offline", "completion", shell).stdout
+    # A start-up file is run in the home, which is no repository.
+    assert "kaggle-offline" in run(committed.parent.parent, "kaggle-offline", "completion", shell).stdout
     line = "kaggle-offline push sm"
     answer = committed / "answer"
     asked = {

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from kaggle_offline.cli import main
 from kaggle_offline.repository.kernel_folder import read_kernel_folder
-from kaggle_offline.scaffold.repository_files import ignore
+from kaggle_offline.repository.packages import package_files, package_folders
+from kaggle_offline.scaffold.repository_files import _ON_GITHUB, ignore
 
 from tests.kaggle_offline.conftest import git, result_of, share_images
 
@@ -144,9 +145,7 @@ def test_setuptools_that_would_find_more_packages_is_told_of(place: Path, capsys
     files, _ = REPOSITORIES["setuptools, flat"]
     write(place, files)
     assert main(["init", "apples"]) == 0
-    line = (
-        '  pyproject.toml: add [tool.setuptools] packages = ["leaf_tools"], or it takes kernels/ for a package, too\n'
-    )
+    line = 'pyproject.toml: add [tool.setuptools.packages.find] include = ["leaf_tools*"], or setuptools takes kernels/'
     assert line in capsys.readouterr().out
     (place / "pyproject.toml").write_text(f'{files["pyproject.toml"]}[tool.setuptools]\npackages = ["leaf_tools"]\n')
     assert main(["init", "pears"]) == 0
@@ -168,6 +167,7 @@ def test_the_workflows_and_lines_that_are_there_stay(place: Path, capsys: pytest
     ("command", "problem", "hint"),
     [
         (["init", "apples", "--package", "libs/none"], "libs/none: no package there", "., packages/leaf"),
+        (["init", "apples", "--package", "packages/../.."], "packages/../..: no package there", "., packages/leaf"),
         (["init", "apples"], "several packages: ., packages/leaf", "init COMPETITION --package PATH"),
         (["init", "apples", "--package", ".", "--from", "a.ipynb"], "--from: becomes a kernel with a package", "Leave"),
     ],
@@ -198,3 +198,40 @@ def test_a_mistake_in_an_option_is_found_before_anything_runs(place: Path) -> No
     with pytest.raises(SystemExit):
         main(["freeze", "push", "--no-such-option"])
     assert not (place / "build").exists()
+
+
+@pytest.mark.parametrize("address", ["https://github.com/some-body/tool.git", "git@github.com:some-body/tool", "x"])
+def test_the_repository_of_the_tool_is_read_whole(address: str) -> None:
+    found = _ON_GITHUB.search(address)
+    assert (found[1] if found else "") == ("some-body/tool" if "github" in address else "")
+
+
+def test_a_path_may_be_written_as_a_shell_completes_it(place: Path) -> None:
+    write(place, REPOSITORIES["in packages"][0])
+    assert main(["init", "apples", "--package", "./packages/leaf/"]) == 0
+    assert read_kernel_folder(place, "apples").settings.package == "packages/leaf"
+
+
+def test_a_workspace_may_name_itself_and_leave_members_out(tmp_path: Path) -> None:
+    workspace = '[tool.uv.workspace]\nmembers = [".", "/somewhere", "libs/*"]\nexclude = ["libs/old"]\n'
+    write_to = {"pyproject.toml": PROJECT + workspace}
+    for name in ("new", "old"):
+        write_to[f"libs/{name}/pyproject.toml"] = PROJECT.replace("leaf-tools", name)
+    git(tmp_path, "init", "--quiet")
+    write(tmp_path, write_to)
+    assert package_folders(tmp_path) == [tmp_path, tmp_path / "libs" / "new"]
+
+
+def test_hidden_folders_and_what_git_keeps_are_no_files_of_a_package(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet")
+    write(tmp_path, {"libs/a/pyproject.toml": PROJECT, "libs/a/.hidden": "", ".gitignore": "/venv/\n"})
+    (tmp_path / "libs" / "a" / ".venv").mkdir()
+    (tmp_path / "libs" / "a" / ".venv" / "python").symlink_to("/usr/bin/env")
+    (tmp_path / "libs" / "a" / ".git").write_text("gitdir: elsewhere\n")
+    assert list(package_files(tmp_path / "libs" / "a", tmp_path)) == [".hidden", "pyproject.toml"]
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "venv" / "x.py").touch()
+    (tmp_path / "kernels").mkdir()
+    (tmp_path / "kernels" / "x.py").touch()
+    (tmp_path / "libs" / "a" / ".venv" / "python").unlink()
+    assert set(package_files(tmp_path, tmp_path)) == {".gitignore", "libs/a/.hidden", "libs/a/pyproject.toml"}

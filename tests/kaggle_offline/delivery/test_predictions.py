@@ -48,6 +48,26 @@ def test_numbers_are_counted_between_edges(kernel: KernelFolder) -> None:
     assert found.confidence is None
 
 
+def test_numbers_of_any_size_are_no_harm(kernel: KernelFolder) -> None:
+    rows = "".join(f"{number},{number}.5\n" for number in range(20))
+    write(kernel, f"id,price\n{rows}98,inf\n99,-inf\n", "id,price\n1,inf\n2,inf\n")
+    found = read_predictions(kernel)
+    assert found is not None
+    (bins,) = found.targets
+    assert isinstance(bins, Bins)
+    assert bins.edges[-1] == 19.5
+    assert bins.trained is None
+
+
+def test_labels_are_compared_as_numbers_where_they_are_numbers(kernel: KernelFolder) -> None:
+    write(kernel, "id,y\n1,1.0\n2,0.0\n", "id,y\n1,1\n2,1\n3,0\n")
+    found = read_predictions(kernel)
+    assert found is not None
+    (shares,) = found.targets
+    assert isinstance(shares, Shares)
+    assert set(shares.predicted) == {"0", "1"}
+
+
 def test_probabilities_have_a_confidence(kernel: KernelFolder) -> None:
     write(kernel, "id,a,b\n1,0.9,0.1\n2,0.5,0.5\n")
     found = read_predictions(kernel)

@@ -133,6 +133,14 @@ def test_a_loss_that_falls_is_better(build: Path) -> None:
     assert "0.10000 below the previous submission: 0.40000" in (build / "report.html").read_text()
 
 
+def test_a_commit_of_somebody_is_no_option_of_git(build: Path, tmp_path: Path) -> None:
+    harm = tmp_path / "harm"
+    found = [*entries(f"--output={harm}", f"--output={harm}2")]
+    write_history(build, "apples", found, greater_is_better=True, repository=tmp_path / "repository")
+    assert not list(tmp_path.glob("harm*"))
+    assert f"--output={harm}" in (build / "history.html").read_text()
+
+
 def test_the_history_shows_every_submission_and_what_changed(build: Path) -> None:
     text = (build / "history.html").read_text()
     for words in ("0.92000", "the best of 3, submission 2", "two.py", "submit-v1", "kernel 2, packages 2", "error"):

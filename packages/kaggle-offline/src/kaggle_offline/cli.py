@@ -24,6 +24,7 @@ from typing import Any
 from kaggle_local.errors import free_space
 from kaggle_local.terminal import print_styled, safe_output
 
+from kaggle_offline.environment import BY_OPTION
 from kaggle_offline.errors import OfflineError, SystemProblemError, TargetError
 
 _VERBS = {
@@ -34,6 +35,8 @@ _VERBS = {
     "history": "list submissions, newest first, with their tags, commits and versions",
     "lock": "pin the shipped packages, and show which are provided, added and replaced",
 }
+
+_STDOUT, _STDERR = 1, 2
 
 # Those that write result.json.
 _WITH_RESULT = ("freeze", "push", "submit", "predict")
@@ -66,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         argcomplete.autocomplete(parser)
     # A mistake in an option is found before anything runs.
     commands = [parser.parse_args(command) for command in _commands(words)]
+    if len(commands) > 1 and any(getattr(options, "detach", False) for options in commands):
+        parser.error("--detach: the next command would not find what goes on; run one alone")
     code = 0
     with safe_output():
         for options in commands:
@@ -84,7 +89,9 @@ def _outcome(code: int) -> str:
 def _notify(line: str, message: str) -> None:
     """Run the user's command with a message as its last argument."""
     try:
-        done = subprocess.run([*shlex.split(line), message], stdin=subprocess.DEVNULL, check=False)
+        # Standard output may be a script's, for the outcome alone.
+        command = [*shlex.split(line), message]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=_STDERR, check=False)
         problem = f"exit code {done.returncode}" if done.returncode else ""
     except (OSError, ValueError) as error:
         problem = str(error)
@@ -150,13 +157,29 @@ def _repository() -> Path:
 def _progress(options: argparse.Namespace) -> Iterator[None]:
     """Send what a subcommand prints where the options want it, until the block ends."""
     if options.quiet:
-        with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+        with (
+            Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+            redirect_stdout(nowhere),
+            _programs_print_to(nowhere.fileno()),
+        ):
             yield
     elif options.json:
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr), _programs_print_to(_STDERR):
             yield
     else:
         yield
+
+
+@contextmanager
+def _programs_print_to(descriptor: int) -> Iterator[None]:
+    """Give the programs that this one starts another standard output, until the block ends."""
+    kept = os.dup(_STDOUT)
+    os.dup2(descriptor, _STDOUT)
+    try:
+        yield
+    finally:
+        os.dup2(kept, _STDOUT)
+        os.close(kept)
 
 
 def _print_error(verb: str, error: OfflineError) -> None:
@@ -179,7 +202,11 @@ def _dispatch(options: argparse.Namespace) -> dict[str, Any] | None:
     from kaggle_offline.repository.kernel_folder import git_root
 
     try:
-        repository = git_root(Path.cwd()) if options.verb == "init" else _repository()
+        repository = Path.cwd()
+        if options.verb == "init":
+            repository = git_root(repository)
+        elif options.verb != "completion":
+            repository = _repository()
         if options.verb in _WITH_TARGET:
             options.target = _target(options)
         told: dict[str, Any] | None = importlib.import_module(options.module).run(options, repository)
@@ -198,7 +225,7 @@ def _target(options: argparse.Namespace) -> str:
     usual = "kaggle" if options.verb in _ASKING else "local"
     if options.target:
         # For every part of the command, and what it starts.
-        os.environ["KAGGLE_TARGET"] = options.target
+        os.environ["KAGGLE_TARGET"] = os.environ[BY_OPTION] = options.target
     word = os.environ.get("KAGGLE_TARGET", usual)
     if word not in ("local", "kaggle"):
         raise TargetError(f"KAGGLE_TARGET={word}: no such target", "Set it to local or kaggle.")
@@ -386,9 +413,11 @@ class _PrintVersion(argparse.Action):
     """Print the version; in a clone, it comes from Git's tags, such as ``v0.1.0-12-g1a2b3c4``."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from kaggle_offline.git import git
+        from kaggle_offline.git import git, is_tracked
 
-        described = git(Path(__file__).parent, "describe", "--tags", "--match", "v[0-9]*", "--always", "--dirty")
+        described = None
+        if is_tracked(Path(__file__)):
+            described = git(Path(__file__).parent, "describe", "--tags", "--match", "v[0-9]*", "--always", "--dirty")
         clone = f" ({described})" if described else ""
         print(f"{parser.prog} {version('kaggle-offline')}{clone}")
         parser.exit()

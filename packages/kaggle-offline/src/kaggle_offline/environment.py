@@ -41,6 +41,9 @@ _NAMES = frozenset(
 BY_NOX = "KAGGLE_OFFLINE_BY_NOX"
 """The variable that the sessions of this repository's noxfile set."""
 
+BY_OPTION = "KAGGLE_OFFLINE_TARGET_OPTION"
+"""The variable that has the target of ``--target``, which hints repeat."""
+
 _PREFIXES = ("LC_", "XDG_", "OMP_", "MKL_", "CMAKE_")
 
 
@@ -53,6 +56,8 @@ def command(verbs: str, arguments: str = "") -> str:
     """
     by_nox = BY_NOX in os.environ
     program, separator = ("nox -s", " -- ") if by_nox else ("kaggle-offline", " ")
+    if BY_OPTION in os.environ:
+        arguments = f"{arguments} --target {os.environ[BY_OPTION]}".strip()
     rest = f"{separator}{arguments}" if arguments else ""
     return f"{program} {verbs}{rest}"
 

@@ -20,6 +20,11 @@ def git(repository: Path, *arguments: str) -> str | None:
     return None if printed is None else printed.decode(errors="surrogateescape").removesuffix("\n")
 
 
+def is_tracked(path: Path) -> bool:
+    """Tell whether Git tracks a file; it does not where an environment lies within somebody's repository."""
+    return git(path.parent, "ls-files", "--error-unmatch", path.name) is not None
+
+
 def contents(repository: Path, names: Sequence[str]) -> list[bytes | None] | None:
     """Return the contents of files that Git holds, named like ``main:a/b``; None for a file that does not exist.
 

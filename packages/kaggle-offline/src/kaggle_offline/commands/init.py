@@ -25,8 +25,7 @@ def run(options: argparse.Namespace, repository: Path) -> None:
         if PLACEHOLDER in (repository / path).read_text(encoding="utf-8"):
             print(f"  {path}: write the repository and the commit of kaggle-offline's release into it")
     if options.package == ROOT and finds_packages(repository):
-        packages = f"packages = {json.dumps([module_of(repository)])}"
-        print(f"  pyproject.toml: add [tool.setuptools] {packages}, or it takes kernels/ for a package, too")
+        print(f"  pyproject.toml: add {_found_alone(repository)}, or setuptools takes kernels/ for a package, too")
     new.run(options, repository)
 
 
@@ -41,3 +40,14 @@ def _only_package(repository: Path) -> str:
         again = command("init", "COMPETITION --package PATH")
         raise ConfigurationError(f"{repository}: several packages: {', '.join(paths)}", f"Choose one: {again}")
     return paths[0] if paths else ""
+
+
+def _found_alone(repository: Path) -> str:
+    """Return the setting with which setuptools finds the repository's own packages, and no others."""
+    module = module_of(repository)
+    if (repository / f"{module}.py").is_file():
+        return f"[tool.setuptools] py-modules = {json.dumps([module])}"
+    key, names = "include", [f"{module}*"]
+    if not module:
+        key, names = "exclude", ["kernels*", "requirements*", "data*"]
+    return f"[tool.setuptools.packages.find] {key} = {json.dumps(names)}"

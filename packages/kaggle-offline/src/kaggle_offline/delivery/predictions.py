@@ -65,8 +65,8 @@ def _distribution(predicted: "pd.Series[float]", trained: "pd.Series[float] | No
 
     numbers = pd.to_numeric(predicted, errors="coerce")
     if numbers.isna().any() or numbers.nunique() <= _LABELS:
-        shares = predicted.astype(str).value_counts(normalize=True)
-        known = None if trained is None else trained.astype(str).value_counts(normalize=True)
+        shares = _as_labels(predicted).value_counts(normalize=True)
+        known = None if trained is None else _as_labels(trained).value_counts(normalize=True)
         names = [*shares.index] if known is None else [*shares.index, *known.index]
         order = list(dict.fromkeys(names))[:_LABELS]
         of_trained = None if known is None else {label: float(known.get(label, 0.0)) for label in order}
@@ -79,9 +79,20 @@ def _distribution(predicted: "pd.Series[float]", trained: "pd.Series[float] | No
     return _bins(str(predicted.name), numbers, labels)
 
 
+def _as_labels(values: "pd.Series[float]") -> "pd.Series[str]":
+    """Return labels as texts; numbers in one spelling, since a prediction may be 1.0 where the label was 1."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(values, errors="coerce")
+    return values.astype(str) if numbers.isna().any() else numbers.map("{:g}".format)
+
+
 def _bins(name: str, numbers: "pd.Series[float]", labels: "pd.Series[float] | None") -> Bins:
     import numpy as np
 
+    numbers = numbers[np.isfinite(numbers)]
+    if labels is not None:
+        labels = labels[np.isfinite(labels)]
     has_labels = labels is not None and len(labels) > 0
     everything = np.concatenate([numbers, labels]) if has_labels else numbers.to_numpy()
     edges = np.histogram_bin_edges(everything, bins=_BINS)

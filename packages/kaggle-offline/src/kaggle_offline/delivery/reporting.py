@@ -15,11 +15,11 @@ def report(kernel: KernelFolder, result: Result) -> None:
     except ConfigurationError as error:
         # The submission is made; its report does without.
         print(f"  {error.problem}\n    → {error.cure}")
-    write_report(
-        kernel.build,
-        kernel.competition,
-        result,
-        kernel.settings.limits,
-        predictions=read_predictions(kernel),
-        folds=folds,
-    )
+    predictions = None
+    try:
+        predictions = read_predictions(kernel)
+    except (ValueError, ArithmeticError, MemoryError) as error:
+        # A kernel can write any numbers, and the score counts more than their picture.
+        print(f"  {kernel.settings.output}: no picture of its distribution: {error}")
+    limits = kernel.settings.limits
+    write_report(kernel.build, kernel.competition, result, limits, predictions=predictions, folds=folds)

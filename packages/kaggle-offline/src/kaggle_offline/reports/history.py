@@ -1,5 +1,6 @@
 """The submissions of an account to a competition: ``history.json``, and a page with their curve."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from cattrs import Converter
 from cattrs.errors import BaseValidationError
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from kaggle_local.terminal import printable
 from markupsafe import Markup
 
 from kaggle_offline.files import read_json, write_json, write_text
@@ -20,6 +22,8 @@ PAGE = "history.html"
 _RECORD = "history.json"
 # The changed files that are shown of a submission.
 _SHOWN = 3
+
+_COMMIT = re.compile(r"[0-9a-f]{7,64}\+?")
 
 _converter = Converter()
 
@@ -126,11 +130,12 @@ def _rows(entries: Sequence[Entry], repository: Path) -> list[list[tuple[str, st
         origin: dict[str, Any] = {"tag": "", "commit": "", "changed": "", "versions": ""}
         if entry.origin is not None:
             chain = entry.origin
-            commit = chain.source.commit.rstrip("+")
+            # A description may be anybody's: it must be no option of Git's.
+            commit = chain.source.commit.rstrip("+") if _COMMIT.fullmatch(chain.source.commit) else ""
             models = "" if chain.models is None else f", models {chain.models}"
             origin = {
                 "tag": chain.source.tag,
-                "commit": _described(repository, chain.source.commit),
+                "commit": _described(repository, chain.source.commit, commit),
                 "changed": _changed(repository, before, commit),
                 "versions": f"kernel {chain.kernel}, packages {chain.packages}{models}",
             }
@@ -142,9 +147,9 @@ def _rows(entries: Sequence[Entry], repository: Path) -> list[list[tuple[str, st
     return rows[::-1]
 
 
-def _described(repository: Path, commit: str) -> str:
-    subject = git(repository, "log", "-1", "--format=%s", commit.rstrip("+")) if commit else None
-    return f"{commit}: {subject}" if subject else commit
+def _described(repository: Path, shown: str, commit: str) -> str:
+    subject = git(repository, "log", "-1", "--format=%s", commit) if commit else None
+    return printable(f"{shown}: {subject}") if subject else shown
 
 
 def _changed(repository: Path, before: str, after: str) -> str:
@@ -154,4 +159,4 @@ def _changed(repository: Path, before: str, after: str) -> str:
     listed = git(repository, "diff", "--name-only", "-z", before, after)
     names = [name for name in (listed or "").split("\0") if name]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+    return printable(", ".join(names[:_SHOWN]) + more)

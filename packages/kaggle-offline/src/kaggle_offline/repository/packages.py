@@ -2,8 +2,10 @@
 
 import ast
 import tomllib
+from collections.abc import Iterable
 from configparser import ConfigParser
 from configparser import Error as ConfigError
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -51,10 +53,18 @@ def package_folders(repository: Path) -> list[Path]:
     The root may be one, and the folders of ``packages/`` and the members of uv's workspace are.
     """
     workspace = read_project_file(repository).get("tool", {}).get("uv", {}).get("workspace", {})
-    found = {repository}
-    for pattern in (f"{_PACKAGES}/*", *workspace.get("members", ())):
-        found.update(repository.glob(pattern))
+    members, excluded = workspace.get("members", ()), workspace.get("exclude", ())
+    found = {repository, *_matching(repository, [f"{_PACKAGES}/*", *members])} - _matching(repository, excluded)
     return sorted(folder for folder in found if name_of(folder))
+
+
+def _matching(repository: Path, patterns: Iterable[str]) -> set[Path]:
+    found: set[Path] = set()
+    for pattern in patterns:
+        # pathlib refuses absolute patterns, and some Pythons the folder itself; uv reports them.
+        with suppress(ValueError, IndexError, NotImplementedError):
+            found.update(repository.glob(pattern))
+    return found
 
 
 def package_files(package: Path, repository: Path) -> dict[str, Path]:
@@ -74,7 +84,9 @@ def package_files(package: Path, repository: Path) -> dict[str, Path]:
         above = (*above, folder.resolve())
         for path in folder.iterdir():
             name = path.relative_to(package).as_posix()
-            if name in ignored or (path.is_dir() and _is_left_out(path, package, repository)):
+            # In a worktree and in a submodule it is a file.
+            is_gits = path.name == ".git"
+            if is_gits or name in ignored or (path.is_dir() and _is_left_out(path, package, repository)):
                 continue
             problem = link_outside(path, repository) if path.exists() else ""
             if problem:
@@ -93,7 +105,9 @@ def _is_left_out(folder: Path, package: Path, repository: Path) -> bool:
         return True
     if folder.parent != package:
         return False
-    return folder.name in ("build", "dist") or (package == repository and not is_in_root_package(f"{folder.name}/"))
+    if folder.name in ("build", "dist") or folder.name.startswith("."):
+        return True
+    return package == repository and not is_in_root_package(f"{folder.name}/")
 
 
 def is_in_root_package(path: str) -> bool:

@@ -53,7 +53,7 @@ _CHAIN = re.compile(
 )
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 # Neither wheels nor datasets contain these files: hidden ones, and those that Python and builds leave behind.
-_LEFT_OUT = re.compile(r"(^|/)(\.|__pycache__(/|$)|[^/]*\.egg-info(/|$))|^packages/[^/]+/(build|dist)/")
+_LEFT_OUT = re.compile(r"(^|/)(\.|__pycache__(/|$)|[^/]*\.egg-info(/|$))")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,4 +140,5 @@ def _untracked(repository: Path, competition: str) -> bool:
         # Without those that Git ignores: they are not parts of a package at the root.
         unknown = (git(repository, "ls-files", "--others", "--exclude-standard", "-z") or "").split("\0")
         listed += filter(is_in_root_package, unknown)
-    return any(path and not _LEFT_OUT.search(path) for path in listed)
+    builds = tuple(f"{path}/{name}/" for path in inputs - {ROOT} for name in ("build", "dist"))
+    return any(path and not _LEFT_OUT.search(path) and not path.startswith(builds) for path in listed)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib import resources
 from importlib.resources.abc import Traversable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from slugify import slugify
 
@@ -143,8 +143,11 @@ def with_package(names: Names, repository: Path, package: str) -> Names:
     Raises:
         ConfigurationError: no package is there.
     """
+    # A shell completes a path with a slash.
+    package = PurePosixPath(package.replace("\\", "/")).as_posix()
     folder = repository / package_path(repository, package)
-    if not name_of(folder):
+    is_within = not package.startswith("/") and ".." not in package.split("/")
+    if not is_within or not name_of(folder):
         known = ", ".join(path.relative_to(repository).as_posix() for path in package_folders(repository))
         raise ConfigurationError(f"{package}: no package there", f"Packages of this repository: {known or 'none'}.")
     return replace(names, package=package, module=module_of(folder), has_package=True)

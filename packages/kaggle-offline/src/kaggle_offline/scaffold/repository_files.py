@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from kaggle_offline.files import write_text
-from kaggle_offline.git import git
+from kaggle_offline.git import git, is_tracked
 
 PLACEHOLDER = "OWNER/REPOSITORY"
 """Stands in a workflow for the repository of this tool, where that cannot be told."""
@@ -17,7 +17,7 @@ _TEMPLATES = resources.files(__package__) / "templates" / "workflows"
 _WORKFLOWS = Path(".github", "workflows")
 # `nox -s release` writes it into the wheel: the repository and the commit that it was built from.
 _RELEASE = resources.files("kaggle_offline") / "release.json"
-_ON_GITHUB = re.compile(r"github\.com[/:]([\w.-]+/[\w.-]+?)(\.git)?/?")
+_ON_GITHUB = re.compile(r"github\.com[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?$")
 
 
 def ignore(repository: Path, lines: Sequence[str]) -> list[str]:
@@ -53,6 +53,8 @@ def _origin() -> tuple[str, str]:
         release = json.loads(_RELEASE.read_text(encoding="utf-8"))
         return release["repository"], release["commit"]
     folder = Path(__file__).parent
+    if not is_tracked(Path(__file__)):
+        return PLACEHOLDER, "COMMIT"
     found = _ON_GITHUB.search(git(folder, "remote", "get-url", "origin") or "")
     commit = git(folder, "rev-parse", "HEAD")
     return (found[1], commit) if found and commit else (PLACEHOLDER, "COMMIT")
