@@ -140,5 +140,5 @@ def _untracked(repository: Path, competition: str) -> bool:
         # Without those that Git ignores: they are not parts of a package at the root.
         unknown = (git(repository, "ls-files", "--others", "--exclude-standard", "-z") or "").split("\0")
         listed += filter(is_in_root_package, unknown)
-    builds = tuple(f"{path}/{name}/" for path in inputs - {ROOT} for name in ("build", "dist"))
+    builds = (*(f"{path}/build/" for path in inputs), *(f"{path}/dist/" for path in inputs))
     return any(path and not _LEFT_OUT.search(path) and not path.startswith(builds) for path in listed)
