@@ -152,7 +152,9 @@ def test_a_training_run_leaves_a_report_with_pictures(checkpoint: Path, settings
     assert len(counts) == 36
 
 
-def test_the_folds_stand_side_by_side(checkpoint: Path, settings: Settings, tmp_path: Path) -> None:
+def test_the_folds_stand_side_by_side(
+    checkpoint: Path, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     other = json.loads(checkpoint.with_suffix(".json").read_text())
     other["settings"]["fold"] = 1
     other["validation_f1"] = 0.25
@@ -164,6 +166,12 @@ def test_the_folds_stand_side_by_side(checkpoint: Path, settings: Settings, tmp_
     report = (tmp_path / "run" / "first" / "report.html").read_text()
     assert "<th>fold 1</th><td>0.2500</td>" in report
     assert "<th>fold 0</th>" in report
+    # A log has a line for each epoch in place of a bar.
+    printed = capsys.readouterr().out
+    assert [line.partition(":")[0] for line in printed.splitlines() if line.startswith("epoch")] == [
+        "epoch 1 of 2",
+        "epoch 2 of 2",
+    ]
 
 
 @pytest.mark.parametrize("width", [380, 1280])

@@ -24,7 +24,6 @@ from typing import Any
 from kaggle_local.errors import free_space
 from kaggle_local.terminal import print_styled, safe_output
 
-from kaggle_offline.environment import BY_OPTION
 from kaggle_offline.errors import OfflineError, SystemProblemError, TargetError
 
 _VERBS = {
@@ -224,6 +223,8 @@ def _target(options: argparse.Namespace) -> str:
     """Return the target that ``--target`` or ``KAGGLE_TARGET`` names, or the usual one of the subcommand."""
     usual = "kaggle" if options.verb in _ASKING else "local"
     if options.target:
+        from kaggle_offline.environment import BY_OPTION
+
         # For every part of the command, and what it starts.
         os.environ["KAGGLE_TARGET"] = os.environ[BY_OPTION] = options.target
     word = os.environ.get("KAGGLE_TARGET", usual)

@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -81,6 +82,11 @@ class Settings:
         return self.run / self.checkpoint().stem
 
 
+def _shows_bars() -> bool:
+    """Tell whether there is a terminal; in a log, a bar would be a line for each of its steps."""
+    return sys.stderr.isatty()
+
+
 class History(Callback):
     """The results of each epoch, kept over a stop; `epochs` has a row of numbers for each."""
 
@@ -92,6 +98,9 @@ class History(Callback):
         del pl_module
         values = {name: float(trainer.callback_metrics[name]) for name in ("train_loss", "val_loss", "val_f1")}
         self.epochs.append({"epoch": trainer.current_epoch + 1, **values})
+        if not _shows_bars() and trainer.is_global_zero:
+            told = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
+            print(f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: {told}", flush=True)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the part of Lightning's checkpoint that is this callback's."""
@@ -190,6 +199,7 @@ def _train(settings: Settings) -> float:
         settings.folder(), filename="last", monitor=None, save_on_train_epoch_end=True, enable_version_counter=False
     )
     average = [EMAWeightAveraging(decay=settings.ema)] if settings.ema else []
+    bars = [TQDMProgressBar(refresh_rate=10)] if _shows_bars() else []
     precision = best_precision(settings.accelerator) if settings.precision == "auto" else settings.precision
     trainer = pl.Trainer(
         accelerator=settings.accelerator,
@@ -197,7 +207,8 @@ def _train(settings: Settings) -> float:
         strategy=settings.strategy,
         precision=precision,  # type: ignore[arg-type]
         max_epochs=settings.epochs,
-        callbacks=[*average, history, OrderOfEpoch(settings.seed), best, latest, TQDMProgressBar(refresh_rate=10)],
+        callbacks=[*average, history, OrderOfEpoch(settings.seed), best, latest, *bars],
+        enable_progress_bar=bool(bars),
         logger=False,
         num_sanity_val_steps=0,
         default_root_dir=settings.folder(),
