@@ -161,7 +161,7 @@ def test_color_is_for_terminals_that_want_it(committed: Path) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shells_complete(shell: str, committed: Path) -> None:
-    # A start-up file is run in the home, which is no repository.
+    # A shell runs its start-up file in the home, outside of any repository.
     assert "kaggle-offline" in run(committed.parent.parent, "kaggle-offline", "completion", shell).stdout
     line = "kaggle-offline push sm"
     answer = committed / "answer"

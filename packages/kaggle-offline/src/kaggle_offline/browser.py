@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def show(place: str) -> None:
-    """Open an address, or a file by its path, in the browser; print it where there is no browser."""
+    """Open an address, or a file by its path, in the browser; without a browser, print it."""
     address = place if place.startswith("https://") else Path(place).as_uri()
     if not webbrowser.open(address):
         print(f"  no browser to open {place} in")

@@ -30,7 +30,7 @@ def run(options: argparse.Namespace, repository: Path) -> None:
 
 
 def _only_package(repository: Path) -> str:
-    """Return the path of the repository's package; empty where there is none.
+    """Return the path of the repository's package; empty if it has no package.
 
     Raises:
         ConfigurationError: there are several.

@@ -160,7 +160,7 @@ def image_files(repository: Path) -> dict[str, Path]:
 
 
 def image_file(repository: Path, name: str) -> Path:
-    """Return the file of an image's manifest; where there is none, that in the repository, which does not exist."""
+    """Return the path of an image's manifest; for an unknown image, the path at which the repository would have it."""
     return image_files(repository).get(name, image_path(repository, name))
 
 
