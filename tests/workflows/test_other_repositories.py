@@ -12,6 +12,7 @@ from kaggle_offline.repository.image_manifest import image_file, read_image_mani
 from kaggle_offline.scaffold.repository_files import PLACEHOLDER
 
 from tests.canary import CANARY, SECRETS, USER
+from tests.kaggle_offline.commands.test_init import HATCHLING, PROJECT
 from tests.kaggle_offline.conftest import git
 from tests.stand_in import TOKENS
 from tests.workflows.act import Run, run_workflow, way_to
@@ -20,15 +21,6 @@ from tests.workflows.repository import commit, copy_repository
 pytestmark = pytest.mark.xdist_group("other repositories")
 
 NAME, COMMIT = "somebody/kaggle-offline", "1234567890123456789012345678901234567890"
-PROJECT = """\
-[build-system]
-requires = ["hatchling"]
-build-backend = "hatchling.build"
-
-[project]
-name = "leaf-tools"
-version = "1.0"
-"""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +29,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("other") / "leaves"
     (folder / "src" / "leaf_tools").mkdir(parents=True)
     (folder / "src" / "leaf_tools" / "__init__.py").touch()
-    (folder / "pyproject.toml").write_text(PROJECT)
+    (folder / "pyproject.toml").write_text(HATCHLING + PROJECT)
     git(folder, "init", "--quiet", "--initial-branch", "main")
     git(folder, "config", "uploadpack.allowFilter", "true")
     with pytest.MonkeyPatch.context() as patch:

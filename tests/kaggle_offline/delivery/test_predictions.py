@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from kaggle_offline.delivery.predictions import cross_validation, read_predictions
 from kaggle_offline.errors import ConfigurationError
-from kaggle_offline.reports.distribution import Bins, Shares
+from kaggle_offline.reports.distribution import Bins, Predictions, Shares
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folder
 
 
@@ -23,10 +23,16 @@ def write(kernel: KernelFolder, submission: str, labels: str = "") -> None:
         (kernel.build / "competition" / "public" / "examples.csv").write_text(labels)
 
 
-def test_labels_are_compared_whatever_the_capitals_of_the_column(kernel: KernelFolder) -> None:
-    write(kernel, "id,Label\n1,a\n2,a\n3,a\n4,b\n", "id,label\n9,a\n8,c\n")
+def distributed(kernel: KernelFolder) -> Predictions:
+    """The distribution of a submission that can be read."""
     found = read_predictions(kernel)
     assert found is not None
+    return found
+
+
+def test_labels_are_compared_whatever_the_capitals_of_the_column(kernel: KernelFolder) -> None:
+    write(kernel, "id,Label\n1,a\n2,a\n3,a\n4,b\n", "id,label\n9,a\n8,c\n")
+    found = distributed(kernel)
     assert found.rows == 4
     assert found.targets == [
         Shares(column="Label", predicted={"a": 0.75, "b": 0.25, "c": 0.0}, trained={"a": 0.5, "b": 0.0, "c": 0.5})
@@ -37,8 +43,7 @@ def test_labels_are_compared_whatever_the_capitals_of_the_column(kernel: KernelF
 def test_numbers_are_counted_between_edges(kernel: KernelFolder) -> None:
     rows = "".join(f"{number},{number}.5\n" for number in range(100))
     write(kernel, f"id,price\n{rows}", "id,price\n1,0\n2,199.5\n")
-    found = read_predictions(kernel)
-    assert found is not None
+    found = distributed(kernel)
     (bins,) = found.targets
     assert isinstance(bins, Bins)
     assert (bins.edges[0], bins.edges[-1]) == (0.0, 199.5)
@@ -51,8 +56,7 @@ def test_numbers_are_counted_between_edges(kernel: KernelFolder) -> None:
 def test_numbers_of_any_size_are_no_harm(kernel: KernelFolder) -> None:
     rows = "".join(f"{number},{number}.5\n" for number in range(20))
     write(kernel, f"id,price\n{rows}98,inf\n99,-inf\n", "id,price\n1,inf\n2,inf\n")
-    found = read_predictions(kernel)
-    assert found is not None
+    found = distributed(kernel)
     (bins,) = found.targets
     assert isinstance(bins, Bins)
     assert bins.edges[-1] == 19.5
@@ -61,8 +65,7 @@ def test_numbers_of_any_size_are_no_harm(kernel: KernelFolder) -> None:
 
 def test_labels_are_compared_as_numbers_where_they_are_numbers(kernel: KernelFolder) -> None:
     write(kernel, "id,y\n1,1.0\n2,0.0\n", "id,y\n1,1\n2,1\n3,0\n")
-    found = read_predictions(kernel)
-    assert found is not None
+    found = distributed(kernel)
     (shares,) = found.targets
     assert isinstance(shares, Shares)
     assert set(shares.predicted) == {"0", "1"}
@@ -70,13 +73,11 @@ def test_labels_are_compared_as_numbers_where_they_are_numbers(kernel: KernelFol
 
 def test_probabilities_have_a_confidence(kernel: KernelFolder) -> None:
     write(kernel, "id,a,b\n1,0.9,0.1\n2,0.5,0.5\n")
-    found = read_predictions(kernel)
-    assert found is not None
+    found = distributed(kernel)
     assert found.confidence is not None
     assert [share for share in found.confidence.predicted if share] == [0.5, 0.5]
     write(kernel, "id,target\n1,0.1\n2,0.9\n")
-    found = read_predictions(kernel)
-    assert found is not None
+    found = distributed(kernel)
     assert found.confidence is not None
     # Far from one half is sure, on either side.
     assert max(found.confidence.predicted) == 1

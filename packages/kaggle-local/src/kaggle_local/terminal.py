@@ -18,7 +18,7 @@ from unicodedata import category
 # (actions/runner, src/Runner.Common/ActionCommand.cs).
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # Codes of ECMA-48, 8.3.117.
-_STYLES = {"bad": "1;31", "good": "1;32", "faint": "2", "strong": "1"}
+_STYLES = {"bad": "1;31", "good": "1;32", "strong": "1"}
 _COMMAND = re.compile(r"^(\s*:)(?=:)|(##)(?=\[)")
 
 
@@ -94,7 +94,7 @@ def print_styled(text: str, style: str, *, file: TextIO | None = None, end: str 
 
     Args:
         text: may come from elsewhere.
-        style: ``bad``, ``good``, ``faint`` or ``strong``.
+        style: ``bad``, ``good`` or ``strong``.
         file: standard output by default.
         end: printed after the text, without the style.
     """

@@ -208,6 +208,8 @@ def _dispatch(options: argparse.Namespace) -> dict[str, Any] | None:
             repository = _repository()
         if options.verb in _WITH_TARGET:
             options.target = _target(options)
+            if getattr(options, "detach", False) and options.target == "local":
+                raise TargetError("--detach: the local Kaggle runs as long as the command", "Leave --detach out.")
         told: dict[str, Any] | None = importlib.import_module(options.module).run(options, repository)
     except BrokenPipeError:
         raise

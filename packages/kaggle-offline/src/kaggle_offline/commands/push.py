@@ -15,7 +15,6 @@ from kaggle_offline.delivery.publish import publish
 from kaggle_offline.delivery.target import Target, open_target
 from kaggle_offline.delivery.upstream_runs import wait_for_upstreams
 from kaggle_offline.environment import command
-from kaggle_offline.errors import TargetError
 from kaggle_offline.reports.report import forget_report
 from kaggle_offline.reports.result import Published, Result, Shipped, forget, read_result, update_result
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folders
@@ -107,8 +106,6 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
 def run(options: argparse.Namespace, repository: Path) -> None:
     """Run the subcommand."""
     kernels = read_kernel_folders(repository, options.competitions, upstreams=True)
-    if options.detach and options.target == "local":
-        raise TargetError("--detach: the local Kaggle runs as long as the command", "Leave --detach out.")
     with open_target(options.target, repository, minutes=options.minutes) as target:
         for kernel in kernels:
             with target.alone_with(kernel):

@@ -24,7 +24,6 @@ from kaggle_offline.errors import (
     NotFrozenError,
     NotThereError,
     ScoringError,
-    TargetError,
 )
 from kaggle_offline.kaggle.competitions import SubmissionLimits, SubmissionState
 from kaggle_offline.reports.history import write_history
@@ -262,8 +261,6 @@ def _scoring_error(target: Target, version: str, submission: SubmissionState) ->
 
 def run(options: argparse.Namespace, repository: Path) -> None:
     """Run the subcommand."""
-    if options.detach and options.target == "local":
-        raise TargetError("--detach: the local Kaggle runs as long as the command", "Leave --detach out.")
     kernels = read_kernel_folders(repository, options.competitions)
     with open_target(options.target, repository, minutes=options.minutes) as target:
         for kernel in kernels:

@@ -1,14 +1,16 @@
 """The distribution of a submission's predictions, and of the labels that were trained on."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kaggle_offline.competition.tables import read_table
-from kaggle_offline.errors import OfflineError
+from kaggle_offline.errors import ConfigurationError, OfflineError
+from kaggle_offline.files import read_json
 from kaggle_offline.reports.distribution import Bins, Predictions, Shares
 from kaggle_offline.repository.kernel_folder import KernelFolder
 from kaggle_offline.repository.submission_toml import SAMPLES
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pandas as pd
 
 _COLUMNS = 3
@@ -95,14 +97,17 @@ def _bins(name: str, numbers: "pd.Series[float]", labels: "pd.Series[float] | No
         labels = labels[np.isfinite(labels)]
     has_labels = labels is not None and len(labels) > 0
     everything = np.concatenate([numbers, labels]) if has_labels else numbers.to_numpy()
-    edges = np.histogram_bin_edges(everything, bins=_BINS)
+    edges = np.histogram_bin_edges(everything, bins=_BINS).tolist()
+    trained = _shares(labels.to_numpy(), edges) if labels is not None and has_labels else None
+    return Bins(column=name, edges=edges, predicted=_shares(numbers.to_numpy(), edges), trained=trained)
 
-    def shares(values: "pd.Series[float]") -> list[float]:
-        counts, _ = np.histogram(values, bins=edges)
-        return [float(count) / len(values) for count in counts]
 
-    trained = shares(labels) if labels is not None and has_labels else None
-    return Bins(column=name, edges=[float(edge) for edge in edges], predicted=shares(numbers), trained=trained)
+def _shares(values: "npt.NDArray[Any]", edges: list[float]) -> list[float]:
+    """Return the share of the values between each two edges."""
+    import numpy as np
+
+    counts, _ = np.histogram(values, bins=edges)
+    return [float(share) for share in counts / len(values)]
 
 
 def _confidence(table: "pd.DataFrame") -> Bins | None:
@@ -118,10 +123,8 @@ def _confidence(table: "pd.DataFrame") -> Bins | None:
     highest = values.max(axis=1)
     if values.shape[1] == 1:
         highest = np.maximum(highest, 1 - highest)
-    edges = np.linspace(0, 1, _BINS + 1)
-    counts, _ = np.histogram(highest, bins=edges)
-    shares = [float(count) / len(highest) for count in counts]
-    return Bins(column="confidence", edges=[float(edge) for edge in edges], predicted=shares, trained=None)
+    edges = np.linspace(0, 1, _BINS + 1).tolist()
+    return Bins(column="confidence", edges=edges, predicted=_shares(highest, edges), trained=None)
 
 
 def cross_validation(kernel: KernelFolder) -> list[float]:
@@ -130,9 +133,6 @@ def cross_validation(kernel: KernelFolder) -> list[float]:
     Raises:
         ConfigurationError: it is malformed.
     """
-    from kaggle_offline.errors import ConfigurationError
-    from kaggle_offline.files import read_json
-
     path = kernel.folder / "cross_validation.json"
     if not path.is_file():
         return []

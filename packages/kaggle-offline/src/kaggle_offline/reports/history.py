@@ -8,13 +8,13 @@ from typing import Any
 
 from cattrs import Converter
 from cattrs.errors import BaseValidationError
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from kaggle_local.terminal import printable
 from markupsafe import Markup
 
 from kaggle_offline.files import read_json, write_json, write_text
 from kaggle_offline.git import git
 from kaggle_offline.reports.charts import curve
+from kaggle_offline.reports.pages import render_page
 from kaggle_offline.reports.result import SCORE_DIGITS
 from kaggle_offline.repository.provenance import Chain
 
@@ -105,8 +105,8 @@ def write_history(
         best, note = f"{score:.{SCORE_DIGITS}f}", f"the best of {len(entries)}, submission {entry.ref}"
         if greater_is_better is None:
             note += "; Kaggle does not say whether more is better: more is assumed"
-    environment = Environment(loader=PackageLoader(__package__, "."), autoescape=True, undefined=StrictUndefined)
-    text = environment.get_template("history.html.jinja").render(
+    text = render_page(
+        "history.html.jinja",
         title=f"{competition}: history",
         competition=competition,
         best=best,

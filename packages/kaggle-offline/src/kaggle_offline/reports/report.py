@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from kaggle_local.runs.calls import Calls
 from markupsafe import Markup
 
@@ -20,6 +19,7 @@ from kaggle_offline.reports.github import add_summary
 from kaggle_offline.reports.history import PAGE as HISTORY
 from kaggle_offline.reports.history import chart_of, read_history
 from kaggle_offline.reports.markdown import in_cell, table
+from kaggle_offline.reports.pages import render_page
 from kaggle_offline.reports.result import PICTURES, SCORE_DIGITS, Result, Run
 from kaggle_offline.repository.kernel_folder import KernelFolder
 from kaggle_offline.repository.submission_toml import CompetitionLimits
@@ -94,9 +94,8 @@ def write_report(
     rows = [[line.name, line.markdown()] for line in lines]
     write_text(build / SUMMARY, f"### {title}\n\n{table(['', ''], rows)}\n\n{_distributions(result)}")
     pictures = [path for path in sorted((build / "output").glob("*")) if path.suffix in PICTURES]
-    environment = Environment(loader=PackageLoader(__package__, "."), autoescape=True, undefined=StrictUndefined)
-    page = environment.get_template("report.html.jinja")
-    text = page.render(
+    text = render_page(
+        "report.html.jinja",
         title=title,
         competition=competition,
         outcome=_outcome(result),
