@@ -78,9 +78,14 @@ def _run(command: list[str], *, umask: int, **variables: str) -> subprocess.Comp
     environment = {**environment_for_others(*(f"UV_{word}" for word in _UV)), "NO_COLOR": "1", **variables}
     started = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, env=environment, umask=umask, check=False)
-    line = _PASSWORD.sub("…@", shlex.join(command))
+    line = without_passwords(shlex.join(command))
     _LOGGER.debug("%s: exit code %d, %.1f s", line, done.returncode, time.monotonic() - started)
     return done
+
+
+def without_passwords(text: str) -> str:
+    """Return a text without the user names and passwords of the addresses in it."""
+    return _PASSWORD.sub("…@", text)
 
 
 def is_network(reason: str) -> bool:

@@ -79,15 +79,29 @@ NOTEBOOK_METADATA = {
 
 # Appended to every kernel: what only the kernel itself can tell of its run.
 _RECORD_CELL = f"""\
-# How much memory the run took at its peak, for the report (ru_maxrss is in KiB on Linux), and the image that it ran in.
-import json, os, resource
+# How much memory the run took at its peak, for the report (ru_maxrss is in KiB on Linux), the image that it ran in, and
+# the files of W&B's runs, which are offline here and are synced later.
+import json, os, resource, sys
 from pathlib import Path
+
+if hasattr(sys.modules.get("wandb"), "finish"):
+    sys.modules["wandb"].finish()
+runs = [path for path in Path("/kaggle/working").glob("wandb/offline-run-*/**/*") if path.is_file()]
 
 peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) * 1024
 record = {{"peak_memory_bytes": peak, "docker_image": os.environ.get("KAGGLE_DOCKER_IMAGE", "")}}
+record["wandb"] = [path.relative_to("/kaggle/working").as_posix() for path in runs]
 Path("/kaggle/working/{RUN_RECORD}").write_text(json.dumps(record))
 # The last line of the log, so that its time is the run's.
 print(f"ran through, {{peak / 2**20:.0f}} MiB of memory at the peak")"""
+
+
+# Appended to the first cell.
+_WITHOUT_NETWORK = """\
+# Without a network, W&B's default is to wait for one, and to fail.
+import os
+
+os.environ.setdefault("WANDB_MODE", "offline")"""
 
 
 def _install_cell(packages: Dataset) -> str:
@@ -282,7 +296,7 @@ def _render(
     digest = digest_of_data([[(cell.cell_type, cell.source) for cell in notebook.cells], made_of])
     parameters.source = (
         f'# Written by push: the origin of this kernel.\nPACKAGES_DIGEST = "{packages.digest}"\n'
-        f'KERNEL_DIGEST = "{digest}"\nWEIGHTS = {kernel.settings.weights!r}'
+        f'KERNEL_DIGEST = "{digest}"\nWEIGHTS = {kernel.settings.weights!r}\n\n{_WITHOUT_NETWORK}'
     )
     if kernel.is_script:
         notebook.metadata = {"jupytext": {"notebook_metadata_filter": "-all", "cell_metadata_filter": "-all"}}

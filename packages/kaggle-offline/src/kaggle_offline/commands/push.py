@@ -18,6 +18,7 @@ from kaggle_offline.environment import command
 from kaggle_offline.reports.report import forget_report
 from kaggle_offline.reports.result import Published, Result, Shipped, forget, read_result, update_result
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folders
+from kaggle_offline.trackers.kernel_runs import sync_runs
 
 
 def push(kernel: KernelFolder, target: Target, *, force: bool = False, detach: bool = False) -> None:
@@ -93,6 +94,8 @@ def push(kernel: KernelFolder, target: Target, *, force: bool = False, detach: b
             run=run,
             submission=submission,
         )
+    if target.name == "kaggle":
+        sync_runs(kernel)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from kaggle_offline.reports.report import PAGE, described_calls, summarized
 from kaggle_offline.reports.result import RESULT, Submission, read_result, update_result
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folders
 from kaggle_offline.repository.provenance import Chain, read_chain
+from kaggle_offline.trackers.scores import log_score
 
 
 def submit(kernel: KernelFolder, target: Target, *, detach: bool = False) -> None:
@@ -75,12 +76,14 @@ def submit(kernel: KernelFolder, target: Target, *, detach: bool = False) -> Non
         greater_is_better=entry.greater_is_better,
         repository=kernel.repository,
     )
-    report(kernel, result)
+    folds = report(kernel, result)
     if entry.calls:
         print(f"  gateway: {described_calls(entry.calls, kernel.settings.limits)}")
     if state.status != "complete":
         raise _scoring_error(target, f"{target.client.owner}/{kernel.slug} version {chain.kernel}", state)
     _print_score(state, entry)
+    if target.name == "kaggle":
+        log_score(kernel, result, folds)
     print(f"  {kernel.build / RESULT}, report.html beside it")
 
 

@@ -1,5 +1,6 @@
 """Push a kernel version unless it exists, follow its run, explain a failure, and download its output."""
 
+import re
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -96,6 +97,9 @@ def run_kernel(
             # A failed run need not have written them: the search for them would ask for every page of the listing.
             needed = (kernel.settings.output, RUN_RECORD) if ended.status == "complete" else ()
             log = read_log(client.kernels.fetch_output(kernel.slug, version, draft, wanted, needed=needed))
+            runs = _wandb_files(draft)
+            if runs:
+                client.kernels.fetch_output(kernel.slug, version, draft, runs.__contains__, needed=runs)
         if ended.status == "complete":
             break
         if repeats == _MOST_REPEATS or not log.misses(rendered.shipped):
@@ -291,6 +295,7 @@ def _check(kernel: KernelFolder, target: Target, path: Path) -> str:
     return check_output(path, None)
 
 
+_WANDB_FILE = re.compile(r"wandb/offline-run-[^/]+/.")
 # The kernel writes the record, and can write anything into it.
 _MOST_MEMORY = 2**50
 
@@ -307,6 +312,17 @@ def _read_record(output: Path) -> tuple[int, str]:
     if not DOCKER_IMAGE.fullmatch(image):
         image = ""
     return peak, image
+
+
+def _wandb_files(output: Path) -> frozenset[str]:
+    """Return the names of the files of W&B's runs that the record tells of."""
+    try:
+        names = read_json(output / RUN_RECORD)["wandb"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
+    if not isinstance(names, list):
+        return frozenset()
+    return frozenset(name for name in names if isinstance(name, str) and _WANDB_FILE.match(name) and name.isprintable())
 
 
 def _overrides(kernel: KernelFolder) -> list[str]:

@@ -7,8 +7,8 @@ from kaggle_offline.reports.result import Result
 from kaggle_offline.repository.kernel_folder import KernelFolder
 
 
-def report(kernel: KernelFolder, result: Result) -> None:
-    """Write the reports of a competition."""
+def report(kernel: KernelFolder, result: Result) -> list[float]:
+    """Write the reports of a competition; return the scores of its cross-validation, which may be none."""
     folds: list[float] = []
     try:
         folds = cross_validation(kernel)
@@ -23,3 +23,4 @@ def report(kernel: KernelFolder, result: Result) -> None:
         print(f"  {kernel.settings.output}: no picture of its distribution: {error}")
     limits = kernel.settings.limits
     write_report(kernel.build, kernel.competition, result, limits, predictions=predictions, folds=folds)
+    return folds

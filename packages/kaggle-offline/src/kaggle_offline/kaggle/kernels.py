@@ -69,6 +69,12 @@ _RUN_STATUS = {
 }
 
 
+def _is_within(name: str) -> bool:
+    """Tell whether an output file's name, which a kernel chooses, stays in the folder that it is downloaded to."""
+    path = PurePosixPath(name)
+    return bool(path.name) and not path.is_absolute() and ".." not in path.parts
+
+
 def _label(version: int) -> str:
     """Return a kernel version as the API writes it; a bare number answers 404 (Kaggle/kaggle-cli pull request 1201)."""
     return f"v{version}"
@@ -307,8 +313,8 @@ class Kernels:
         for log, files in self._calls.pages(what, request, look, read):
             logs.append(log)
             for name, link in files:
-                # A name that leads out of the folder is not one of ours.
-                if wanted(name) and PurePosixPath(name).name == name:
+                if wanted(name) and _is_within(name):
+                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
                     self._calls.repeat(what, partial(self._calls.fetch, what, link, folder / name))
             missing -= {name for name, _ in files}
             if not missing:
