@@ -22,8 +22,7 @@ class WandbServer:
 
     Attributes:
         url: its address.
-        runs: what was told of each run, by its id: ``project``, ``displayName``, ``commit``, ``config`` and ``summary``.
-        made: the ids of the runs in the order in which they were made.
+        runs: what was told of each run, by its id: ``project``, ``commit``, ``config``, ``summary`` and more.
     """
 
     url: str

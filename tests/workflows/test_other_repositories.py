@@ -1,5 +1,6 @@
 """The workflows of a repository that has nothing of this one but what `init` wrote: they call this one's."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.canary import CANARY, SECRETS, USER
 from tests.kaggle_offline.commands.test_init import HATCHLING, PROJECT
 from tests.kaggle_offline.conftest import git
 from tests.stand_in import TOKENS
+from tests.wandb_server import API_KEY, serve_wandb
 from tests.workflows.act import Run, run_workflow, way_to
 from tests.workflows.repository import commit, copy_repository
 
@@ -57,26 +59,48 @@ def kaggle(repository: Path) -> Iterator[LocalKaggle]:
         yield local
 
 
-def call(repository: Path, workflow: str, event: str, payload: dict[str, object], kaggle: LocalKaggle) -> Run:
+def call(
+    repository: Path,
+    workflow: str,
+    event: str,
+    payload: dict[str, object],
+    kaggle: LocalKaggle,
+    *options: str,
+    secrets: dict[str, str] | None = None,
+    **variables: str,
+) -> Run:
     tool = repository.with_name("tool")
     if not tool.exists():
         copy_repository(tool)
-    secrets = {"KAGGLE_API_TOKEN": CANARY}
-    place = repository.with_name("run")
-    called = (f"{NAME}@{COMMIT}", tool)
     return run_workflow(
-        repository, workflow, event, payload, place, environment=way_to(kaggle), secrets=secrets, called=called
+        repository,
+        workflow,
+        event,
+        payload,
+        repository.with_name("run"),
+        *options,
+        environment={**way_to(kaggle), **variables},
+        secrets={"KAGGLE_API_TOKEN": CANARY, **(secrets or {})},
+        called=(f"{NAME}@{COMMIT}", tool),
     )
 
 
-def test_a_tag_submits(repository: Path, kaggle: LocalKaggle) -> None:
+def test_a_tag_submits_and_a_tracker_is_told(repository: Path, kaggle: LocalKaggle) -> None:
     git(repository, "tag", "submit-v1")
-    run = call(repository, "submit.yml", "push", {"ref": "refs/tags/submit-v1"}, kaggle)
+    payload: dict[str, object] = {"ref": "refs/tags/submit-v1"}
+    with serve_wandb() as wandb:
+        options, secrets = ("--var", "TRACKERS=wandb==0.31.0"), {"WANDB_API_KEY": API_KEY}
+        run = call(
+            repository, "submit.yml", "push", payload, kaggle, *options, secrets=secrets, WANDB_BASE_URL=wandb.url
+        )
     assert run.result("submit") == "success", run.output
     (submission,) = kaggle.storage.submissions.of_user("apples", USER)
     assert submission.status == "complete"
     assert "### apples: 0." in run.output
-    assert not any(secret in run.output for secret in SECRETS)
+    logged = wandb.runs[f"kaggle-{submission.ref}"]
+    assert logged["summary"]["public_score"] == pytest.approx(submission.score)
+    assert json.loads(logged["config"])["tag"]["value"] == "submit-v1"
+    assert not any(secret in run.output for secret in (*SECRETS, API_KEY))
 
 
 @pytest.mark.nightly
