@@ -190,7 +190,8 @@ class LocalTarget(_Opened):
         inputs = competition_inputs(kernel, frozen)
         with _explained():
             if not self.local.has_image(spec):
-                print(f"  building the image for Python {frozen.python}, with {_some(spec.distributions)}", flush=True)
+                parts = [f"Python {frozen.python}", *spec.distributions]
+                print(f"  building the image: {', '.join(parts)}", flush=True)
             image = self.local.set_image(spec)
             self.local.fetch_image(kernel.metadata.docker_image or manifest.docker_image)
             self.local.host(make_competition(kernel, frozen, image.python, inputs))
@@ -254,10 +255,6 @@ class LocalTarget(_Opened):
         log = submission.folder / "log.json"
         text = log.read_text(encoding="utf-8") if log.exists() else ""
         return submission.reason, text
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names) or "nothing more"
 
 
 def _refuse_rehearsed_wheels(kernel: KernelFolder) -> None:

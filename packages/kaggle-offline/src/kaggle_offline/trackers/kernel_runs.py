@@ -1,7 +1,5 @@
 """W&B runs that a kernel has written offline: found in its output, and synced."""
 
-from pathlib import Path
-
 from kaggle_offline.environment import command
 from kaggle_offline.repository.kernel_folder import KernelFolder
 from kaggle_offline.trackers.programs import call, is_installed

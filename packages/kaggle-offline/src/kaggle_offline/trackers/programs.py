@@ -53,6 +53,6 @@ def call(*arguments: str, folder: Path, text: str = "", **variables: str) -> tup
     except subprocess.TimeoutExpired:
         return False, f"no answer in {_SECONDS} s"
     succeeded = done.returncode == 0
-    lines = (done.stdout if succeeded else done.stderr).strip().splitlines()
-    last = lines[-1] if lines else f"exit code {done.returncode}"
-    return succeeded, printable(without_passwords(last))[:_SHOWN]
+    printed = done.stdout if succeeded else done.stderr
+    lines = [f"exit code {done.returncode}", *printed.strip().splitlines()]
+    return succeeded, printable(without_passwords(lines[-1]))[:_SHOWN]

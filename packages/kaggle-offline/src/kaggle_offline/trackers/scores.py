@@ -42,11 +42,9 @@ def _entry(kernel: KernelFolder, result: Result, folds: Sequence[float]) -> Mapp
     submission, source, run = result.submission, result.source, result.run
     if submission is None or source is None or run is None:
         raise ValueError("no submission")
-    scores = {
-        "public_score": submission.score,
-        "private_score": submission.private_score,
-        "cross_validation": fmean(folds) if folds else None,
-    }
+    scores = {"public_score": submission.score, "private_score": submission.private_score}
+    if folds:
+        scores["cross_validation"] = fmean(folds)
     versions = {
         "tag": source.tag,
         "commit": source.commit,
