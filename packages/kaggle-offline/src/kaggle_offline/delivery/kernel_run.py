@@ -92,14 +92,7 @@ def run_kernel(
         if detach and client.kernels.run(kernel.slug, version).status in ("queued", "running"):
             return None
         ended, shown = wait_for_run(target, kernel.slug, version)
-        with new_folder(output) as draft:
-            wanted = partial(_is_wanted, kernel.settings.output)
-            # A failed run need not have written them: the search for them would ask for every page of the listing.
-            needed = (kernel.settings.output, RUN_RECORD) if ended.status == "complete" else ()
-            log = read_log(client.kernels.fetch_output(kernel.slug, version, draft, wanted, needed=needed))
-            runs = _wandb_files(draft)
-            if runs:
-                client.kernels.fetch_output(kernel.slug, version, draft, runs.__contains__, needed=runs)
+        log = _download(kernel, target, version, ended, output)
         if ended.status == "complete":
             break
         if repeats == _MOST_REPEATS or not log.misses(rendered.shipped):
@@ -264,6 +257,19 @@ class _Follower(threading.Thread):
         self._run_ended.set()
         self.join(_REST_SECONDS)
         self._over.set()
+
+
+def _download(kernel: KernelFolder, target: Target, version: int, ended: RunState, output: Path) -> RunLog:
+    """Download what a run has left into the folder ``output``, in place of what is there; return the run's log."""
+    fetch_output = partial(target.client.kernels.fetch_output, kernel.slug, version)
+    with new_folder(output) as draft:
+        # A failed run need not have written them: the search for them would ask for every page of the listing.
+        needed = (kernel.settings.output, RUN_RECORD) if ended.status == "complete" else ()
+        log = read_log(fetch_output(draft, partial(_is_wanted, kernel.settings.output), needed=needed))
+        runs = _wandb_files(draft)
+        if runs:
+            fetch_output(draft, runs.__contains__, needed=runs)
+    return log
 
 
 def _is_wanted(output: str, name: str) -> bool:
