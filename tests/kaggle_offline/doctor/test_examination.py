@@ -111,6 +111,38 @@ def written(file: str, content: str) -> Callable[[Path], None]:
     return plant
 
 
+def reading(name: str, *plants: Callable[[Path], object]) -> Callable[[Path], None]:
+    """A kernel that reads a file of the competition, and what the rehearsal has instead."""
+
+    def plant(repository: Path) -> None:
+        code(f'(find_input("small") / "{name}").read_bytes()')(repository)
+        for each in plants:
+            each(repository)
+
+    return plant
+
+
+def with_rehearsed(repository: Path) -> None:
+    folder = repository / "build" / "small" / "competition" / "public" / "test_images"
+    folder.mkdir(parents=True)
+    (folder / "a").touch()
+
+
+def with_data(repository: Path) -> None:
+    declared("accuracy")(repository)
+    folder = repository / "data" / "small"
+    folder.mkdir(parents=True)
+    for name in ("train.csv", "sample_submission.csv", "notes.txt"):
+        (folder / name).touch()
+
+
+def with_sketch(repository: Path) -> None:
+    declared("accuracy")(repository)
+    tables: dict[str, object] = {"train.csv": {}, "sample_submission.csv": {}}
+    sketch = {"version": 1, "tables": tables, "files": {"images/{id}.png": {}}}
+    (repository / "kernels" / "small" / "data.json").write_text(json.dumps(sketch))
+
+
 def newer_image(repository: Path) -> None:
     folder = repository / "requirements" / "images"
     (folder / "newer.txt").write_text((folder / "small.txt").read_text().replace("2099-05-14", "2099-11-01"))
@@ -455,6 +487,18 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         metadata(id="OWNER/small-models", title="Small models"),
         "small-models is the name of a dataset that push makes",
     ),
+    "a file that the rehearsal did not write": (
+        reading("train_images", with_rehearsed),
+        "reads train_images, which the command of the last rehearsal did not write",
+    ),
+    "a file that the data do not have": (
+        reading("more.csv", with_data),
+        "reads more.csv, which is not among the competition's data in data/small",
+    ),
+    "a file that is not drawn": (
+        reading("images/1.jpg", with_sketch),
+        "reads images/1.jpg, which data.json does not have",
+    ),
     "a run that would take too long": (slow_run, "5000 rows would take 13.9 hours"),
 }
 
@@ -491,6 +535,25 @@ def test_nothing_is_found_where_nothing_is_wrong(sound: Path) -> None:
 )
 def test_what_is_fine_in_a_kernel_is_not_found(line: str, sound: Path) -> None:
     code(line)(sound)
+    assert examine(sound, "small") == []
+
+
+@pytest.mark.parametrize(
+    ("plant", "names"),
+    [
+        (with_rehearsed, ["test_images", "test_images/a"]),
+        (with_data, ["notes.txt", "train.csv"]),
+        (with_sketch, ["images", "images/17.png", "train.csv"]),
+        # Nobody knows yet.
+        (lambda _: None, ["anything.csv"]),
+    ],
+)
+def test_a_file_that_the_rehearsal_has_may_be_read(
+    plant: Callable[[Path], object], names: list[str], sound: Path
+) -> None:
+    plant(sound)
+    for name in names:
+        reading(name)(sound)
     assert examine(sound, "small") == []
 
 

@@ -41,10 +41,10 @@ def _tested_in(scope: ast.AST) -> set[str]:
     for node in _of_scope(scope):
         if isinstance(node, ast.Call):
             for path in _tested_by(node):
-                names |= _names_in(path)
+                names |= names_in(path)
         for target, iterated, body in _loops(node):
-            if _names_in(target) & _tested_or_tried(body):
-                names |= _names_in(iterated)
+            if names_in(target) & _tested_or_tried(body):
+                names |= names_in(iterated)
     return names
 
 
@@ -72,10 +72,10 @@ def _tested_or_tried(body: list[ast.AST]) -> set[str]:
         for node in ast.walk(part):
             if isinstance(node, ast.Call):
                 for path in _tested_by(node):
-                    names |= _names_in(path)
+                    names |= names_in(path)
             elif isinstance(node, ast.Try):
                 for tried in node.body:
-                    names |= _names_in(tried)
+                    names |= names_in(tried)
     return names
 
 
@@ -88,7 +88,7 @@ def _tested_by(call: ast.Call) -> list[ast.expr]:
     return [call.func.value] if isinstance(call.func, ast.Attribute) else []
 
 
-def _names_in(node: ast.AST) -> set[str]:
+def names_in(node: ast.AST) -> set[str]:
     """Return the names of values in code, not those of functions that it calls; of an attribute, ``.name``."""
     functions = {id(part.func) for part in ast.walk(node) if isinstance(part, ast.Call)}
     names: set[str] = set()
@@ -98,6 +98,16 @@ def _names_in(node: ast.AST) -> set[str]:
         elif isinstance(part, ast.Attribute) and id(part) not in functions:
             names.add(f".{part.attr}")
     return names
+
+
+def tried(tree: ast.AST) -> set[int]:
+    """Return the nodes, by `id`, of what code tries."""
+    found: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Try):
+            for part in node.body:
+                found |= {id(inner) for inner in ast.walk(part)}
+    return found
 
 
 def uncertain(tree: ast.AST, tested: frozenset[str]) -> set[int]:
@@ -129,7 +139,7 @@ def _optional_in(node: ast.AST, tested: frozenset[str]) -> Iterator[ast.AST]:
         if not names.isdisjoint(tested):
             yield value
     for target, iterated, body in _loops(node):
-        if _names_in(target) & _tested_or_tried(body):
+        if names_in(target) & _tested_or_tried(body):
             yield iterated
 
 
@@ -139,7 +149,7 @@ def _assignments(node: ast.AST) -> Iterator[tuple[set[str], ast.AST]]:
     for statement in statements:
         if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-            names = set[str]().union(*map(_names_in, targets))
+            names = set[str]().union(*map(names_in, targets))
             if statement is not node:
                 names = {f".{name}" for name in names}
             yield names, statement.value

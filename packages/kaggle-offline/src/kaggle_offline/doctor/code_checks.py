@@ -21,7 +21,7 @@ from kaggle_offline.code.input_paths import input_paths, magics_with_inputs
 from kaggle_offline.code.network_access import fetches, text_constants
 from kaggle_offline.code.pip_commands import other_pip_lines, pip_installs
 from kaggle_offline.code.shell_commands import commands
-from kaggle_offline.code.tested_paths import tested_names
+from kaggle_offline.code.tested_paths import tested_names, tried
 from kaggle_offline.doctor.served_checks import is_served
 from kaggle_offline.doctor.subject import Finding, Subject, imported_from
 from kaggle_offline.repository.packages import required_by, source_root
@@ -215,13 +215,9 @@ def _find_input_calls(tree: ast.Module) -> Iterator[ast.Call]:
     """Yield calls of competition_kit's function with one argument, which raise without the input, outside of a try."""
     if any(isinstance(node, ast.FunctionDef) and node.name == "find_input" for node in ast.walk(tree)):
         return
-    tried: set[int] = set()
+    in_try = tried(tree)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Try):
-            for part in node.body:
-                tried |= {id(inner) for inner in ast.walk(part)}
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call) or id(node) in tried or len(node.args) + len(node.keywords) != 1:
+        if not isinstance(node, ast.Call) or id(node) in in_try or len(node.args) + len(node.keywords) != 1:
             continue
         if ast.unparse(node.func) in ("find_input", "inputs.find_input", "competition_kit.inputs.find_input"):
             yield node

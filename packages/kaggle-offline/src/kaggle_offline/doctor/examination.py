@@ -4,6 +4,7 @@ from pathlib import Path
 
 from kaggle_offline.artifacts.render import read_notebook
 from kaggle_offline.doctor.code_checks import CODE_CHECKS
+from kaggle_offline.doctor.data_checks import DATA_CHECKS
 from kaggle_offline.doctor.metadata_checks import METADATA_CHECKS
 from kaggle_offline.doctor.project_checks import PROJECT_CHECKS
 from kaggle_offline.doctor.served_checks import SERVED_CHECKS
@@ -64,4 +65,4 @@ def _without_ignored(subject: Subject, found: list[Finding]) -> list[Finding]:
 
 
 # An error that a check raises is its finding.
-_CHECKS = (*METADATA_CHECKS, *CODE_CHECKS, *SERVED_CHECKS, *PROJECT_CHECKS)
+_CHECKS = (*METADATA_CHECKS, *CODE_CHECKS, *DATA_CHECKS, *SERVED_CHECKS, *PROJECT_CHECKS)
