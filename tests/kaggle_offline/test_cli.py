@@ -60,6 +60,7 @@ def leave(repository: Path) -> None:
         (["push"], "elsewhere", leave, 13, "KAGGLE_TARGET=elsewhere: no such target"),
         (["push"], "kaggle", leave, 14, "Kaggle: no credentials"),
         (["submit"], "kaggle", leave, 14, "Kaggle: no credentials"),
+        (["predict", "--target", "kaggle"], "local", leave, 13, "predict never asks kaggle.com"),
         (["push"], "local", leave, 23, "small: not frozen"),
         (["submit"], "local", leave, 23, "small: no complete run on local"),
     ],

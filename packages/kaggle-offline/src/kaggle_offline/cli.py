@@ -210,6 +210,8 @@ def _dispatch(options: argparse.Namespace) -> dict[str, Any] | None:
             options.target = _target(options)
             if getattr(options, "detach", False) and options.target == "local":
                 raise TargetError("--detach: the local Kaggle runs as long as the command", "Leave --detach out.")
+        elif options.target == "kaggle":
+            raise TargetError(f"--target kaggle: {options.verb} never asks kaggle.com", "Leave --target out.")
         told: dict[str, Any] | None = importlib.import_module(options.module).run(options, repository)
     except BrokenPipeError:
         raise
