@@ -22,11 +22,15 @@ class WandbServer:
 
     Attributes:
         url: its address.
+        refuses: whether it answers 403 to everything.
         runs: what was told of each run, by its id: ``project``, ``commit``, ``config``, ``summary`` and more.
+        resumed: the ids of those that were told of again.
     """
 
     url: str
+    refuses: bool = False
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    resumed: list[str] = field(default_factory=list)
 
     def answer(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         """Answer a call of its GraphQL interface; one that is not known here has no data."""
@@ -40,8 +44,18 @@ class WandbServer:
             files = [{"name": name, "uploadUrl": f"{self.url}/upload/{name}"} for name in variables["files"]]
             return {"createRunFiles": {"runID": variables["run"], "uploadHeaders": [], "files": files}}
         if "RunResumeStatus" in query:
-            return {"model": None}
+            return {"model": self._resumed(variables["name"])}
         return {}
+
+    def _resumed(self, run: str) -> dict[str, Any] | None:
+        if run not in self.runs:
+            return None
+        self.resumed.append(run)
+        known = self.runs[run]
+        bucket = {"id": "b", "name": run, "config": known["config"], "tags": [], "wandbConfig": "{}"}
+        bucket |= {"summaryMetrics": json.dumps(known.get("summary", {})), "historyTail": "[]", "eventsTail": "[]"}
+        bucket |= {"logLineCount": 0, "historyLineCount": 0, "eventsLineCount": 0}
+        return {"id": "p", "name": known["project"], "entity": {"id": "e", "name": "somebody"}, "bucket": bucket}
 
     def stream(self, run: str, told: dict[str, Any]) -> None:
         """Take part of a run's stream of files."""
@@ -66,7 +80,7 @@ def serve_wandb() -> Iterator[WandbServer]:
             elif self.path.endswith("/file_stream"):
                 server.stream(self.path.split("/")[-2], json.loads(body))
             text = json.dumps(answer).encode()
-            self.send_response(200)
+            self.send_response(403 if server.refuses else 200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()

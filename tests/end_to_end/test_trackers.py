@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from kaggle_local.interpreters import OWN_VERSION, UV
 from kaggle_local.local_kaggle import LocalKaggle
 from kaggle_local.runs.image import ImageSpec
+from kaggle_offline.trackers.programs import is_used
 
 from tests.end_to_end.fault_matrix import PREDICT, TOKEN, copied, kaggle_of
 from tests.kaggle_offline.conftest import change_metadata, git, result_of
@@ -73,9 +75,13 @@ def repository(prepared: Path, tmp_path: Path) -> Path:
     change_metadata(repository, kernel_type="script")
     (repository / "kernels" / "small" / "cross_validation.json").write_text('{"scores": [0.5, 0.7]}')
     git(repository, "init", "--quiet")
-    git(repository, "add", "--all")
-    git(repository, "commit", "--quiet", "--message", "track")
+    commit(repository)
     return repository
+
+
+def commit(repository: Path) -> None:
+    git(repository, "add", "--all", "kernels", "packages", "requirements")
+    git(repository, "commit", "--quiet", "--allow-empty", "--message", "Change")
 
 
 @pytest.fixture
@@ -128,37 +134,50 @@ def test_a_submission_is_one_run_of_each_tracker(
     track(repository, TRACKED)
     pins = {"packaging": "24.2", "wandb": OF_IMAGE}
     kaggle.set_image(ImageSpec(python=OWN_VERSION, pins=pins, distributions=("packaging", "wandb")))
+    commit(repository)
+    submitted = git(repository, "rev-parse", "HEAD")
     ways = {"WANDB_BASE_URL": wandb_server.url, "WANDB_API_KEY": API_KEY}
+
+    wandb_server.refuses = True
     printed = push_and_submit(repository, trackers, **ways)
     result = result_of(repository / "build" / "small")
-    submission, commit = result["submission"], result["source"]["commit"]
-    assert commit
-    assert "  W&B: 1 offline, synced\n" in printed
+    ref = result["submission"]["ref"]
+    assert re.search("  W&B: offline-run-.*-from-the-kernel, not synced: ", printed)
     assert f"  MLflow: logged to experiment small at sqlite:///{repository}/mlflow.db\n" in printed
-    assert f"  W&B: logged to {wandb_server.url}/somebody/small/runs/kaggle-{submission['ref']}\n" in printed
-    assert API_KEY not in printed
+    assert "  W&B: not logged: " in printed
+
+    # What is checked out later is not what was submitted.
+    commit(repository)
+    (repository / "kernels" / "small" / "cross_validation.json").write_text('{"scores": [0.75]}')
+    wandb_server.refuses = False
+    again = push_and_submit(repository, trackers, **ways)
+    assert "is submitted already" in again
+    assert re.search("  W&B: offline-run-.*-from-the-kernel, synced\n", again)
+    assert f"  W&B: logged to {wandb_server.url}/somebody/small/runs/kaggle-{ref}\n" in again
+    assert API_KEY not in printed + again
 
     [run] = mlflow_runs(trackers, repository)
-    assert run["metrics"] == {"public_score": submission["score"], "cross_validation": pytest.approx(0.6)}
-    assert run["tags"]["mlflow.source.git.commit"] == run["params"]["commit"] == commit
-    assert run["tags"]["kaggle.submission"] == submission["ref"]
+    assert run["metrics"] == {"public_score": result["submission"]["score"], "cross_validation": 0.75}
+    assert run["tags"]["mlflow.source.git.commit"] == submitted
+    assert run["tags"]["kaggle.submission"] == ref
+    assert submitted.startswith(run["params"]["commit"])
     assert run["params"]["kernel"] == f"canary/small-kernel/{result['kernel']['version']}"
     assert run["params"]["packages"] == f"canary/small-packages/{result['packages']['version']}"
     assert run["params"]["image"] == result["run"]["image"]
 
-    logged = wandb_server.runs[f"kaggle-{submission['ref']}"]
-    assert logged["commit"] == commit
-    assert logged["summary"]["public_score"] == submission["score"]
+    logged = wandb_server.runs[f"kaggle-{ref}"]
+    assert logged["commit"] == submitted
+    assert logged["summary"]["public_score"] == result["submission"]["score"]
     config = {name: entry["value"] for name, entry in json.loads(logged["config"]).items()}
     assert {name: config[name] for name in run["params"]} == run["params"]
     of_kernel = wandb_server.runs["from-the-kernel"]
     assert (of_kernel["project"], of_kernel["summary"]["images"]) == ("trees", 2)
 
-    again = push_and_submit(repository, trackers, **ways)
-    assert "is submitted already" in again
-    assert "offline, synced" not in again
-    assert [each["tags"]["kaggle.submission"] for each in mlflow_runs(trackers, repository)] == [submission["ref"]]
-    assert len(wandb_server.runs) == 2
+    last = push_and_submit(repository, trackers, **ways)
+    assert "from-the-kernel" not in last
+    assert len(mlflow_runs(trackers, repository)) == 1
+    assert wandb_server.resumed == [f"kaggle-{ref}"]
+    assert logged["summary"]["cross_validation"] == 0.75
 
 
 @pytest.mark.usefixtures("kaggle")
@@ -167,7 +186,7 @@ def test_a_tracker_that_cannot_be_reached_costs_no_submission(repository: Path, 
     # Nothing listens on that port, and W&B has no key.
     address = f"http://somebody:{PASSWORD}@127.0.0.1:1"
     printed = push_and_submit(repository, trackers, MLFLOW_TRACKING_URI=address)
-    assert "  W&B: 1 offline, not synced: " in printed
+    assert "  W&B: offline-run-20261130_120000-left, not synced: " in printed
     assert "  MLflow: not logged: " in printed
     assert "  W&B: not logged: " in printed
     assert "    → To log the score, run: kaggle-offline submit small\n" in printed
@@ -183,6 +202,15 @@ def test_without_trackers_there_is_the_kernels_run_and_a_hint(repository: Path) 
     (repository / "wandb").mkdir()
     printed = push_and_submit(repository)
     [run] = (repository / "build" / "small" / "output").glob("wandb/offline-run-*/run-left.wandb")
-    assert f"to sync the kernel's runs, run: wandb sync {run.parent.parent}" in printed
+    assert f"  W&B: 1 offline, not synced; to sync, run: wandb sync {run.parent.parent}" in printed
     assert "logged" not in printed
     assert not (repository / "mlflow.db").exists()
+
+
+def test_trackers_that_are_not_named_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Any module that is installed will do.
+    for names, used in (("", False), ("mlflow wandb", False), ("json", True), ("wandb json", True)):
+        monkeypatch.setenv("KAGGLE_OFFLINE_TRACKERS", names)
+        assert is_used("json") == used
+    monkeypatch.delenv("KAGGLE_OFFLINE_TRACKERS")
+    assert is_used("json")

@@ -66,7 +66,7 @@ def test_every_secret_is_given_to_the_steps_that_need_it_alone(name: str) -> Non
     wanted = {
         "submit.yml": {
             "Push": {"KAGGLE_API_TOKEN", "WANDB_API_KEY"},
-            "Submit": {"KAGGLE_API_TOKEN", "WANDB_API_KEY", "MLFLOW_TRACKING_TOKEN"},
+            "Submit": {"KAGGLE_API_TOKEN", "WANDB_API_KEY", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD"},
         },
         "image.yml": {"Capture the images": {"KAGGLE_API_TOKEN"}},
     }
@@ -95,7 +95,10 @@ def test_a_tag_submits_one_run_after_the_other() -> None:
     assert submit["concurrency"] == {"group": "competition-${{ matrix.chain }}", "queue": "max"}
     assert submit["environment"] == "kaggle"
     assert submit["if"] == "needs.plan.outputs.competitions != '[]'"
-    assert submit["env"] == {"COMPETITION": "${{ matrix.competition }}", "KAGGLE_TARGET": "kaggle"}
+    trackers = {name for name in submit["env"] if name.startswith(("MLFLOW_", "WANDB_"))}
+    assert {name: submit["env"][name] for name in trackers} == {name: f"${{{{ vars.{name} }}}}" for name in trackers}
+    others = {name: value for name, value in submit["env"].items() if name not in trackers}
+    assert others == {"COMPETITION": "${{ matrix.competition }}", "KAGGLE_TARGET": "kaggle"}
     assert sessions("submit.yml") == {
         "plan": ['plan "$GITHUB_REF_NAME"'],
         "submit": [

@@ -17,7 +17,8 @@ from kaggle_local.interpreters import UV
 from kaggle_offline.environment import environment_for_others, variables_set
 
 _LOGGER = logging.getLogger(__name__)
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
+# Up to the last @ before a slash: passwords may hold one.
+_PASSWORD = re.compile(r"(?<=://)[^/\s]+@")
 
 # Where packages come from, how they are reached, and how new they may be. Other settings would change the resolution
 # and the builds.

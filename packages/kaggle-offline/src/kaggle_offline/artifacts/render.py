@@ -84,9 +84,15 @@ _RECORD_CELL = f"""\
 import json, os, resource, sys
 from pathlib import Path
 
-if hasattr(sys.modules.get("wandb"), "finish"):
-    sys.modules["wandb"].finish()
-runs = [path for path in Path("/kaggle/working").glob("wandb/offline-run-*/**/*") if path.is_file()]
+runs = []
+try:
+    if "wandb" in sys.modules:
+        sys.modules["wandb"].finish()
+    for pattern in ("*.wandb", "files/**/*"):
+        runs += [path for path in Path("/kaggle/working").glob(f"wandb/offline-run-*/{{pattern}}") if path.is_file()]
+except Exception as error:
+    # The predictions are written, and count more.
+    print(f"W&B: {{type(error).__name__}}: {{error}}")
 
 peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) * 1024
 record = {{"peak_memory_bytes": peak, "docker_image": os.environ.get("KAGGLE_DOCKER_IMAGE", "")}}
@@ -96,7 +102,7 @@ Path("/kaggle/working/{RUN_RECORD}").write_text(json.dumps(record))
 print(f"ran through, {{peak / 2**20:.0f}} MiB of memory at the peak")"""
 
 
-# Appended to the first cell.
+# Appended to the cell of parameters.
 _WITHOUT_NETWORK = """\
 # Without a network, W&B's default is to wait for one, and to fail.
 import os

@@ -27,7 +27,6 @@ _CALLS = (
     "fetch_openml",
     "fetch_20newsgroups",
     "UserSecretsClient",
-    "wandb.login",
 )
 # Calls that do where they are given the name of something published, or an address.
 _CALLS_BY_NAME = ("from_pretrained", "SentenceTransformer", "pipeline")

@@ -101,11 +101,14 @@ def names_in(node: ast.AST) -> set[str]:
 
 
 def tried(tree: ast.AST) -> set[int]:
-    """Return the nodes, by `id`, of what code tries."""
+    """Return the nodes, by `id`, of what code tries, or does with errors suppressed."""
     found: set[int] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Try):
-            for part in node.body:
+        is_tried = isinstance(node, ast.Try)
+        if isinstance(node, ast.With):
+            is_tried = any("suppress(" in ast.unparse(item.context_expr) for item in node.items)
+        if is_tried:
+            for part in node.body:  # type: ignore[attr-defined]
                 found |= {id(inner) for inner in ast.walk(part)}
     return found
 

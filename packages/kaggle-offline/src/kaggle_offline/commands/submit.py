@@ -31,7 +31,7 @@ from kaggle_offline.reports.report import PAGE, described_calls, summarized
 from kaggle_offline.reports.result import RESULT, Submission, read_result, update_result
 from kaggle_offline.repository.kernel_folder import KernelFolder, read_kernel_folders
 from kaggle_offline.repository.provenance import Chain, read_chain
-from kaggle_offline.trackers.scores import log_score
+from kaggle_offline.trackers.scores import Scored, log_score
 
 
 def submit(kernel: KernelFolder, target: Target, *, detach: bool = False) -> None:
@@ -83,7 +83,8 @@ def submit(kernel: KernelFolder, target: Target, *, detach: bool = False) -> Non
         raise _scoring_error(target, f"{target.client.owner}/{kernel.slug} version {chain.kernel}", state)
     _print_score(state, entry)
     if target.name == "kaggle":
-        log_score(kernel, result, folds)
+        origin = read_chain(state.description) or chain
+        log_score(kernel, Scored(submission=entry, origin=origin, result=result, folds=folds))
     print(f"  {kernel.build / RESULT}, report.html beside it")
 
 

@@ -266,18 +266,25 @@ def _download(kernel: KernelFolder, target: Target, version: int, ended: RunStat
         # A failed run need not have written them: the search for them would ask for every page of the listing.
         needed = (kernel.settings.output, RUN_RECORD) if ended.status == "complete" else ()
         log = read_log(fetch_output(draft, partial(_is_wanted, kernel.settings.output), needed=needed))
-        runs = _wandb_files(draft)
-        if runs:
-            fetch_output(draft, runs.__contains__, needed=runs)
+    runs = _wandb_files(output)
+    if runs:
+        try:
+            fetch_output(output, runs.__contains__, needed=runs)
+        except (KaggleError, OSError) as error:
+            # The submission is there without them.
+            print(f"  W&B: the kernel's runs were not downloaded: {error}", flush=True)
     return log
 
 
 def _is_wanted(output: str, name: str) -> bool:
     """Tell whether an output file is the submission, the run record, or a picture for the report.
 
-    A picture with control characters in its name is left out: not every file system accepts it.
+    Left out are pictures in folders, of which a kernel can leave thousands, and those with control characters in their
+    names, which not every file system accepts.
     """
-    return name in (output, RUN_RECORD) or (PurePosixPath(name).suffix in PICTURES and name.isprintable())
+    path = PurePosixPath(name)
+    is_picture = path.suffix in PICTURES and path.name == name and name.isprintable()
+    return is_picture or name in (output, RUN_RECORD)
 
 
 def _check(kernel: KernelFolder, target: Target, path: Path) -> str:

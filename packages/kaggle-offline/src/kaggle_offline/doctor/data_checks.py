@@ -35,26 +35,35 @@ class _Rehearsed:
 
 
 def _files(subject: Subject) -> Iterator[Finding]:
-    try:
-        rehearsed = _rehearsed(subject.kernel)
-    except (OfflineError, OSError, ValueError, LookupError, TypeError):
-        # Another check tells what is wrong with the data or the sketch.
-        return
-    paths: set[PurePosixPath] = set()
-    for name in rehearsed.names:
-        path = PurePosixPath(name)
-        paths |= {path, *path.parents}
-    if not paths:
-        return
-    known = re.compile("|".join(_FIELD.sub("[^/]+", re.escape(str(path))) for path in paths))
     # The cells of a kernel share their names.
     programs: list[list[Code]] = [list(subject.cells)]
     programs += [[code] for code in subject.reached if code.module]
+    read: list[tuple[str, str]] = []
     for program in programs:
         for file in input_files([code.text for code in program]):
-            if file.slug == subject.kernel.on_kaggle and not known.fullmatch(file.name):
-                where = program[file.number].where
-                yield Finding(f"{where}: reads {file.name}, {rehearsed.problem}", rehearsed.cure)
+            if file.slug == subject.kernel.on_kaggle:
+                read.append((program[file.number].where, file.name))
+    if not read:
+        return
+    try:
+        rehearsed = _rehearsed(subject.kernel)
+        known = _with_folders(rehearsed.names)
+    except (OfflineError, OSError, ValueError, LookupError, TypeError):
+        # Another check tells what is wrong with the data or the sketch.
+        return
+    patterns = [re.compile(_FIELD.sub("[^/]+", re.escape(name))) for name in known if "{" in name]
+    for where, name in read:
+        if known and name not in known and not any(pattern.fullmatch(name) for pattern in patterns):
+            yield Finding(f"{where}: reads {name}, {rehearsed.problem}", rehearsed.cure)
+
+
+def _with_folders(names: Iterable[str]) -> set[str]:
+    """Return the names of files or patterns, and of the folders that they are in."""
+    found: set[str] = set()
+    for name in names:
+        path = PurePosixPath(name)
+        found |= {name, *map(str, path.parents)}
+    return found
 
 
 def _rehearsed(kernel: KernelFolder) -> _Rehearsed:

@@ -72,7 +72,8 @@ _RUN_STATUS = {
 def _is_within(name: str) -> bool:
     """Tell whether an output file's name, which a kernel chooses, stays in the folder that it is downloaded to."""
     path = PurePosixPath(name)
-    return bool(path.name) and not path.is_absolute() and ".." not in path.parts
+    # The last two lead elsewhere on Windows.
+    return bool(path.name) and not path.is_absolute() and not {"..", "\\", ":"} & {*path.parts, *name}
 
 
 def _label(version: int) -> str:

@@ -1,67 +1,88 @@
 """The score of a submission, logged to the trackers that are installed."""
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 from kaggle_offline.environment import command
-from kaggle_offline.reports.result import KernelVersion, Published, Result
+from kaggle_offline.git import git
+from kaggle_offline.reports.result import Result, Submission
 from kaggle_offline.repository.kernel_folder import KernelFolder
-from kaggle_offline.trackers.programs import call, is_installed
+from kaggle_offline.repository.provenance import Chain
+from kaggle_offline.trackers.programs import call, is_used
 
 _PROGRAMS = {"MLflow": "mlflow", "W&B": "wandb"}
 
 
-def log_score(kernel: KernelFolder, result: Result, folds: Sequence[float]) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """A submission with a score.
+
+    Attributes:
+        submission: Kaggle's number, and the scores.
+        origin: what was submitted.
+        result: names the kernel and the datasets, and has the run.
+        folds: the scores of a cross-validation; may be empty.
+    """
+
+    submission: Submission
+    origin: Chain
+    result: Result
+    folds: Sequence[float]
+
+
+def log_score(kernel: KernelFolder, scored: Scored) -> None:
     """Log a submission's scores, commit and versions to MLflow and W&B, where they are installed.
 
     A submission is one run of the tracker, however often it is logged. It is made already: what goes wrong here is
     printed.
-
-    Args:
-        kernel: the competition.
-        result: with a submission.
-        folds: the scores of a cross-validation; may be empty.
     """
     for name, module in _PROGRAMS.items():
-        if not is_installed(module):
+        if not is_used(module) or (module == "wandb" and os.environ.get("WANDB_MODE") == "disabled"):
             continue
         # It takes seconds, and minutes where a server does not answer.
         print(f"  {name}: ", end="", flush=True)
         program = f"kaggle_offline.trackers.{module}_run"
-        text = json.dumps(_entry(kernel, result, folds))
-        logged, line = call(program, folder=kernel.repository, text=text, WANDB_DIR=str(kernel.build))
-        if logged:
-            print(f"logged to {line}")
+        text = json.dumps(_entry(kernel, scored))
+        outcome = call(program, folder=kernel.repository, text=text, WANDB_DIR=str(kernel.build))
+        if outcome.succeeded:
+            print(f"logged to {outcome.printed}")
         else:
-            print(f"not logged: {line}\n    → To log the score, run: {command('submit', kernel.competition)}")
+            again = command("submit", kernel.competition)
+            print(f"not logged: {outcome.said}\n    → To log the score, run: {again}")
 
 
-def _entry(kernel: KernelFolder, result: Result, folds: Sequence[float]) -> Mapping[str, object]:
+def _entry(kernel: KernelFolder, scored: Scored) -> dict[str, Any]:
     """Return the submission as `mlflow_run` and `wandb_run` read it."""
-    submission, source, run = result.submission, result.source, result.run
-    if submission is None or source is None or run is None:
-        raise ValueError("no submission")
+    submission, origin, result = scored.submission, scored.origin, scored.result
     scores = {"public_score": submission.score, "private_score": submission.private_score}
-    if folds:
-        scores["cross_validation"] = fmean(folds)
-    versions = {
-        "tag": source.tag,
-        "commit": source.commit,
-        "image": run.image,
-        "docker_image": run.docker_image,
-        "kernel": _version(result.kernel),
-        "packages": _version(result.packages),
-        "models": _version(result.models),
-    }
+    if scored.folds:
+        scores["cross_validation"] = fmean(scored.folds)
+    versions = {"tag": origin.source.tag, "commit": origin.source.commit}
+    if result.run:
+        versions |= {"image": result.run.image, "docker_image": result.run.docker_image}
+    for name, of, version in (
+        ("kernel", result.kernel, origin.kernel),
+        ("packages", result.packages, origin.packages),
+        ("models", result.models, origin.models),
+    ):
+        if of is not None and version is not None:
+            versions[name] = f"{of.ref}/{version}"
     return {
         "competition": kernel.competition,
         "submission": submission.ref,
-        "name": source.tag or f"submission {submission.ref}",
+        "name": origin.source.tag or f"submission {submission.ref}",
+        "commit": _full_commit(kernel, origin.source.commit.rstrip("+")),
         "scores": {name: score for name, score in scores.items() if score is not None},
         "versions": {name: version for name, version in versions.items() if version},
     }
 
 
-def _version(of: KernelVersion | Published | None) -> str:
-    return f"{of.ref}/{of.version}" if of else ""
+def _full_commit(kernel: KernelFolder, commit: str) -> str:
+    """Return all digits of a commit, which trackers link; as it is if the clone does not have it."""
+    if not commit.isalnum():
+        return commit
+    return git(kernel.repository, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}") or commit

@@ -1,18 +1,18 @@
-"""A program: log the submission on standard input to W&B, as `scores` writes it, and print where it is."""
+"""A program that logs a submission to W&B."""
 
-import json
 import os
-import sys
 from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from kaggle_offline.trackers.programs import run_program
 
 
-def main() -> None:
-    """Log the submission."""
-    entry = json.load(sys.stdin)
+def log(entry: dict[str, Any]) -> str:
+    """Log a submission, as `scores` describes it, or replace what its run holds; return where that is."""
     wandb = import_module("wandb")
-    versions = entry["versions"]
     # By default W&B notes the commit that is checked out now.
-    os.environ["WANDB_GIT_COMMIT"] = versions.get("commit", "")
+    os.environ["WANDB_GIT_COMMIT"] = entry["commit"]
     run = wandb.init(
         project=os.environ.get("WANDB_PROJECT") or entry["competition"],
         # By it a submission that is logged again finds its run.
@@ -20,13 +20,14 @@ def main() -> None:
         resume="allow",
         name=entry["name"],
         job_type="submission",
-        config=versions,
+        config=entry["versions"],
         settings=wandb.Settings(console="off", silent=True, x_disable_stats=True, x_disable_machine_info=True),
     )
     run.summary.update(entry["scores"])
     run.finish()
-    print(run.url or f"{run.dir}; to upload it, run: wandb sync")
+    folder = Path(run.dir).parent
+    return str(run.url or f"{folder}; to upload it, run: wandb sync {folder}")
 
 
 if __name__ == "__main__":
-    main()
+    run_program(log)
