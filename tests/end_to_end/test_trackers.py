@@ -146,7 +146,7 @@ def test_a_submission_is_one_run_of_each_tracker(
     assert f"  MLflow: logged to experiment small at sqlite:///{repository}/mlflow.db\n" in printed
     assert "  W&B: not logged: " in printed
 
-    # What is checked out later is not what was submitted.
+    # A later commit is not the one that was submitted.
     commit(repository)
     (repository / "kernels" / "small" / "cross_validation.json").write_text('{"scores": [0.75]}')
     wandb_server.refuses = False
