@@ -40,6 +40,9 @@ LEFT = """
 left = Path("/kaggle/working/wandb/offline-run-20261130_120000-left/run-left.wandb")
 left.parent.mkdir(parents=True)
 left.touch()
+tile = Path("/kaggle/working/tiles/1.png")
+tile.parent.mkdir()
+tile.touch()
 """
 
 PUSH_AND_SUBMIT = """
@@ -204,6 +207,8 @@ def test_without_trackers_there_is_the_kernels_run_and_a_hint(repository: Path) 
     [run] = (repository / "build" / "small" / "output").glob("wandb/offline-run-*/run-left.wandb")
     assert f"  W&B: 1 offline, not synced; to sync, run: wandb sync {run.parent.parent}" in printed
     assert "logged" not in printed
+    # The report has no use for it, and a kernel can leave thousands.
+    assert not (repository / "build" / "small" / "output" / "tiles").exists()
     assert not (repository / "mlflow.db").exists()
 
 

@@ -47,6 +47,43 @@ def contents(repository: Path, names: Sequence[str]) -> list[bytes | None] | Non
     return found
 
 
+def subjects(repository: Path, commits: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return, of those commits that Git knows, all digits and the message's first line, by the digits that are given.
+
+    Args:
+        repository: the clone.
+        commits: at least seven digits of each; one call of Git is made for all.
+    """
+    if not commits:
+        return {}
+    printed = git(repository, "log", "--ignore-missing", "--no-walk=unsorted", "--format=%H %s", *commits, "--") or ""
+    known = [line.partition(" ") for line in printed.splitlines()]
+    found: dict[str, tuple[str, str]] = {}
+    for commit in commits:
+        for digits, _, subject in known:
+            if digits.startswith(commit):
+                found[commit] = (digits, subject)
+    return found
+
+
+def changed_files(repository: Path, pairs: Sequence[tuple[str, str]]) -> list[list[str]]:
+    """Return the files that differ between the commits of each pair; nothing where Git fails.
+
+    Args:
+        repository: the clone.
+        pairs: all digits of the commits; one call of Git is made for all.
+    """
+    lines = "".join(f"{after} {before}\n" for before, after in pairs)
+    printed = _run(repository, "diff-tree", "--stdin", "--always", "-r", "--name-only", "-z", stdin=lines) or b""
+    found: list[list[str]] = []
+    for name in printed.decode(errors="surrogateescape").split("\0"):
+        if len(found) < len(pairs) and name == pairs[len(found)][1]:
+            found.append([])
+        elif name and found:
+            found[-1].append(name)
+    return found
+
+
 def _run(repository: Path, *arguments: str, stdin: str = "") -> bytes | None:
     environment = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
     given = stdin.encode(errors="surrogateescape")
@@ -60,3 +97,6 @@ def _run(repository: Path, *arguments: str, stdin: str = "") -> bytes | None:
 
 COMMIT_LENGTH = 12
 """How many digits of a commit people are shown."""
+
+MOST_ON_GITHUB = 100 * 2**20
+"""The bytes of the largest file that GitHub accepts outside of Git LFS (GitHub Docs, "About large files on GitHub")."""

@@ -113,5 +113,5 @@ def run(options: argparse.Namespace, repository: Path) -> None:
         for kernel in kernels:
             with target.alone_with(kernel):
                 push(kernel, target, force=options.force, detach=options.detach)
-            if options.open and target.web:
-                show(f"{target.web}/code/{target.client.owner}/{kernel.slug}")
+            if options.open and target.page_of(kernel):
+                show(target.page_of(kernel))

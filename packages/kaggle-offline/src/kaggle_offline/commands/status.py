@@ -97,6 +97,6 @@ def run(options: argparse.Namespace, repository: Path) -> dict[str, Any]:
             known = status(kernel, target)
             print(f"{kernel.competition} → {target.name}\n{_described(known)}")
             found[kernel.competition] = asdict(known)
-            if options.open and target.web and known.kernel:
-                show(f"{target.web}/code/{target.client.owner}/{kernel.slug}")
+            if options.open and known.kernel and target.page_of(kernel):
+                show(target.page_of(kernel))
     return {"status": found}

@@ -87,8 +87,8 @@ def run_kernel(
         else:
             version = _push(target, kernel.slug, rendered, after=after, most=MOST_VERSIONS + repeats)
             print(f"  {kernel.slug}: version {version}, pushed, running without a network", flush=True)
-        if target.web:
-            print(f"  {target.web}/code/{ref}", flush=True)
+        if target.page_of(kernel):
+            print(f"  {target.page_of(kernel)}", flush=True)
         if detach and client.kernels.run(kernel.slug, version).status in ("queued", "running"):
             return None
         ended, shown = wait_for_run(target, kernel.slug, version)
@@ -272,7 +272,8 @@ def _download(kernel: KernelFolder, target: Target, version: int, ended: RunStat
             fetch_output(output, runs.__contains__, needed=runs)
         except (KaggleError, OSError) as error:
             # The submission is there without them.
-            print(f"  W&B: the kernel's runs were not downloaded: {error}", flush=True)
+            reason = str(error).splitlines()[0]
+            print(f"  W&B: the kernel's runs were not downloaded: {reason}", flush=True)
     return log
 
 

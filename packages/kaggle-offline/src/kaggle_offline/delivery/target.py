@@ -51,7 +51,6 @@ class Target(Protocol):
         name: ``kaggle`` or ``local``.
         client: asks it.
         waits: those of the command.
-        web: the address of its pages; empty for the local Kaggle, which has none.
     """
 
     @property
@@ -60,8 +59,9 @@ class Target(Protocol):
     def client(self) -> KaggleClient: ...  # noqa: D102
     @property
     def waits(self) -> Waits: ...  # noqa: D102
-    @property
-    def web(self) -> str: ...  # noqa: D102
+
+    def page_of(self, kernel: KernelFolder) -> str:
+        """Return the address of a kernel's page; empty for the local Kaggle, which has no pages."""
 
     def alone(self, folder: Path) -> AbstractContextManager[None]:
         """Hold a lock as `files.alone` does, and wait for it no longer than the command may take."""
@@ -127,7 +127,10 @@ class KaggleCom(_Opened):
     """kaggle.com, as a target."""
 
     name: str = "kaggle"
-    web: str = "https://www.kaggle.com"
+
+    def page_of(self, kernel: KernelFolder) -> str:
+        """See `Target`."""
+        return f"https://www.kaggle.com/code/{self.client.owner}/{kernel.slug}"
 
     def alone_with(self, kernel: KernelFolder) -> AbstractContextManager[None]:
         """See `Target`."""
@@ -170,7 +173,11 @@ class LocalTarget(_Opened):
 
     local: "LocalKaggle"
     name: str = "local"
-    web: str = ""
+
+    def page_of(self, kernel: KernelFolder) -> str:
+        """See `Target`."""
+        del kernel
+        return ""
 
     def alone_with(self, kernel: KernelFolder) -> AbstractContextManager[None]:
         """See `Target`; a local Kaggle is open in one process only."""

@@ -15,6 +15,7 @@ from kaggle_offline.dependencies.unbuilt import Unbuilt, read_unbuilt
 from kaggle_offline.dependencies.wheels import read_wheel
 from kaggle_offline.errors import BuildError, RunError
 from kaggle_offline.files import digest_of_file, read_json
+from kaggle_offline.git import MOST_ON_GITHUB
 from kaggle_offline.repository.image_manifest import ImageManifest, read_image_manifest
 from kaggle_offline.repository.kernel_folder import KernelFolder
 from kaggle_offline.repository.kernel_metadata import TITLE_LENGTHS, pin_of
@@ -22,8 +23,6 @@ from kaggle_offline.uv import further_indexes
 
 _CODE = resources.files("kaggle_offline.artifacts") / "in_kernel" / "build_wheel.py"
 _RECORD = "wheels.json"
-# Git services refuse larger files.
-_LARGEST_BYTES = 100 * 10**6
 # Builds use these, and their requirements seldom name them.
 _TOOLS = ("ninja", "setuptools", "wheel")
 
@@ -85,7 +84,7 @@ def build_on_kaggle(target: Target, kernel: KernelFolder, requirement: str) -> P
 def _advice(size: int, target: Target) -> str:
     if target.name == "local":
         return ": for rehearsals on this machine alone"
-    return ": commit it, with Git LFS" if size > _LARGEST_BYTES else ": commit it"
+    return ": commit it, with Git LFS" if size > MOST_ON_GITHUB else ": commit it"
 
 
 def _of_image(unbuilt: Unbuilt, image: ImageManifest) -> tuple[str, ...]:

@@ -12,13 +12,10 @@ from kaggle_offline.dependencies.locking import lock_kernel
 from kaggle_offline.doctor.subject import Check, Finding, Subject, finding_of
 from kaggle_offline.errors import OfflineError
 from kaggle_offline.files import alone
-from kaggle_offline.git import git
+from kaggle_offline.git import MOST_ON_GITHUB, git
 from kaggle_offline.reports.result import read_result
 from kaggle_offline.repository.checkpoints import files_of, list_checkpoints, pointers_among
 from kaggle_offline.repository.packages import package_files, package_folders, read_project_file, source_root
-
-# GitHub refuses a file that is larger.
-_GITHUB_BYTES = 100 * 2**20
 
 _SECONDS_OF_HOUR = 3600
 # The longest session on Kaggle, in hours.
@@ -105,7 +102,7 @@ def _kept_by_git(subject: Subject, files: Sequence[Path]) -> Iterator[Finding]:
         yield from ignored
         size = path.stat().st_size
         filtered = git(subject.kernel.repository, "check-attr", "filter", "--", name) or ""
-        if not ignored and size > _GITHUB_BYTES and not filtered.endswith(": lfs"):
+        if not ignored and size > MOST_ON_GITHUB and not filtered.endswith(": lfs"):
             yield Finding(
                 f"{name}: {size / 2**20:.0f} MiB, and GitHub refuses more than 100", "Keep it with: git lfs track"
             )

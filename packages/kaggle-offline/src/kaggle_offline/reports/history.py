@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from kaggle_local.terminal import printable
 from markupsafe import Markup
 
 from kaggle_offline.files import read_json, write_json, write_text
-from kaggle_offline.git import git
+from kaggle_offline.git import changed_files, subjects
 from kaggle_offline.reports.charts import curve
 from kaggle_offline.reports.pages import render_page
 from kaggle_offline.reports.result import SCORE_DIGITS
@@ -124,39 +125,52 @@ _COLUMNS = ("date", "number", "number", "date", "long", "long", "date", "number"
 
 def _rows(entries: Sequence[Entry], repository: Path) -> list[list[tuple[str, str]]]:
     """Return the table's rows, the newest first, each with what has changed since the one before it."""
+    commits = list(map(_commit_of, entries))
+    known = subjects(repository, sorted(set(filter(None, commits))))
+    changes = _changes(repository, entries, [known.get(commit, ("", ""))[0] for commit in commits])
     rows = []
-    before = ""
-    for entry in reversed(entries):
+    for number, entry in enumerate(entries):
         origin: dict[str, Any] = {"tag": "", "commit": "", "changed": "", "versions": ""}
         if entry.origin is not None:
             chain = entry.origin
-            # A description may be anybody's: it must be no option of Git's.
-            commit = chain.source.commit.rstrip("+") if _COMMIT.fullmatch(chain.source.commit) else ""
+            shown = [chain.source.commit, *known.get(commits[number], ())[1:]]
             models = "" if chain.models is None else f", models {chain.models}"
             origin = {
                 "tag": chain.source.tag,
-                "commit": _described(repository, chain.source.commit, commit),
-                "changed": _changed(repository, before, commit),
+                "commit": printable(": ".join(shown)),
+                "changed": changes.get(number, ""),
                 "versions": f"kernel {chain.kernel}, packages {chain.packages}{models}",
             }
-            before = commit
         private = "" if entry.private_score is None else f"{entry.private_score:.{SCORE_DIGITS}f}"
         score = entry.status if entry.score is None else f"{entry.score:.{SCORE_DIGITS}f}"
         cells = [entry.date[:16].replace("T", " "), score, private, *origin.values(), entry.ref]
         rows.append(list(zip(_COLUMNS, cells, strict=True)))
-    return rows[::-1]
+    return rows
 
 
-def _described(repository: Path, shown: str, commit: str) -> str:
-    subject = git(repository, "log", "-1", "--format=%s", commit) if commit else None
-    return printable(f"{shown}: {subject}") if subject else shown
-
-
-def _changed(repository: Path, before: str, after: str) -> str:
-    """Return the files that differ between two commits, shortened; empty where Git does not know one of them."""
-    if not (before and after):
+def _commit_of(entry: Entry) -> str:
+    """Return the commit of a submission; empty if its description, which may be anybody's, has something else there."""
+    if entry.origin is None or not _COMMIT.fullmatch(entry.origin.source.commit):
         return ""
-    listed = git(repository, "diff", "--name-only", "-z", before, after)
-    names = [name for name in (listed or "").split("\0") if name]
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return printable(", ".join(names[:_SHOWN]) + more)
+    return entry.origin.source.commit.rstrip("+")
+
+
+def _changes(repository: Path, entries: Sequence[Entry], commits: Sequence[str]) -> dict[int, str]:
+    """Return the files that differ between the commits of a submission and of the one before it, shortened.
+
+    Args:
+        repository: the clone.
+        entries: the submissions, the newest first.
+        commits: all digits of the commit of each; empty if Git does not know it.
+
+    Returns:
+        By the numbers of those submissions for which Git knows both.
+    """
+    made = [number for number, entry in enumerate(entries) if entry.origin is not None]
+    pairs = {after: (commits[before], commits[after]) for after, before in pairwise(made)}
+    pairs = {number: pair for number, pair in pairs.items() if all(pair)}
+    changes: dict[int, str] = {}
+    for number, names in zip(pairs, changed_files(repository, [*pairs.values()]), strict=False):
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        changes[number] = printable(", ".join(names[:_SHOWN]) + more)
+    return changes
