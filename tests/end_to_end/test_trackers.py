@@ -131,7 +131,34 @@ def wandb_server() -> Iterator[WandbServer]:
         yield server
 
 
-def test_a_submission_is_one_run_of_each_tracker(
+@pytest.mark.usefixtures("kaggle")
+def test_a_submission_is_a_run_of_each_tracker(repository: Path, trackers: Path, wandb_server: WandbServer) -> None:
+    submitted = git(repository, "rev-parse", "HEAD")
+    printed = push_and_submit(repository, trackers, WANDB_BASE_URL=wandb_server.url, WANDB_API_KEY=API_KEY)
+    result = result_of(repository / "build" / "small")
+    ref, score = result["submission"]["ref"], result["submission"]["score"]
+    assert f"  MLflow: logged to experiment small at sqlite:///{repository}/mlflow.db\n" in printed
+    assert f"  W&B: logged to {wandb_server.url}/somebody/small/runs/kaggle-{ref}\n" in printed
+    assert API_KEY not in printed
+
+    [run] = mlflow_runs(trackers, repository)
+    assert run["metrics"] == {"public_score": score, "cross_validation": pytest.approx(0.6)}
+    assert run["tags"]["mlflow.source.git.commit"] == submitted
+    assert run["tags"]["kaggle.submission"] == ref
+    assert submitted.startswith(run["params"]["commit"])
+    assert run["params"]["kernel"] == f"canary/small-kernel/{result['kernel']['version']}"
+    assert run["params"]["packages"] == f"canary/small-packages/{result['packages']['version']}"
+    assert run["params"]["image"] == result["run"]["image"]
+
+    logged = wandb_server.runs[f"kaggle-{ref}"]
+    assert logged["commit"] == submitted
+    assert logged["summary"]["public_score"] == score
+    config = {name: entry["value"] for name, entry in json.loads(logged["config"]).items()}
+    assert {name: config[name] for name in run["params"]} == run["params"]
+
+
+@pytest.mark.nightly
+def test_a_run_of_the_kernel_is_synced_and_a_submission_is_not_logged_twice(
     kaggle: LocalKaggle, repository: Path, trackers: Path, wandb_server: WandbServer
 ) -> None:
     track(repository, TRACKED)
@@ -143,10 +170,8 @@ def test_a_submission_is_one_run_of_each_tracker(
 
     wandb_server.refuses = True
     printed = push_and_submit(repository, trackers, **ways)
-    result = result_of(repository / "build" / "small")
-    ref = result["submission"]["ref"]
+    ref = result_of(repository / "build" / "small")["submission"]["ref"]
     assert re.search("  W&B: offline-run-.*-from-the-kernel, not synced: ", printed)
-    assert f"  MLflow: logged to experiment small at sqlite:///{repository}/mlflow.db\n" in printed
     assert "  W&B: not logged: " in printed
 
     # A later commit is not the one that was submitted.
@@ -156,31 +181,17 @@ def test_a_submission_is_one_run_of_each_tracker(
     again = push_and_submit(repository, trackers, **ways)
     assert "is submitted already" in again
     assert re.search("  W&B: offline-run-.*-from-the-kernel, synced\n", again)
-    assert f"  W&B: logged to {wandb_server.url}/somebody/small/runs/kaggle-{ref}\n" in again
-    assert API_KEY not in printed + again
-
-    [run] = mlflow_runs(trackers, repository)
-    assert run["metrics"] == {"public_score": result["submission"]["score"], "cross_validation": 0.75}
-    assert run["tags"]["mlflow.source.git.commit"] == submitted
-    assert run["tags"]["kaggle.submission"] == ref
-    assert submitted.startswith(run["params"]["commit"])
-    assert run["params"]["kernel"] == f"canary/small-kernel/{result['kernel']['version']}"
-    assert run["params"]["packages"] == f"canary/small-packages/{result['packages']['version']}"
-    assert run["params"]["image"] == result["run"]["image"]
-
-    logged = wandb_server.runs[f"kaggle-{ref}"]
-    assert logged["commit"] == submitted
-    assert logged["summary"]["public_score"] == result["submission"]["score"]
-    config = {name: entry["value"] for name, entry in json.loads(logged["config"]).items()}
-    assert {name: config[name] for name in run["params"]} == run["params"]
     of_kernel = wandb_server.runs["from-the-kernel"]
     assert (of_kernel["project"], of_kernel["summary"]["images"]) == ("trees", 2)
 
     last = push_and_submit(repository, trackers, **ways)
     assert "from-the-kernel" not in last
-    assert len(mlflow_runs(trackers, repository)) == 1
+    [run] = mlflow_runs(trackers, repository)
+    assert run["metrics"]["cross_validation"] == 0.75
+    assert run["tags"]["mlflow.source.git.commit"] == submitted
     assert wandb_server.resumed == [f"kaggle-{ref}"]
-    assert logged["summary"]["cross_validation"] == 0.75
+    logged = wandb_server.runs[f"kaggle-{ref}"]
+    assert (logged["commit"], logged["summary"]["cross_validation"]) == (submitted, 0.75)
 
 
 @pytest.mark.usefixtures("kaggle")
