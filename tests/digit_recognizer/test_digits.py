@@ -79,5 +79,5 @@ def test_tables_that_are_none_are_refused(tmp_path: Path) -> None:
 def test_predictions_are_shown_as_pictures(competition: Path) -> None:
     pixels, digits = read_training(competition / "public")
     sheet = contact_sheet(pixels[:10], digits[:10])
-    assert sheet.size == (768, 2 * 116)
+    assert sheet.size == (768, 2 * 132)
     assert len(sheet.getcolors() or ()) > 10

@@ -4,12 +4,14 @@ from pathlib import Path
 
 from competition_kit.notes import noted
 from competition_kit.submission import write_submission
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from digit_recognizer.data import ID, TARGET, Digits, Pixels, read_test, read_training
 from digit_recognizer.model import fit
 
-_SHOWN, _COLUMNS, _SIDE, _CAPTION = 16, 8, 96, 20
+_SHOWN, _COLUMNS, _SIDE = 16, 8, 96
+# The height of a caption, and of its digit, in pixels: it can be read on a phone, which shows half of the width.
+_CAPTION, _LETTERS = 36, 26
 
 
 def predict(competition: Path, output: Path) -> None:
@@ -45,11 +47,11 @@ def contact_sheet(pixels: Pixels, digits: Digits) -> Image.Image:
     """
     rows = -(-len(digits) // _COLUMNS)
     sheet = Image.new("L", (_COLUMNS * _SIDE, rows * (_SIDE + _CAPTION)), 255)
-    draw = ImageDraw.Draw(sheet)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_LETTERS)
     for number, (row, digit) in enumerate(zip(pixels, digits.tolist(), strict=True)):
         side = round(len(row) ** 0.5)
         shades = (255 - 255 * row / max(row.max(), 1)).reshape(side, side).astype("uint8")
         x, y = number % _COLUMNS * _SIDE, number // _COLUMNS * (_SIDE + _CAPTION)
         sheet.paste(Image.fromarray(shades).resize((_SIDE, _SIDE), Image.Resampling.NEAREST), (x, y))
-        draw.text((x + _SIDE // 2 - 3, y + _SIDE + 4), str(digit), fill=0)
+        draw.text((x + _SIDE // 2, y + _SIDE + _CAPTION // 2), str(digit), fill=0, font=font, anchor="mm")
     return sheet
