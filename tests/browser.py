@@ -46,6 +46,7 @@ addEventListener("load", () => {
     dark: matchMedia("(prefers-color-scheme: dark)").matches,
     width: innerWidth,
     widest: document.documentElement.scrollWidth,
+    scrolled: [...document.querySelectorAll(".scroll")].filter(box => box.scrollWidth > box.clientWidth).length,
     unnamed: [...document.querySelectorAll("img:not([alt]), svg:not([aria-label])")].length,
     smallest: Math.min(...[...document.querySelectorAll("svg text")].map(text => {
       const svg = text.ownerSVGElement;
@@ -83,6 +84,7 @@ class Measured:
         dark: whether the page was asked for in dark colors.
         width: of the frame that the page is in, in pixels.
         widest: of the page; more than the frame's if it has to be moved sideways.
+        scrolled: the number of tables that are wider than their place.
         unnamed: the number of pictures and charts without words.
         smallest: the size of the smallest text in a chart, in pixels.
         errors: the messages of the browser's console.
@@ -92,6 +94,7 @@ class Measured:
     dark: bool
     width: int
     widest: int
+    scrolled: int
     unnamed: int
     smallest: float
     errors: list[str]

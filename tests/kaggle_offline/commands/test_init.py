@@ -1,9 +1,11 @@
 """`init` begins a competition in a repository that somebody else could have, and it scores."""
 
+import json
 from pathlib import Path
 
 import pytest
 from kaggle_offline.cli import main
+from kaggle_offline.errors import ConfigurationError, FindingsError
 from kaggle_offline.repository.kernel_folder import read_kernel_folder
 from kaggle_offline.repository.packages import package_files, package_folders
 from kaggle_offline.scaffold.repository_files import _ON_GITHUB, ignore
@@ -123,8 +125,14 @@ def test_it_scores(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", "apples"]) == 0
     assert "Now: kaggle-offline freeze push submit apples" in capsys.readouterr().out
     assert main(["doctor", "apples"]) == 0
-    assert "note: kernels/apples/data.json: the data of rehearsals are made up" in capsys.readouterr().out
+    note = "kernels/apples/data.json: the data of rehearsals are made up"
+    assert f"note: {note}" in capsys.readouterr().out
+    assert main(["doctor", "--json", "apples"]) == 0
+    assert json.loads(capsys.readouterr().out)["notes"]["apples"][0].startswith(note)
     assert main(["freeze", "push", "submit", "apples"]) == 0
+    # A score on made-up data says so.
+    assert f"note: {note}" in capsys.readouterr().out
+    assert note in (place / "build" / "apples" / "report.html").read_text()
     assert result_of(place / "build" / "apples")["submission"]["score"] is not None
     # The commit of a submission counts with the package's files, and not with those that Git ignores.
     git(place, "add", "--all")
@@ -150,6 +158,29 @@ def test_setuptools_that_would_find_more_packages_is_told_of(place: Path, capsys
     (place / "pyproject.toml").write_text(f'{files["pyproject.toml"]}[tool.setuptools]\npackages = ["leaf_tools"]\n')
     assert main(["init", "pears"]) == 0
     assert line not in capsys.readouterr().out
+
+
+def test_the_doctor_sees_what_the_kernel_reads(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files, _ = REPOSITORIES["uv, in src"]
+    write(place, files)
+    assert main(["init", "apples"]) == 0
+    code = place / "kernels" / "apples" / "predict.py"
+    code.write_text(f'{code.read_text()}(COMPETITION / "more.csv").read_bytes()\n')
+    assert main(["doctor", "apples"]) == FindingsError.exit_code
+    assert "predict.py: reads more.csv, which data.json does not have" in capsys.readouterr().out
+
+
+def test_a_metric_is_for_data_that_are_not_made_up(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "pears", "--metric", "rmse"]) == ConfigurationError.exit_code
+    assert "--metric rmse: " in capsys.readouterr().err
+    assert not (place / "kernels").exists()
+
+
+@pytest.mark.parametrize("arguments", [["apples"], ["Not A Name"], ["pears", "--package", "nowhere"]])
+def test_what_cannot_be_begun_writes_nothing(arguments: list[str], place: Path) -> None:
+    (place / "kernels" / "apples").mkdir(parents=True)
+    assert main(["init", *arguments]) == ConfigurationError.exit_code
+    assert sorted(path.name for path in place.iterdir() if path.name != ".kaggle-local") == [".git", "kernels"]
 
 
 def test_the_workflows_and_lines_that_are_there_stay(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

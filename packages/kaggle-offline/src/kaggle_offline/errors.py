@@ -245,9 +245,9 @@ class FindingsError(OfflineError):
 
     exit_code = 40
 
-    def __init__(self, problem: str, cure: str, findings: Mapping[str, Any]) -> None:
+    def __init__(self, problem: str, cure: str, document: Mapping[str, Any]) -> None:
         super().__init__(problem, cure)
-        self.document = {"findings": findings}
+        self.document = document
 
 
 class EntryError(OfflineError):

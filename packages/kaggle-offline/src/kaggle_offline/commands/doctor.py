@@ -20,7 +20,7 @@ _SECONDS = 10
 
 
 def run(options: argparse.Namespace, repository: Path) -> dict[str, Any]:
-    """Run the subcommand; return the findings of each competition."""
+    """Run the subcommand; return the findings and notes of each competition."""
     # All folders: one that lacks its settings no other session would see.
     folders = (path.name for path in sorted((repository / "kernels").iterdir()) if path.is_dir())
     names = options.competitions or [name for name in folders if not name.startswith((".", "_"))]
@@ -38,18 +38,19 @@ def run(options: argparse.Namespace, repository: Path) -> dict[str, Any]:
                     found[name] += _ask_about(target, repository, name)
         except OfflineError as error:
             found["credentials"] = [Finding(error.problem, error.cure)]
+    remarks = {name: notes(repository, name) for name in found}
     for name, findings in found.items():
         title = f"{name}:" if findings else f"{name}: no problems found"
         print(title)
         for finding in findings:
             print(f"  {finding.problem}\n    → {finding.cure}")
-        for note in notes(repository, name):
-            print(f"  note: {note}")
-    document = {name: list(map(asdict, findings)) for name, findings in found.items()}
+        for remark in remarks[name]:
+            print(f"  note: {remark}")
+    document = {"findings": {name: list(map(asdict, findings)) for name, findings in found.items()}, "notes": remarks}
     total = sum(map(len, found.values()))
     if total:
         raise FindingsError(f"{total} found", "Each has its cure above.", document)
-    return {"findings": document}
+    return document
 
 
 def _ask_about(target: Target, repository: Path, name: str) -> list[Finding]:

@@ -16,6 +16,8 @@ def run(options: argparse.Namespace, repository: Path) -> None:
     """Run the subcommand."""
     if not options.package and not options.code:
         options.package = _only_package(repository)
+    # A mistake in the names is found before anything is written.
+    new.names_for(options, repository)
     slug = slug_of_competition(options.competition)
     if ignore(repository, ["/build/", "/.kaggle-local/", f"/data/{slug}/"]):
         print("  .gitignore")

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace, repository: Path) -> None:
     """Run the subcommand."""
     image = image_for_new(repository)
     known = {*image.pins, *image.unlisted}
-    names = _names(options, repository, known)
+    names = names_for(options, repository, known)
     with _client(options.target, repository) as client, TemporaryDirectory() as scratch:
         code = _code(options.code, client, Path(scratch))
         served = options.served or (code is not None and options.kind in (None, "tabular") and _answers_a_gateway(code))
@@ -76,13 +76,22 @@ def run(options: argparse.Namespace, repository: Path) -> None:
     print(f"Now: {command('freeze push submit', names.competition)}")
 
 
-def _names(options: argparse.Namespace, repository: Path, taken: Collection[str]) -> Names:
+def names_for(options: argparse.Namespace, repository: Path, taken: Collection[str] = ()) -> Names:
     """Return the names of the competition's parts.
 
+    Args:
+        options: of the subcommand.
+        repository: where the competition is begun.
+        taken: names that its package may not have.
+
     Raises:
-        ConfigurationError: one is not valid, or the code would need another package than the one that is there.
+        ConfigurationError: one is not valid, the competition is there already, or the code would need another package
+            than the one that is there.
     """
     names = names_of(options.competition, taken, options.name)
+    folder = Path("kernels", names.competition)
+    if (repository / folder).exists():
+        raise ConfigurationError(f"{folder}: there already", "Choose another name, or move it away.")
     if not options.package:
         return names
     if options.code:
@@ -112,6 +121,11 @@ def _profile(
     # A competition with --kind, or on the local Kaggle, need not exist.
     may_be_drawn = options.kind or options.target == "local"
     if client is None or (may_be_drawn and client.competitions.state(names.slug) is None):
+        if metric:
+            raise ConfigurationError(
+                f"--metric {metric}: without an account or such a competition, the data are made up, with their metric",
+                "Log in (kaggle auth login), or leave --metric out.",
+            )
         kind = options.kind
         if not kind and served:
             kind = "tabular"

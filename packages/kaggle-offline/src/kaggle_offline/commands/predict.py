@@ -16,6 +16,7 @@ from kaggle_offline.commands.submit import submit
 from kaggle_offline.competition.data_folder import files_of
 from kaggle_offline.delivery.reporting import report
 from kaggle_offline.delivery.target import open_target
+from kaggle_offline.doctor.notes import notes
 from kaggle_offline.errors import KaggleError, NetworkError, OfflineError, ScoreFellError, SystemProblemError
 from kaggle_offline.files import alone, digest_of_data
 from kaggle_offline.git import COMMIT_LENGTH, git
@@ -40,7 +41,7 @@ def predict(kernel: KernelFolder, base: str, *, renew_lock: bool) -> None:
         known = replace(_rehearse_base(kernel, base), data=data)
     known = replace(known, tolerance=kernel.settings.tolerance)
     result = update_result(kernel.build, seconds={}, base=known)
-    report(kernel, result)
+    report(kernel, result, notes(kernel.repository, kernel.competition))
     commit = base[:COMMIT_LENGTH]
     if known.score is None:
         print(f"  no score on the base, {commit}, to compare it with: {known.problem}")
@@ -48,16 +49,16 @@ def predict(kernel: KernelFolder, base: str, *, renew_lock: bool) -> None:
     if here.score is None:
         return
     gain = here.score - known.score if here.greater_is_better else known.score - here.score
-    style = "good" if gain >= 0 else "bad"
     loss = round(-gain, SCORE_DIGITS)
-    tolerated = f", where {kernel.settings.tolerance:g} is tolerated" if loss > 0 else ""
-    print_styled(f"  {_verdict(here.score, known.score, gain)}{tolerated}", style)
     if loss > kernel.settings.tolerance:
         raise ScoreFellError(
             f"{kernel.competition}: the score is {here.score:.5f}, and {known.score:.5f} on the base, {commit}: "
             f"worse by {loss:.5f}, where {kernel.settings.tolerance:g} is tolerated",
             f"To allow it, set [rehearsal] tolerance = {loss} in {kernel.folder / 'submission.toml'}",
         )
+    style = "good" if gain >= 0 else "bad"
+    tolerated = f", where {kernel.settings.tolerance:g} is tolerated" if loss > 0 else ""
+    print_styled(f"  {_verdict(here.score, known.score, gain)}{tolerated}", style)
 
 
 def _verdict(here: float, base: float, gain: float) -> str:

@@ -48,7 +48,7 @@ def status(kernel: KernelFolder, target: Target) -> Status:
     """
     client = target.client
     try:
-        frozen = str(read_frozen(kernel).source) or "no commit"
+        frozen = str(read_frozen(kernel).source) or "without a commit"
     except NotFrozenError:
         frozen = None
     number, run = 0, ""

@@ -16,6 +16,7 @@ from kaggle_offline.delivery.preflight import check_entry
 from kaggle_offline.delivery.reporting import report
 from kaggle_offline.delivery.run_log import cause_of, read_log
 from kaggle_offline.delivery.target import Target, open_target
+from kaggle_offline.doctor.notes import notes
 from kaggle_offline.environment import command
 from kaggle_offline.errors import (
     DailyLimitError,
@@ -76,7 +77,8 @@ def submit(kernel: KernelFolder, target: Target, *, detach: bool = False) -> Non
         greater_is_better=entry.greater_is_better,
         repository=kernel.repository,
     )
-    folds = report(kernel, result)
+    remarks = notes(kernel.repository, kernel.competition) if target.name == "local" else []
+    folds = report(kernel, result, remarks)
     if entry.calls:
         print(f"  gateway: {described_calls(entry.calls, kernel.settings.limits)}")
     if state.status != "complete":
@@ -85,6 +87,8 @@ def submit(kernel: KernelFolder, target: Target, *, detach: bool = False) -> Non
     if target.name == "kaggle":
         origin = read_chain(state.description) or chain
         log_score(kernel, Scored(submission=entry, origin=origin, result=result, folds=folds))
+    for remark in remarks:
+        print(f"  note: {remark}")
     print(f"  {kernel.build / RESULT}, report.html beside it")
 
 
@@ -92,9 +96,11 @@ def _print_score(state: SubmissionState, entry: Submission) -> None:
     if state.score is None:
         print("  scored; Kaggle does not show the score")
     elif entry.baseline is None:
-        print_styled(f"  score {state.score:.5f}", "good")
+        print_styled(f"  score {state.score:.5f}", "strong")
     else:
-        print_styled(f"  score {state.score:.5f}", "good", end="")
+        is_better = state.score != entry.baseline and (state.score > entry.baseline) == entry.greater_is_better
+        style = "good" if is_better else "strong"
+        print_styled(f"  score {state.score:.5f}", style, end="")
         print(f" (baseline, the most common label: {entry.baseline:.5f})")
     if state.private_score is not None:
         print(f"  private score {state.private_score:.5f}")

@@ -1,5 +1,7 @@
 """The report on a result, with the content of the submission."""
 
+from collections.abc import Sequence
+
 from kaggle_offline.delivery.predictions import cross_validation, read_predictions
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.reports.report import write_report
@@ -7,8 +9,14 @@ from kaggle_offline.reports.result import Result
 from kaggle_offline.repository.kernel_folder import KernelFolder
 
 
-def report(kernel: KernelFolder, result: Result) -> list[float]:
-    """Write the reports of a competition; return the scores of its cross-validation, which may be none."""
+def report(kernel: KernelFolder, result: Result, remarks: Sequence[str] = ()) -> list[float]:
+    """Write the reports of a competition; return the scores of its cross-validation, which may be none.
+
+    Args:
+        kernel: the competition.
+        result: of its last run.
+        remarks: sentences that stand below the score.
+    """
     folds: list[float] = []
     try:
         folds = cross_validation(kernel)
@@ -22,5 +30,5 @@ def report(kernel: KernelFolder, result: Result) -> list[float]:
         # A kernel can write any numbers, and the score counts more than their picture.
         print(f"  {kernel.settings.output}: no picture of its distribution: {error}")
     limits = kernel.settings.limits
-    write_report(kernel.build, kernel.competition, result, limits, predictions=predictions, folds=folds)
+    write_report(kernel.build, kernel.competition, result, limits, predictions=predictions, folds=folds, remarks=remarks)
     return folds

@@ -113,17 +113,33 @@ def write_history(
         best=best,
         note=note,
         chart=chart_of(entries, greater_is_better=is_greater),
-        rows=_rows(entries, repository),
+        **_table(_rows(entries, repository)),
     )
     write_text(build / PAGE, text)
     return build / PAGE
 
 
-# How the cells of each column are set.
-_COLUMNS = ("date", "number", "number", "date", "long", "long", "date", "number")
+# The title of each column, and how its cells are set.
+_COLUMNS = (
+    ("date (UTC)", "date"),
+    ("score", "number"),
+    ("private", "number"),
+    ("tag", "long"),
+    ("commit", "long"),
+    ("changed", "long"),
+    ("versions", "long"),
+    ("submission", "number"),
+)
 
 
-def _rows(entries: Sequence[Entry], repository: Path) -> list[list[tuple[str, str]]]:
+def _table(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Return the titles and the rows of the columns that have anything in them, as the template takes them."""
+    filled = [number for number in range(len(_COLUMNS)) if any(row[number] for row in rows)]
+    cells = [[(_COLUMNS[number][1], row[number]) for number in filled] for row in rows]
+    return {"titles": [_COLUMNS[number][0] for number in filled], "rows": cells}
+
+
+def _rows(entries: Sequence[Entry], repository: Path) -> list[list[str]]:
     """Return the table's rows, the newest first, each with what has changed since the one before it."""
     commits = list(map(_commit_of, entries))
     known = subjects(repository, sorted(set(filter(None, commits))))
@@ -143,8 +159,7 @@ def _rows(entries: Sequence[Entry], repository: Path) -> list[list[tuple[str, st
             }
         private = "" if entry.private_score is None else f"{entry.private_score:.{SCORE_DIGITS}f}"
         score = entry.status if entry.score is None else f"{entry.score:.{SCORE_DIGITS}f}"
-        cells = [entry.date[:16].replace("T", " "), score, private, *origin.values(), entry.ref]
-        rows.append(list(zip(_COLUMNS, cells, strict=True)))
+        rows.append([entry.date[:16].replace("T", " "), score, private, *origin.values(), entry.ref])
     return rows
 
 

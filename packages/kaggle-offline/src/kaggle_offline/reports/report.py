@@ -78,6 +78,7 @@ def write_report(
     *,
     predictions: Predictions | None = None,
     folds: Sequence[float] = (),
+    remarks: Sequence[str] = (),
 ) -> None:
     """Write both reports below ``build``, with the pictures that the kernel left in its output.
 
@@ -88,6 +89,7 @@ def write_report(
         limits: of the competition, for the time that the hidden test set would take.
         predictions: the content of the submission file.
         folds: the scores of a cross-validation.
+        remarks: sentences that stand below the score.
     """
     lines = _lines(competition, result, limits)
     title = f"{competition}: {_outcome(result)}"
@@ -99,7 +101,7 @@ def write_report(
         title=title,
         competition=competition,
         outcome=_outcome(result),
-        verdicts=[*_verdicts(result), *_too_long(result, limits, predictions)],
+        verdicts=[*_verdicts(result), *_too_long(result, limits, predictions), *(("faint", line) for line in remarks)],
         cards=_cards(build, result, limits, predictions, folds),
         lines=[line for line in lines if not line.is_score],
         shipped=_shipped(result),

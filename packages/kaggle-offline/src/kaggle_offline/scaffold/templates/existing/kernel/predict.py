@@ -15,9 +15,14 @@ from pathlib import Path
 
 import my_competition  # noqa: F401 - installed above
 
-# Kaggle mounts a competition's data at either place.
-PLACES = (Path("/kaggle/input/competitions/my-competition"), Path("/kaggle/input/my-competition"))
-COMPETITION = next(place for place in PLACES if place.is_dir())
+
+def find_input(slug: str) -> Path:
+    """Return the folder of the competition's data, which Kaggle mounts at either place."""
+    places = (Path(f"/kaggle/input/competitions/{slug}"), Path(f"/kaggle/input/{slug}"))
+    return next(place for place in places if place.is_dir())
+
+
+COMPETITION = find_input("my-competition")
 
 # %%
 shutil.copyfile(COMPETITION / "SAMPLE TABLE", "/kaggle/working/submission.csv")
