@@ -1,12 +1,13 @@
-"""Code of others, which is built or run for the user, sees no variable that is not on the list."""
+"""Code of others, which is built or run for the user, sees no variable that is not on the list; hints fit the user."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from kaggle_offline.commands.freeze import freeze
 from kaggle_offline.delivery.target import LocalTarget, open_target
 from kaggle_offline.dependencies.wheels import build_wheel
-from kaggle_offline.environment import environment_for_others
+from kaggle_offline.environment import BY_NOX, BY_OPTION, command, environment_for_others
 from kaggle_offline.repository.kernel_folder import read_kernel_folder
 
 SECRETS = ("KAGGLE_USERNAME", "KAGGLE_KEY", "GITHUB_TOKEN", "GH_TOKEN", "AWS_SECRET_ACCESS_KEY", "SOMETHING")
@@ -45,3 +46,22 @@ def test_a_rehearsals_command_does_not_see_the_others(rehearsed: Path) -> None:
     with open_target("local", rehearsed) as target:
         assert isinstance(target, LocalTarget)
         target.prepare(kernel, freeze(kernel))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "by_nox", "said"),
+    [
+        ("/home/me/.cache/uv/archive-v0/3w9jpTT87Uzr", False, "uvx kaggle-offline freeze push apples"),
+        ("/home/me/leaves/.venv", False, "kaggle-offline freeze push apples"),
+        ("/home/me/leaves/.nox/tools", True, "nox -s freeze push -- apples"),
+    ],
+)
+def test_hints_are_in_the_words_that_were_used(
+    prefix: str, by_nox: bool, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(BY_OPTION, raising=False)
+    monkeypatch.delenv(BY_NOX, raising=False)
+    monkeypatch.setattr(sys, "prefix", prefix)
+    if by_nox:
+        monkeypatch.setenv(BY_NOX, "1")
+    assert command("freeze push", "apples") == said

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from kaggle_offline.repository.kernel_folder import KernelFolder
 
-from tests.kaggle_offline.conftest import git
+from tests.kaggle_offline.conftest import git, result_of
 
 SCRIPT = """\
 set -euo pipefail
@@ -84,7 +84,8 @@ def test_each_subcommand_that_asks_tells_it_in_json(committed: Path) -> None:
     found = outcome(run(committed, "kaggle-offline", "status", "--json"))["status"]["small"]
     assert found["kernel"] == 0
     assert found["submission"] == ""
-    assert run(committed, "kaggle-offline", "push", "submit", "-q").stdout == ""
+    # Options of every subcommand may come first.
+    assert run(committed, "kaggle-offline", "--target", "local", "-q", "push", "submit").stdout == ""
     found = outcome(run(committed, "kaggle-offline", "status", "--json"))["status"]["small"]
     assert (found["kernel"], found["run"], found["submission_status"]) == (1, "complete", "complete")
     assert found["score"] is not None
@@ -107,11 +108,15 @@ def test_a_message_comes_at_the_end(committed: Path) -> None:
     program.chmod(0o755)
     assert run(committed, "kaggle-offline", "history", "--notify", "./tell.sh -t 'a b'").returncode == 0
     assert (committed / "told").read_text() == "-t\na b\nkaggle-offline history: done\n"
+    told = run(committed, "kaggle-offline", "push", "submit", "--notify", "./tell.sh")
+    assert told.returncode == 0, told.stderr
+    score = result_of(committed / "build" / "small")["submission"]["score"]
+    assert (committed / "told").read_text() == f"kaggle-offline submit: done, small {score:.5f}\n"
     failed = run(committed, "kaggle-offline", "push", "nothing", "--notify", "./tell.sh")
     assert failed.returncode == 10
     assert (committed / "told").read_text() == "kaggle-offline push: failed, exit code 10\n"
-    told = outcome(run(committed, "kaggle-offline", "history", "--json", "--notify", "echo note"))
-    assert told["submissions"] == {"small": []}
+    in_json = outcome(run(committed, "kaggle-offline", "history", "--json", "--notify", "echo note"))
+    assert list(in_json["submissions"]) == ["small"]
     without = run(committed, "kaggle-offline", "history", "--notify", "./nowhere")
     assert without.returncode == 0
     assert "--notify ./nowhere: " in without.stderr

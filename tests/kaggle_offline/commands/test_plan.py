@@ -354,8 +354,12 @@ def test_what_git_cannot_tell_is_said(clone: Path, tmp_path: Path, monkeypatch: 
             plan_tag(folder, "submit-v2")
     with pytest.raises(TagError, match="kernels/nowhere not found"):
         plan_tag(clone, "submit-nowhere-v1")
-    with pytest.raises(ConfigurationError, match="origin/HEAD is not set"):
+    git(clone, "branch", "--move", "work")
+    with pytest.raises(ConfigurationError, match="origin/HEAD is not set, and no branch is called main"):
         default_branch(clone)
+    git(clone, "branch", "main")
+    assert default_branch(clone) == "main"
+    assert default_branch(shallow) == "origin/" + git(shallow, "branch", "--show-current")
 
 
 def test_a_clone_without_the_large_files_of_the_past_can_tell(clone: Path, tmp_path: Path) -> None:

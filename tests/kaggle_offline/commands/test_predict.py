@@ -121,6 +121,7 @@ def test_the_command_takes_what_has_changed_and_never_leaves_this_machine(
     monkeypatch.setenv("KAGGLE_TARGET", "kaggle")
     summary = tmp_path / "summary"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    git(kernel.repository, "branch", "--move", "work")
     assert main(["predict"]) == 11
     assert "origin/HEAD is not set" in capsys.readouterr().err
     git(kernel.repository, "update-ref", "refs/remotes/origin/main", "HEAD")

@@ -95,6 +95,8 @@ def test_the_whole_way_and_once_more(notebook: KernelFolder, capsys: pytest.Capt
         assert second[name] == {**first[name], "uploaded_bytes": 0}
     for name in ("kernel", "run", "submission"):
         assert second[name] == first[name]
+    # The times are still those of what was done.
+    assert second["seconds"] == first["seconds"]
     output = capsys.readouterr().out
     assert "nothing changed" in output
     assert "version 1, unchanged, already run" in output

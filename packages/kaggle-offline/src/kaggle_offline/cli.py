@@ -37,11 +37,26 @@ _VERBS = {
 
 _STDOUT, _STDERR = 1, 2
 
+# The page that --open opens.
+_OPENED = {
+    "push": "the kernel's page on Kaggle",
+    "status": "the kernel's page on Kaggle",
+    "submit": "the report",
+    "history": "the page of all submissions",
+}
+
 # Those that write result.json.
 _WITH_RESULT = ("freeze", "push", "submit", "predict")
 
 # Those that may follow each other on one command line, with the same arguments.
 _FOLLOWING = ("lock", "freeze", "push", "submit")
+
+# The options of every subcommand, which may stand before it.
+_EVERYWHERE = ("--json", "--notify", "-q", "--quiet", "--target", "-v", "--verbose")
+_SUBCOMMANDS = (
+    *_VERBS,
+    *("completion", "data", "doctor", "image", "init", "new", "plan", "predict", "probe"),
+)
 
 # The modules of subcommands that are not in kaggle_offline.commands.
 _ELSEWHERE = {"probe": "kaggle_offline.observation.probe"}
@@ -77,12 +92,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if code:
                 break
         if options.notify:
-            _notify(options.notify, f"kaggle-offline {options.verb}: {_outcome(code)}")
+            _notify(options.notify, f"kaggle-offline {options.verb}: {_outcome(options, code)}")
     return code
 
 
-def _outcome(code: int) -> str:
-    return f"failed, exit code {code}" if code else "done"
+def _outcome(options: argparse.Namespace, code: int) -> str:
+    """Return how a command ended, with the scores that it has got."""
+    if code:
+        return f"failed, exit code {code}"
+    parts = ["done"]
+    if options.verb in ("submit", "predict"):
+        for competition, result in _results(options.competitions).items():
+            score = (result.get("submission") or {}).get("score")
+            if score is not None:
+                parts.append(f"{competition} {score:.5f}")
+    return ", ".join(parts)
 
 
 def _notify(line: str, message: str) -> None:
@@ -99,11 +123,15 @@ def _notify(line: str, message: str) -> None:
 
 
 def _commands(words: Sequence[str]) -> list[list[str]]:
-    """Return the commands of a line: ``freeze push titanic`` is ``freeze titanic``, then ``push titanic``."""
-    verbs = list(takewhile(_FOLLOWING.__contains__, words))
+    """Return the commands of a line: ``-q freeze push titanic`` is ``freeze -q titanic``, then ``push -q titanic``."""
+    leading = list(takewhile(lambda word: word not in _SUBCOMMANDS, words))
+    if not leading or leading[0] not in _EVERYWHERE:
+        leading = []
+    rest = words[len(leading) :]
+    verbs = list(takewhile(_FOLLOWING.__contains__, rest)) or list(rest[:1])
     if not verbs:
         return [list(words)]
-    return [[verb, *words[len(verbs) :]] for verb in verbs]
+    return [[verb, *leading, *rest[len(verbs) :]] for verb in verbs]
 
 
 def _run_verb(options: argparse.Namespace) -> int:
@@ -260,10 +288,8 @@ def _parser() -> argparse.ArgumentParser:
     for verb, text in _VERBS.items():
         command = _subcommand(verbs, verb, text)
         _add_competitions(command, "all")
-        if verb in ("push", "submit", "status", "history"):
-            command.add_argument(
-                "--open", action="store_true", help="open the kernel's page on Kaggle, or the report, at the end"
-            )
+        if verb in _OPENED:
+            command.add_argument("--open", action="store_true", help=f"open {_OPENED[verb]} at the end")
         if verb in ("push", "submit"):
             minutes = "give up after N minutes (default: 2880); the same command continues"
             command.add_argument("--minutes", type=_minutes, metavar="N", help=minutes)
@@ -322,7 +348,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_competitions(predict, "those that changed")
     predict.add_argument("--open", action="store_true", help="open the report at the end")
     predict.add_argument(
-        "--since", metavar="REV", help="the base is where the branch left REV (default: the origin's default branch)"
+        "--since",
+        metavar="REV",
+        help="the base is where the branch left REV (default: the origin's default branch, else main)",
     )
     text = "test assumptions about Kaggle, with a private dataset and private kernels that are deleted afterwards"
     probed = _subcommand(verbs, "probe", text)

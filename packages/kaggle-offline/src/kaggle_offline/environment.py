@@ -6,6 +6,7 @@ uv, pip and Git to packages may hold a password of the user's package index or p
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -48,14 +49,20 @@ _PREFIXES = ("LC_", "XDG_", "OMP_", "MKL_", "CMAKE_")
 
 
 def command(verbs: str, arguments: str = "") -> str:
-    """Return a command of this tool as its user runs it, for hints: by nox where nox has run this process.
+    """Return a command of this tool as its user runs it, for hints: by nox or uvx where those have run this process.
 
     Args:
         verbs: one subcommand, or several that follow each other, such as ``freeze push``.
         arguments: for all of them.
     """
     by_nox = BY_NOX in os.environ
-    program, separator = ("nox -s", " -- ") if by_nox else ("kaggle-offline", " ")
+    # uvx makes its environments among uv's cached files (docs.astral.sh/uv, "Storage").
+    by_uvx = Path(sys.prefix).parent.name.startswith("archive-v")
+    program, separator = "kaggle-offline", " "
+    if by_uvx:
+        program = "uvx kaggle-offline"
+    if by_nox:
+        program, separator = "nox -s", " -- "
     if BY_OPTION in os.environ:
         arguments = f"{arguments} --target {os.environ[BY_OPTION]}".strip()
     rest = f"{separator}{arguments}" if arguments else ""

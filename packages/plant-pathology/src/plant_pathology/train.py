@@ -5,6 +5,7 @@ import json
 import logging
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -213,7 +214,10 @@ def _train(settings: Settings) -> float:
         num_sanity_val_steps=0,
         default_root_dir=settings.folder(),
     )
-    trainer.fit(model, data, ckpt_path=last, weights_only=True)
+    with warnings.catch_warnings():
+        # The folder holds the run that goes on; the other is between Lightning and torch.
+        warnings.filterwarnings("ignore", message=".*(exists and is not empty|LeafSpec)")
+        trainer.fit(model, data, ckpt_path=last, weights_only=True)
     # The averaged weights, where there are any.
     state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
     model.load_state_dict(state)

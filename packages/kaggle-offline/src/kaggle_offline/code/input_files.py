@@ -203,10 +203,9 @@ def _parts(node: ast.expr, values: _Values) -> tuple[str, Sequence[ast.expr]]:
         return "", [node.value]
     if isinstance(node, ast.JoinedStr):
         return "", node.values
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-        return "/", [node.left, node.right]
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return "", [node.left, node.right]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div | ast.Add):
+        between = "/" if isinstance(node.op, ast.Div) else ""
+        return between, [node.left, node.right]
     if isinstance(node, ast.Call) and not node.keywords:
         return "/", _parts_of_call(node)
     return "", []

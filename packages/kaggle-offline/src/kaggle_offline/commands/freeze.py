@@ -74,7 +74,6 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
         host_pins = _unmounted(_pins_here(locked.lock.pins, python, image, build / "rehearsal" / "pins.json"))
         here = fetch(host_pins, build / "rehearsal" / "wheels", for_image=shipped)
         rehearsal = pack(build / "rehearsal" / "packages", shipped=here, python=python)
-    update_result(kernel.build, seconds={"freeze": time.monotonic() - started})
     of_image = {*locked.lock.provided, *(replaced.name for replaced in locked.lock.replaced)}
     frozen = Frozen(
         packages=packages,
@@ -89,6 +88,7 @@ def _freeze(kernel: KernelFolder, *, renew_lock: bool) -> Frozen:
     changed = before != frozen
     _report(kernel, frozen, locked, changed=changed)
     if changed:
+        update_result(kernel.build, seconds={"freeze": time.monotonic() - started})
         for line in removed_imports(shipped, image.python, {*image.pins, *(pin.name for pin in pins)}):
             print(f"  {line}: require a later release, if the kernel imports it")
     return frozen

@@ -180,17 +180,20 @@ def branch_point(repository: Path, since: str) -> str:
 
 
 def default_branch(repository: Path) -> str:
-    """Return the origin's default branch, such as ``origin/main``.
+    """Return the origin's default branch, such as ``origin/main``, or a branch that is called like one.
 
     Raises:
-        ConfigurationError: the clone does not say.
+        ConfigurationError: there is none.
     """
     branch = git(repository, "rev-parse", "--abbrev-ref", "origin/HEAD")
-    if branch is None:
-        raise ConfigurationError(
-            f"{repository}: origin/HEAD is not set", "Name a branch or commit to compare with: --since main"
-        )
-    return branch
+    # `git init` with a remote, unlike `git clone`, notes no default branch.
+    for usual in (branch, "origin/main", "origin/master", "main", "master"):
+        if usual and git(repository, "rev-parse", "--verify", "--quiet", usual) is not None:
+            return usual
+    raise ConfigurationError(
+        f"{repository}: origin/HEAD is not set, and no branch is called main or master",
+        "Name a branch or commit to compare with: --since REV",
+    )
 
 
 def _set_tags(repository: Path) -> dict[str, _SetTag]:

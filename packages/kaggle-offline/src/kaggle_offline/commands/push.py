@@ -80,7 +80,12 @@ def push(kernel: KernelFolder, target: Target, *, force: bool = False, detach: b
         print(f"  it goes on; to wait for its end, run: {command('push', kernel.competition)}")
         return
     version, run = ended
-    submission = known.submission if known.kernel == version else None
+    submission, base = None, None
+    if known.kernel == version:
+        submission = known.submission
+    if known.kernel == version and known.run == run:
+        # Nothing was done: the times are still those of the run.
+        base, seconds = known.base, {}
     with target.alone(kernel.build):
         update_result(
             kernel.build,
@@ -93,6 +98,7 @@ def push(kernel: KernelFolder, target: Target, *, force: bool = False, detach: b
             kernel=version,
             run=run,
             submission=submission,
+            base=base,
         )
     if target.name == "kaggle":
         sync_runs(kernel)

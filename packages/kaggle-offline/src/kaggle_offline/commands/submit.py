@@ -60,14 +60,11 @@ def submit(kernel: KernelFolder, target: Target, *, detach: bool = False) -> Non
         print(f"  it is scored meanwhile; to wait for the score, run: {command('submit', kernel.competition)}")
         return
     state = _wait_for_score(target, ref)
-    entry = Submission(ref=ref, status=state.status, score=state.score, private_score=state.private_score)
-    if result.submission is not None and result.submission.ref == ref:
-        entry = replace(entry, baseline=result.submission.baseline)
-    for other in reversed(earlier):
-        if other.score is not None:
-            entry = replace(entry, last_score=other.score)
-    entry = replace(target.comparison(kernel, entry), calls=target.calls(ref))
+    entry = _entry(kernel, target, state, earlier, result.submission)
     seconds = {"submit": time.monotonic() - started}
+    if result.submission is not None and (result.submission.ref, result.submission.status) == (ref, state.status):
+        # Nothing was done: the time is still that of the scoring.
+        seconds = {}
     with target.alone(kernel.build):
         result = update_result(kernel.build, seconds=seconds, submission=entry)
     write_history(
@@ -90,6 +87,31 @@ def submit(kernel: KernelFolder, target: Target, *, detach: bool = False) -> Non
     for remark in remarks:
         print(f"  note: {remark}")
     print(f"  {kernel.build / RESULT}, report.html beside it")
+
+
+def _entry(
+    kernel: KernelFolder,
+    target: Target,
+    state: SubmissionState,
+    earlier: Sequence[SubmissionState],
+    noted: Submission | None,
+) -> Submission:
+    """Return a submission as the result has it, with all that its score is compared with.
+
+    Args:
+        kernel: the competition.
+        target: kaggle.com or the local Kaggle.
+        state: of the submission.
+        earlier: those before it, the newest first.
+        noted: the submission that the result has.
+    """
+    entry = Submission(ref=state.ref, status=state.status, score=state.score, private_score=state.private_score)
+    if noted is not None and noted.ref == state.ref:
+        entry = replace(entry, baseline=noted.baseline)
+    for other in reversed(earlier):
+        if other.score is not None:
+            entry = replace(entry, last_score=other.score)
+    return replace(target.comparison(kernel, entry), calls=target.calls(state.ref))
 
 
 def _print_score(state: SubmissionState, entry: Submission) -> None:

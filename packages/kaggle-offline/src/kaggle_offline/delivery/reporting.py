@@ -30,5 +30,7 @@ def report(kernel: KernelFolder, result: Result, remarks: Sequence[str] = ()) ->
         # A kernel can write any numbers, and the score counts more than their picture.
         print(f"  {kernel.settings.output}: no picture of its distribution: {error}")
     limits = kernel.settings.limits
-    write_report(kernel.build, kernel.competition, result, limits, predictions=predictions, folds=folds, remarks=remarks)
+    write_report(
+        kernel.build, kernel.competition, result, limits, predictions=predictions, folds=folds, remarks=remarks
+    )
     return folds

@@ -134,9 +134,14 @@ _COLUMNS = (
 
 def _table(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
     """Return the titles and the rows of the columns that have anything in them, as the template takes them."""
-    filled = [number for number in range(len(_COLUMNS)) if any(row[number] for row in rows)]
-    cells = [[(_COLUMNS[number][1], row[number]) for number in filled] for row in rows]
-    return {"titles": [_COLUMNS[number][0] for number in filled], "rows": cells}
+    columns = list(zip(_COLUMNS, zip(*rows, strict=True), strict=False))
+    titles: list[str] = []
+    shown: list[list[tuple[str, str]]] = []
+    for (title, kind), cells in columns:
+        if any(cells):
+            titles.append(title)
+            shown.append([(kind, cell) for cell in cells])
+    return {"titles": titles, "rows": list(zip(*shown, strict=True))}
 
 
 def _rows(entries: Sequence[Entry], repository: Path) -> list[list[str]]:

@@ -46,7 +46,7 @@ def incomplete_history(repository: Path) -> ConfigurationError:
     """Return the error for a repository that Git cannot read, or whose history is incomplete."""
     return ConfigurationError(
         f"{repository}: not a Git clone, without a commit, or without its whole history",
-        "Run this in a clone; if it was made with --depth, run: git fetch --unshallow --tags",
+        "Make a commit first; in a clone that was made with --depth, run: git fetch --unshallow --tags",
     )
 
 
