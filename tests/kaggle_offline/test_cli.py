@@ -194,6 +194,24 @@ def test_a_refused_token_is_not_replaced_by_another_accounts_key(repository: Pat
         assert "credentials" not in run(repository, "history", **without, KAGGLE_TARGET="kaggle").stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "commands"),
+    [
+        ("freeze push a", ["freeze a", "push a"]),
+        ("-q freeze push a", ["freeze -q a", "push -q a"]),
+        ("--target=local --json status", ["status --target=local --json"]),
+        ("--target local image capture a", ["image --target local capture a"]),
+        ("--notify freeze submit a", ["submit --notify freeze a"]),
+        ("-q frezee submit", ["frezee -q submit"]),
+        ("-q --help", ["--help -q"]),
+        ("--version", ["--version"]),
+        ("", [""]),
+    ],
+)
+def test_options_may_come_first(words: str, commands: list[str]) -> None:
+    assert [" ".join(command) for command in cli._commands(words.split())] == commands
+
+
 def test_help_and_version_import_none_of_the_packages(repository: Path) -> None:
     for option, also in (("--help", set[str]()), ("--version", {"git"})):
         command = [sys.executable, "-X", "importtime", "-m", "kaggle_offline", option]

@@ -39,6 +39,19 @@ def test_pairs_are_told_apart_those_without_a_difference_too(commits: list[str],
     assert changed_files(tmp_path, []) == []
 
 
+def test_a_file_that_was_renamed_is_one(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet")
+    found = []
+    for name in ("before", "after"):
+        for path in tmp_path.glob("before"):
+            path.unlink()
+        (tmp_path / name).write_text("the same\n" * 10)
+        git(tmp_path, "add", "--all")
+        git(tmp_path, "commit", "--quiet", "--message", name)
+        found.append(git(tmp_path, "rev-parse", "HEAD"))
+    assert changed_files(tmp_path, [(found[0], found[1])]) == [["after"]]
+
+
 def test_outside_of_a_repository_nothing_is_known(tmp_path: Path) -> None:
     assert subjects(tmp_path, [UNKNOWN]) == {}
     assert changed_files(tmp_path, [(40 * "1", 40 * "2")]) == []

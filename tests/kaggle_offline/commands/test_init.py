@@ -170,17 +170,29 @@ def test_the_doctor_sees_what_the_kernel_reads(place: Path, capsys: pytest.Captu
     assert "predict.py: reads more.csv, which data.json does not have" in capsys.readouterr().out
 
 
-def test_a_metric_is_for_data_that_are_not_made_up(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["init", "pears", "--metric", "rmse"]) == ConfigurationError.exit_code
-    assert "--metric rmse: " in capsys.readouterr().err
-    assert not (place / "kernels").exists()
-
-
-@pytest.mark.parametrize("arguments", [["apples"], ["Not A Name"], ["pears", "--package", "nowhere"]])
-def test_what_cannot_be_begun_writes_nothing(arguments: list[str], place: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["apples"], "kernels/apples: already exists"),
+        (["cherries"], "packages/cherries: already exists"),
+        (["Not A Name"], "Not A Name"),
+        (["pears", "--package", "nowhere"], "nowhere: no package there"),
+        (["pears", "--metric", "rmse"], "--metric rmse: "),
+        (["pears", "--metric", "own.py"], "own.py: not there"),
+        (["pears", "--from", "nowhere.ipynb"], "nowhere.ipynb"),
+    ],
+)
+def test_what_cannot_be_begun_writes_nothing(
+    arguments: list[str], problem: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (place / "kernels" / "apples").mkdir(parents=True)
+    (place / "packages" / "cherries").mkdir(parents=True)
     assert main(["init", *arguments]) == ConfigurationError.exit_code
-    assert sorted(path.name for path in place.iterdir() if path.name != ".kaggle-local") == [".git", "kernels"]
+    assert problem in capsys.readouterr().err
+    # The local Kaggle was asked, and a lock is kept in build/.
+    asked = (".git", ".kaggle-local", "build")
+    assert sorted(path.name for path in place.iterdir() if path.name not in asked) == ["kernels", "packages"]
+    assert [path.name for path in (place / "kernels").iterdir()] == ["apples"]
 
 
 def test_the_workflows_and_lines_that_are_there_stay(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -135,6 +135,11 @@ def test_a_loss_that_falls_is_better(build: Path) -> None:
     assert "0.10000 below the previous submission: 0.40000" in (build / "report.html").read_text()
 
 
+def test_without_a_submission_there_is_no_table(tmp_path: Path) -> None:
+    page = write_history(tmp_path, "apples", [], greater_is_better=None, repository=tmp_path)
+    assert "<table>" not in page.read_text()
+
+
 def test_a_commit_of_somebody_is_no_option_of_git(build: Path, tmp_path: Path) -> None:
     harm = tmp_path / "harm"
     found = [*entries(f"--output={harm}", f"--output={harm}2")]

@@ -157,7 +157,7 @@ def test_the_doctor_finds_nothing_but_that_it_is_not_locked(place: Path) -> None
 def test_nothing_that_is_there_is_overwritten(there: str, place: Path) -> None:
     (place / there).mkdir(parents=True)
     before = sorted(place.rglob("*"))
-    with pytest.raises(ConfigurationError, match=f"^{there}: there already"):
+    with pytest.raises(ConfigurationError, match=f"^{there}: already exists"):
         new(place, "apples")
     assert sorted(place.rglob("*")) == before
 

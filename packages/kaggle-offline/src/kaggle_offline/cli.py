@@ -52,11 +52,8 @@ _WITH_RESULT = ("freeze", "push", "submit", "predict")
 _FOLLOWING = ("lock", "freeze", "push", "submit")
 
 # The options of every subcommand, which may stand before it.
-_EVERYWHERE = ("--json", "--notify", "-q", "--quiet", "--target", "-v", "--verbose")
-_SUBCOMMANDS = (
-    *_VERBS,
-    *("completion", "data", "doctor", "image", "init", "new", "plan", "predict", "probe"),
-)
+_FLAGS = ("--json", "-q", "--quiet", "-v", "--verbose")
+_WITH_VALUE = ("--notify", "--target")
 
 # The modules of subcommands that are not in kaggle_offline.commands.
 _ELSEWHERE = {"probe": "kaggle_offline.observation.probe"}
@@ -97,15 +94,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _outcome(options: argparse.Namespace, code: int) -> str:
-    """Return how a command ended, with the scores that it has got."""
+    """Return how a command ended, with the scores of what it has submitted."""
     if code:
         return f"failed, exit code {code}"
     parts = ["done"]
-    if options.verb in ("submit", "predict"):
-        for competition, result in _results(options.competitions).items():
-            score = (result.get("submission") or {}).get("score")
-            if score is not None:
-                parts.append(f"{competition} {score:.5f}")
+    if options.verb == "submit":
+        from kaggle_offline.reports.result import read_result
+
+        for competition in options.competitions or _known_competitions():
+            submission = read_result(_repository() / "build" / competition).submission
+            if submission is not None and submission.score is not None:
+                parts.append(f"{competition} {submission.score:.5f}")
     return ", ".join(parts)
 
 
@@ -124,10 +123,15 @@ def _notify(line: str, message: str) -> None:
 
 def _commands(words: Sequence[str]) -> list[list[str]]:
     """Return the commands of a line: ``-q freeze push titanic`` is ``freeze -q titanic``, then ``push -q titanic``."""
-    leading = list(takewhile(lambda word: word not in _SUBCOMMANDS, words))
-    if not leading or leading[0] not in _EVERYWHERE:
-        leading = []
-    rest = words[len(leading) :]
+    number = 0
+    while number < len(words):
+        name, equals, _ = words[number].partition("=")
+        if name not in (*_FLAGS, *_WITH_VALUE):
+            break
+        number += 1
+        if name in _WITH_VALUE and not equals:
+            number += 1
+    leading, rest = words[:number], words[number:]
     verbs = list(takewhile(_FOLLOWING.__contains__, rest)) or list(rest[:1])
     if not verbs:
         return [list(words)]
@@ -350,7 +354,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument(
         "--since",
         metavar="REV",
-        help="the base is where the branch left REV (default: the origin's default branch, else main)",
+        help="the base is where the branch left REV (default: the origin's default branch, else main or master)",
     )
     text = "test assumptions about Kaggle, with a private dataset and private kernels that are deleted afterwards"
     probed = _subcommand(verbs, "probe", text)

@@ -74,7 +74,7 @@ def changed_files(repository: Path, pairs: Sequence[tuple[str, str]]) -> list[li
         pairs: all digits of the commits; one call of Git is made for all.
     """
     lines = "".join(f"{after} {before}\n" for before, after in pairs)
-    printed = _run(repository, "diff-tree", "--stdin", "--always", "-r", "--name-only", "-z", stdin=lines) or b""
+    printed = _run(repository, "diff-tree", "--stdin", "--always", "-r", "-M", "--name-only", "-z", stdin=lines) or b""
     found: list[list[str]] = []
     for name in printed.decode(errors="surrogateescape").split("\0"):
         if len(found) < len(pairs) and name == pairs[len(found)][1]:

@@ -38,13 +38,13 @@ def run(options: argparse.Namespace, repository: Path) -> dict[str, Any]:
                     found[name] += _ask_about(target, repository, name)
         except OfflineError as error:
             found["credentials"] = [Finding(error.problem, error.cure)]
-    remarks = {name: notes(repository, name) for name in found}
+    remarks = {name: notes(repository, name) for name in names}
     for name, findings in found.items():
         title = f"{name}:" if findings else f"{name}: no problems found"
         print(title)
         for finding in findings:
             print(f"  {finding.problem}\n    → {finding.cure}")
-        for remark in remarks[name]:
+        for remark in remarks.get(name, ()):
             print(f"  note: {remark}")
     document = {"findings": {name: list(map(asdict, findings)) for name, findings in found.items()}, "notes": remarks}
     total = sum(map(len, found.values()))

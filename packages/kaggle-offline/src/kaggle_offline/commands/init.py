@@ -16,8 +16,8 @@ def run(options: argparse.Namespace, repository: Path) -> None:
     """Run the subcommand."""
     if not options.package and not options.code:
         options.package = _only_package(repository)
-    # A mistake in the names is found before anything is written.
-    new.names_for(options, repository)
+    # A mistake in the options is found before anything is written.
+    names, profile = new.begin(options, repository)
     slug = slug_of_competition(options.competition)
     if ignore(repository, ["/build/", "/.kaggle-local/", f"/data/{slug}/"]):
         print("  .gitignore")
@@ -28,7 +28,7 @@ def run(options: argparse.Namespace, repository: Path) -> None:
             print(f"  {path}: write the repository and the commit of kaggle-offline's release into it")
     if options.package == ROOT and finds_packages(repository):
         print(f"  pyproject.toml: add {_found_alone(repository)}, or setuptools takes kernels/ for a package, too")
-    new.run(options, repository)
+    new.finish(names, profile, repository)
 
 
 def _only_package(repository: Path) -> str:

@@ -41,9 +41,19 @@ _KERNEL = re.compile(r"(?:https://www\.kaggle\.com/code/)?([\w-]+/[\w-]+)/?")
 
 def run(options: argparse.Namespace, repository: Path) -> None:
     """Run the subcommand."""
+    finish(*begin(options, repository), repository)
+
+
+def begin(options: argparse.Namespace, repository: Path) -> tuple[Names, Profile]:
+    """Write a competition's files; return the names of its parts, and its profile.
+
+    Raises:
+        ConfigurationError: an option is wrong, or a file is there already; nothing is written then.
+        KaggleError: Kaggle does not answer.
+    """
     image = image_for_new(repository)
     known = {*image.pins, *image.unlisted}
-    names = names_for(options, repository, known)
+    names = _names(options, repository, known)
     with _client(options.target, repository) as client, TemporaryDirectory() as scratch:
         code = _code(options.code, client, Path(scratch))
         served = options.served or (code is not None and options.kind in (None, "tabular") and _answers_a_gateway(code))
@@ -68,6 +78,11 @@ def run(options: argparse.Namespace, repository: Path) -> None:
         _print_list("left to you:", left)
     if adopted and adopted.offline:
         _print_list("cannot work offline; ship it as a requirement, a checkpoint or an input:", adopted.offline)
+    return names, profile
+
+
+def finish(names: Names, profile: Profile, repository: Path) -> None:
+    """Lock a competition that was begun, and say what is next."""
     _lock(names, repository)
     if profile.rehearsal and not profile.sketch:
         print(f"Now: {command('data', names.competition)}, which downloads the rest of the data and sketches them")
@@ -76,13 +91,8 @@ def run(options: argparse.Namespace, repository: Path) -> None:
     print(f"Now: {command('freeze push submit', names.competition)}")
 
 
-def names_for(options: argparse.Namespace, repository: Path, taken: Collection[str] = ()) -> Names:
+def _names(options: argparse.Namespace, repository: Path, taken: Collection[str]) -> Names:
     """Return the names of the competition's parts.
-
-    Args:
-        options: of the subcommand.
-        repository: where the competition is begun.
-        taken: names that its package may not have.
 
     Raises:
         ConfigurationError: one is not valid, the competition is there already, or the code would need another package
@@ -91,7 +101,7 @@ def names_for(options: argparse.Namespace, repository: Path, taken: Collection[s
     names = names_of(options.competition, taken, options.name)
     folder = Path("kernels", names.competition)
     if (repository / folder).exists():
-        raise ConfigurationError(f"{folder}: there already", "Choose another name, or move it away.")
+        raise ConfigurationError(f"{folder}: already exists", "Choose another name, or move it away.")
     if not options.package:
         return names
     if options.code:
@@ -123,8 +133,8 @@ def _profile(
     if client is None or (may_be_drawn and client.competitions.state(names.slug) is None):
         if metric:
             raise ConfigurationError(
-                f"--metric {metric}: without an account or such a competition, the data are made up, with their metric",
-                "Log in (kaggle auth login), or leave --metric out.",
+                f"--metric {metric}: Kaggle was not asked, and data that are made up have a metric of their own",
+                "Leave --metric out, or log in: kaggle auth login",
             )
         kind = options.kind
         if not kind and served:

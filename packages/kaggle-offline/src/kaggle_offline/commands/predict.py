@@ -41,7 +41,10 @@ def predict(kernel: KernelFolder, base: str, *, renew_lock: bool) -> None:
         known = replace(_rehearse_base(kernel, base), data=data)
     known = replace(known, tolerance=kernel.settings.tolerance)
     result = update_result(kernel.build, seconds={}, base=known)
-    report(kernel, result, notes(kernel.repository, kernel.competition))
+    remarks = notes(kernel.repository, kernel.competition)
+    report(kernel, result, remarks)
+    for remark in remarks:
+        print(f"  note: {remark}")
     commit = base[:COMMIT_LENGTH]
     if known.score is None:
         print(f"  no score on the base, {commit}, to compare it with: {known.problem}")

@@ -55,16 +55,13 @@ def submit(kernel: KernelFolder, target: Target, *, detach: bool = False) -> Non
             f"{kernel.competition}: no complete run on {target.name}",
             f"Run: {command('freeze push', kernel.competition)}",
         )
-    ref, earlier = _submit_once(kernel, target, chain, result.submission)
+    ref, earlier, is_known = _submit_once(kernel, target, chain, result.submission)
     if detach and target.client.competitions.submission(ref).status == "pending":
         print(f"  it is scored meanwhile; to wait for the score, run: {command('submit', kernel.competition)}")
         return
     state = _wait_for_score(target, ref)
     entry = _entry(kernel, target, state, earlier, result.submission)
-    seconds = {"submit": time.monotonic() - started}
-    if result.submission is not None and (result.submission.ref, result.submission.status) == (ref, state.status):
-        # Nothing was done: the time is still that of the scoring.
-        seconds = {}
+    seconds = {} if is_known else {"submit": time.monotonic() - started}
     with target.alone(kernel.build):
         result = update_result(kernel.build, seconds=seconds, submission=entry)
     write_history(
@@ -74,8 +71,7 @@ def submit(kernel: KernelFolder, target: Target, *, detach: bool = False) -> Non
         greater_is_better=entry.greater_is_better,
         repository=kernel.repository,
     )
-    remarks = notes(kernel.repository, kernel.competition) if target.name == "local" else []
-    folds = report(kernel, result, remarks)
+    folds = report(kernel, result, _remarks(kernel, target))
     if entry.calls:
         print(f"  gateway: {described_calls(entry.calls, kernel.settings.limits)}")
     if state.status != "complete":
@@ -84,8 +80,6 @@ def submit(kernel: KernelFolder, target: Target, *, detach: bool = False) -> Non
     if target.name == "kaggle":
         origin = read_chain(state.description) or chain
         log_score(kernel, Scored(submission=entry, origin=origin, result=result, folds=folds))
-    for remark in remarks:
-        print(f"  note: {remark}")
     print(f"  {kernel.build / RESULT}, report.html beside it")
 
 
@@ -114,6 +108,11 @@ def _entry(
     return replace(target.comparison(kernel, entry), calls=target.calls(state.ref))
 
 
+def _remarks(kernel: KernelFolder, target: Target) -> list[str]:
+    """Return the notes on the data of a rehearsal; kaggle.com has the competition's own."""
+    return notes(kernel.repository, kernel.competition) if target.name == "local" else []
+
+
 def _print_score(state: SubmissionState, entry: Submission) -> None:
     if state.score is None:
         print("  scored; Kaggle does not show the score")
@@ -130,13 +129,13 @@ def _print_score(state: SubmissionState, entry: Submission) -> None:
 
 def _submit_once(
     kernel: KernelFolder, target: Target, chain: Chain, noted: Submission | None
-) -> tuple[str, Sequence[SubmissionState]]:
+) -> tuple[str, Sequence[SubmissionState], bool]:
     """Submit a kernel version unless it is submitted already.
 
     ``noted`` is its submission in the result.
 
     Returns:
-        The submission's reference, and the submissions before it, the newest first.
+        The submission's reference, the submissions before it, the newest first, and whether its outcome is known.
     """
     known = noted.ref if noted else ""
     client = target.client
@@ -154,9 +153,9 @@ def _submit_once(
                 update_result(kernel.build, seconds={}, submission=pending)
             print(f"{kernel.competition}: version {chain.kernel} submitted, submission {ref}", flush=True)
             _read_back(target, chain, ref)
-            return ref, submissions
+            return ref, submissions, False
     print(f"{kernel.competition}: version {chain.kernel} is submitted already", flush=True)
-    return found.ref, submissions[submissions.index(found) + 1 :]
+    return found.ref, submissions[submissions.index(found) + 1 :], found.status != "pending"
 
 
 def _wait_for_score(target: Target, ref: str) -> SubmissionState:
@@ -301,5 +300,7 @@ def run(options: argparse.Namespace, repository: Path) -> None:
                 continue
             with summarized(kernel), target.alone_with(kernel):
                 submit(kernel, target, detach=options.detach)
+                for remark in _remarks(kernel, target):
+                    print(f"  note: {remark}")
             if options.open and not options.detach:
                 show(str(kernel.build / PAGE))

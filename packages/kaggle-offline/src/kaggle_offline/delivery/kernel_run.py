@@ -272,7 +272,7 @@ def _download(kernel: KernelFolder, target: Target, version: int, ended: RunStat
             fetch_output(output, runs.__contains__, needed=runs)
         except (KaggleError, OSError) as error:
             # The submission is there without them.
-            reason = str(error).splitlines()[0]
+            reason = str(error).partition("\n")[0]
             print(f"  W&B: the kernel's runs were not downloaded: {reason}", flush=True)
     return log
 

@@ -94,7 +94,8 @@ def write_report(
     lines = _lines(competition, result, limits)
     title = f"{competition}: {_outcome(result)}"
     rows = [[line.name, line.markdown()] for line in lines]
-    write_text(build / SUMMARY, f"### {title}\n\n{table(['', ''], rows)}\n\n{_distributions(result)}")
+    below = "".join(f"{in_cell(remark)}\n\n" for remark in remarks)
+    write_text(build / SUMMARY, f"### {title}\n\n{below}{table(['', ''], rows)}\n\n{_distributions(result)}")
     pictures = [path for path in sorted((build / "output").glob("*")) if path.suffix in PICTURES]
     text = render_page(
         "report.html.jinja",

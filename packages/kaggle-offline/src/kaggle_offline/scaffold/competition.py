@@ -256,7 +256,7 @@ def _check_can_be_written(repository: Path, names: Names, profile: Profile) -> N
     """
     for path in paths_of(names):
         if (repository / path).exists():
-            raise ConfigurationError(f"{path}: there already", "Choose another name, or move it away.")
+            raise ConfigurationError(f"{path}: already exists", "Choose another name, or move it away.")
     if names.has_package and profile.gateway:
         raise ConfigurationError(
             f"{names.slug}: its kernel answers a gateway, with a package of its own",
