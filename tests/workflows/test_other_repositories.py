@@ -67,7 +67,6 @@ def call(
     kaggle: LocalKaggle,
     *options: str,
     secrets: dict[str, str] | None = None,
-    **variables: str,
 ) -> Run:
     tool = repository.with_name("tool")
     if not tool.exists():
@@ -79,7 +78,7 @@ def call(
         payload,
         repository.with_name("run"),
         *options,
-        environment={**way_to(kaggle), **variables},
+        environment=way_to(kaggle),
         secrets={"KAGGLE_API_TOKEN": CANARY, **(secrets or {})},
         called=(f"{NAME}@{COMMIT}", tool),
     )
@@ -92,10 +91,9 @@ def test_a_tag_submits_and_a_tracker_is_told(repository: Path, kaggle: LocalKagg
     git(repository, "tag", "submit-v1")
     payload: dict[str, object] = {"ref": "refs/tags/submit-v1"}
     with serve_wandb() as wandb:
-        options, secrets = ("--var", "TRACKERS=wandb==0.31.0"), {"WANDB_API_KEY": API_KEY}
-        run = call(
-            repository, "submit.yml", "push", payload, kaggle, *options, secrets=secrets, WANDB_BASE_URL=wandb.url
-        )
+        variables = ("--var", "TRACKERS=wandb==0.31.0", "--var", f"WANDB_BASE_URL={wandb.url}")
+        secrets = {"WANDB_API_KEY": API_KEY}
+        run = call(repository, "submit.yml", "push", payload, kaggle, *variables, secrets=secrets)
     assert run.result("submit") == "success", run.output
     (submission,) = kaggle.storage.submissions.of_user("apples", USER)
     assert submission.status == "complete"
