@@ -94,7 +94,7 @@ def kaggle(prepared: Path, repository: Path, tmp_path: Path) -> Iterator[LocalKa
 
 
 def track(repository: Path, code: str) -> None:
-    """Have the kernel run ``code``, too."""
+    """Append a cell to the kernel's code."""
     (repository / "kernels" / "small" / "predict.py").write_text(PREDICT + code)
 
 

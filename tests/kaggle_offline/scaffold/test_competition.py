@@ -17,7 +17,7 @@ from kaggle_offline.artifacts.render import read_notebook, render_kernel
 from kaggle_offline.competition.drawing import draw_data
 from kaggle_offline.competition.inference import Kind, Prediction, Profile
 from kaggle_offline.doctor.examination import examine
-from kaggle_offline.doctor.notes import notes
+from kaggle_offline.doctor.notes import notes_on
 from kaggle_offline.errors import ConfigurationError
 from kaggle_offline.repository.kernel_folder import read_kernel_folder
 from kaggle_offline.repository.packages import read_project_file
@@ -147,10 +147,10 @@ def test_the_doctor_finds_nothing_but_that_it_is_not_locked(place: Path) -> None
         new(place, f"some-{kind}s", kind)
         assert [f.problem for f in examine(place, f"some-{kind}s")] == [f"requirements/some-{kind}s.txt: missing"]
         path = place / "packages" / f"some-{kind}s" / "src" / f"some_{kind}s" / "rehearsal.py"
-        (note,) = notes(place, f"some-{kind}s")
+        (note,) = notes_on(place, f"some-{kind}s")
         assert note.startswith(f"{path.relative_to(place)}: as it was written for a new competition")
         path.write_text(f"{path.read_text()}# Mine now.\n")
-        assert notes(place, f"some-{kind}s") == []
+        assert notes_on(place, f"some-{kind}s") == []
 
 
 @pytest.mark.parametrize("there", ["kernels/apples", "packages/apples", "tests/apples"])

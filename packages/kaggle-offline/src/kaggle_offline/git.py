@@ -52,14 +52,15 @@ def subjects(repository: Path, commits: Sequence[str]) -> dict[str, tuple[str, s
 
     Args:
         repository: the clone.
-        commits: at least seven digits of each; one call of Git is made for all.
+        commits: at least seven digits of each, or an empty text; one call of Git is made for all.
     """
-    if not commits:
+    asked = sorted(set(filter(None, commits)))
+    if not asked:
         return {}
-    printed = git(repository, "log", "--ignore-missing", "--no-walk=unsorted", "--format=%H %s", *commits, "--") or ""
+    printed = git(repository, "log", "--ignore-missing", "--no-walk=unsorted", "--format=%H %s", *asked, "--") or ""
     known = [line.partition(" ") for line in printed.splitlines()]
     found: dict[str, tuple[str, str]] = {}
-    for commit in commits:
+    for commit in asked:
         for digits, _, subject in known:
             if digits.startswith(commit):
                 found[commit] = (digits, subject)

@@ -125,6 +125,14 @@ def nodes_of(code: str) -> Iterator[ast.AST]:
         yield from ast.walk(tree)
 
 
+def parents_in(tree: ast.AST) -> dict[ast.AST, ast.AST]:
+    """Return the parent of each node of a tree but the first."""
+    parents: dict[ast.AST, ast.AST] = {}
+    for node in ast.walk(tree):
+        parents |= dict.fromkeys(ast.iter_child_nodes(node), node)
+    return parents
+
+
 def indent(line: str) -> str:
     """Return the blanks at the beginning of a line."""
     return line[: len(line) - len(line.lstrip())]

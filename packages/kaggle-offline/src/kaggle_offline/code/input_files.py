@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import PurePosixPath
 
-from kaggle_offline.code.cells import parse
+from kaggle_offline.code.cells import parents_in, parse
 from kaggle_offline.code.tested_paths import names_in, tested_names, tried, uncertain
 
 # Stands in a value before an input's name: no path has it.
@@ -56,9 +56,7 @@ def input_files(codes: Sequence[str]) -> list[InputFile]:
     read: list[tuple[int, str]] = []
     for number, tree in enumerate(trees):
         may_be_missing = uncertain(tree, tested) | tried(tree) | _in_rerun(tree)
-        parents: dict[ast.AST, ast.AST] = {}
-        for node in ast.walk(tree):
-            parents |= dict.fromkeys(ast.iter_child_nodes(node), node)
+        parents = parents_in(tree)
         for path, node in _paths(tree, values):
             if id(node) in may_be_missing or _is_name_of(node, tested):
                 optional.add(path)

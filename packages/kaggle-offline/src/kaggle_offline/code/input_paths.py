@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kaggle_offline.code.cells import CELL_MAGIC, logical_lines, magics, parse, parsed, without_magics
+from kaggle_offline.code.cells import CELL_MAGIC, logical_lines, magics, parents_in, parse, parsed, without_magics
 from kaggle_offline.code.shell_commands import SAYS
 from kaggle_offline.code.tested_paths import TESTS, uncertain
 
@@ -98,9 +98,7 @@ def _input_literals(code: str, tested: frozenset[str] = frozenset()) -> list[tup
         return []
     source = code if parsed(code) else without_magics(code)
     lines = _lines(source)
-    parents: dict[ast.AST, ast.AST] = {}
-    for node in ast.walk(tree):
-        parents |= dict.fromkeys(ast.iter_child_nodes(node), node)
+    parents = parents_in(tree)
     skipped = _not_literals(tree)
     optional = uncertain(tree, tested)
     looks = _looks_into_inputs(tree)

@@ -74,8 +74,8 @@ def _tested_or_tried(body: list[ast.AST]) -> set[str]:
                 for path in _tested_by(node):
                     names |= names_in(path)
             elif isinstance(node, ast.Try):
-                for tried in node.body:
-                    names |= names_in(tried)
+                for statement in node.body:
+                    names |= names_in(statement)
     return names
 
 

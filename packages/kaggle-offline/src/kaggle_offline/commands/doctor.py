@@ -8,7 +8,7 @@ from typing import Any
 from kaggle_offline.delivery.preflight import Preflight
 from kaggle_offline.delivery.target import Target, open_target
 from kaggle_offline.doctor.examination import examine
-from kaggle_offline.doctor.notes import notes
+from kaggle_offline.doctor.notes import notes_on, print_notes
 from kaggle_offline.doctor.subject import Finding
 from kaggle_offline.environment import command
 from kaggle_offline.errors import ConfigurationError, EntryError, FindingsError, OfflineError, UnknownCompetitionError
@@ -38,15 +38,14 @@ def run(options: argparse.Namespace, repository: Path) -> dict[str, Any]:
                     found[name] += _ask_about(target, repository, name)
         except OfflineError as error:
             found["credentials"] = [Finding(error.problem, error.cure)]
-    remarks = {name: notes(repository, name) for name in names}
+    notes = {name: notes_on(repository, name) for name in names}
     for name, findings in found.items():
         title = f"{name}:" if findings else f"{name}: no problems found"
         print(title)
         for finding in findings:
             print(f"  {finding.problem}\n    → {finding.cure}")
-        for remark in remarks.get(name, ()):
-            print(f"  note: {remark}")
-    document = {"findings": {name: list(map(asdict, findings)) for name, findings in found.items()}, "notes": remarks}
+        print_notes(notes.get(name, ()))
+    document = {"findings": {name: list(map(asdict, findings)) for name, findings in found.items()}, "notes": notes}
     total = sum(map(len, found.values()))
     if total:
         raise FindingsError(f"{total} found", "Each has its cure above.", document)

@@ -25,6 +25,7 @@ from kaggle_offline.scaffold.adopt import adopt
 from kaggle_offline.scaffold.competition import (
     DRAWN,
     Names,
+    check_new,
     drawn_profile,
     image_for_new,
     names_of,
@@ -99,9 +100,8 @@ def _names(options: argparse.Namespace, repository: Path, taken: Collection[str]
             than the one that is there.
     """
     names = names_of(options.competition, taken, options.name)
-    folder = Path("kernels", names.competition)
-    if (repository / folder).exists():
-        raise ConfigurationError(f"{folder}: already exists", "Choose another name, or move it away.")
+    # Before Kaggle is asked for the data; the package's name may still change.
+    check_new(repository, f"kernels/{names.competition}")
     if not options.package:
         return names
     if options.code:

@@ -183,7 +183,7 @@ def default_branch(repository: Path) -> str:
     """Return the origin's default branch, such as ``origin/main``, or a branch that is called like one.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: the repository has no such branch.
     """
     branch = git(repository, "rev-parse", "--abbrev-ref", "origin/HEAD")
     # `git init` with a remote, unlike `git clone`, notes no default branch.

@@ -16,7 +16,7 @@ from kaggle_offline.commands.submit import submit
 from kaggle_offline.competition.data_folder import files_of
 from kaggle_offline.delivery.reporting import report
 from kaggle_offline.delivery.target import open_target
-from kaggle_offline.doctor.notes import notes
+from kaggle_offline.doctor.notes import notes_on, print_notes
 from kaggle_offline.errors import KaggleError, NetworkError, OfflineError, ScoreFellError, SystemProblemError
 from kaggle_offline.files import alone, digest_of_data
 from kaggle_offline.git import COMMIT_LENGTH, git
@@ -41,10 +41,9 @@ def predict(kernel: KernelFolder, base: str, *, renew_lock: bool) -> None:
         known = replace(_rehearse_base(kernel, base), data=data)
     known = replace(known, tolerance=kernel.settings.tolerance)
     result = update_result(kernel.build, seconds={}, base=known)
-    remarks = notes(kernel.repository, kernel.competition)
-    report(kernel, result, remarks)
-    for remark in remarks:
-        print(f"  note: {remark}")
+    notes = notes_on(kernel.repository, kernel.competition)
+    report(kernel, result, notes)
+    print_notes(notes)
     commit = base[:COMMIT_LENGTH]
     if known.score is None:
         print(f"  no score on the base, {commit}, to compare it with: {known.problem}")

@@ -83,9 +83,9 @@ def push(kernel: KernelFolder, target: Target, *, force: bool = False, detach: b
     submission, base = None, None
     if known.kernel == version:
         submission = known.submission
-    if known.kernel == version and known.run == run:
-        # Nothing was done: the times are still those of the run.
-        base, seconds = known.base, {}
+        if known.run == run:
+            # Nothing was done: the times are still those of the run.
+            base, seconds = known.base, {}
     with target.alone(kernel.build):
         update_result(
             kernel.build,

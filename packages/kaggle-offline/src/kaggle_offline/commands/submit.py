@@ -16,7 +16,7 @@ from kaggle_offline.delivery.preflight import check_entry
 from kaggle_offline.delivery.reporting import report
 from kaggle_offline.delivery.run_log import cause_of, read_log
 from kaggle_offline.delivery.target import Target, open_target
-from kaggle_offline.doctor.notes import notes
+from kaggle_offline.doctor.notes import notes_on, print_notes
 from kaggle_offline.environment import command
 from kaggle_offline.errors import (
     DailyLimitError,
@@ -35,10 +35,10 @@ from kaggle_offline.repository.provenance import Chain, read_chain
 from kaggle_offline.trackers.scores import Scored, log_score
 
 
-def submit(kernel: KernelFolder, target: Target, *, detach: bool = False) -> None:
+def submit(kernel: KernelFolder, target: Target, *, detach: bool = False, notes: Sequence[str] = ()) -> None:
     """Submit the kernel version in ``result.json``, unless it is submitted already, and report the score.
 
-    With ``detach`` the score is not waited for; the next submit does that.
+    With ``detach`` the score is not waited for; the next submit does that. ``notes`` stand below the score.
 
     Raises:
         NotFrozenError: push has not run a version on this target.
@@ -71,7 +71,7 @@ def submit(kernel: KernelFolder, target: Target, *, detach: bool = False) -> Non
         greater_is_better=entry.greater_is_better,
         repository=kernel.repository,
     )
-    folds = report(kernel, result, _remarks(kernel, target))
+    folds = report(kernel, result, notes)
     if entry.calls:
         print(f"  gateway: {described_calls(entry.calls, kernel.settings.limits)}")
     if state.status != "complete":
@@ -106,11 +106,6 @@ def _entry(
         if other.score is not None:
             entry = replace(entry, last_score=other.score)
     return replace(target.comparison(kernel, entry), calls=target.calls(state.ref))
-
-
-def _remarks(kernel: KernelFolder, target: Target) -> list[str]:
-    """Return the notes on the data of a rehearsal; kaggle.com has the competition's own."""
-    return notes(kernel.repository, kernel.competition) if target.name == "local" else []
 
 
 def _print_score(state: SubmissionState, entry: Submission) -> None:
@@ -299,8 +294,9 @@ def run(options: argparse.Namespace, repository: Path) -> None:
                 print(f"{kernel.competition}: not submitted, as its submission.toml says: submit = false")
                 continue
             with summarized(kernel), target.alone_with(kernel):
-                submit(kernel, target, detach=options.detach)
-                for remark in _remarks(kernel, target):
-                    print(f"  note: {remark}")
+                # kaggle.com has the competition's own data.
+                notes = notes_on(repository, kernel.competition) if target.name == "local" else []
+                submit(kernel, target, detach=options.detach, notes=notes)
+                print_notes(notes)
             if options.open and not options.detach:
                 show(str(kernel.build / PAGE))

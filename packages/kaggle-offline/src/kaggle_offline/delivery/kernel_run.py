@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from kaggle_local.errors import NO_SPACE_LEFT
 from tqdm import tqdm
@@ -314,12 +315,21 @@ _WANDB_FILE = re.compile(r"wandb/offline-run-[^/]+/.")
 _MOST_MEMORY = 2**50
 
 
-def _read_record(output: Path) -> tuple[int, str]:
-    """Return the peak of the run's memory in bytes, 0 if it is unknown, and its image, empty if it is unknown."""
+def _record(output: Path) -> dict[str, Any]:
+    """Return the run record; empty if the kernel has left none, or something else in its place."""
     try:
         record = read_json(output / RUN_RECORD)
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _read_record(output: Path) -> tuple[int, str]:
+    """Return the peak of the run's memory in bytes, 0 if it is unknown, and its image, empty if it is unknown."""
+    record = _record(output)
+    try:
         peak, image = int(record["peak_memory_bytes"]), str(record["docker_image"])
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return 0, ""
     if not 0 <= peak < _MOST_MEMORY:
         peak = 0
@@ -330,10 +340,7 @@ def _read_record(output: Path) -> tuple[int, str]:
 
 def _wandb_files(output: Path) -> frozenset[str]:
     """Return the names of the files of W&B's runs that the record tells of."""
-    try:
-        names = read_json(output / RUN_RECORD)["wandb"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return frozenset()
+    names = _record(output).get("wandb")
     if not isinstance(names, list):
         return frozenset()
     return frozenset(name for name in names if isinstance(name, str) and _WANDB_FILE.match(name) and name.isprintable())

@@ -9,13 +9,13 @@ from kaggle_offline.reports.result import Result
 from kaggle_offline.repository.kernel_folder import KernelFolder
 
 
-def report(kernel: KernelFolder, result: Result, remarks: Sequence[str] = ()) -> list[float]:
+def report(kernel: KernelFolder, result: Result, notes: Sequence[str] = ()) -> list[float]:
     """Write the reports of a competition; return the scores of its cross-validation, which may be none.
 
     Args:
         kernel: the competition.
         result: of its last run.
-        remarks: sentences that stand below the score.
+        notes: sentences that stand below the score.
     """
     folds: list[float] = []
     try:
@@ -30,7 +30,5 @@ def report(kernel: KernelFolder, result: Result, remarks: Sequence[str] = ()) ->
         # A kernel can write any numbers, and the score counts more than their picture.
         print(f"  {kernel.settings.output}: no picture of its distribution: {error}")
     limits = kernel.settings.limits
-    write_report(
-        kernel.build, kernel.competition, result, limits, predictions=predictions, folds=folds, remarks=remarks
-    )
+    write_report(kernel.build, kernel.competition, result, limits, predictions=predictions, folds=folds, notes=notes)
     return folds

@@ -1,7 +1,7 @@
 """Notes on a competition: true, worth knowing, and no reason to stop."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -17,13 +17,19 @@ _TEMPLATES = resources.files("kaggle_offline.scaffold") / "templates"
 _NAME = re.compile("my[-_ ]competition", re.IGNORECASE)
 
 
-def notes(repository: Path, competition: str) -> list[str]:
+def notes_on(repository: Path, competition: str) -> list[str]:
     """Return the notes on a competition, a line each; none where its files cannot be read."""
     try:
         return list(_made_up(read_kernel_folder(repository, competition)))
     except OfflineError:
         # Among the findings.
         return []
+
+
+def print_notes(notes: Sequence[str]) -> None:
+    """Print notes below a competition's lines."""
+    for note in notes:
+        print(f"  note: {note}")
 
 
 def _made_up(kernel: KernelFolder) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """The submissions of an account to a competition: ``history.json``, and a page with their curve."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,8 +23,6 @@ _RECORD = "history.json"
 # The changed files that are shown of a submission.
 _SHOWN = 3
 
-_COMMIT = re.compile(r"[0-9a-f]{7,64}\+?")
-
 _converter = Converter()
 
 
@@ -48,6 +45,11 @@ class Entry:
     score: float | None
     private_score: float | None
     origin: Chain | None
+
+    @property
+    def digits(self) -> str:
+        """Return the digits of the commit that was submitted; empty if nobody knows it."""
+        return self.origin.source.digits if self.origin else ""
 
 
 def read_history(build: Path) -> list[Entry]:
@@ -134,10 +136,9 @@ _COLUMNS = (
 
 def _table(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
     """Return the titles and the rows of the columns that have anything in them, as the template takes them."""
-    columns = list(zip(_COLUMNS, zip(*rows, strict=True), strict=False))
     titles: list[str] = []
     shown: list[list[tuple[str, str]]] = []
-    for (title, kind), cells in columns:
+    for (title, kind), cells in zip(_COLUMNS, zip(*rows, strict=True), strict=False):
         if any(cells):
             titles.append(title)
             shown.append([(kind, cell) for cell in cells])
@@ -146,15 +147,14 @@ def _table(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
 
 def _rows(entries: Sequence[Entry], repository: Path) -> list[list[str]]:
     """Return the table's rows, the newest first, each with what has changed since the one before it."""
-    commits = list(map(_commit_of, entries))
-    known = subjects(repository, sorted(set(filter(None, commits))))
-    changes = _changes(repository, entries, [known.get(commit, ("", ""))[0] for commit in commits])
+    known = subjects(repository, [entry.digits for entry in entries])
+    changes = _changes(repository, entries, [known.get(entry.digits, ("", ""))[0] for entry in entries])
     rows = []
     for number, entry in enumerate(entries):
         origin: dict[str, Any] = {"tag": "", "commit": "", "changed": "", "versions": ""}
         if entry.origin is not None:
             chain = entry.origin
-            shown = [chain.source.commit, *known.get(commits[number], ())[1:]]
+            shown = [chain.source.commit, *known.get(entry.digits, ())[1:]]
             models = "" if chain.models is None else f", models {chain.models}"
             origin = {
                 "tag": chain.source.tag,
@@ -166,13 +166,6 @@ def _rows(entries: Sequence[Entry], repository: Path) -> list[list[str]]:
         score = entry.status if entry.score is None else f"{entry.score:.{SCORE_DIGITS}f}"
         rows.append([entry.date[:16].replace("T", " "), score, private, *origin.values(), entry.ref])
     return rows
-
-
-def _commit_of(entry: Entry) -> str:
-    """Return the commit of a submission; empty if its description, which may be anybody's, has something else there."""
-    if entry.origin is None or not _COMMIT.fullmatch(entry.origin.source.commit):
-        return ""
-    return entry.origin.source.commit.rstrip("+")
 
 
 def _changes(repository: Path, entries: Sequence[Entry], commits: Sequence[str]) -> dict[int, str]:

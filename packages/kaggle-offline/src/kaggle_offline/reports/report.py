@@ -78,7 +78,7 @@ def write_report(
     *,
     predictions: Predictions | None = None,
     folds: Sequence[float] = (),
-    remarks: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> None:
     """Write both reports below ``build``, with the pictures that the kernel left in its output.
 
@@ -89,12 +89,12 @@ def write_report(
         limits: of the competition, for the time that the hidden test set would take.
         predictions: the content of the submission file.
         folds: the scores of a cross-validation.
-        remarks: sentences that stand below the score.
+        notes: sentences that stand below the score.
     """
     lines = _lines(competition, result, limits)
     title = f"{competition}: {_outcome(result)}"
     rows = [[line.name, line.markdown()] for line in lines]
-    below = "".join(f"{in_cell(remark)}\n\n" for remark in remarks)
+    below = "".join(f"{in_cell(note)}\n\n" for note in notes)
     write_text(build / SUMMARY, f"### {title}\n\n{below}{table(['', ''], rows)}\n\n{_distributions(result)}")
     pictures = [path for path in sorted((build / "output").glob("*")) if path.suffix in PICTURES]
     text = render_page(
@@ -102,7 +102,7 @@ def write_report(
         title=title,
         competition=competition,
         outcome=_outcome(result),
-        verdicts=[*_verdicts(result), *_too_long(result, limits, predictions), *(("faint", line) for line in remarks)],
+        verdicts=[*_verdicts(result), *_too_long(result, limits, predictions), *(("faint", line) for line in notes)],
         cards=_cards(build, result, limits, predictions, folds),
         lines=[line for line in lines if not line.is_score],
         shipped=_shipped(result),

@@ -51,6 +51,7 @@ _UNKNOWN = "-"
 _CHAIN = re.compile(
     r"(?P<tag>\S+) commit (?P<commit>\S+) packages (?P<packages>\d+) models (?P<models>\d+|-) kernel (?P<kernel>\d+)"
 )
+_COMMIT = re.compile(r"[0-9a-f]{7,64}\+?")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 # Neither wheels nor datasets contain these files: hidden ones, and those that Python and builds leave behind.
 _LEFT_OUT = re.compile(r"(^|/)(\.|__pycache__(/|$)|[^/]*\.egg-info(/|$))")
@@ -62,6 +63,11 @@ class Source:
 
     tag: str
     commit: str
+
+    @property
+    def digits(self) -> str:
+        """Return the commit's digits; empty if it is no commit, as a submission's description may be anybody's."""
+        return self.commit.rstrip("+") if _COMMIT.fullmatch(self.commit) else ""
 
     def __str__(self) -> str:
         """Return the tag, if there is one, and the commit."""

@@ -248,15 +248,24 @@ def write_competition(
     return sorted(map(Path, written))
 
 
+def check_new(repository: Path, *paths: str) -> None:
+    """Check that paths of a new competition are free.
+
+    Raises:
+        ConfigurationError: one already exists.
+    """
+    for path in paths:
+        if (repository / path).exists():
+            raise ConfigurationError(f"{path}: already exists", "Choose another name, or move it away.")
+
+
 def _check_can_be_written(repository: Path, names: Names, profile: Profile) -> None:
     """Check that a new competition's files can be written.
 
     Raises:
         ConfigurationError: one is there already, or a package that is there would have to serve.
     """
-    for path in paths_of(names):
-        if (repository / path).exists():
-            raise ConfigurationError(f"{path}: already exists", "Choose another name, or move it away.")
+    check_new(repository, *paths_of(names))
     if names.has_package and profile.gateway:
         raise ConfigurationError(
             f"{names.slug}: its kernel answers a gateway, with a package of its own",

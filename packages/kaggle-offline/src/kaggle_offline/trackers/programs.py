@@ -87,5 +87,5 @@ def run_program(log: Callable[[dict[str, Any]], str]) -> None:
     try:
         print(log(json.load(sys.stdin)))
     except Exception as error:  # trackers raise what their libraries do
-        first = next(iter(str(error).splitlines()), "")
+        first = str(error).partition("\n")[0]
         raise SystemExit(f"{type(error).__name__}: {first}") from error

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from kaggle_offline.environment import command
-from kaggle_offline.git import git
+from kaggle_offline.git import subjects
 from kaggle_offline.reports.result import Result, Submission
 from kaggle_offline.repository.kernel_folder import KernelFolder
 from kaggle_offline.repository.provenance import Chain
@@ -71,18 +71,14 @@ def _entry(kernel: KernelFolder, scored: Scored) -> dict[str, Any]:
     ):
         if of is not None and version is not None:
             versions[name] = f"{of.ref}/{version}"
+    digits = origin.source.digits
+    known = subjects(kernel.repository, [digits])
     return {
         "competition": kernel.competition,
         "submission": submission.ref,
         "name": origin.source.tag or f"submission {submission.ref}",
-        "commit": _full_commit(kernel, origin.source.commit.rstrip("+")),
+        # Trackers link a commit of which they have all digits.
+        "commit": known.get(digits, (digits or origin.source.commit, ""))[0],
         "scores": {name: score for name, score in scores.items() if score is not None},
         "versions": {name: version for name, version in versions.items() if version},
     }
-
-
-def _full_commit(kernel: KernelFolder, commit: str) -> str:
-    """Return all digits of a commit, which trackers link; as it is if the clone does not have it."""
-    if not commit.isalnum():
-        return commit
-    return git(kernel.repository, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}") or commit
